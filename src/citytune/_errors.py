@@ -1,0 +1,53 @@
+"""The exceptions a person may meet, all under one base class.
+
+CitytuneError
+├── InputError          the person's input cannot be used (the command line exits with 2)
+│   ├── TableError      a table has faults; carries every one of them
+│   ├── UnknownName     a name nobody knows; suggests the nearest one (also a LookupError)
+│   ├── MissingWeights  a backbone is known, but its weights or its package are not here
+│   └── RunError        a run folder is damaged, foreign, in the way, or does not fit the file
+└── (anything else that escapes is a fault of ours; the command line exits with 1)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CitytuneError(Exception):
+    """Base of every exception citytune raises on purpose."""
+
+
+class InputError(CitytuneError, ValueError):
+    """The person's input cannot be used: the message says what, the rule, and what to do."""
+
+
+class TableError(InputError):
+    """A table has faults that no honest reading can work around."""
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(
+            f"{source} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in self.problems)
+        )
+
+
+class UnknownName(InputError, LookupError):
+    """A name that is not on the list, answered with the nearest one that is."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        super().__init__(f"no {kind} is called {name!r}.{hint} Known: {listed or 'none'}.")
+
+
+class MissingWeights(InputError):
+    """A backbone is known, but its weights or its package are not on this machine."""
+
+
+class RunError(InputError):
+    """A run folder is damaged, foreign, in the way, or does not fit the file it was given."""
