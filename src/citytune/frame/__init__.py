@@ -1,0 +1,19 @@
+"""What a city's measurements are: one table (time, sensor), its clock, calendar and faults."""
+
+from citytune.frame._calendar import Calendar, calendar, check_country
+from citytune.frame._clock import Clock, spell
+from citytune.frame._fault import Fault, Severity
+from citytune.frame._frame import SensorFrame
+from citytune.frame._quantity import Quantity
+
+__all__ = [
+    "Calendar",
+    "Clock",
+    "Fault",
+    "Quantity",
+    "SensorFrame",
+    "Severity",
+    "calendar",
+    "check_country",
+    "spell",
+]

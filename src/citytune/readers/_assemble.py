@@ -1,0 +1,124 @@
+"""Make a `SensorFrame` of a source: the order in which everything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import Quantity, SensorFrame
+from citytune.readers import _covariates as beside
+from citytune.readers._findings import Findings
+from citytune.readers._grid import Grid, lay_out
+from citytune.readers._hours import hint_at_summer_time, settle_time
+from citytune.readers._mending import Column, drop_told, mend, refuse_infinite
+from citytune.readers._oddities import point_out
+from citytune.readers._quantities import guess_quantity, settle_range
+from citytune.readers._readings import collect
+from citytune.readers._request import Request
+from citytune.readers._roles import find_roles
+from citytune.readers._source import damage_told, open_table
+from citytune.readers._times import plan_moments
+from citytune.readers._two_clocks import refuse_sparse_sensors
+
+_FEWEST = 12  # readings per sensor below which there is nothing to learn from
+
+
+def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
+    """Read `source` as asked for; raises `TableError` with every reason why it cannot be used."""
+    table = open_table(source, findings)
+    asked = beside.sort_out(request.covariates, table)
+    with damage_told(findings):
+        roles = find_roles(table, request, asked.columns, findings)
+        moments = plan_moments(table, roles.time, request.timezone, findings)
+        readings = collect(table, roles, moments, findings)
+    zone, beat = settle_time(readings, moments, request.timezone, findings)
+    grid = lay_out(readings, beat, zone, findings)
+    hint_at_summer_time(readings, grid, findings)
+    known = beside.of_same_table(readings, grid)
+    sensors, places = tuple(readings.sensors), readings.places
+    del readings
+    values = _measured_part(grid, bool(known), findings)
+    quantity = guess_quantity(roles.targets, table.stem, grid, request, findings)
+    values, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
+    for second in asked.sources:
+        known |= beside.of_second_source(second, grid.clock, sensors, len(values), findings)
+    known = beside.clean(known, request.marked, grid.clock, findings)
+    known = {name: _fitted(covariate, len(values)) for name, covariate in known.items()}
+    beside.say_gaps(known, len(values), grid.clock, findings)
+    findings.stop_on_errors()
+    return SensorFrame(
+        values=values,
+        clock=grid.clock,
+        sensors=sensors,
+        quantity=quantity,
+        country=request.country,
+        covariates=known,
+        places=places,
+        faults=tuple(findings.faults),
+        source=findings.source,
+    )
+
+
+def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float32]:
+    """The table up to the last row that holds a reading; rows beyond it are the future."""
+    filled = np.flatnonzero(~np.isnan(grid.values).all(1))
+    if not len(filled):
+        findings.fail(
+            "all-missing",
+            "all values are missing in every sensor",
+            "is the right column named by target=, and are its cells numbers?",
+        )
+    counts = (~np.isnan(grid.values)).sum(0)
+    if np.median(counts[counts > 0]) < _FEWEST:
+        findings.error(
+            "too-short",
+            f"the sensors ({len(counts):,} of them) have only {np.median(counts[counts > 0]):g} "
+            "readings each (median)",
+            f"at least {_FEWEST} steps are needed, and some weeks to do well: pass a longer span",
+            count=len(counts),
+        )
+        findings.stop_on_errors()
+    length = int(filled[-1]) + 1
+    if rest := len(grid.values) - length:
+        findings.note(
+            "rows-without-readings",
+            f"the last {rest} rows hold no reading",
+            "they were taken as the future that covariates tell about"
+            if has_future
+            else "the table was taken to end with the last reading",
+            count=rest,
+            first=grid.clock.text(length),
+        )
+    return grid.values[:length]
+
+
+def _clean(
+    values: NDArray[np.float32],
+    grid: Grid,
+    sensors: tuple[str, ...],
+    quantity: Quantity,
+    missing: Sequence[float],
+    findings: Findings,
+) -> tuple[NDArray[np.float32], Quantity]:
+    """Values with the impossible ones missing, and the quantity with its settled range."""
+    by_sensor = np.array(values.T, np.float32, order="C")
+    columns = [Column(name, row) for name, row in zip(sensors, by_sensor, strict=True)]
+    refuse_infinite(columns, grid.clock, findings)
+    refuse_sparse_sensors(by_sensor, sensors, grid.clock, findings)
+    findings.stop_on_errors()
+    drop_told(columns, missing, grid.clock, findings)
+    quantity = settle_range(quantity, by_sensor)
+    mend(columns, grid.clock, quantity, findings)
+    point_out(columns, grid.clock, findings)
+    return np.ascontiguousarray(by_sensor.T), quantity
+
+
+def _fitted(covariate: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """At least as long as the readings, and no longer than it is known."""
+    known = np.flatnonzero(~np.isnan(covariate).all(1))
+    end = max(length, int(known[-1]) + 1 if len(known) else 0)
+    lacking = np.full((max(0, end - len(covariate)), covariate.shape[1]), np.nan, np.float32)
+    return np.concatenate([covariate[:end], lacking])

@@ -1,0 +1,223 @@
+"""Bring what is known ahead, from the same table or a second one, onto the frame's clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune._errors import InputError, UnknownName
+from citytune.frame import Clock, spell
+from citytune.readers._clock import infer_beat
+from citytune.readers._columns import Columns, look
+from citytune.readers._findings import Findings, listed
+from citytune.readers._grid import Grid, spread
+from citytune.readers._mending import Column, mend_covariate
+from citytune.readers._readings import Readings, collect
+from citytune.readers._request import Request
+from citytune.readers._roles import Roles, find_roles
+from citytune.readers._source import Table, open_table, source_name
+from citytune.readers._times import plan_moments
+from citytune.readers._zones import to_utc
+
+Covariates = dict[str, NDArray[np.float32]]  # name → (time or longer, sensor or 1)
+
+
+class Asked(NamedTuple):
+    """What the person passed as covariates, sorted out."""
+
+    columns: tuple[str, ...]
+    sources: tuple[Any, ...]
+
+
+def sort_out(covariates: Any, table: Table) -> Asked:
+    """Tell columns of the same table from second files and tables."""
+    if isinstance(covariates, str | os.PathLike) or not isinstance(covariates, list | tuple | set):
+        covariates = (covariates,)
+    columns: list[str] = []
+    sources: list[Any] = []
+    for item in covariates:
+        if isinstance(item, str) and item in table.schema:
+            columns.append(item)
+        elif isinstance(item, str) and not _is_path(item):
+            raise UnknownName(f"column of {table.name}", item, table.schema.names())
+        else:
+            sources.append(item)
+    return Asked(tuple(dict.fromkeys(columns)), tuple(sources))
+
+
+def _is_path(text: str) -> bool:
+    return Path(text).exists() or "/" in text or "\\" in text or Path(text).suffix in _ENDINGS
+
+
+_ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".parquet", ".pq", ".arrow", ".feather")
+
+
+def of_same_table(readings: Readings, grid: Grid) -> Covariates:
+    """Covariate columns on the grid: one series for all sensors where they agree, else one each."""
+    return {name: _lay_out(column, readings, grid) for name, column in readings.covariates.items()}
+
+
+def _lay_out(column: NDArray[np.float32], readings: Readings, grid: Grid) -> NDArray[np.float32]:
+    length, width = grid.values.shape
+    if readings.sensor is None or width == 1:
+        return spread(column, grid.rows, length)[:, None]
+    cell = grid.rows * width + readings.sensor
+    each = spread(column, cell, length * width).reshape(length, width)
+    shared = spread(column, grid.rows, length)[:, None]
+    with np.errstate(invalid="ignore"):
+        alike = bool(
+            (np.isnan(each) | (np.abs(each - shared) <= 1e-4 * (1 + np.abs(shared)))).all()
+        )
+    return shared if alike else each
+
+
+def of_second_source(
+    source: Any, clock: Clock, sensors: tuple[str, ...], length: int, findings: Findings
+) -> Covariates:
+    """Every numeric column of a second table, as a covariate on the frame's clock."""
+    name = source_name(source)
+    inner = Findings(name)
+    table = open_table(source, inner)
+    roles = _second_roles(table, inner)
+    moments = plan_moments(table, roles.time, clock.timezone, inner)
+    if moments.aware != (clock.timezone is not None) and moments.aware:
+        inner.fail(
+            "covariate-clock",
+            "its times carry a time zone, those of the readings do not",
+            "pass timezone= to say where the readings were taken",
+        )
+    readings = collect(table, roles, moments, inner)
+    if clock.timezone is not None and not moments.aware:
+        filled = np.ones(len(readings.time), bool)
+        readings.time, kept = to_utc(readings.time, readings.sensor, filled, clock.timezone, inner)
+        readings.keep(kept)
+    step = infer_beat(readings, inner).step
+    _adopt_findings(inner, findings)
+    return {
+        column: _resampled(values, readings, step, clock, sensors, length, column, name, findings)
+        for column, values in readings.covariates.items()
+    }
+
+
+def _second_roles(table: Table, findings: Findings) -> Roles:
+    roles = find_roles(table, Request(), (), findings)
+    columns: Columns = look(table)
+    used = {*roles.time, *roles.sensor, *roles.places}
+    numbers = tuple(name for name in columns.numbers(used) if columns.kinds[name] == "number")
+    return Roles(roles.time, roles.targets[:1], roles.sensor, numbers, columns=columns)
+
+
+def _adopt_findings(inner: Findings, findings: Findings) -> None:
+    """Only what was found wrong in the second source; its roles need no saying."""
+    inner.stop_on_errors()
+    for fault in inner.faults:
+        if not fault.kind.startswith("guessed-"):
+            findings.note(
+                fault.kind,
+                f"{inner.source}: {fault.message}",
+                fault.remedy,
+                sensor=fault.sensor,
+                count=fault.count,
+                first=fault.first,
+            )
+
+
+def _resampled(
+    values: NDArray[np.float32],
+    readings: Readings,
+    step: int,
+    clock: Clock,
+    sensors: tuple[str, ...],
+    length: int,
+    column: str,
+    source: str,
+    findings: Findings,
+) -> NDArray[np.float32]:
+    """(time or longer, sensor or 1): finer values averaged, coarser ones held for their step."""
+    own = round(clock.step.total_seconds())
+    start = int(np.datetime64(clock.start, "s").astype(np.int64))
+    where = np.floor_divide(readings.time - start, own)
+    hold = max(1, step // own)
+    total = max(length, int(where.max()) + hold)
+    inside = (where >= -hold) & (where < total)
+    if not (where[inside] >= 0).any():
+        raise InputError(
+            f"covariate {column!r} of {source} lies wholly outside the time of the readings "
+            f"({clock.text(0)} to {clock.text(length - 1)}); is it the right file?"
+        )
+    _say_resampled(column, source, step, own, findings)
+    at, numbers = where[inside] + hold, values[inside]  # `hold` steps of room before the start
+    if readings.sensor is None or len(readings.sensors) == 1:
+        return _held(spread(numbers, at, total + hold), hold)[hold:, None]
+    named = {name: i for i, name in enumerate(readings.sensors)}
+    if not set(named) & set(sensors):
+        raise InputError(
+            f"the sensors of {source} ({listed(readings.sensors, 3)}) are none of those of the "
+            f"readings ({listed(list(sensors), 3)}); give them the same names"
+        )
+    whose = readings.sensor[inside]
+    parts = []
+    for name in sensors:
+        mine = whose == named.get(name, -1)
+        parts.append(_held(spread(numbers[mine], at[mine], total + hold), hold)[hold:])
+    return np.stack(parts, 1)
+
+
+def _held(series: NDArray[np.float32], hold: int) -> NDArray[np.float32]:
+    """Each value stays until the next, but for at most its own step."""
+    index = np.arange(len(series))
+    last = np.maximum.accumulate(np.where(np.isnan(series), -1, index))
+    fresh = (last >= 0) & (index - last < hold)
+    return np.where(fresh, series[np.maximum(last, 0)], np.nan).astype(np.float32)
+
+
+def _say_resampled(column: str, source: str, step: int, own: int, findings: Findings) -> None:
+    if step == own:
+        return
+    theirs, ours = (spell(dt.timedelta(seconds=s)) for s in (step, own))
+    how = (
+        f"each value was held for {theirs}" if step > own else f"the mean of each {ours} was taken"
+    )
+    findings.note(
+        "covariate-resampled",
+        f"covariate {column!r} of {source} comes every {theirs}, the readings every {ours}",
+        how,
+    )
+
+
+def clean(
+    covariates: Covariates, missing: Sequence[float], clock: Clock, findings: Findings
+) -> Covariates:
+    """The covariates without the values that mean "no data"."""
+    cleaned = {}
+    for name, table in covariates.items():
+        columns = [np.array(values, np.float32) for values in table.T]
+        for values in columns:
+            mend_covariate(Column(name, values), missing, clock, findings)
+        cleaned[name] = np.stack(columns, 1)
+    return cleaned
+
+
+def say_gaps(covariates: Covariates, length: int, clock: Clock, findings: Findings) -> None:
+    """Note where covariates are missing; they stay so."""
+    for name, table in covariates.items():
+        if (gone := np.isnan(table[:length])).any():
+            findings.note(
+                "covariate-gaps",
+                f"covariate {name!r} is missing in {gone.mean():.1%} of the time",
+                "it stays missing there",
+                count=int(gone.sum()),
+                first=clock.text(int(gone.any(1).argmax())),
+            )
+        if np.isnan(table[:length]).all():
+            findings.error(
+                "covariate-empty",
+                f"covariate {name!r} has no value at the time of the readings",
+                "leave it out, or pass a file that covers that time",
+            )

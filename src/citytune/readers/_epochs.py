@@ -1,0 +1,63 @@
+"""Read moments that are written as plain numbers: seconds since 1970, or 20240331."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+
+class Epoch(NamedTuple):
+    """What the numbers of a time column count, or spell."""
+
+    words: str
+    pattern: str | None = None
+    """For numbers that spell a date, such as 2024033114."""
+    per_second: int = 1
+    """For numbers that count since 1970 in UTC."""
+
+
+_SPELT = (
+    (8, Epoch("dates such as 20240331", "%Y%m%d")),
+    (10, Epoch("hours such as 2024033114", "%Y%m%d%H%M")),
+    (12, Epoch("minutes such as 202403311405", "%Y%m%d%H%M")),
+    (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
+)
+_COUNTED = (
+    (1e8, 1e10, Epoch("seconds since 1970 (UTC)", per_second=1)),
+    (1e11, 1e13, Epoch("milliseconds since 1970 (UTC)", per_second=1_000)),
+    (1e14, 1e16, Epoch("microseconds since 1970 (UTC)", per_second=1_000_000)),
+    (1e17, 1e19, Epoch("nanoseconds since 1970 (UTC)", per_second=1_000_000_000)),
+)
+
+
+def epoch_unit(numbers: pl.Series) -> Epoch | None:
+    """What a column of numbers counts or spells as moments; None if they are no moments."""
+    present = numbers.drop_nulls().drop_nans() if numbers.dtype.is_float() else numbers.drop_nulls()
+    if not len(present) or (present != present.round(0)).any():
+        return None if not len(present) else _counted(present)
+    for digits, epoch in _SPELT:
+        few = present.head(200)
+        if few.min() >= 10 ** (digits - 1) and few.max() < 10**digits and _all_spell(few, epoch):
+            return epoch
+    return _counted(present)
+
+
+def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
+    """Seconds since 1970: UTC if counted, wall time if spelt; null where that fails."""
+    if epoch.pattern is None:
+        return (column / epoch.per_second).floor().cast(pl.Int64, strict=False)
+    text = column.cast(pl.Int64, strict=False).cast(pl.String)
+    padded = pl.when(text.str.len_chars() == 10).then(text + "00").otherwise(text)
+    moment = padded.str.to_datetime(epoch.pattern, strict=False, time_unit="us")
+    return pl.when(moment.dt.year().is_between(1900, 2200)).then(moment.dt.epoch("s"))
+
+
+def _all_spell(few: pl.Series, epoch: Epoch) -> bool:
+    frame = few.rename("cell").to_frame()
+    return frame.select(epoch_seconds(pl.col("cell"), epoch)).to_series().null_count() == 0
+
+
+def _counted(present: pl.Series) -> Epoch | None:
+    low, high = float(present.min()), float(present.max())  # type: ignore[arg-type]
+    return next((epoch for least, most, epoch in _COUNTED if least <= low and high < most), None)

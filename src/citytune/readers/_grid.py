@@ -1,0 +1,173 @@
+"""Lay readings out on a regular grid (time, sensor); what falls into one cell twice is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune.frame import Clock
+from citytune.readers._clock import Beat
+from citytune.readers._findings import Findings
+from citytune.readers._readings import Readings
+
+_MOST_CELLS = 1_500_000_000  # 6 GB of float32
+
+
+class Grid(NamedTuple):
+    """A table on its clock."""
+
+    values: NDArray[np.float32]  # (time, sensor), NaN is missing
+    clock: Clock
+    rows: NDArray[np.int64]  # (row,) the step of each row of the source  # fmt: skip
+    written: NDArray[np.bool_]  # (time,) whether the source has this moment at all  # fmt: skip
+
+
+class _Cells(NamedTuple):
+    """Readings by the cell of the flattened grid they belong to; none is missing."""
+
+    cell: NDArray[np.int64]
+    value: NDArray[np.float32]
+    time: NDArray[np.int64]
+
+
+def lay_out(readings: Readings, beat: Beat, zone: str | None, findings: Findings) -> Grid:
+    """Place every reading on the clock; twice-filled cells get the mean and a finding."""
+    steps = beat.steps(readings.time)
+    first, last = int(steps.min()), int(steps.max())
+    rows = steps - first
+    length, width = last - first + 1, len(readings.sensors)
+    start = dt.datetime.fromtimestamp(first * beat.step + beat.phase, dt.UTC)
+    clock = Clock(start.replace(tzinfo=None), dt.timedelta(seconds=beat.step), zone)
+    written = np.zeros(length, bool) if length <= _MOST_CELLS else np.zeros(0, bool)
+    if length <= _MOST_CELLS:
+        written[rows] = True
+    _refuse_far_apart(length, width, written, clock, findings)
+    values = np.full((length, width), np.nan, np.float32)
+    twice = (
+        _fill_long(values, rows, readings)
+        if readings.sensor is not None
+        else _fill_wide(values, rows, readings)
+    )
+    if twice is not None:
+        _merge(values, twice, clock, readings, findings)
+    return Grid(values, clock, rows, written)
+
+
+def spread(
+    column: NDArray[np.float32], rows: NDArray[np.int64], length: int
+) -> NDArray[np.float32]:
+    """One column of a source on the grid's time axis, (time,): the mean of a step's rows."""
+    present = ~np.isnan(column)
+    total = np.bincount(rows[present], column[present], length)
+    count = np.bincount(rows[present], minlength=length)
+    with np.errstate(invalid="ignore"):
+        return (total / np.where(count, count, np.nan)).astype(np.float32)
+
+
+def _refuse_far_apart(
+    length: int, width: int, written: NDArray[np.bool_], clock: Clock, findings: Findings
+) -> None:
+    sparse = length > 200_000 and (not len(written) or written.mean() < 0.02)
+    if length * width > _MOST_CELLS or sparse:
+        findings.fail(
+            "times-far-apart",
+            f"the times reach from {clock.text(0)} to {clock.text(length - 1)}: {length:,} steps "
+            f"of {clock.freq} for {width:,} sensors, hardly any of them filled",
+            "is the first or last time a typing error? Otherwise pass a shorter span",
+        )
+
+
+def _fill_long(
+    values: NDArray[np.float32], rows: NDArray[np.int64], readings: Readings
+) -> _Cells | None:
+    """Scatter rows into the grid; return the readings of cells that were filled twice."""
+    assert readings.sensor is not None
+    cell = rows * values.shape[1] + readings.sensor
+    value, time = readings.values, readings.time
+    if (missing := np.isnan(value)).any():
+        cell, value, time = cell[~missing], value[~missing], time[~missing]
+    values.reshape(-1)[cell] = value
+    if np.count_nonzero(~np.isnan(values)) == len(cell):
+        return None
+    again = (np.bincount(cell, minlength=values.size) > 1)[cell]
+    return _Cells(cell[again], value[again], time[again])
+
+
+def _fill_wide(
+    values: NDArray[np.float32], rows: NDArray[np.int64], readings: Readings
+) -> _Cells | None:
+    values[rows] = readings.values
+    again = (np.bincount(rows, minlength=len(values)) > 1)[rows]
+    if not again.any():
+        return None
+    # Empty cells of the last of several rows must not hide what the others hold.
+    values[np.unique(rows[again])] = np.nan
+    width = values.shape[1]
+    cell = (rows[again, None] * width + np.arange(width)).ravel()
+    value = readings.values[again].ravel()
+    present = ~np.isnan(value)
+    time = np.repeat(readings.time[again], width)
+    return _Cells(cell[present], value[present], time[present])
+
+
+def _merge(
+    values: NDArray[np.float32], twice: _Cells, clock: Clock, readings: Readings, findings: Findings
+) -> None:
+    """Give each twice-filled cell its mean, and say of which kind the doubling is."""
+    cells = (
+        pl.DataFrame({"cell": twice.cell, "value": twice.value, "time": twice.time})
+        .group_by("cell")
+        .agg(
+            mean=pl.col("value").cast(pl.Float64).mean(),
+            n=pl.len(),
+            alike=pl.col("value").max() == pl.col("value").min(),
+            moments=pl.col("time").n_unique(),
+        )
+        .sort("cell")
+    )
+    values.reshape(-1)[cells["cell"].to_numpy()] = cells["mean"].to_numpy()
+    doubled = cells.filter(pl.col("n") > 1)
+    width = values.shape[1]
+    for kind, part in (
+        ("several-in-step", doubled.filter(pl.col("moments") > 1)),
+        ("duplicate-rows", doubled.filter((pl.col("moments") == 1) & pl.col("alike"))),
+        ("conflicting-rows", doubled.filter((pl.col("moments") == 1) & ~pl.col("alike"))),
+    ):
+        if len(part):
+            where = part["cell"].to_numpy()
+            extra = int(part["n"].sum()) - len(part)
+            who = len(np.unique(where % width))
+            sensor = readings.sensors[int(where[0]) % width] if who == 1 else None
+            _say_doubled(kind, extra, who, sensor, clock.text(int(where[0]) // width), findings)
+
+
+def _say_doubled(
+    kind: str, count: int, who: int, sensor: str | None, first: str, findings: Findings
+) -> None:
+    among = "" if sensor is not None else f" in {who} sensors"
+    if kind == "several-in-step":
+        findings.note(
+            kind,
+            f"{count} readings share a step of the clock with another one{among}",
+            "the mean of each step was taken",
+            sensor=sensor, count=count, first=first,
+        )  # fmt: skip
+    elif kind == "duplicate-rows":
+        findings.note(
+            kind,
+            f"{count} readings are given again, with the same time and value{among}",
+            "they count once",
+            sensor=sensor, count=count, first=first,
+        )  # fmt: skip
+    else:
+        findings.warn(
+            kind,
+            f"{count} readings contradict another of the same time{among}",
+            "their mean was taken; if a further column (direction, lane) tells them apart, name "
+            "both with sensor=",
+            sensor=sensor, count=count, first=first,
+        )  # fmt: skip

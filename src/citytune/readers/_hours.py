@@ -1,0 +1,121 @@
+"""Settle between wall time and UTC: which of the two a table's clock runs in."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune._errors import TableError
+from citytune.readers._clock import Beat, infer_beat
+from citytune.readers._findings import Findings
+from citytune.readers._grid import Grid
+from citytune.readers._readings import Readings
+from citytune.readers._times import Moments
+from citytune.readers._zones import to_utc
+
+_HOUR = 3600
+_CHANGE_MONTHS = (3, 4, 9, 10, 11)
+
+
+def settle_time(
+    readings: Readings, moments: Moments, timezone: str | None, findings: Findings
+) -> tuple[str | None, Beat]:
+    """Bring the rows' times to UTC where a zone is known; return the zone and the clock's beat.
+
+    Steps longer than an hour keep wall time: a day that summer time makes 23 hours long is still
+    one step, and must not slide into the day before.
+    """
+    zone = timezone or moments.zone
+    if zone == "UTC" and timezone is None:
+        findings.note(
+            "utc",
+            "the times are in UTC, so days and weekdays are those of Greenwich",
+            "pass timezone= (such as Europe/Oslo) for local days and holidays",
+        )
+    if zone is not None and _changes(zone, readings.time) and _longer_than_an_hour(readings):
+        if moments.aware:
+            readings.time = _wall(readings.time, zone)
+        findings.note(
+            "wall-clock",
+            f"the steps are longer than an hour, so they are counted in the wall time of {zone}",
+            "nothing needs to be done",
+        )
+        zone = None
+    elif zone is not None and not moments.aware:
+        readings.time, kept = to_utc(
+            readings.time, readings.sensor, _filled(readings), zone, findings
+        )
+        readings.keep(kept)
+    return zone, infer_beat(readings, findings)
+
+
+def hint_at_summer_time(readings: Readings, grid: Grid, findings: Findings) -> None:
+    """Without a zone, say where the rows look as if the clock had been changed."""
+    if grid.clock.timezone is not None or grid.clock.steps_per_day < 24:
+        return
+    moments = grid.clock.moments(0, len(grid.written))
+    night = _sunday_nights(moments)
+    count = np.bincount(grid.rows, minlength=len(grid.written))
+    usual = float(np.median(count[count > 0]))
+    twice = count >= 2 * usual
+    gaps = _one_hour_gaps(grid.written, grid.clock.steps_per_day // 24)
+    for where, what in ((twice, "come twice"), (gaps, "are absent")):
+        found = night & where
+        if found.sum() > 0.5 * where.sum():
+            findings.note(
+                "summer-time",
+                f"{int(found.sum())} times on Sunday nights in spring or autumn {what}, as when "
+                "clocks change",
+                "pass timezone= (such as Europe/Oslo) to have these hours told apart",
+                count=int(found.sum()),
+                first=grid.clock.text(int(found.argmax())),
+            )
+
+
+def _changes(zone: str, time: NDArray[np.int64]) -> bool:
+    """Whether a zone's offset differs between the seasons of the years in question."""
+    if not len(time):
+        return False
+    here = ZoneInfo(zone)
+    quarters = np.arange(int(time.min()) - 90 * 86_400, int(time.max()) + 90 * 86_400, 45 * 86_400)
+    naive = quarters.astype("datetime64[s]").tolist()
+    return len({moment.replace(tzinfo=here).utcoffset() for moment in naive}) > 1
+
+
+def _longer_than_an_hour(readings: Readings) -> bool:
+    try:
+        return infer_beat(readings, Findings("")).step > _HOUR
+    except TableError:
+        return False  # said aloud when the clock is inferred for good
+
+
+def _wall(utc: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    moments = pl.Series("utc", utc * 1_000_000).cast(pl.Datetime("us", "UTC"))
+    wall = moments.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    return wall.dt.epoch("s").to_numpy()
+
+
+def _filled(readings: Readings) -> NDArray[np.bool_]:
+    present = ~np.isnan(readings.values)
+    return present if present.ndim == 1 else np.asarray(present.any(1), bool)
+
+
+def _sunday_nights(moments: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+    days = moments.astype("datetime64[D]")
+    hour = (moments - days).astype("timedelta64[h]").astype(int)
+    sunday = (days.astype(np.int64) + 3) % 7 == 6
+    month = moments.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return np.asarray(sunday & (hour <= 3) & np.isin(month, _CHANGE_MONTHS), bool)
+
+
+def _one_hour_gaps(written: NDArray[np.bool_], per_hour: int) -> NDArray[np.bool_]:
+    """Steps in a run of unwritten ones that is exactly an hour long."""
+    edges = np.flatnonzero(np.diff(np.r_[True, written, True].astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    gaps = np.zeros(len(written), bool)
+    for start in starts[(ends - starts) == per_hour]:
+        gaps[start : start + per_hour] = True
+    return gaps

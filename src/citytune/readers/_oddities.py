@@ -1,0 +1,175 @@
+"""Point out what is odd but kept: outliers, long zeros, twins, late, silent and gappy sensors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import Clock
+from citytune.readers._findings import Findings, listed
+from citytune.readers._mending import Column, runs
+
+_FAR = 25.0  # an outlier is this many times the spread (5 % to 95 %) away from the median,
+_BEYOND = 10.0  # and this many times farther than the highest half percent begins
+
+
+def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:
+    """Say what a person should look at in each sensor; nothing is changed."""
+    silent = [column for column in columns if np.isnan(column.values).all()]
+    if len(silent) == len(columns):
+        findings.error(
+            "all-missing",
+            "all values are missing in every sensor",
+            "is the right column named by target=, and are its cells numbers?",
+        )
+        return
+    for column in columns:
+        present = np.flatnonzero(~np.isnan(column.values))
+        if not len(present):
+            _say_silent(column, findings)
+            continue
+        _look_at_life(column, present, clock, findings)
+        if not _is_constant(column, column.values[present], clock, findings):
+            _look_at_outliers(column, column.values[present], clock, findings)
+            _look_at_zeros(column, clock, findings)
+    _look_for_twins(columns, findings)
+    _look_at_gaps(columns, clock, findings)
+
+
+def _say_silent(column: Column, findings: Findings) -> None:
+    findings.warn(
+        "silent-sensor",
+        "not one value",
+        "it is kept; without readings it cannot be forecast",
+        sensor=column.name,
+        count=len(column.values),
+    )
+
+
+def _look_at_life(
+    column: Column, present: NDArray[np.int64], clock: Clock, findings: Findings
+) -> None:
+    """A sensor that starts late, or has died before the end."""
+    length = len(column.values)
+    margin = max(2, clock.steps_per_day, length // 50)
+    if present[0] > margin:
+        findings.warn(
+            "starts-late",
+            f"it starts {present[0]} steps after the table does",
+            "the steps before are missing; it has less to learn from",
+            sensor=column.name,
+            count=int(present[0]),
+            first=clock.text(int(present[0])),
+        )
+    if (rest := length - 1 - int(present[-1])) > margin:
+        findings.warn(
+            "ends-early",
+            f"it falls silent {rest} steps before the table ends",
+            "the steps after are missing; is the sensor still there?",
+            sensor=column.name,
+            count=rest,
+            first=clock.text(int(present[-1]) + 1),
+        )
+
+
+def _is_constant(
+    column: Column, values: NDArray[np.float32], clock: Clock, findings: Findings
+) -> bool:
+    if len(values) < 2 or values.min() < values.max():
+        return False
+    findings.warn(
+        "constant",
+        f"every reading is {values[0]:g}",
+        "it is kept; its forecast will be that value. Is the sensor alive?",
+        sensor=column.name,
+        count=len(values),
+        first=clock.text(int((~np.isnan(column.values)).argmax())),
+    )
+    return True
+
+
+def _look_at_outliers(
+    column: Column, values: NDArray[np.float32], clock: Clock, findings: Findings
+) -> None:
+    if len(values) < 50:
+        return
+    low, middle, high, top = np.quantile(values, (0.05, 0.5, 0.95, 0.995))
+    spread = float(high - low) or float(values.std())
+    reach = max(_FAR * spread, _BEYOND * float(top - middle))
+    with np.errstate(invalid="ignore"):
+        far = np.abs(column.values - middle) > reach
+    # What is far but common is a way of life (rain, rare events), not an outlier.
+    if not far.any() or not high > low or far.sum() > 0.005 * len(values):
+        return
+    worst = column.values[far][np.abs(column.values[far] - middle).argmax()]
+    findings.warn(
+        "outlier",
+        f"{int(far.sum())} absurd value(s), up to {worst:g}, where readings lie around {middle:g} "
+        f"({low:g} to {high:g})",
+        "kept as they are; if they are faults, pass them as missing= or empty the cells",
+        sensor=column.name,
+        count=int(far.sum()),
+        first=clock.text(int(far.argmax())),
+    )
+
+
+def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
+    """Days of zeros from a sensor whose zeros else last hours: a closed road or a dead sensor."""
+    starts, lengths = runs(column.values)
+    zero = column.values[starts] == 0
+    if not zero.any() or lengths[zero].max() < 3 * clock.steps_per_day or clock.steps_per_day < 2:
+        return
+    positive = (column.values > 0).sum()
+    habit = float(np.quantile(lengths[zero], 0.9)) if zero.sum() > 3 else 1.0
+    long = zero & (lengths >= max(3 * clock.steps_per_day, 4 * habit))
+    if not long.any() or positive < lengths[long].sum():
+        return
+    findings.warn(
+        "long-zeros",
+        f"it reads 0 for up to {int(lengths[long].max())} steps on end",
+        "kept as they are; if the sensor was off rather than the street empty, empty the cells",
+        sensor=column.name,
+        count=int(lengths[long].sum()),
+        first=clock.text(int(starts[long][0])),
+    )
+
+
+def _look_for_twins(columns: Sequence[Column], findings: Findings) -> None:
+    twins: dict[bytes, list[str]] = {}
+    for column in columns:
+        present = column.values[~np.isnan(column.values)]
+        if len(present) > 1 and present.min() < present.max():
+            digest = hashlib.sha256(np.nan_to_num(column.values, nan=-3.4e38).tobytes()).digest()
+            twins.setdefault(digest, []).append(column.name)
+    for first, *others in (names for names in twins.values() if len(names) > 1):
+        findings.warn(
+            "duplicate-sensors",
+            f"its readings are those of {listed(others)}, one by one",
+            "all are kept; is one of them a copy?",
+            sensor=first,
+            count=len(others) + 1,
+        )
+
+
+def _look_at_gaps(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:
+    missing = np.array([np.isnan(column.values).sum() for column in columns])
+    if not missing.any():
+        return
+    length = len(columns[0].values)
+    worst = int(missing.argmax())
+    first = min(int(np.isnan(c.values).argmax()) for c in columns if np.isnan(c.values).any())
+    findings.note(
+        "gaps",
+        f"{_percent(missing.sum() / (length * len(columns)))} of all values are missing; most in "
+        f"{columns[worst].name!r} ({_percent(missing[worst] / length)})",
+        "they stay missing and never count as truth",
+        count=int(missing.sum()),
+        first=clock.text(first),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "under 0.1%"

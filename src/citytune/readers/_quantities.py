@@ -1,0 +1,124 @@
+"""Guess what is measured, in which unit and range, from the words in names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import Quantity
+from citytune.readers._findings import Findings
+from citytune.readers._grid import Grid
+from citytune.readers._request import Request
+from citytune.readers._vocabulary import plain_name
+
+_MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
+
+_KINDS = (
+    (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
+    (r"traffic|volume|flow|vehicles?|veh|cars?|aadt|heavy|lorr(y|ies)|trucks?",
+     Quantity("traffic_volume", "veh", 0, None, "traffic")),
+    (r"avg_speed|speed|velocity", Quantity("speed", "km/h", 0, None, "traffic")),
+    (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
+    (r"pedestrians?|ped|footfall|people|visitors?",
+     Quantity("pedestrians", "people", 0, None, "traffic")),
+    (r"passengers?|ridership|boardings?|inflow|outflow|metro|taxi",
+     Quantity("passengers", "people", 0, None, "traffic")),
+    (r"bikes?|bicycles?|cyclists?|rented|rentals", Quantity("bikes", "bikes", 0, None, "traffic")),
+    (r"occupancy", Quantity("occupancy", "", 0, None, "traffic")),
+    (r"counts?|cnt|trips", Quantity("count", "", 0, None, "traffic")),
+    (r"pm25", Quantity("pm2.5", "µg/m³", 0, None, "air")),
+    (r"pm10", Quantity("pm10", "µg/m³", 0, None, "air")),
+    (r"(no2|nox|no|o3|ozone|so2|bc|black_carbon)", Quantity("", "µg/m³", 0, None, "air")),
+    (r"co", Quantity("co", "mg/m³", 0, None, "air")),
+    (r"aqi", Quantity("aqi", "", 0, None, "air")),
+    (r"usage|consumption|energy|electricity|meter", Quantity("energy", "kWh", 0, None, "energy")),
+    (r"load|demand|nd|tsd", Quantity("load", "MW", 0, None, "energy")),
+    (r"power|appliances|building|consumer|households?|homes?",
+     Quantity("power", "kW", 0, None, "energy")),
+    (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
+    (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
+)  # fmt: skip
+_UNITS = {"kwh": "kWh", "mwh": "MWh", "wh": "Wh", "kw": "kW", "mw": "MW", "gw": "GW", "mph": "mph",
+          "kmh": "km/h", "kph": "km/h", "vph": "veh/h"}  # fmt: skip
+
+_PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
+
+
+def guess_quantity(
+    columns: Sequence[str], stem: str, grid: Grid, request: Request, findings: Findings
+) -> Quantity:
+    """The quantity named by the targets' names, or else by the file's.
+
+    If the person says what the quantity is called, their word is kept, and only its unit and range
+    are guessed.
+    """
+    told = request.quantity
+    found = _by_name(told) if told else _of_all(columns) or _by_name(stem)
+    guess = _with_unit(found or Quantity(), columns[0], grid)
+    name, unit = told or guess.name, guess.unit if request.unit is None else request.unit
+    chosen = replace(guess, name=name, unit=unit)
+    if found and not told:
+        low = "" if chosen.low is None else ", never below 0"
+        findings.note(
+            "guessed-quantity",
+            f"the readings were taken as {chosen} of domain {chosen.domain!r}{low}",
+            "pass quantity= and unit= if not so",
+        )
+    return chosen
+
+
+def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
+    """The unit a column's name spells; counts are per step; small loads are kW, not MW."""
+    if spelt := _unit_in(column):
+        return replace(guess, unit=spelt)
+    if guess.unit in ("veh", "people", "bikes"):
+        freq = grid.clock.freq
+        return replace(guess, unit=f"{guess.unit}/{_PER.get(freq, freq)}")
+    some = grid.values[:: max(1, len(grid.values) // 1000)]
+    if guess.unit == "MW" and _high(some) < 20:
+        return replace(guess, unit="kW")
+    return guess
+
+
+def _high(values: NDArray[np.float32]) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(np.quantile(finite, 0.95)) if len(finite) else np.inf
+
+
+def settle_range(quantity: Quantity, values: NDArray[np.float32]) -> Quantity:
+    """Loads may be negative where there are solar roofs: keep low=0 only if none ever was.
+
+    Markers such as -1 do not count.
+    """
+    if quantity.domain != "energy" or quantity.low is None:
+        return quantity
+    negative = values[values < 0]
+    if not len(negative) or np.isin(np.unique(negative), np.array(_MARKERS, np.float32)).all():
+        return quantity
+    return replace(quantity, low=None)
+
+
+def _of_all(columns: Sequence[str]) -> Quantity | None:
+    """The quantity, if every column's name speaks of one domain: a single name may be a place's."""
+    found = [_by_name(column) for column in columns]
+    domains = {quantity.domain if quantity else "" for quantity in found}
+    return found[0] if len(domains) == 1 else None
+
+
+def _by_name(name: str) -> Quantity | None:
+    plain = plain_name(name)
+    for pattern, quantity in _KINDS:
+        if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
+            return quantity if quantity.name else replace(quantity, name=found[1])
+    return None
+
+
+def _unit_in(column: str) -> str | None:
+    words = plain_name(column).split("_")
+    brackets = re.findall(r"[(\[](.+?)[)\]]", column)
+    marked = [_UNITS.get(text.lower().replace("/", ""), "") for text in brackets]
+    return next((text for text in (*marked, _UNITS.get(words[-1], "")) if text), None)

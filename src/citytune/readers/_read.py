@@ -1,0 +1,77 @@
+"""The two ways to take a source in: use it, or list its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from citytune._errors import TableError
+from citytune.frame import Fault, SensorFrame
+from citytune.readers._assemble import assemble
+from citytune.readers._findings import Findings
+from citytune.readers._request import Names, Request
+from citytune.readers._source import source_name
+
+
+def read(
+    source: Any,
+    *,
+    time: Names = None,
+    sensor: Names = None,
+    target: Names = None,
+    covariates: Any = (),
+    quantity: str | None = None,
+    unit: str | None = None,
+    timezone: str | None = None,
+    missing: float | Sequence[float] | None = None,
+    country: str | None = None,
+) -> SensorFrame:
+    """Bring a file or table of sensor readings in as a `SensorFrame`.
+
+    Columns are guessed from their names and types; every guess, mending and oddity is listed in
+    the frame's `faults`.
+
+    Args:
+        source: Path to CSV (any delimiter, gzip) or Parquet, or a pandas, polars or pyarrow table;
+            long (a row per sensor and time) or wide (a column per sensor).
+        time: Column of the times, or several (date, hour).
+        sensor: Column that names the sensor of each row; several are joined.
+        target: Column of the readings, or the columns of the sensors of a wide table.
+        covariates: Known ahead: names of columns, paths or tables of a second source. Rows beyond
+            the last reading are the future.
+        quantity: What is measured ("traffic_volume"); sets the legal range.
+        unit: Its unit ("veh/h").
+        timezone: IANA zone of the sensors ("Europe/Oslo"): wall times are converted to UTC.
+        missing: Value or values that mean "no data", such as -1.
+        country: ISO code of the public holidays ("NO", "US-MN").
+
+    Raises:
+        TableError: The table cannot be used; the message lists every reason.
+        InputError: The file is not there, or an argument does not fit it.
+
+    Example:
+        >>> import polars as pl, datetime as dt
+        >>> hours = pl.datetime_range(
+        ...     dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 14, 23), "1h", eager=True
+        ... )
+        >>> read(pl.DataFrame({"time": hours, "bridge": hours.dt.hour() * 10.0}), quantity="flow")
+        SensorFrame(flow (veh/h), 1 sensors, 336 steps of 1h from 2024-01-01 00:00, 0.0% missing)
+    """
+    request = Request(time, sensor, target, covariates, quantity, unit, timezone, missing, country)
+    return assemble(source, request, Findings(source_name(source)))
+
+
+def check(source: Any, **options: Any) -> list[Fault]:
+    """Every fault of a source, errors first; takes what `read` takes.
+
+    A table that cannot be used is no exception here: what speaks against it is in the list.
+
+    Raises:
+        InputError: The file is not there, or an argument does not fit it.
+    """
+    request, findings = Request(**options), Findings(source_name(source))
+    try:
+        return list(assemble(source, request, findings).faults)
+    except TableError as error:
+        findings.adopt(error)
+        return findings.faults

@@ -1,0 +1,163 @@
+"""Collect the columns that matter from a table, as arrays, with as little memory as will do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune.readers._findings import Findings, counted
+from citytune.readers._numbers import cells
+from citytune.readers._roles import Roles
+from citytune.readers._source import Table
+from citytune.readers._times import Moments, refuse_wrong_times, wall_text
+
+
+@dataclass
+class Readings:
+    """The rows of a source, not yet on a regular clock."""
+
+    time: NDArray[np.int64]
+    """(row,) seconds since 1970: UTC, or wall time without a zone."""
+    sensor: NDArray[np.integer] | None
+    """(row,) which of `sensors`; None in a wide table, where every row has them all."""
+    values: NDArray[np.float32]
+    """(row,), or (row, sensor) in a wide table."""
+    sensors: list[str]
+    covariates: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """name → (row,)"""
+    places: NDArray[np.float64] | None = None
+    """(sensor, 2)"""
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Leave out the other rows."""
+        if not rows.all():
+            self.time, self.values = self.time[rows], self.values[rows]
+            self.sensor = None if self.sensor is None else self.sensor[rows]
+            self.covariates = {name: table[rows] for name, table in self.covariates.items()}
+
+
+def collect(table: Table, roles: Roles, moments: Moments, findings: Findings) -> Readings:
+    """Read the columns that have a role; cells that should be numbers and are not are reported."""
+    rows, names = _with_sensor(table, roles, findings)
+    time = moments.seconds.alias("_time")
+    columns = [_number(table, name, i) for i, name in enumerate(roles.targets)]
+    beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
+    sensor = [pl.col("_sensor")] if roles.sensor else []
+    frame = rows.select(time, *sensor, *columns, *beside).collect(engine="streaming")
+    if frame["_time"].null_count():
+        refuse_wrong_times(table, roles.time, moments, findings)
+        findings.stop_on_errors()
+    _report_text(table, roles, moments, names, findings)
+    values = _array(frame, [f"_v{i}" for i in range(len(roles.targets))])
+    readings = Readings(
+        time=frame["_time"].to_numpy(),
+        sensor=_narrow(frame["_sensor"].to_numpy(), len(names)) if roles.sensor else None,
+        values=values[:, 0] if roles.sensor else values,
+        sensors=names or list(roles.targets),
+        covariates={n: frame[f"_vc{i}"].to_numpy() for i, n in enumerate(roles.covariates)},
+    )
+    readings.places = _places(rows, roles, len(names))
+    return readings
+
+
+def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:
+    """Two bytes a row where they will do; sorting by them is several times faster."""
+    return sensor.astype(np.uint16 if count < 1 << 16 else np.uint32)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key by which "zone 9" comes before "zone 10"."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
+
+
+def _with_sensor(table: Table, roles: Roles, findings: Findings) -> tuple[pl.LazyFrame, list[str]]:
+    """The rows with each sensor as a small whole number, and the sensors' names."""
+    if not roles.sensor:
+        return table.rows, []
+    label = _label(table, roles.sensor)
+    found = table.rows.select(label.alias("name")).unique().collect(engine="streaming")["name"]
+    names = sorted((str(name) for name in found.drop_nulls()), key=natural)
+    rows = table.rows
+    if found.null_count():
+        count = rows.select(label.is_null().sum()).collect(engine="streaming").item()
+        if not names:
+            findings.fail(
+                "no-sensor", f"column {roles.sensor[0]!r} is empty", "name another with sensor="
+            )
+        findings.warn(
+            "no-sensor",
+            f"{counted(count, 'row')} without a sensor's name in column {roles.sensor[0]!r}",
+            "they were left out; write the sensor's name there",
+            count=count,
+        )
+        rows = rows.filter(label.is_not_null())
+    return rows.with_columns(_sensor=label.cast(pl.Enum(names)).to_physical()), names
+
+
+def _label(table: Table, sensor: tuple[str, ...]) -> pl.Expr:
+    """The name of each row's sensor; whole numbers are written without a point."""
+    parts = []
+    for name in sensor:
+        dtype = table.schema[name]
+        whole = pl.col(name).cast(pl.Int64, strict=False) if dtype.is_float() else pl.col(name)
+        parts.append(whole.cast(pl.String))
+    return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=" / ")
+
+
+def _number(table: Table, name: str, place: int | str) -> pl.Expr:
+    dtype = table.schema[name]
+    number = cells(name, table.decimal_comma).number if dtype == pl.String else pl.col(name)
+    return number.cast(pl.Float32, strict=False).alias(f"_v{place}")
+
+
+def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float32]:
+    """(row, column), missing as NaN, writable."""
+    columns = frame.select(names)
+    if len(names) == 1:
+        return np.array(columns.to_series().to_numpy(), np.float32)[:, None]
+    return np.asarray(columns.to_numpy(), np.float32)
+
+
+def _places(rows: pl.LazyFrame, roles: Roles, count: int) -> NDArray[np.float64] | None:
+    if not roles.places:
+        return None
+    latitude, longitude = (pl.col(n).cast(pl.Float64, strict=False) for n in roles.places)
+    first = (
+        rows.group_by("_sensor")
+        .agg(lat=latitude.drop_nulls().first(), lon=longitude.drop_nulls().first())
+        .collect(engine="streaming")
+    )
+    places = np.full((count, 2), np.nan)
+    places[first["_sensor"].to_numpy()] = first.select("lat", "lon").to_numpy()
+    return None if np.isnan(places).all() else places
+
+
+def _report_text(
+    table: Table, roles: Roles, moments: Moments, names: list[str], findings: Findings
+) -> None:
+    """Say which cells of number columns hold words: per sensor, with the first."""
+    for name in (*roles.targets, *roles.covariates):
+        if table.schema[name] != pl.String:
+            continue
+        sensor = _label(table, roles.sensor) if roles.sensor else pl.lit(name)
+        wrong = (
+            table.rows.filter(cells(name, table.decimal_comma).wrong)
+            .select(sensor.alias("sensor"), pl.col(name).alias("cell"), moments.seconds.alias("at"))
+            .group_by("sensor", maintain_order=True)
+            .agg(pl.len(), pl.col("cell").first(), pl.col("at").first())
+            .collect()
+        )
+        for found, count, cell, at in wrong.rows():
+            findings.warn(
+                "text-in-numbers",
+                f"{counted(count, 'cell')} of column {name!r} with text, such as {cell!r}",
+                "they were taken as missing; write numbers, or leave the cells empty",
+                sensor=found,
+                count=count,
+                first=wall_text(at),
+            )

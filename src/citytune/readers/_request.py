@@ -1,0 +1,56 @@
+"""What the person asked for beside the source itself, checked as far as it can be without it."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from citytune._errors import InputError
+from citytune.frame import check_country
+from citytune.readers._times import check_timezone
+
+Names = str | Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `read`; None and () leave the matter to a guess."""
+
+    time: Names = None
+    """Column of the times, or several."""
+    sensor: Names = None
+    """Column that names the sensors, or several."""
+    target: Names = None
+    """Column of the readings, or those of the sensors of a wide table."""
+    covariates: Any = ()
+    """Known ahead: names of columns, paths, tables."""
+    quantity: str | None = None
+    """What is measured."""
+    unit: str | None = None
+    """Its unit."""
+    timezone: str | None = None
+    """IANA zone of the sensors."""
+    missing: float | Sequence[float] | None = None
+    """Value or values that mean "no data"."""
+    country: str | None = None
+    """Whose public holidays count."""
+
+    def __post_init__(self) -> None:
+        if self.country is not None:
+            check_country(self.country)
+        if self.timezone is not None:
+            check_timezone(self.timezone)
+        for value in self.marked:
+            if not isinstance(value, numbers.Real):
+                raise InputError(f"missing takes numbers such as -1, not {value!r}")
+
+    @property
+    def marked(self) -> tuple[float, ...]:
+        """The values that mean "no data"."""
+        if self.missing is None:
+            return ()
+        if isinstance(self.missing, Sequence) and not isinstance(self.missing, str):
+            return tuple(self.missing)
+        return (self.missing,)

@@ -1,0 +1,203 @@
+"""Turn the time columns of a table, however written, into seconds since 1970."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo, available_timezones
+
+import polars as pl
+
+from citytune._errors import UnknownName
+from citytune.readers._epochs import epoch_seconds, epoch_unit
+from citytune.readers._findings import Findings, counted, listed
+from citytune.readers._formats import find_format, parsed
+from citytune.readers._numbers import cells
+from citytune.readers._source import Table
+
+_OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
+_SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
+_EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How to compute each row's moment, and what kind of moment that is."""
+
+    seconds: pl.Expr
+    """Int64; UTC if `aware`, wall time as written otherwise; null where a cell is no time."""
+    aware: bool = False
+    zone: str | None = None
+    """The zone the file itself names, if aware."""
+
+
+def check_timezone(timezone: str) -> None:
+    """Raise `UnknownName` if `timezone` is no IANA name."""
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise UnknownName("time zone", timezone, available_timezones()) from None
+
+
+def plan_moments(
+    table: Table, time: tuple[str, ...], timezone: str | None, findings: Findings
+) -> Moments:
+    """Find out how the time columns are written; the rows are read later."""
+    first = _plan_column(table, time[0], timezone, findings) if len(time) < 3 else _from_parts(time)
+    seconds = first.seconds
+    if len(time) == 2:
+        seconds = seconds + _seconds_of_day(table, time[1])
+    return replace(first, seconds=pl.when(seconds.is_between(*_SANE)).then(seconds))
+
+
+def refuse_wrong_times(
+    table: Table, time: tuple[str, ...], moments: Moments, findings: Findings
+) -> None:
+    """Add the error of cells that are no time: how many, and the first three with their rows."""
+    wrong = (
+        table.rows.select(
+            pl.struct(pl.col(time).cast(pl.String)).alias("cells"), moments.seconds.alias("seconds")
+        )
+        .with_row_index("row", offset=1)
+        .filter(pl.col("seconds").is_null())
+        .select("row", "cells")
+    )
+    count = wrong.select(pl.len()).collect(engine="streaming").item()
+    shown = ", ".join(
+        f"{_spelt(found)} in row {row}" for row, found in wrong.head(3).collect().rows()
+    )
+    findings.error(
+        "unreadable-times",
+        f"column {listed(list(time))}: {counted(count, 'cell')} cannot be read as time: {shown}",
+        f"correct or delete these rows; {_EXAMPLE}",
+        count=count,
+    )
+
+
+def wall_text(seconds: int, zone: str | None = None) -> str:
+    """A moment for a message: "2024-03-31 14:00"."""
+    moment = dt.datetime.fromtimestamp(int(seconds), dt.UTC)
+    return moment.astimezone(ZoneInfo(zone) if zone else dt.UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _spelt(found: dict[str, object]) -> str:
+    return " ".join("(empty)" if cell is None else repr(cell) for cell in found.values())
+
+
+def _plan_column(table: Table, name: str, timezone: str | None, findings: Findings) -> Moments:
+    dtype = table.schema[name]
+    if isinstance(dtype, pl.Datetime):
+        aware = dtype.time_zone is not None
+        return Moments(pl.col(name).dt.epoch("s"), aware, dtype.time_zone)
+    if dtype == pl.Date:
+        return Moments(pl.col(name).dt.epoch("s"))
+    if dtype.is_numeric():
+        return _plan_numbers(table, name, findings)
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return _plan_text(table, name, timezone, findings)
+    return Moments(pl.lit(None, pl.Int64))
+
+
+def _plan_numbers(table: Table, name: str, findings: Findings) -> Moments:
+    sample = table.rows.select(name).head(20_000).collect().to_series()
+    epoch = epoch_unit(sample)
+    if epoch is None:
+        return Moments(pl.lit(None, pl.Int64))
+    findings.note(
+        "guessed-time-format",
+        f"the numbers in column {name!r} were taken as {epoch.words}",
+        "write them as 2024-03-31 14:00 if not so",
+    )
+    counted = epoch.pattern is None
+    return Moments(epoch_seconds(pl.col(name), epoch), counted, "UTC" if counted else None)
+
+
+def _plan_text(table: Table, name: str, timezone: str | None, findings: Findings) -> Moments:
+    """Parse each distinct text once; the rows then only look it up."""
+    column = pl.col(name).cast(pl.String)
+    distinct = (
+        table.rows.select(column.alias("cell")).unique(maintain_order=True).collect().to_series()
+    ).drop_nulls()
+    numbers = distinct.cast(pl.Float64, strict=False)
+    if len(distinct) and not numbers.null_count() and (epoch := epoch_unit(numbers)):
+        counted = epoch.pattern is None
+        seconds = epoch_seconds(column.cast(pl.Float64, strict=False), epoch)
+        return Moments(seconds, counted, "UTC" if counted else None)
+    form = find_format(distinct)
+    if form is None:
+        return Moments(pl.lit(None, pl.Int64))
+    if form.rival:
+        _say_order(name, form.pattern, form.clear, findings)
+    parsed_once = distinct.to_frame().select(parsed(pl.col("cell"), form)).to_series()
+    seconds = column.replace_strict(distinct, parsed_once, default=None, return_dtype=pl.Int64)
+    zone = _zone(distinct, timezone, findings) if form.aware else None
+    return Moments(seconds, form.aware, zone)
+
+
+def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:
+    order = "day first" if pattern.index("%d") < pattern.index("%m") else "month first"
+    add = findings.note if clear else findings.warn
+    why = "so that the rows follow one another regularly" if clear else "though nothing tells which"
+    add(
+        "guessed-date-order",
+        f"every date in column {name!r} could be read day first or month first; {order} was "
+        f"taken, {why}",
+        "write the year first (2024-03-31) if not so",
+    )
+
+
+def _zone(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
+    """The zone of times that carry offsets: the offset if there is one, otherwise UTC."""
+    texts = distinct.str.strip_chars().str.extract(_OFFSET).drop_nulls().unique().sort().to_list()
+    offsets = sorted({_offset_hours(text) for text in texts})
+    if len(offsets) > 1:
+        findings.note(
+            "mixed-offsets",
+            f"the times carry {len(offsets)} different offsets from UTC ({listed(texts)})",
+            "every time was converted by its own offset"
+            + ("" if timezone else "; pass timezone= for local days and holidays (now UTC)"),
+            count=len(offsets),
+        )
+        return "UTC"
+    hours = offsets[0] if offsets else 0.0
+    whole = hours == int(hours) and hours
+    return f"Etc/GMT{-int(hours):+d}" if whole else "UTC"
+
+
+def _offset_hours(text: str) -> float:
+    digits = re.sub(r"[^\d]", "", text)
+    size = int(digits[:2] or 0) + int(digits[2:4] or 0) / 60
+    return -size if text.startswith("-") else size
+
+
+def _from_parts(time: tuple[str, ...]) -> Moments:
+    year, month, day, *rest = (pl.col(name).cast(pl.Int64, strict=False) for name in time)
+    # Months and days out of range give null, which is reported as an unreadable time.
+    fits = month.is_between(1, 12) & day.is_between(1, 31)
+    text = pl.concat_str(
+        [year.cast(pl.String), month.cast(pl.String), day.cast(pl.String)], separator="-"
+    )
+    seconds = text.str.to_date("%Y-%m-%d", strict=False).dt.epoch("s")
+    for part, size in zip(rest, (3600, 60, 1), strict=False):
+        seconds = seconds + part * size
+    return Moments(pl.when(fits).then(seconds))
+
+
+def _seconds_of_day(table: Table, name: str) -> pl.Expr:
+    """Seconds since midnight of a column of clock times, or of hours 0 to 24."""
+    dtype = table.schema[name]
+    column = pl.col(name)
+    if dtype == pl.Time:
+        return column.cast(pl.Int64) // 1_000_000_000
+    if dtype.is_numeric():
+        return (column * 3600).cast(pl.Int64)
+    text = column.cast(pl.String).str.strip_chars()
+    part = r"^(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?"
+    hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
+    late = text.str.contains(r"(?i)p\.?m\.?$").cast(pl.Int64)
+    named = text.str.contains(r"(?i)[ap]\.?m\.?$")
+    hour = pl.when(named).then(hour % 12 + 12 * late).otherwise(hour)
+    seconds = hour * 3600 + minute * 60 + second.fill_null(0)
+    hours = (cells(name, table.decimal_comma).number * 3600).cast(pl.Int64)
+    return pl.coalesce(seconds, hours)
