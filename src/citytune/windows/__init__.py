@@ -1,0 +1,22 @@
+"""Cut a frame into examples: spec, chronological and purged splits, scaling."""
+
+from citytune.windows._examples import Examples, all_sensors, choose_examples, cut_future, cut_past
+from citytune.windows._history import History, fill_causally
+from citytune.windows._scale import Scale
+from citytune.windows._spec import WindowSpec
+from citytune.windows._split import Fold, purged_folds, split_by_time
+
+__all__ = [
+    "Examples",
+    "Fold",
+    "History",
+    "Scale",
+    "WindowSpec",
+    "all_sensors",
+    "choose_examples",
+    "cut_future",
+    "cut_past",
+    "fill_causally",
+    "purged_folds",
+    "split_by_time",
+]

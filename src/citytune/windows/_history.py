@@ -1,0 +1,102 @@
+"""A frame as tensors: what was measured, what a network may be shown, and where in the week."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from citytune.frame import SensorFrame
+
+DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """A frame laid out for cutting windows; reaches `ahead` steps beyond the last row."""
+
+    raw: Tensor
+    """(sensor, time), in the unit of the data; NaN is missing."""
+    filled: Tensor
+    """(sensor, time), gaps filled from the past alone; never a target."""
+    steps_per_day: int
+    wall: Tensor
+    """(time + ahead,) long: local steps since an arbitrary midnight; jumps at clock changes."""
+    weekday: Tensor
+    """(time + ahead,) long: Monday 0 … Sunday 6."""
+    holiday: Tensor
+    """(time + ahead,) bool."""
+    covariates: Tensor
+    """(covariate, sensor, time + ahead), known ahead; NaN where unknown; no rows without any."""
+
+    @classmethod
+    def of(cls, frame: SensorFrame, *, ahead: int) -> History:
+        """Lay out `frame`, with a calendar reaching `ahead` steps beyond its last row."""
+        steps = frame.clock.steps_per_day
+        cal = frame.calendar(0, len(frame) + ahead)
+        # Without slots that come back every day (a daily, weekly or 7-hour clock), count steps.
+        comes_back = steps > 1 and frame.clock.step * steps == DAY
+        wall = cal.day * steps + cal.slot if comes_back else np.arange(len(cal.day))
+        raw = np.ascontiguousarray(frame.values.T, dtype=np.float32)
+        return cls(
+            raw=torch.from_numpy(raw.copy()),
+            filled=torch.from_numpy(fill_causally(raw, steps)),
+            steps_per_day=steps,
+            wall=torch.from_numpy(wall.astype(np.int64)),
+            weekday=torch.from_numpy(cal.weekday.astype(np.int64)),
+            holiday=torch.from_numpy(cal.holiday.copy()),
+            covariates=_covariates(frame, len(frame) + ahead),
+        )
+
+    @property
+    def length(self) -> int:
+        """Measured steps."""
+        return self.raw.shape[1]
+
+    @property
+    def slot(self) -> Tensor:
+        """(time + ahead,) step of the local day."""
+        return self.wall % self.steps_per_day
+
+    def days_before(self, when: Tensor, days: Tensor | int) -> Tensor:
+        """The step with the same local time `days` earlier, right across a clock change."""
+        back = (when - days * self.steps_per_day).clamp_min(0)
+        jump = (self.wall[when] - when) - (self.wall[back] - back)
+        return when - days * self.steps_per_day + jump
+
+
+def fill_causally(values: NDArray[np.float32], steps_per_day: int) -> NDArray[np.float32]:
+    """Fill gaps of (sensor, time) from the past alone.
+
+    A missing value becomes the value one day earlier (itself filled), else the last value. What
+    lies before a sensor's first value becomes that value: a window that ends before it has
+    nothing measured and is never used.
+    """
+    filled = values.copy()
+    if not filled.size:
+        return filled
+    known = ~np.isnan(values)
+    steps = np.arange(values.shape[1])
+    first = np.where(known.any(1), known.argmax(1), 0)
+    last = np.maximum.accumulate(np.where(known, steps, first[:, None]), axis=1)
+    carried = np.take_along_axis(values, last, axis=1)
+    early = ~known & (steps < (first + steps_per_day)[:, None])
+    filled[early] = carried[early]
+    for start in range(steps_per_day, values.shape[1], steps_per_day):
+        today = filled[:, start : start + steps_per_day]
+        before = filled[:, start - steps_per_day : start][:, : today.shape[1]]
+        np.copyto(today, before, where=np.isnan(today))
+    return np.nan_to_num(filled, copy=False, nan=0.0)  # a sensor without a single value
+
+
+def _covariates(frame: SensorFrame, count: int) -> Tensor:
+    sensors = len(frame.sensors)
+    stacked = torch.full((len(frame.covariates), sensors, count), torch.nan)
+    for i, table in enumerate(frame.covariates.values()):
+        known = torch.from_numpy(np.ascontiguousarray(table[:count].T, dtype=np.float32))
+        stacked[i, :, : known.shape[1]] = known
+    return stacked
