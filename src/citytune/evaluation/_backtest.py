@@ -1,0 +1,148 @@
+"""Score a tuned model as if each of many past days were today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.evaluation._baselines import choose
+from citytune.evaluation._forecasts import (
+    Forecasts,
+    quantiles_of,
+    simple_of,
+    tuned_of,
+    untouched_of,
+)
+from citytune.evaluation._holdout import Holdout, Refit, plan
+from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
+from citytune.evaluation._progress import Progress, Tell
+from citytune.evaluation._scores import Detail, Scores
+from citytune.evaluation._seasons import Floats
+from citytune.frame import SensorFrame
+
+if TYPE_CHECKING:
+    from citytune.forecasting import TunedModel
+
+
+def backtest(
+    model: TunedModel,
+    frame: SensorFrame,
+    *,
+    days: float | None = None,
+    refit: Refit = "auto",
+    against: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Score `model` on rows it has not seen, beside the pretrained model and simple forecasts.
+
+    Forecasts are made from many past moments (origins): one a day, or one a horizon if longer, and
+    for horizons under half a day so many that every hour is seen. All rivals learn from the same
+    rows as the model and are measured at the same moments.
+
+    Args:
+        model: What `tune` gave.
+        frame: What was measured; the rows the model was fitted on may be among them.
+        days: How much to score. By default every row after the model's training (at most 56 days);
+            if it is refitted, the last quarter of the history, at most 14 days and at least one
+            horizon.
+        refit: "auto" scores the rows after the model's training if they hold at least one
+            horizon; else the last part is held out and the model fitted once on what lies before.
+            True refits every week of the holdout; False never does, and refuses to score rows the
+            model was fitted on.
+        against: Names from `baselines`; by default all that can run here. The pretrained model
+            untouched ("zero-shot") is always among the rivals, if it can forecast by itself.
+        progress: Called with what is being done and the share done, 0 … 1.
+
+    Example:
+        >>> scores = backtest(model, frame, days=7)  # doctest: +SKIP
+        >>> scores.sentence("naive-week")            # doctest: +SKIP
+        "31 % less error than last week's values, on 7 days it had not seen"
+    """
+    names, notes = choose(against)
+    left_out, frame = _left_out(model, frame), model.fitting(frame)
+    horizon = model.spec.horizon
+    holdout = plan(frame, horizon=horizon, seen=_seen(model, frame), days=days, refit=refit)
+    tell = Tell(progress, len(holdout.blocks) * (2 + 2 * len(names)))
+    asked = {"tuned": tuned_of(model, frame, holdout, tell)}
+    untouched, why = untouched_of(model, frame, holdout, asked["tuned"], tell)
+    if untouched is not None:
+        asked["zero-shot"] = untouched
+    simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
+    said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model))
+    scores = _scores(frame, holdout, asked, simple, said, tell)
+    tell.end()
+    return scores
+
+
+def _left_out(model: TunedModel, frame: SensorFrame) -> list[str]:
+    extra = len(frame.sensors) - len(model.sensors)
+    many = f"{extra} sensors of the file are not in the model and were not scored"
+    one = "1 sensor of the file is not in the model and was not scored"
+    return [one if extra == 1 else many] if extra else []
+
+
+def _seen(model: TunedModel, frame: SensorFrame) -> int:
+    """How many rows of `frame` lie within the model's training; 0 if none."""
+    return max(0, frame.clock.index(model.trained_until) + 1)
+
+
+def _known_ahead(model: TunedModel) -> list[str]:
+    if not model.covariates:
+        return []
+    names = ", ".join(model.covariates)
+    return [
+        f"what is known ahead ({names}) was taken as it came true; forecasts of it are less exact"
+    ]
+
+
+def _scores(
+    frame: SensorFrame,
+    holdout: Holdout,
+    asked: dict[str, Forecasts],
+    simple: dict[str, Floats],
+    notes: tuple[str, ...],
+    tell: Tell,
+) -> Scores:
+    means = {name: found.mean for name, found in asked.items()} | simple
+    origins, horizon = holdout.origins, means["tuned"].shape[1]
+    actual = frame.values[origins[:, None] + np.arange(horizon)]
+    common = np.all([np.isfinite(mean) for mean in means.values()], axis=0)
+    fair = np.where(common, actual, np.float32(np.nan))
+    scale = day_scale(frame.values[: holdout.blocks[0].train_end], frame.clock.steps_per_day)
+    models = {n: _measured(fair, found.mean, found.quantiles, scale) for n, found in asked.items()}
+    for name, mean in simple.items():
+        # One baseline's quantiles at a time: with hundreds of sensors they are a gigabyte together.
+        models[name] = _measured(fair, mean, quantiles_of(name, mean, frame, holdout, tell), scale)
+    return Scores(
+        models=models,
+        holdout_start=frame.clock.text(int(origins[0])),
+        holdout_end=frame.clock.text(int(origins[-1]) + horizon - 1),
+        origins=len(origins),
+        detail=Detail(actual, means, asked["tuned"].quantiles, origins, frame),
+        refitted=holdout.refit,
+        notes=notes,
+    )
+
+
+def _measured(
+    actual: Floats, mean: Floats, quantiles: Floats | None, scale: NDArray[np.float64]
+) -> dict[str, float]:
+    from citytune.forecasting import LEVELS
+
+    found = {
+        "mae": mae(actual, mean),
+        "rmse": rmse(actual, mean),
+        "mase": mase(actual, mean, scale),
+    }
+    if quantiles is None:
+        return found | dict.fromkeys(("wql", "coverage_90", "width_90"), float("nan"))
+    low, high = quantiles[..., LEVELS.index(0.05)], quantiles[..., LEVELS.index(0.95)]
+    inner = slice(LEVELS.index(0.1), LEVELS.index(0.9) + 1)
+    return found | {
+        "wql": wql(actual, quantiles[..., inner], list(LEVELS)[inner]),
+        "coverage_90": coverage(actual, low, high),
+        "width_90": width(actual, low, high),
+    }

@@ -1,0 +1,115 @@
+"""Ask every model of a backtest for its forecasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from citytune._errors import InputError
+from citytune.evaluation._baselines import baselines
+from citytune.evaluation._holdout import Block, Holdout
+from citytune.evaluation._intervals import intervals
+from citytune.evaluation._progress import Tell
+from citytune.evaluation._seasons import Floats
+from citytune.frame import SensorFrame
+
+if TYPE_CHECKING:
+    from citytune.forecasting import TunedModel
+
+
+NOT_COMPARED = "not compared with the pretrained model untouched"
+
+
+class Forecasts(NamedTuple):
+    """A model's forecasts from every origin of a holdout."""
+
+    mean: Floats  # (origin, horizon, sensor)
+    quantiles: Floats  # (origin, horizon, sensor, level)
+
+
+def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell) -> Forecasts:
+    """The tuned model's, fitted anew for every block if the holdout says so."""
+    fitted = []
+    for block in holdout.blocks:
+        tell.start("refitting" if holdout.refit else "scoring")
+        fitted.append(_fit(model, frame, block, model.strategy, tell) if holdout.refit else model)
+        tell.finish()
+    return _predict(fitted, frame, holdout)
+
+
+def untouched_of(
+    model: TunedModel, frame: SensorFrame, holdout: Holdout, tuned: Forecasts, tell: Tell
+) -> tuple[Forecasts | None, list[str]]:
+    """Those of the pretrained model untouched; else None, and why there are none."""
+    if model.card.horizon is None:
+        return None, [f"{NOT_COMPARED}: {model.card.name} cannot forecast by itself"]
+    if model.strategy == "zero-shot":
+        return tuned, []
+    fitted = []
+    for block in holdout.blocks:
+        tell.start("zero-shot")
+        try:
+            fitted.append(_fit(model, frame, block, "zero-shot", tell))
+        except InputError as error:  # a new file may hold too few rows for its intervals
+            return None, [f"{NOT_COMPARED}: {error}"]
+        tell.finish()
+    return _predict(fitted, frame, holdout), []
+
+
+def simple_of(name: str, frame: SensorFrame, holdout: Holdout, horizon: int, tell: Tell) -> Floats:
+    """A baseline's: (origin, horizon, sensor)."""
+    parts = []
+    for block in holdout.blocks:
+        tell.start(name)
+        parts.append(baselines[name](frame, block.origins.tolist(), horizon, block.train_end))
+        tell.finish()
+    return np.concatenate(parts)
+
+
+def quantiles_of(
+    name: str, mean: Floats, frame: SensorFrame, holdout: Holdout, tell: Tell
+) -> Floats | None:
+    """Around a baseline's (origin, horizon, sensor): an axis of levels behind.
+
+    Returns:
+        None if any block has too little to look back on.
+    """
+    parts: list[Floats] = []
+    cuts = np.cumsum([len(block.origins) for block in holdout.blocks])[:-1]
+    for block, own in zip(holdout.blocks, np.split(mean, cuts), strict=True):
+        tell.start(f"intervals of {name}")
+        found = intervals(baselines[name], own, frame, block.origins, block.train_end)
+        tell.finish()
+        if found is not None:
+            parts.append(found)
+    return np.concatenate(parts) if len(parts) == len(holdout.blocks) else None
+
+
+def _fit(
+    model: TunedModel, frame: SensorFrame, block: Block, strategy: str, tell: Tell
+) -> TunedModel:
+    """A model like `model`, learnt from the rows before a block's `train_end`."""
+    from citytune.forecasting import fit_model
+
+    return fit_model(
+        frame.until(block.train_end),
+        horizon=model.spec.horizon,
+        backbone=model.card.name,
+        strategy=strategy,
+        seed=model.seed,
+        caution=model.caution,
+        progress=tell.within,
+    )
+
+
+def _predict(fitted: list[TunedModel], frame: SensorFrame, holdout: Holdout) -> Forecasts:
+    """Forecasts of every block by its own model."""
+    parts = [
+        model.predict(frame, [int(origin) for origin in block.origins])
+        for model, block in zip(fitted, holdout.blocks, strict=True)
+    ]
+    return Forecasts(
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.quantiles for part in parts]),
+    )
