@@ -1,0 +1,20 @@
+"""Tuned model + frame → forecast: mean and quantiles per sensor, with clock and unit."""
+
+from citytune.forecasting._fitting import check_horizon, check_strategy, fit_model
+from citytune.forecasting._forecast import Forecast
+from citytune.forecasting._model import Prediction, TunedModel
+from citytune.forecasting._plot import plot_forecast
+from citytune.forecasting._store import load
+from citytune.tuning import LEVELS
+
+__all__ = [
+    "LEVELS",
+    "Forecast",
+    "Prediction",
+    "TunedModel",
+    "check_horizon",
+    "check_strategy",
+    "fit_model",
+    "load",
+    "plot_forecast",
+]

@@ -1,0 +1,115 @@
+"""Tune a backbone to a frame: the way from a table to a `TunedModel`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from citytune._errors import InputError, UnknownName
+from citytune.backbones import load_backbone
+from citytune.forecasting._model import RULES, TunedModel, short_of_history
+from citytune.frame import SensorFrame
+from citytune.tuning import Task, fit, strategies
+from citytune.windows import History, WindowSpec
+
+DEFAULT = "blend"
+"""The strategy that "auto" stands for."""
+LONGEST = 28
+"""Longest horizon, in days (in weeks on a daily clock)."""
+DAYS = 120
+"""Days that windows are taken from; a context and the seasonal rules look further back."""
+
+
+def fit_model(
+    frame: SensorFrame,
+    *,
+    horizon: int,
+    backbone: str = "ttm-r2",
+    strategy: str = "auto",
+    seed: int = 0,
+    caution: float = 2.0,
+    progress: Callable[[str, float], None] | None = None,
+) -> TunedModel:
+    """Tune one backbone by one strategy; seconds on a laptop.
+
+    Args:
+        frame: What the city measured.
+        horizon: Steps to forecast at once.
+        backbone: A name from the shelf.
+        strategy: "blend" (also "auto"), "zero-shot", "head" or "head-sgd".
+        seed: The same seed gives the same model.
+        caution: κ of the stack: how much a gain that does not repeat from day to day costs.
+        progress: Called with what is being done and the share done, 0 … 1.
+
+    Raises:
+        InputError: the horizon does not fit the frame.
+        UnknownName: nobody knows the backbone or the strategy; the nearest name is suggested.
+        MissingWeights: the backbone's weights are not here; it says how to get them.
+    """
+    check_horizon(frame, horizon)
+    check_strategy(strategy)
+    if not caution >= 0:
+        raise InputError(f"caution must be a number of at least 0, got {caution!r}")
+    model = load_backbone(backbone)
+    started = time.perf_counter()
+    spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
+    task = Task(
+        backbone=model,
+        history=History.of(_recent(frame, spec), ahead=horizon),
+        spec=spec,
+        caution=caution,
+        seed=seed,
+        progress=progress,
+    )
+    chosen = DEFAULT if strategy == "auto" else strategy
+    tuned = fit(task, chosen)
+    if progress is not None:
+        progress("weighing what repeats", 1.0)
+    return TunedModel(
+        spec=spec,
+        card=model.card,
+        strategy=chosen,
+        sensors=frame.sensors,
+        clock=frame.clock,
+        quantity=frame.quantity,
+        country=frame.country,
+        trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
+        tuned=tuned,
+        fallback=short_of_history(frame, spec),
+        seconds={"fit": time.perf_counter() - started},
+        seed=seed,
+        caution=caution,
+    )
+
+
+def check_strategy(name: str) -> None:
+    """Raise `UnknownName` unless "auto" or a strategy is called `name`."""
+    if name != "auto" and name not in strategies:
+        raise UnknownName("strategy", name, ["auto", *strategies])
+
+
+def check_horizon(frame: SensorFrame, horizon: int) -> None:
+    """Raise `InputError` unless `horizon` steps can be forecast from the frame."""
+    if type(horizon) is not int or horizon < 1:
+        raise InputError(
+            f"the horizon is how many steps of {frame.clock.freq} to forecast, a whole number of "
+            f"at least 1; got {horizon!r}"
+        )
+    most = LONGEST * max(frame.clock.steps_per_day, 7)
+    if horizon > most:
+        raise InputError(
+            f"a horizon of {horizon} steps of {frame.clock.freq} is further than citytune "
+            f"forecasts; ask for at most {most}"
+        )
+    if len(frame) <= horizon:
+        raise InputError(
+            f"{frame.source} has {len(frame)} rows, and a horizon of {horizon} steps needs more "
+            "than that to learn from; bring more history or ask for a shorter horizon"
+        )
+
+
+def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
+    """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
+    day = frame.clock.steps_per_day
+    kept = (DAYS + 7 * RULES) * day + spec.context * max(1, day // 24) + spec.horizon
+    return frame.since(max(0, len(frame) - kept))

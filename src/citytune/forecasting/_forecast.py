@@ -1,0 +1,124 @@
+"""What a forecast is: mean and quantiles per sensor and step, with clock and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.tuning import LEVELS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast:
+    """A forecast for every sensor, from the step after the last one measured.
+
+    Example:
+        >>> print(forecast)                                  # doctest: +SKIP
+        traffic_volume (veh/h), 24 sensors, 24 steps of 1h from 2024-05-03 01:00 Europe/Oslo
+        >>> forecast.write_csv("forecast.csv")               # doctest: +SKIP
+        >>> forecast.plot(frame, sensors=["Ring road"])      # doctest: +SKIP
+    """
+
+    mean: NDArray[np.float32]
+    """(horizon, sensor), in `quantity.unit`."""
+    quantiles: NDArray[np.float32]
+    """(horizon, sensor, level), never crossing; levels are `LEVELS`."""
+    clock: Clock
+    """Its step 0 is the first step forecast."""
+    sensors: tuple[str, ...]
+    quantity: Quantity
+    fallback: tuple[str, ...] = ()
+    """Sensors with too little history, forecast by the naive rule."""
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
+            raise ValueError(
+                f"means of shape {self.mean.shape} do not fit {len(self.sensors)} sensors"
+            )
+        if self.quantiles.shape != (*self.mean.shape, len(LEVELS)):
+            raise ValueError(
+                f"quantiles of shape {self.quantiles.shape} do not fit means of shape "
+                f"{self.mean.shape} at {len(LEVELS)} levels"
+            )
+
+    def __str__(self) -> str:
+        horizon, count = self.mean.shape
+        zone = f" {self.clock.timezone}" if self.clock.timezone else ""
+        said = (
+            f"{self.quantity}, {count} sensor{'s' * (count != 1)}, {horizon} "
+            f"step{'s' * (horizon != 1)} of {self.clock.freq} from {self.clock.text(0)}{zone}"
+        )
+        if self.fallback:
+            said += f"; by the naive rule, for want of history: {', '.join(self.fallback)}"
+        return said
+
+    def __repr__(self) -> str:
+        return f"Forecast({self})"
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantile levels, ascending."""
+        return LEVELS
+
+    def to_polars(self) -> pl.DataFrame:
+        """Long table: sensor, time, mean, q05 … q95; one row per sensor and future step.
+
+        Times carry the zone of the data, if it is known; values are in its unit.
+        """
+        import polars as pl
+
+        table = pl.DataFrame(
+            {"sensor": self._sensor_column(), "time": self._times()} | self._values()
+        )
+        if self.clock.timezone is None:
+            return table
+        local = pl.col("time").dt.replace_time_zone("UTC").dt.convert_time_zone(self.clock.timezone)
+        return table.with_columns(local)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same long table as a pandas data frame; pandas must be installed."""
+        import pandas as pd
+
+        times = pd.Series(self._times())
+        if self.clock.timezone is not None:
+            times = times.dt.tz_localize("UTC").dt.tz_convert(self.clock.timezone)
+        return pd.DataFrame({"sensor": self._sensor_column(), "time": times} | self._values())
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write the long table as CSV, times in ISO 8601 in the zone of the data."""
+        import polars as pl
+
+        pattern = "%Y-%m-%dT%H:%M:%S" + ("%:z" if self.clock.timezone is not None else "")
+        self.to_polars().with_columns(pl.col("time").dt.strftime(pattern)).write_csv(path)
+
+    def plot(
+        self, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None
+    ) -> go.Figure:
+        """Chart it with its 50 % and 90 % intervals, one panel a sensor; see `plot_forecast`."""
+        from citytune.forecasting._plot import plot_forecast
+
+        return plot_forecast(self, recent, sensors)
+
+    def _sensor_column(self) -> list[str]:
+        return [name for name in self.sensors for _ in range(len(self.mean))]
+
+    def _times(self) -> NDArray[np.datetime64]:
+        return np.tile(self.clock.moments(0, len(self.mean)), len(self.sensors))
+
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """Columns of numbers, all steps of a sensor after each other."""
+        columns = {"mean": self.mean.T.reshape(-1)}
+        for i, level in enumerate(LEVELS):
+            columns[f"q{round(100 * level):02d}"] = self.quantiles[:, :, i].T.reshape(-1)
+        return columns

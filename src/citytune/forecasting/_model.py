@@ -1,0 +1,219 @@
+"""A tuned model: what was learnt from a city, ready to forecast it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from citytune._errors import InputError, RunError
+from citytune.backbones import Backbone, Card, load_backbone
+from citytune.forecasting._forecast import Forecast
+from citytune.frame import Clock, Quantity, SensorFrame, spell
+from citytune.tuning import Seasonal, Tuned, bands, in_words
+from citytune.windows import Examples, History, WindowSpec, all_sensors
+
+RULES = 9
+"""Weeks before a context that the seasonal rules look at."""
+ENOUGH = 0.1
+"""Share of a context that must have been measured for more than the naive rule …"""
+ENOUGH_DAYS = 2.0
+"""… and days of measurements, at the least."""
+
+
+class Prediction(NamedTuple):
+    """Forecasts from many origins."""
+
+    mean: NDArray[np.float32]  # (origin, horizon, sensor), in the unit of the data
+    quantiles: NDArray[np.float32]  # (origin, horizon, sensor, level)
+
+
+@dataclass(frozen=True, eq=False)
+class TunedModel:
+    """A frozen backbone and what was tuned of it: every strategy gives this one type.
+
+    A backbone is named by its card and loaded when first needed, so a saved model is small.
+    """
+
+    spec: WindowSpec
+    card: Card
+    strategy: str
+    sensors: tuple[str, ...]
+    clock: Clock
+    """Of the frame it was tuned on."""
+    quantity: Quantity
+    country: str | None
+    trained_until: np.datetime64
+    """Absolute time of the last row it was tuned on."""
+    tuned: Tuned
+    covariates: tuple[str, ...] = ()
+    """Names of what must be known ahead."""
+    fallback: tuple[str, ...] = ()
+    """Sensors with too little history: forecast by the naive rule until there is more."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """What was done → how long it took, s."""
+    seed: int = 0
+    caution: float = 2.0
+
+    @property
+    def fold_error(self) -> float:
+        """Error out of fold over that of the best seasonal rule; below 1 is better than it."""
+        return self.tuned.fold_error
+
+    @property
+    def weights(self) -> dict[str, dict[str, float]]:
+        """Band of steps ahead such as "0-6" → expert → share, the largest first."""
+        return self.tuned.mixture.shares(self.spec.horizon)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained model, frozen."""
+        return load_backbone(self.card.name)
+
+    def words(self) -> list[str]:
+        """What the forecast is made of, one sentence for each stretch ahead."""
+        said: list[tuple[int, str]] = []
+        for (_, end), shares in zip(bands(self.spec.horizon), self.weights.values(), strict=True):
+            text = in_words(shares)
+            said = said[:-1] if said and said[-1][1] == text else said
+            said.append((end, text))
+        return [f"Up to {spell(end * self.clock.step)} ahead: {text}." for end, text in said]
+
+    def __repr__(self) -> str:
+        return (
+            f"TunedModel({self.card.name}, {self.strategy}, {len(self.sensors)} sensors, "
+            f"{self.spec.horizon} steps of {self.clock.freq})"
+        )
+
+    def forecast(self, frame: SensorFrame) -> Forecast:
+        """Forecast every sensor from the step after the frame's last row.
+
+        Args:
+            frame: What was measured lately, on the model's clock and with its sensors; the longer
+                the better, up to some ten weeks.
+
+        Raises:
+            RunError: the frame has another clock, or lacks sensors of the model.
+            InputError: something that must be known ahead is not.
+        """
+        fitting = self.fitting(frame)
+        found = self.predict(fitting, [len(fitting)])
+        return Forecast(
+            mean=found.mean[0],
+            quantiles=found.quantiles[0],
+            clock=fitting.clock.shifted(len(fitting)),
+            sensors=self.sensors,
+            quantity=self.quantity,
+            fallback=short_of_history(fitting, self.spec),
+        )
+
+    def predict(
+        self,
+        frame: SensorFrame,
+        origins: Sequence[int],
+        progress: Callable[[float], None] | None = None,
+    ) -> Prediction:
+        """Forecast from many origins, each seeing only rows before it.
+
+        Args:
+            frame: With the model's sensors, in its order (see `fitting`).
+            origins: Rows of `frame`, or one beyond its last: the first step forecast.
+            progress: Called with the share done, 0 … 1.
+        """
+        first = max(0, min(origins) - self._reach)
+        last = max(origins)
+        history = History.of(
+            frame.until(last).since(first), ahead=self.spec.horizon + max(0, last - len(frame))
+        )
+        examples = all_sensors(history, torch.tensor(origins) - first)
+        seasonal = Seasonal(history)
+        mean = self.tuned.mixture.forecast(self.backbone, seasonal, examples, self.spec, progress)
+        mean = _fall_back(mean, seasonal, examples, self.spec)
+        when = examples.origin[:, None] + torch.arange(self.spec.horizon)
+        quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when])
+        shape = (len(origins), len(frame.sensors), self.spec.horizon)
+        return Prediction(
+            self._legal(mean).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
+            self._legal(quantiles).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
+        )
+
+    @property
+    def _reach(self) -> int:
+        """Steps before an origin that the forecast depends on."""
+        week = self.clock.steps_per_week
+        further = self.spec.context * max(1, self.clock.steps_per_day // 24)
+        return further + RULES * week + -(-self.spec.horizon // week) * week
+
+    def _legal(self, values: Tensor) -> Tensor:
+        low, high = self.quantity.low, self.quantity.high
+        return values if low is None and high is None else values.clamp(low, high)
+
+    def fitting(self, frame: SensorFrame) -> SensorFrame:
+        """The frame with the model's sensors in its order, or a `RunError` that says why not."""
+        if frame.clock.step != self.clock.step:
+            raise RunError(
+                f"{frame.source} has a row every {frame.clock.freq}, but the model was tuned on "
+                f"{self.clock.freq}; give it a file with the same step, or tune anew"
+            )
+        absent = [name for name in self.sensors if name not in frame.sensors]
+        if absent:
+            shown = ", ".join(map(repr, absent[:5])) + (", …" if len(absent) > 5 else "")
+            raise RunError(
+                f"{frame.source} lacks {len(absent)} of the model's {len(self.sensors)} sensors: "
+                f"{shown}; give it a file that has them, or tune anew"
+            )
+        if lacking := [name for name in self.covariates if name not in frame.covariates]:
+            raise InputError(
+                f"the model needs {', '.join(map(repr, lacking))} known ahead, and "
+                f"{frame.source} was read without; pass covariates={lacking!r}"
+            )
+        same = frame.sensors == self.sensors
+        frame = frame if same else frame.select(self.sensors)
+        return replace(frame, country=frame.country or self.country)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as JSON and safetensors, all or nothing; `load` reads it.
+
+        Raises:
+            RunError: the folder holds something else.
+        """
+        from citytune.forecasting._store import save
+
+        return save(self, Path(folder))
+
+
+def short_of_history(frame: SensorFrame, spec: WindowSpec) -> tuple[str, ...]:
+    """Sensors with too little measured before the frame's end for more than the naive rule."""
+    recent = frame.values[max(0, len(frame) - spec.context) :]
+    enough = _enough(spec, frame.clock.steps_per_day)
+    few = np.isfinite(recent).sum(0) < enough
+    return tuple(name for name, short in zip(frame.sensors, few, strict=True) if short)
+
+
+def _enough(spec: WindowSpec, steps_per_day: int) -> float:
+    """Measured steps a context must hold for more than the naive rule."""
+    return min(max(ENOUGH * spec.context, 3), ENOUGH_DAYS * steps_per_day)
+
+
+def _fall_back(mean: Tensor, seasonal: Seasonal, examples: Examples, spec: WindowSpec) -> Tensor:
+    """Where next to nothing was measured lately, the last known value at the same time of day.
+
+    A sensor without a single value has no forecast: NaN.
+    """
+    seen = torch.nn.functional.pad(seasonal.known.cumsum(1), (1, 0))
+    start = (examples.origin - spec.context).clamp_min(0)
+    ever = seen[examples.sensor, examples.origin]
+    few = ever - seen[examples.sensor, start] < _enough(spec, seasonal.history.steps_per_day)
+    if few.any():
+        rule = seasonal.ahead(examples.pick(few), spec.horizon)["yesterday"]
+        rule[ever[few] == 0] = torch.nan
+        mean = mean.clone()
+        mean[few] = rule
+    return mean

@@ -1,0 +1,204 @@
+"""Write a tuned model to a folder and read it back: safetensors and JSON, never pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from citytune._errors import InputError, MissingWeights, RunError
+from citytune.backbones import Card, shelf
+from citytune.forecasting._model import TunedModel
+from citytune.frame import Clock, Quantity
+from citytune.tuning import Conformal, Head, Mixture, Tuned, View
+from citytune.windows import WindowSpec
+
+FORMAT = 1
+FACTS, TENSORS = "model.json", "model.safetensors"
+
+
+def save(model: TunedModel, folder: Path) -> Path:
+    """Write `model` into `folder`: made beside it, then put in its place in one step."""
+    if folder.exists() and not _ours(folder):
+        raise RunError(
+            f"{folder} exists and is not a saved model, so it is left alone; name another folder"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write(model, fresh)
+        fresh.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.replace(folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return folder
+
+
+def load(folder: str | Path) -> TunedModel:
+    """Read a model written by `TunedModel.save`, or the one in a run folder.
+
+    Raises:
+        RunError: the folder is not a saved model, or it is damaged, or of a later version.
+    """
+    place = Path(folder)
+    inner = place / "model"
+    place = inner if (inner / FACTS).is_file() else place
+    if not (place / FACTS).is_file():
+        what = "is not a folder" if not place.is_dir() else f"holds no {FACTS}"
+        raise RunError(
+            f"{folder} is not a run of citytune: it {what}; name a folder made by `tune`"
+        )
+    try:
+        facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
+        version = facts["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{FACTS} cannot be read ({error})") from error
+    if version != FORMAT:
+        raise RunError(
+            f"{folder} was written in format {version!r}, and this citytune reads {FORMAT}; "
+            "update citytune, or tune anew"
+        )
+    try:
+        return _model(facts, _tensors(folder, place / TENSORS, facts["sha256"]))
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise _damaged(folder, f"{FACTS} lacks or garbles {error}") from error
+
+
+def _damaged(folder: str | Path, what: str) -> RunError:
+    return RunError(f"{folder} is damaged: {what}; tune anew, or restore it from a copy")
+
+
+def _ours(folder: Path) -> bool:
+    return (folder / FACTS).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _write(model: TunedModel, folder: Path) -> None:
+    from safetensors.torch import save as pack
+
+    packed = pack({name: value.contiguous() for name, value in _parts(model.tuned).items()})
+    facts = _facts(model) | {"sha256": hashlib.sha256(packed).hexdigest()}
+    (folder / TENSORS).write_bytes(packed)
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    (folder / FACTS).write_text(text + "\n", encoding="utf-8")
+
+
+def _parts(tuned: Tuned) -> dict[str, Tensor]:
+    found = {
+        "weights": tuned.mixture.weights,
+        "conformal.scale": tuned.conformal.scale,
+        "conformal.errors": tuned.conformal.errors,
+    }
+    if (head := tuned.mixture.head) is not None:
+        found |= {
+            "head.weights": head.weights,
+            "head.centre": head.view.centre,
+            "head.basis": head.view.basis,
+        }
+    return found
+
+
+def _facts(model: TunedModel) -> dict[str, Any]:
+    mixture, tuned = model.tuned.mixture, model.tuned
+    return {
+        "format": FORMAT,
+        "strategy": model.strategy,
+        "spec": dataclasses.asdict(model.spec),
+        "card": dataclasses.asdict(model.card),
+        "sensors": list(model.sensors),
+        "clock": {
+            "start": model.clock.start.isoformat(),
+            "step_seconds": model.clock.step.total_seconds(),
+            "timezone": model.clock.timezone,
+        },
+        "quantity": dataclasses.asdict(model.quantity),
+        "country": model.country,
+        "trained_until": str(model.trained_until.astype("datetime64[us]")),
+        "covariates": list(model.covariates),
+        "fallback": list(model.fallback),
+        "seconds": dict(model.seconds),
+        "seed": model.seed,
+        "caution": model.caution,
+        "experts": list(mixture.experts),
+        "prior": mixture.prior,
+        "penalty": None if mixture.head is None else mixture.head.penalty,
+        "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
+        "windows": tuned.windows,
+    }
+
+
+def _tensors(folder: str | Path, path: Path, sha256: str) -> dict[str, Tensor]:
+    from safetensors.torch import load as unpack
+
+    if not path.is_file():
+        raise _damaged(folder, f"{TENSORS} is not there")
+    packed = path.read_bytes()
+    if hashlib.sha256(packed).hexdigest() != sha256:
+        raise _damaged(folder, f"{TENSORS} is not the file that was written with {FACTS}")
+    return unpack(packed)
+
+
+def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
+    clock = facts["clock"]
+    return TunedModel(
+        spec=WindowSpec(**facts["spec"]),
+        card=_card(facts["card"]),
+        strategy=facts["strategy"],
+        sensors=tuple(facts["sensors"]),
+        clock=Clock(
+            dt.datetime.fromisoformat(clock["start"]),
+            dt.timedelta(seconds=clock["step_seconds"]),
+            clock["timezone"],
+        ),
+        quantity=Quantity(**facts["quantity"]),
+        country=facts["country"],
+        trained_until=np.datetime64(facts["trained_until"]),
+        tuned=_tuned(facts, tensors),
+        covariates=tuple(facts["covariates"]),
+        fallback=tuple(facts["fallback"]),
+        seconds=facts["seconds"],
+        seed=facts["seed"],
+        caution=facts["caution"],
+    )
+
+
+def _card(facts: dict[str, Any]) -> Card:
+    """The card as it was saved, if its backbone is still known."""
+    if facts["name"] not in shelf():
+        raise MissingWeights(
+            f"the model was tuned from backbone {facts['name']!r}, which is not known here; "
+            "install the package that brings it"
+        )
+    lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+    return Card(**(facts | lists))
+
+
+def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
+    head = None
+    if "head.weights" in tensors:
+        view = View(tensors["head.centre"], tensors["head.basis"])
+        head = Head(view, tensors["head.weights"], float(facts["penalty"]))
+    steps_per_day = Clock(
+        dt.datetime(2000, 1, 1), dt.timedelta(seconds=facts["clock"]["step_seconds"])
+    ).steps_per_day
+    conformal = Conformal(
+        tensors["conformal.scale"],
+        tensors["conformal.errors"],
+        steps_per_day,
+        facts["spec"]["horizon"],
+    )
+    mixture = Mixture(tuple(facts["experts"]), tensors["weights"], facts["prior"], head)
+    error = facts["fold_error"]
+    return Tuned(mixture, conformal, float("nan") if error is None else error, facts["windows"])

@@ -1,0 +1,42 @@
+"""The fine-tuning strategies: lenses, experts, the stack; the closed-form head; calibration."""
+
+from citytune.tuning._blend import Blend
+from citytune.tuning._conformal import LEVELS, Conformal
+from citytune.tuning._experts import WORDS
+from citytune.tuning._fit import Tuned, fit
+from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
+from citytune.tuning._mixture import Mixture, in_words
+from citytune.tuning._ridge import Path, Statistics
+from citytune.tuning._seasonal import Seasonal
+from citytune.tuning._stack import bands
+from citytune.tuning._strategy import Learned, Strategy, strategies
+from citytune.tuning._task import Task
+from citytune.tuning._zero_shot import ZeroShot
+
+__all__ = [
+    "LEVELS",
+    "Blend",
+    "Conformal",
+    "Head",
+    "LastLayer",
+    "LastLayerBySteps",
+    "Learned",
+    "Lesson",
+    "Mixture",
+    "Path",
+    "Seasonal",
+    "Statistics",
+    "Strategy",
+    "Task",
+    "Tuned",
+    "View",
+    "WORDS",
+    "ZeroShot",
+    "bands",
+    "fit",
+    "fit_head",
+    "in_words",
+    "strategies",
+    "train_head",
+]

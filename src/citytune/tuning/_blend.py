@@ -1,0 +1,73 @@
+"""`blend`: the model seen through lenses, the seasonal rules and the head, safely weighed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._head import Head, fit_head
+from citytune.tuning._mixture import HEAD, Mixture, mix
+from citytune.tuning._stack import Caution, Evidence, fit_stack
+from citytune.tuning._strategy import Learned, strategies
+from citytune.tuning._task import Task
+from citytune.windows import purged_folds
+
+FOLDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend:
+    """Weigh experts by what repeats from day to day; the default."""
+
+    head_days: float = 60.0
+    """Days of windows from which the closed-form head is one of the experts; it always is for a
+    model that cannot forecast by itself."""
+    prior_share: float = 0.3
+    """Weight of the pretrained forecast, and of its tamed twin, without evidence."""
+
+    def fit(self, task: Task) -> Learned:
+        """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
+        names, says, head = self._ask(task)
+        evidence = Evidence(
+            says=says / task.scale[..., None],
+            actual=task.actual / task.scale,
+            sensor=task.examples.sensor,
+            day=task.day,
+        )
+        caution = self._caution(task, names)
+        about = {"days": task.days, "sensors": len(task.history.raw)}
+        weights = fit_stack(evidence, caution, **about)
+        unseen = torch.zeros_like(task.actual)
+        covered = torch.zeros(len(says), dtype=torch.bool)
+        for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
+            found = fit_stack(evidence.pick(fold.train), caution, **about)
+            unseen[fold.test] = mix(says[fold.test], found, evidence.sensor[fold.test])
+            covered[fold.test] = True
+        unseen[~covered] = mix(says[~covered], weights, evidence.sensor[~covered])
+        return Learned(Mixture(names, weights, task.prior, head), unseen)
+
+    def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None]:
+        says, names = task.says, task.experts
+        if task.days < self.head_days and task.backbone.card.horizon is not None:
+            return names, says, None
+        head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
+        if head.penalty == torch.inf:
+            return names, says, None
+        corrected = task.said_by(task.prior) + task.lesson.unit * task.scale * residual
+        return (*names, HEAD), torch.cat([says, corrected[..., None]], -1), head
+
+    def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
+        """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
+        safe = [name for name in (task.prior, "squashed") if name in names]
+        rest = [name for name in names if name not in safe]
+        share = {name: self.prior_share * 2 / len(safe) for name in safe}
+        spread = (1 - 2 * self.prior_share) / max(len(rest), 1)
+        prior = torch.tensor([share.get(name, spread) for name in names])
+        anchor = torch.tensor([float(name == task.prior) for name in names])
+        pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.1)
+        return Caution(prior=prior / prior.sum(), anchor=anchor, risk=task.caution, pull=pull)
+
+
+strategies.add("blend", Blend)

@@ -1,0 +1,124 @@
+"""Intervals from a model's own past errors: split conformal, scaled by sensor and hour.
+
+Split conformal prediction (Vovk et al. 2005; Lei et al. 2018, arXiv:1604.04173) on signed errors
+divided by a scale, with older errors counting less (Barber et al. 2023, arXiv:2202.13415).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._stack import bands
+
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""The quantile levels every forecast carries."""
+PSEUDO = 20.0
+"""Errors of the sensor as a whole that each of its slots starts from."""
+SLOTS = 48
+"""Most slots a day with a scale of their own."""
+HALF_LIFE = 14.0
+"""Days after which an error counts half."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conformal:
+    """How far a forecast usually misses, by sensor, time of day and distance ahead."""
+
+    scale: Tensor
+    """(sensor, slot) typical absolute error, in the unit of the data."""
+    errors: Tensor
+    """(band, level) quantiles of signed errors in units of `scale`."""
+    steps_per_day: int
+    horizon: int
+
+    @classmethod
+    def fit(
+        cls,
+        actual: Tensor,
+        mean: Tensor,
+        sensor: Tensor,
+        slot: Tensor,
+        age: Tensor,
+        steps_per_day: int,
+        *,
+        sensors: int | None = None,
+    ) -> Conformal:
+        """Learn from forecasts of the past beside what happened.
+
+        Args:
+            actual: (example, horizon), in the unit of the data; NaN is missing.
+            mean: (example, horizon), forecast without having seen `actual`.
+            sensor: (example,) long.
+            slot: (example, horizon) long, step of the day of each target.
+            age: (example,) days since the forecast was made.
+            sensors: How many sensors there are; by default as many as `sensor` names.
+        """
+        error = actual - mean
+        known = ~error.isnan()
+        weight = known * 2.0 ** (-age / HALF_LIFE)[:, None]
+        count = sensors or int(sensor.max()) + 1
+        group = _group(slot, steps_per_day)
+        cells = (count, min(SLOTS, steps_per_day))
+        scale = _scales(error.nan_to_num(0.0).abs(), weight, sensor, group, cells)
+        relative = error / scale[sensor[:, None], group]
+        rows = [
+            _quantiles(relative[:, a:b][known[:, a:b]], weight[:, a:b][known[:, a:b]])
+            for a, b in bands(actual.shape[1])
+        ]
+        return cls(scale, torch.stack(rows), steps_per_day, actual.shape[1])
+
+    @classmethod
+    def guess(cls, spread: Tensor, horizon: int, steps_per_day: int) -> Conformal:
+        """Without a single past forecast: normal errors as wide as each sensor's `spread`."""
+        normal = torch.distributions.Normal(0.0, 1.0)
+        errors = normal.icdf(torch.tensor(LEVELS)).repeat(len(bands(horizon)), 1)
+        scale = spread[:, None].repeat(1, min(SLOTS, steps_per_day))
+        return cls(scale, errors, steps_per_day, horizon)
+
+    def quantiles(self, mean: Tensor, sensor: Tensor, slot: Tensor) -> Tensor:
+        """Quantiles (example, horizon, level) around `mean` (example, horizon); never crossing."""
+        scale = self.scale[sensor[:, None], _group(slot, self.steps_per_day)]
+        band = torch.zeros(mean.shape[1], dtype=torch.long)
+        for i, (start, end) in enumerate(bands(mean.shape[1])):
+            band[start:end] = min(i, len(self.errors) - 1)
+        return mean[..., None] + scale[..., None] * self.errors[band]
+
+
+def _group(slot: Tensor, steps_per_day: int) -> Tensor:
+    return slot * min(SLOTS, steps_per_day) // steps_per_day
+
+
+def _scales(
+    size: Tensor, weight: Tensor, sensor: Tensor, slot: Tensor, cells: tuple[int, int]
+) -> Tensor:
+    """(sensor, slot) weighted mean absolute error, drawn toward the sensor's own mean."""
+    sensors, slots = cells
+    cell = (sensor[:, None] * slots + slot).reshape(-1)
+    total = torch.zeros(sensors * slots).index_add(0, cell, (size * weight).reshape(-1))
+    count = torch.zeros(sensors * slots).index_add(0, cell, weight.reshape(-1))
+    total, count = total.view(cells), count.view(cells)
+    overall = total.sum() / count.sum().clamp_min(1e-9)
+    own = (total.sum(1) + overall) / (count.sum(1) + 1.0)  # a sensor without errors: as the rest
+    return ((total + PSEUDO * own[:, None]) / (count + PSEUDO)).clamp_min(1e-9)
+
+
+def _quantiles(errors: Tensor, weight: Tensor) -> Tensor:
+    """(level,) weighted quantiles, a little wider than the sample's for its finite size.
+
+    The level is moved outward by the share of one observation among `n`, the effective number of
+    them (Kish), as split conformal does.
+    """
+    if not len(errors):
+        return torch.zeros(len(LEVELS))
+    order = errors.argsort()
+    cumulated = weight[order].cumsum(0)
+    n = float(weight.sum() ** 2 / weight.square().sum())
+    found = []
+    for level in LEVELS:
+        outward = min(max(level + (level - 0.5) * 2 / (n + 1), 0.0), 1.0)
+        at = int(torch.searchsorted(cumulated, outward * cumulated[-1]))
+        found.append(errors[order[min(at, len(errors) - 1)]])
+    return torch.stack(found)

@@ -1,0 +1,150 @@
+"""The new last layer: what the frozen features say about the errors of the prior forecast.
+
+A head learns the residual y − prior(x), so that λ is a dial from "as pretrained" (λ → ∞) to "as
+the data say" (λ → 0). It is fitted on principal components of features computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._ridge import Path, Statistics
+from citytune.windows._split import purged_folds
+
+COMPONENTS = 192
+"""Most principal components of the features that a head looks at."""
+PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
+"""λ as a share of the total weight of the examples."""
+FOLDS = 5
+ROUNDS = 8
+"""Passes that fill the residuals of missing targets from the fit itself."""
+LOUDEST = 9.0
+"""Most that one window may count, in units of a window with its sensor's usual spread."""
+
+
+class Lesson(NamedTuple):
+    """What a head learns from; a window's own spread is its unit."""
+
+    features: Tensor  # (example, feature), of the frozen backbone
+    residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
+    unit: Tensor  # (example, 1), in units of the sensor's usual spread
+    origin: Tensor  # (example,) long
+
+    @property
+    def weight(self) -> Tensor:
+        """(example,) how much a window counts: as in the sensor's own units, within limits."""
+        return self.unit[:, 0].square().clamp_max(LOUDEST)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Standardised features turned to their principal components, and a constant."""
+
+    centre: Tensor  # (feature,)
+    basis: Tensor  # (feature, component), in units that give the components unit mean variance
+
+    @classmethod
+    def of(cls, features: Tensor) -> View:
+        """The components that carry most of the variance of `features` (example, feature)."""
+        exact = features.double()
+        centre = exact.mean(0)
+        spread = exact.std(0, correction=0).clamp_min(1e-6 * exact.abs().amax().clamp_min(1e-9))
+        scaled = (exact - centre) / spread
+        values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
+        kept = vectors[:, -min(COMPONENTS, len(scaled), features.shape[1]) :]
+        size = values[-kept.shape[1] :].clamp_min(0).mean().sqrt().clamp_min(1e-9)
+        return cls(centre, kept / spread[:, None] / size)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(example, feature) → (example, component + 1), the last one constant."""
+        seen = (features.double() - self.centre) @ self.basis
+        return torch.cat([seen, seen.new_ones(len(seen), 1)], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """φ: the only weights that moved."""
+
+    view: View
+    weights: Tensor  # (component + 1, horizon)
+    penalty: float
+    """λ, as a share of the total weight of the examples."""
+
+    def residual(self, features: Tensor) -> Tensor:
+        """The forecast error to expect of the prior (example, horizon), in the window's unit."""
+        return (self.view(features) @ self.weights).float()
+
+
+def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
+    """The exact minimiser, λ chosen by purged folds with the one-standard-error rule.
+
+    Returns:
+        The head, and what heads of the other folds say about each window (example, horizon), in
+        the window's unit. Windows too few for folds give a head that says nothing.
+    """
+    view = View.of(lesson.features)
+    seen = view(lesson.features)
+    folds = purged_folds(lesson.origin, horizon=horizon, folds=FOLDS)
+    silent = Head(view, torch.zeros(seen.shape[1], horizon, dtype=torch.float64), torch.inf)
+    if len(folds) < 2:
+        return silent, torch.zeros(len(seen), horizon)
+    trials = torch.zeros(len(PENALTIES), len(seen), horizon, dtype=torch.float64)
+    for fold in folds:
+        solve = solver(seen[fold.train], lesson.residual[fold.train], lesson.weight[fold.train])
+        for i, penalty in enumerate(PENALTIES):
+            trials[i, fold.test] = seen[fold.test] @ solve(penalty)
+    best = _one_standard_error(trials, lesson, [fold.test for fold in folds])
+    if best is None:
+        return silent, torch.zeros(len(seen), horizon)
+    weights = solver(seen, lesson.residual, lesson.weight)(PENALTIES[best])
+    return Head(view, weights, PENALTIES[best]), trials[best].float()
+
+
+def solver(seen: Tensor, residual: Tensor, weight: Tensor) -> Callable[[float], Tensor]:
+    """λ (as a share of the total weight) → the minimising head (component, horizon).
+
+    Missing targets are filled with what the head itself says, again and again: a majorisation
+    whose fixed point minimises the loss over what was measured alone. It starts from "the prior
+    is right" and stops early on its side.
+    """
+    missing = residual.isnan()
+    known = residual.nan_to_num(0.0).double()
+    total = float(weight.sum())
+    path = Path.of(Statistics.of(seen, known, weight.double()))
+    if not missing.any():
+        return lambda penalty: path.head(penalty * total)
+    weighted = (seen * weight.double()[:, None]).T
+
+    def solve(penalty: float) -> Tensor:
+        head = path.head(penalty * total)
+        for _ in range(ROUNDS):
+            cross = weighted @ torch.where(missing, seen @ head, known)
+            head = Path(path.values, path.vectors, path.vectors.T @ cross).head(penalty * total)
+        return head
+
+    return solve
+
+
+def _one_standard_error(trials: Tensor, lesson: Lesson, tests: list[Tensor]) -> int | None:
+    """The largest λ within one standard error of the best; None if doing nothing is within it."""
+    known = ~lesson.residual.isnan()
+    actual = lesson.residual.nan_to_num(0.0)
+    size = (known * lesson.unit).double()
+
+    def losses(says: Tensor) -> Tensor:
+        error = (actual - says).abs() * size
+        return torch.stack([error[t].sum() / size[t].count_nonzero().clamp_min(1) for t in tests])
+
+    nothing = losses(torch.zeros_like(actual))
+    found = torch.stack([losses(trial) for trial in trials])  # (λ, fold)
+    mean = found.mean(1)
+    best = int(mean.argmin())
+    error = float((found[best] - nothing).std()) / len(tests) ** 0.5
+    if float(nothing.mean()) <= float(mean[best]) + error:
+        return None
+    return max(i for i in range(len(PENALTIES)) if float(mean[i]) <= float(mean[best]) + error)

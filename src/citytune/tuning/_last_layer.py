@@ -1,0 +1,85 @@
+"""`head` and `head-sgd`: a new last layer on frozen features, exactly or by gradient steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from citytune.training import Loop, minimise
+from citytune.tuning._head import FOLDS, Head, Lesson, fit_head
+from citytune.tuning._mixture import HEAD, Mixture
+from citytune.tuning._strategy import Learned, strategies
+from citytune.tuning._task import Task
+from citytune.windows import purged_folds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLayer:
+    """φ is a new last layer, found in closed form for every λ; λ by purged folds."""
+
+    def fit(self, task: Task) -> Learned:
+        """Solve the ridge; forecasts of the windows come from heads that did not see them."""
+        head, says = fit_head(task.lesson, horizon=task.spec.horizon)
+        return _learned(task, head, says)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLayerBySteps:
+    """The article's own loop: frozen backbone, new last layer, MSE + λ‖φ‖², minibatches."""
+
+    penalty: float | None = None
+    """λ as a share of the windows' total weight; by default what the closed form chooses."""
+    loop: Loop = field(default_factory=Loop)
+    """How the gradient steps are taken."""
+
+    def fit(self, task: Task) -> Learned:
+        """Train on all windows, and once per fold for forecasts out of sample."""
+        lesson, horizon = task.lesson, task.spec.horizon
+        exact, says = fit_head(lesson, horizon=horizon)
+        penalty = exact.penalty if self.penalty is None else self.penalty
+        if penalty == torch.inf:
+            return _learned(task, exact, says)
+        seen = exact.view(lesson.features)
+        says = torch.zeros(len(seen), horizon)
+        for fold in purged_folds(lesson.origin, horizon=horizon, folds=FOLDS):
+            weights = train_head(seen[fold.train], _part(lesson, fold.train), penalty, self.loop)
+            says[fold.test] = (seen[fold.test] @ weights).float()
+        weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed)
+        return _learned(task, Head(exact.view, weights, penalty), says)
+
+
+def train_head(
+    seen: Tensor, lesson: Lesson, penalty: float, loop: Loop, *, seed: int = 0
+) -> Tensor:
+    """The last layer (component, horizon) by minibatches, from zero, on `seen` = view(features).
+
+    The loss is the ridge's own, Σ w(r − Wᵀφ)² + λ‖W‖² over what was measured, divided by Σ w.
+    """
+    weight = lesson.weight.double()[:, None]
+    total = weight.sum()
+    known = ~lesson.residual.isnan()
+    actual = lesson.residual.nan_to_num(0.0).double()
+    head = torch.zeros(seen.shape[1], actual.shape[1], dtype=torch.float64, requires_grad=True)
+
+    def loss(batch: Tensor) -> Tensor:
+        error = (actual[batch] - seen[batch] @ head) * known[batch]
+        share = len(seen) / len(batch) / total
+        return share * (weight[batch] * error.square()).sum() + penalty * head.square().sum()
+
+    minimise([head], loss, len(seen), loop, seed=seed)
+    return head.detach()
+
+
+def _part(lesson: Lesson, which: Tensor) -> Lesson:
+    return Lesson(*(part[which] for part in lesson))
+
+
+def _learned(task: Task, head: Head, says: Tensor) -> Learned:
+    mixture = Mixture.of_one(HEAD, task.prior, task.spec.horizon, head)
+    return Learned(mixture, task.said_by(task.prior) + task.lesson.unit * task.scale * says)
+
+
+strategies.add("head", LastLayer)
+strategies.add("head-sgd", LastLayerBySteps)

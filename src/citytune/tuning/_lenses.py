@@ -1,0 +1,228 @@
+"""Lenses: ways of showing one series to a frozen model, and of reading its forecast back.
+
+Source of the idea and of the numbers: the project's own recipe (docs/how_it_works.md). A lens
+transforms the context, lets the model forecast, and transforms the forecast back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from citytune.backbones import Backbone, Past
+from citytune.tuning._seasonal import Seasonal
+from citytune.windows import Examples, History, cut_past
+
+HEADROOM = 0.7
+"""How far, in asinh units, a forecast may rise above the context's maximum."""
+PASSES = 4
+"""Most passes of a model over a long horizon before it is asked on a coarser clock."""
+FINE = 48
+"""From so many steps a day on, a lens also shows hourly means, which reach further back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A batch of windows as the lenses see it, in the unit of the data."""
+
+    seasonal: Seasonal
+    examples: Examples
+    context: int
+    weeks: Tensor
+    """(example, horizon) the weekly profile ahead."""
+    kind: Tensor
+    """(example, horizon) the profile of like days ahead."""
+
+    @property
+    def day(self) -> int:
+        """Steps a day."""
+        return self.seasonal.history.steps_per_day
+
+    @property
+    def horizon(self) -> int:
+        """Steps ahead."""
+        return self.weeks.shape[1]
+
+    @cached_property
+    def past(self) -> Tensor:
+        """(example, context), gaps filled."""
+        return cut_past(self.seasonal.history.filled, self.examples, self.context)
+
+    @cached_property
+    def measured(self) -> Tensor:
+        """(example, context) bool: False where `past` was filled."""
+        return cut_past(self.seasonal.known, self.examples, self.context)
+
+    @cached_property
+    def calendar(self) -> Tensor:
+        """(example, context + horizon, 3) of every step."""
+        return calendar_of(self.seasonal.history, self.examples, self.context, self.horizon)
+
+    @cached_property
+    def weeks_past(self) -> Tensor:
+        """(example, context) the weekly profile; the series itself where there is none yet."""
+        return self._profile(self.seasonal.profile(), self.past)
+
+    @cached_property
+    def kind_past(self) -> Tensor:
+        """(example, context) the profile of like days; the series itself where there is none."""
+        return self._profile(self.seasonal.kind, self.past)
+
+    @cached_property
+    def squash(self) -> Squash:
+        """The asinh fitted to each window."""
+        return Squash.of(self.past)
+
+    def further(self, context: int) -> Shown:
+        """The same windows with a longer past."""
+        return Shown(self.seasonal, self.examples, context, self.weeks, self.kind)
+
+    def _profile(self, rule: Tensor, past: Tensor) -> Tensor:
+        found = cut_past(rule[:, : self.seasonal.history.length], self.examples, self.context)
+        return torch.where(found.isnan(), past, found)
+
+
+def calendar_of(history: History, examples: Examples, context: int, horizon: int) -> Tensor:
+    """(example, context + horizon, 3): day fraction, weekday, holiday of every step."""
+    when = (examples.origin[:, None] + torch.arange(-context, horizon)).clamp_min(0)
+    parts = (history.slot / history.steps_per_day, history.weekday, history.holiday)
+    return torch.stack([part[when].float() for part in parts], dim=-1)
+
+
+class Squash(NamedTuple):
+    """asinh(x / scale) per window, and back with a ceiling."""
+
+    scale: Tensor  # (example, 1)
+    top: Tensor  # (example, 1)
+
+    @classmethod
+    def of(cls, past: Tensor) -> Squash:
+        """Scale by the median size of each window of `past` (example, context)."""
+        size = past.abs()
+        scale = size.median(1, keepdim=True).values
+        most = size.amax(1, keepdim=True)
+        scale = torch.where(scale > 1e-6 * most, scale, size.mean(1, keepdim=True)).clamp_min(1e-9)
+        return cls(scale, torch.asinh(most / scale) + HEADROOM)
+
+    def do(self, values: Tensor) -> Tensor:
+        """The unit of the data → squashed."""
+        return torch.asinh(values / self.scale)
+
+    def undo(self, values: Tensor) -> Tensor:
+        """Squashed → the unit of the data."""
+        return torch.sinh(values.minimum(self.top).maximum(-self.top)) * self.scale
+
+
+def plain(backbone: Backbone, shown: Shown) -> Tensor:
+    """The model as pretrained: its zero-shot forecast."""
+    return _ask(backbone, shown, shown.past)
+
+
+def squashed(backbone: Backbone, shown: Shown) -> Tensor:
+    """The model sees asinh of the series: bursts are tamed, ratios become differences."""
+    return shown.squash.undo(_ask(backbone, shown, shown.squash.do(shown.past)))
+
+
+def squashed_minus_week(backbone: Backbone, shown: Shown) -> Tensor:
+    """The model forecasts the deviation from the weekly profile, inside asinh."""
+    squash = shown.squash
+    deviation = squash.do(shown.past) - squash.do(shown.weeks_past)
+    return squash.undo(squash.do(shown.weeks) + _ask(backbone, shown, deviation))
+
+
+def squashed_minus_kind(backbone: Backbone, shown: Shown) -> Tensor:
+    """The model forecasts the deviation from the profile of like days, inside asinh."""
+    squash = shown.squash
+    deviation = squash.do(shown.past) - squash.do(shown.kind_past)
+    return squash.undo(squash.do(shown.kind) + _ask(backbone, shown, deviation))
+
+
+def coarse(backbone: Backbone, shown: Shown) -> Tensor:
+    """The same at hourly means: a fine clock's context is short, a coarse one's sees weeks."""
+    every = max(1, shown.day // 24)
+    long = shown.further(shown.context * every)
+    squash = long.squash
+    deviation = _means(squash.do(long.past) - squash.do(long.kind_past), every)
+    steps = -(-shown.horizon // every)
+    calendar = shown.calendar.new_zeros(len(deviation), deviation.shape[1] + steps, 3)
+    known = torch.ones_like(deviation, dtype=torch.bool)
+    ahead = _in_passes(backbone, deviation, known, calendar, steps, max(1, shown.day // every))
+    smooth = _between(deviation[:, -1:], ahead, every, shown.horizon)
+    return squash.undo(squash.do(shown.kind) + smooth)
+
+
+LENSES: dict[str, Callable[[Backbone, Shown], Tensor]] = {
+    "plain": plain,
+    "squashed": squashed,
+    "squashed-minus-week": squashed_minus_week,
+    "squashed-minus-kind": squashed_minus_kind,
+    "coarse": coarse,
+}
+"""Name → lens, each a function of (backbone, what it is shown) → (example, horizon)."""
+
+
+def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
+    """The frozen model's forecast of `values` (example, context), for the whole horizon.
+
+    A horizon longer than the model's own is forecast in passes, each fed with the one before;
+    beyond four passes on a coarser clock, whose block means are spread over their steps.
+    """
+    reach = backbone.card.horizon
+    assert reach is not None, "only models that forecast are asked"
+    if shown.horizon <= PASSES * reach:
+        return _in_passes(
+            backbone, values, shown.measured, shown.calendar, shown.horizon, shown.day
+        )
+    every = -(-shown.horizon // (PASSES * reach))
+    wide = _means(values, every)
+    steps = -(-shown.horizon // every)
+    calendar = shown.calendar.new_zeros(len(wide), wide.shape[1] + steps, 3)
+    known = torch.ones_like(wide, dtype=torch.bool)
+    ahead = _in_passes(backbone, wide, known, calendar, steps, max(1, shown.day // every))
+    return ahead.repeat_interleave(every, 1)[:, : shown.horizon]
+
+
+def _in_passes(
+    backbone: Backbone, values: Tensor, known: Tensor, calendar: Tensor, horizon: int, day: int
+) -> Tensor:
+    """Forecast (example, horizon) from `values` (example, context), as many passes as it takes."""
+    context, reach = values.shape[1], backbone.card.horizon or horizon
+    series = values
+    for start in range(0, horizon, reach):
+        count = min(reach, horizon - start)
+        past = Past(
+            series[:, -context:],
+            pad(known, (0, start), value=True)[:, -context:],
+            calendar[:, start : start + context + count],
+            day,
+        )
+        ahead = backbone.forecast(past, count)
+        assert ahead is not None, "only models that forecast are asked"
+        series = torch.cat([series, ahead], 1)
+    return series[:, context : context + horizon]
+
+
+def _means(values: Tensor, every: int) -> Tensor:
+    """Means of blocks of `every` steps, aligned to the end."""
+    whole = values.shape[1] // every * every
+    return values[:, -whole:].unflatten(1, (-1, every)).mean(-1)
+
+
+def _between(last: Tensor, ahead: Tensor, every: int, horizon: int) -> Tensor:
+    """Steps (example, horizon) on straight lines through the middles of blocks of `every` steps.
+
+    Args:
+        last: (example, 1) mean of the last block before.
+        ahead: (example, block) means of the blocks ahead.
+    """
+    points = torch.cat([last, ahead], 1)
+    at = (torch.arange(horizon) + 0.5) / every + 0.5  # in blocks from the middle of `last`
+    left = at.long().clamp_max(points.shape[1] - 2)
+    share = (at - left).clamp_max(1.0)
+    return points[:, left] * (1 - share) + points[:, left + 1] * share

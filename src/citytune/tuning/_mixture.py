@@ -1,0 +1,122 @@
+"""The tuned forecast: a convex mixture of experts, with weights of its own in each band ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from citytune.backbones import Backbone
+from citytune.tuning._experts import WORDS, ask, features
+from citytune.tuning._head import Head
+from citytune.tuning._seasonal import Seasonal
+from citytune.tuning._stack import bands
+from citytune.windows import Examples, Scale, WindowSpec, cut_past
+
+NEGLIGIBLE = 0.004
+"""Shares below this are left out of an answer, and of asking."""
+HEAD = "head"
+"""The expert that is the prior corrected by a new last layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """φ of every strategy: how much each expert counts, and the new last layer if there is one.
+
+    "zero-shot" is all weight on the prior, "head" all weight on the head.
+    """
+
+    experts: tuple[str, ...]
+    weights: Tensor
+    """(band, sensor, expert), each row sums to 1; the bands are those of `bands(horizon)`, and one
+    sensor stands for all where all share their weights."""
+    prior: str
+    """The expert that stands for "as pretrained": the model's own forecast, or, for a model that
+    cannot forecast, the best seasonal rule."""
+    head: Head | None = None
+
+    @classmethod
+    def of_one(cls, expert: str, prior: str, horizon: int, head: Head | None = None) -> Mixture:
+        """All weight on one expert."""
+        return cls((expert,), torch.ones(len(bands(horizon)), 1, 1), prior, head)
+
+    def needed(self) -> tuple[str, ...]:
+        """The experts that need no fitting and have to be asked, each once."""
+        counted = [
+            name
+            for name, share in zip(self.experts, self.weights.amax((0, 1)).tolist(), strict=True)
+            if share > NEGLIGIBLE
+        ]
+        asked = [name for name in counted if name != HEAD]
+        return tuple(dict.fromkeys([*asked, self.prior] if HEAD in counted else asked))
+
+    def forecast(
+        self,
+        backbone: Backbone,
+        seasonal: Seasonal,
+        examples: Examples,
+        spec: WindowSpec,
+        progress: Callable[[float], None] | None = None,
+    ) -> Tensor:
+        """The mixed forecast (example, horizon), in the unit of the data."""
+        names = self.needed()
+        says = ask(backbone, seasonal, examples, spec.horizon, spec.context, names, progress)
+        heard = dict(zip(names, says.unbind(-1), strict=True))
+        counted = [name for name in self.experts if name in heard or name == HEAD]
+        if HEAD in counted and self.head is not None:
+            seen = features(backbone, seasonal, examples, spec.horizon, spec.context)
+            unit = window_unit(seasonal, examples, spec.context)
+            heard[HEAD] = heard[self.prior] + unit * self.head.residual(seen)
+        counted = [name for name in counted if name in heard]
+        where = [self.experts.index(name) for name in counted]
+        weights = self.weights[..., where]
+        return mix(torch.stack([heard[name] for name in counted], -1), weights, examples.sensor)
+
+    def shares(self, horizon: int) -> dict[str, dict[str, float]]:
+        """Band such as "0-6" → expert → share over all sensors, the largest first."""
+        return {
+            f"{start}-{end}": {
+                name: share
+                for name, share in sorted(
+                    zip(self.experts, row.tolist(), strict=True), key=lambda item: -item[1]
+                )
+                if share > NEGLIGIBLE
+            }
+            for (start, end), row in zip(bands(horizon), self.weights.mean(1), strict=True)
+        }
+
+
+def mix(says: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:
+    """Weigh experts (example, horizon, expert) by band and sensor: (example, horizon).
+
+    Args:
+        says: What each expert says.
+        weights: (band, sensor, expert); one sensor stands for all.
+        sensor: (example,) long.
+    """
+    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-9)
+    own = weights[:, sensor] if weights.shape[1] > 1 else weights.expand(-1, len(says), -1)
+    parts = [
+        (says[:, start:end] @ row[..., None])[..., 0]
+        for (start, end), row in zip(bands(says.shape[1]), own, strict=True)
+    ]
+    return torch.cat([says.new_empty(len(says), 0), *parts], 1)
+
+
+def window_unit(seasonal: Seasonal, examples: Examples, context: int) -> Tensor:
+    """(example, 1) the spread of each window's past, the unit of a head's residual."""
+    return Scale.of(cut_past(seasonal.history.filled, examples, context)).spread
+
+
+def in_words(shares: dict[str, float], most: int = 3) -> str:
+    """The main parts of a mixture: "62 % last week's values, 20 % …".
+
+    >>> in_words({"last-week": 0.62, "plain": 0.38})
+    "62 % last week's values, 38 % the pretrained model's own forecast"
+    """
+    parts = [f"{share:.0%} {WORDS[name]}".replace("%", " %") for name, share in shares.items()]
+    rest = 1 - sum(list(shares.values())[:most])
+    others = [f"{rest:.0%} others".replace("%", " %")] if len(parts) > most else []
+    return ", ".join(parts[:most] + others)

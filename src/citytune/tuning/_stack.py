@@ -1,0 +1,191 @@
+"""The risk-averse stack: few convex weights that leave the anchor only on gains that repeat.
+
+Per band of the horizon the weights w = softmax(θ) minimise
+
+    mean_b L_b(w) + κ · SE_b(L_b(w) − L_b(anchor)) + τ · KL(w ‖ w₀)
+
+over day blocks b; first for all sensors together, then for each one with the shared weights as
+its anchor and w₀. The penalty is mean-variance portfolio choice (Markowitz 1952) on the gains;
+the pull toward w₀ is the article's λ‖φ‖² in the geometry of convex weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+STEPS = 60
+"""Adam steps of one fit."""
+RATE = 0.15
+EXAMPLES = 600
+"""Most windows the shared weights are fitted on …"""
+OWN_EXAMPLES = 2000
+"""… and those of each sensor."""
+OWN_BLOCK = 4
+"""Days in a block of one sensor's own evidence."""
+OWN_PULL = 0.04
+"""τ of a sensor's own weights, toward the shared ones."""
+TARGETS = 48
+"""Most steps of a band it looks at."""
+
+
+def bands(horizon: int) -> list[tuple[int, int]]:
+    """Bands of the horizon with weights of their own: [0, 6), [6, 24), then twice as far each.
+
+    >>> bands(48)
+    [(0, 6), (6, 24), (24, 48)]
+    """
+    edges = [0, 6, 24, 48]
+    while edges[-1] < horizon:
+        edges.append(2 * edges[-1])
+    return [(a, min(b, horizon)) for a, b in pairwise(edges) if a < horizon]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What a stack is fitted on; errors are in units of each sensor's usual spread."""
+
+    says: Tensor
+    """(example, horizon, expert)."""
+    actual: Tensor
+    """(example, horizon); NaN is missing."""
+    sensor: Tensor
+    """(example,) long."""
+    day: Tensor
+    """(example,) long, local day of each origin."""
+
+    def pick(self, which: Tensor) -> Evidence:
+        """Some of the examples."""
+        return Evidence(
+            says=self.says[which],
+            actual=self.actual[which],
+            sensor=self.sensor[which],
+            day=self.day[which],
+        )
+
+    def thinned(self, most: int) -> Evidence:
+        """At most `most` of them, evenly spaced."""
+        count = len(self.day)
+        if count <= most:
+            return self
+        return self.pick(torch.linspace(0, count - 1, most).round().long())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Caution:
+    """What keeps the weights where they are."""
+
+    prior: Tensor
+    """(expert,) w₀, where the weights stay without evidence."""
+    anchor: Tensor
+    """(expert,) the mixture against which gains must repeat."""
+    risk: float
+    """κ: what an unreliable gain costs."""
+    pull: float
+    """τ: how strongly the weights are drawn to w₀."""
+
+
+def fit_stack(evidence: Evidence, caution: Caution, *, days: float, sensors: int) -> Tensor:
+    """Weights (band, sensor, expert), each row summing to 1.
+
+    All sensors first share one set of weights; then each moves away from it, as far as its own
+    gains over the shared weights repeat.
+
+    Args:
+        days: Length of the history, from which the half-life of the evidence follows.
+        sensors: How many there are; one without evidence keeps the shared weights.
+    """
+    shared, own = evidence.thinned(EXAMPLES), evidence.thinned(OWN_EXAMPLES)
+    rows = []
+    for start, end in bands(evidence.actual.shape[1]):
+        steps = torch.linspace(start, end - 1, min(TARGETS, end - start)).round().long()
+        losses = Losses.of(shared, steps, days=days)
+        weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
+        if sensors > 1:
+            losses = Losses.of(own, steps, days=days, block_days=OWN_BLOCK, sensors=sensors)
+            alone = replace(caution, pull=OWN_PULL)
+            weights = weights.expand(sensors, -1)
+            weights = _descend(losses, alone, weights, weights)
+        rows.append(weights.expand(sensors, -1))
+    return torch.stack(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Mean absolute errors of mixtures, by group (all sensors, or each one) and block of days."""
+
+    says: Tensor  # (target, expert)
+    actual: Tensor  # (target,)
+    group: Tensor  # (target,) long
+    cell: Tensor  # (target,) long, group · blocks + block
+    count: Tensor  # (group, block)
+    weight: Tensor  # (group, block), sums to 1 over blocks; 0 where there is no target
+
+    @classmethod
+    def of(
+        cls,
+        evidence: Evidence,
+        steps: Tensor,
+        *,
+        days: float,
+        block_days: int = 1,
+        sensors: int = 1,
+    ) -> Losses:
+        """Look at some steps ahead, with every sensor as a group if there are several.
+
+        A block's weight halves over a quarter of the history (7 to 21 days), and is less where
+        less was measured.
+        """
+        actual = evidence.actual[:, steps]
+        known = ~actual.isnan()
+        where = known.nonzero()[:, 0]
+        found, block = (evidence.day // block_days).unique(return_inverse=True)
+        group = evidence.sensor if sensors > 1 else torch.zeros_like(evidence.sensor)
+        cell = (group * len(found) + block)[where]
+        count = torch.bincount(cell, minlength=sensors * len(found)).view(sensors, -1).float()
+        usual = count.where(count > 0, torch.nan).nanmedian(1, keepdim=True).values
+        age = (found.max() - found).float() * block_days
+        weight = 2.0 ** (-age / min(max(days / 4, 7.0), 21.0))
+        weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
+        weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
+        says = evidence.says[:, steps]
+        return cls(says[known], actual[known], group[where], cell, count, weight)
+
+    def by_block(self, w: Tensor) -> Tensor:
+        """(group, block) mean absolute error of the mixtures `w` (group, expert)."""
+        said = self.says @ w[0] if len(w) == 1 else (self.says * w[self.group]).sum(-1)
+        error = (said - self.actual).abs()
+        total = torch.zeros(self.count.numel()).index_add(0, self.cell, error)
+        return total.view_as(self.count) / self.count.clamp_min(1)
+
+    def mean(self, blocks: Tensor) -> Tensor:
+        """(group,) mean over blocks, by their weights."""
+        return (self.weight * blocks).sum(1)
+
+    def standard_error(self, blocks: Tensor) -> Tensor:
+        """(group,) standard error of that mean; steep when there are few blocks."""
+        around = (blocks - self.mean(blocks)[:, None]).square()
+        independent = ((self.count > 0).sum(1) - 1).clamp_min(1)
+        return (self.mean(around) / independent + 1e-12).sqrt()
+
+
+def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
+    """The weights (group, expert) that minimise the goal, from `prior` (group, expert) on."""
+    reference = losses.by_block(anchor)
+    size = losses.mean(reference).clamp_min(1e-9)
+    prior = prior.clamp_min(1e-6)
+    theta = prior.log().requires_grad_()
+    optimiser = torch.optim.Adam([theta], lr=RATE)
+    for _ in range(STEPS):
+        w = theta.softmax(1)
+        found = losses.by_block(w)
+        gain = (found - reference) / size[:, None]
+        distance = (w * (w.clamp_min(1e-9) / prior).log()).sum(1)
+        goal = losses.mean(found) / size + caution.risk * losses.standard_error(gain)
+        optimiser.zero_grad()
+        (goal + caution.pull * distance).sum().backward()
+        optimiser.step()
+    return theta.detach().softmax(1)

@@ -1,0 +1,146 @@
+"""What every strategy is given: a frozen backbone, a city's windows, and what was said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from citytune.backbones import Backbone
+from citytune.tuning._experts import ask, experts_of, features
+from citytune.tuning._head import Lesson
+from citytune.tuning._mixture import window_unit
+from citytune.tuning._seasonal import SEASONAL, Seasonal
+from citytune.windows import Examples, History, WindowSpec, choose_examples, cut_future
+
+Progress = Callable[[str, float], None]
+WINDOW_DAYS = 120
+"""Windows older than this are not learnt from."""
+RECENT_DAYS = 49
+"""Days from which a sensor's usual spread is taken."""
+VALUES = 600_000
+"""Most values of one expert, window times step, to learn from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One fit: the windows to learn from, and what the frozen model and the rules say of them."""
+
+    backbone: Backbone
+    history: History
+    spec: WindowSpec
+    caution: float = 2.0
+    seed: int = 0
+    progress: Progress | None = None
+
+    @cached_property
+    def seasonal(self) -> Seasonal:
+        """The seasonal rules over the history."""
+        return Seasonal(self.history)
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The windows to learn from."""
+        most = min(self.backbone.card.max_examples, max(200, VALUES // self.spec.horizon))
+        return choose_examples(self.history, self.spec, limit=most, days=WINDOW_DAYS)
+
+    @cached_property
+    def actual(self) -> Tensor:
+        """(example, horizon) what was measured then; NaN is missing."""
+        return cut_future(self.history.raw, self.examples, self.spec.horizon)
+
+    @property
+    def known(self) -> Tensor:
+        """(example, horizon) bool."""
+        return ~self.actual.isnan()
+
+    @cached_property
+    def experts(self) -> tuple[str, ...]:
+        """Names of the experts that need no fitting."""
+        return experts_of(self.backbone.card, self.history.steps_per_day)
+
+    @cached_property
+    def says(self) -> Tensor:
+        """(example, horizon, expert) what they say."""
+        return self.ask(self.experts)
+
+    def ask(self, names: tuple[str, ...]) -> Tensor:
+        """(example, horizon, expert) what some experts say of the windows."""
+
+        def tell(share: float) -> None:
+            if self.progress is not None:
+                self.progress("asking the pretrained model", 0.8 * share)
+
+        return ask(
+            self.backbone,
+            self.seasonal,
+            self.examples,
+            self.spec.horizon,
+            self.spec.context,
+            names,
+            tell,
+        )
+
+    def says_of(self, names: tuple[str, ...]) -> Tensor:
+        """(example, horizon, expert) of some experts; only they are asked if nobody was yet."""
+        if "says" not in self.__dict__:
+            return self.ask(names)
+        return self.says[..., [self.experts.index(name) for name in names]]
+
+    def said_by(self, name: str) -> Tensor:
+        """(example, horizon) of one expert."""
+        return self.says_of((name,))[..., 0]
+
+    @cached_property
+    def spread(self) -> Tensor:
+        """(sensor,) usual spread of each sensor, in the unit of the data; never 0."""
+        recent = self.history.raw[:, -RECENT_DAYS * self.history.steps_per_day :]
+        mean = recent.nanmean(1, keepdim=True)
+        found = (recent - mean).square().nanmean(1).sqrt().nan_to_num(0.0)
+        usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
+        return found.where(found > 1e-6 * usual, torch.tensor(usual))
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """(example, 1) spread of each window's sensor."""
+        return self.spread[self.examples.sensor][:, None]
+
+    @cached_property
+    def days(self) -> float:
+        """How many days the windows' origins span."""
+        if not len(self.examples):
+            return 0.0
+        first, last = self.examples.origin.aminmax()
+        return float(last - first) / self.history.steps_per_day + 1
+
+    @cached_property
+    def day(self) -> Tensor:
+        """(example,) long: local day of each origin."""
+        return self.history.wall[self.examples.origin] // self.history.steps_per_day
+
+    @cached_property
+    def prior(self) -> str:
+        """The expert that stands for "as pretrained"."""
+        return "plain" if self.backbone.card.horizon is not None else self.best_rule
+
+    @cached_property
+    def best_rule(self) -> str:
+        """The seasonal rule with the least error on the windows, each sensor counting alike."""
+        if not len(self.examples):
+            return "day-kind"
+        rules = self.says_of(SEASONAL)
+        error = ((rules - self.actual[..., None]).abs() / self.scale[..., None])[self.known].mean(0)
+        return SEASONAL[int(error.argmin())]
+
+    @cached_property
+    def lesson(self) -> Lesson:
+        """What a new last layer learns from; the backbone sees every window once."""
+        prior = self.said_by(self.prior)
+        unit = window_unit(self.seasonal, self.examples, self.spec.context)
+        seen = features(
+            self.backbone, self.seasonal, self.examples, self.spec.horizon, self.spec.context
+        )
+        return Lesson(seen, (self.actual - prior) / unit, unit / self.scale, self.examples.origin)
