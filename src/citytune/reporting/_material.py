@@ -1,0 +1,80 @@
+"""What the sections of a report are written from, and the few facts that several of them need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from citytune.evaluation import WORDS
+from citytune.reporting import _measures as measures
+from citytune.reporting._measures import SensorError
+
+if TYPE_CHECKING:
+    from citytune.evaluation import Scores
+    from citytune.forecasting import Forecast, TunedModel
+    from citytune.frame import SensorFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything a report is written from; checked and counted once."""
+
+    frame: SensorFrame
+    model: TunedModel
+    scores: Scores | None
+    """None if the history is too short to hold any of it out."""
+    forecast: Forecast
+    advice: object | None = None
+    title: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of the data; empty if unknown."""
+        return self.frame.quantity.unit
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the backbone cannot forecast, so that a seasonal rule stands for it untouched."""
+        return self.model.card.horizon is None
+
+    @cached_property
+    def naive(self) -> str | None:
+        """The naive forecast with the least error; None if none was measured."""
+        return None if self.scores is None else self.scores.best_naive
+
+    @cached_property
+    def sensors(self) -> list[SensorError]:
+        """Errors of the sensors that were measured in the holdout."""
+        if self.scores is None:
+            return []
+        return measures.sensor_errors(self.scores.detail, self.naive)
+
+    @cached_property
+    def fallback(self) -> list[str]:
+        """Sensors with too little history, in the forecast's order."""
+        found = {*self.forecast.fallback, *self.model.fallback}
+        return [name for name in self.forecast.sensors if name in found]
+
+    @property
+    def models(self) -> Mapping[str, Mapping[str, float]]:
+        """Model → metric → value; empty without a holdout."""
+        return {} if self.scores is None else self.scores.models
+
+    def call(self, name: str) -> str:
+        """What a model is called in a sentence."""
+        if name == "zero-shot" and self.anchored:
+            return "the seasonal rule it started from"
+        return WORDS.get(name, name)
+
+    def metric(self, name: str, metric: str) -> float:
+        """A metric of a model; NaN if it was not measured."""
+        return float(self.models.get(name, {}).get(metric, math.nan))
+
+    def change(self, rival: str | None) -> float:
+        """Error of the tuned model over that of another, less one: -0.31 is 31 % less error."""
+        if self.scores is None or rival is None or rival not in self.models:
+            return math.nan
+        return -self.scores.skill(rival)

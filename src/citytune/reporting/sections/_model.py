@@ -1,0 +1,88 @@
+"""Which model was chosen, why, and what its forecast is made of."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from citytune.reporting import _words as words
+from citytune.reporting._material import Material
+from citytune.reporting._numbers import duration, percent
+
+MOST_EXPERTS = 6
+"""Experts with a look of their own; the rest are drawn as one."""
+LEAST = 0.005
+"""Shares below this are not shown."""
+
+
+def model(material: Material) -> dict[str, Any]:
+    """What was done, the stack's weights as bars and in words, the card, and the advice."""
+    tuned = material.model
+    return {
+        "explained": words.strategy(tuned.strategy, tuned.card),
+        "why": _why(material),
+        "words": tuned.words(),
+        "stack": _stack(material),
+        "facts": _card(material),
+        "advice": None if material.advice is None else str(material.advice),
+    }
+
+
+def _why(material: Material) -> str:
+    """How it did on folds of its own history: what an automatic choice goes by."""
+    error = material.model.fold_error
+    if material.model.strategy == "zero-shot" or not math.isfinite(error):
+        return ""
+    said = words.compared(error - 1, "the best seasonal rule")
+    return f"On days of its history that were left out of fitting in turn: {said}."
+
+
+def _card(material: Material) -> list[tuple[str, str]]:
+    card, spec, step = material.model.card, material.model.spec, material.model.clock.step
+    size = f"{card.parameters:,} weights" if card.parameters else "no pretrained weights"
+    return [
+        ("Model", f"{card.name}: {card.title}"),
+        ("Size", size),
+        ("Trained on", card.trained_on),
+        ("Licence", card.licence),
+        ("More about it", card.source),
+        ("Looks back", duration(spec.context * step)),
+        ("Looks ahead", duration(spec.horizon * step)),
+    ]
+
+
+def _stack(material: Material) -> dict[str, Any] | None:
+    """Shares of the experts per band of the horizon, each expert with one look throughout."""
+    weights = material.model.weights
+    total: Counter[str] = Counter()
+    for shares in weights.values():
+        total.update({name: share for name, share in shares.items() if share >= LEAST})
+    if not total:
+        return None
+    shown = [name for name, _ in total.most_common(MOST_EXPERTS)]
+    bands = [
+        {"name": words.band(name, material.model.clock), "parts": _parts(shares, shown)}
+        for name, shares in weights.items()
+    ]
+    names = [words.expert(name) for name in shown] + ["others"] * (len(total) > len(shown))
+    return {
+        "bands": bands,
+        "legend": list(enumerate(names)),
+        "columns": ["forecast", *(band["name"] for band in bands)],
+        "rows": [
+            [words.expert(name), *(percent(shares.get(name, 0.0)) for shares in weights.values())]
+            for name, _ in total.most_common()
+        ],
+    }
+
+
+def _parts(shares: dict[str, float], shown: list[str]) -> list[dict[str, Any]]:
+    kept = [shares.get(name, 0.0) for name in shown]
+    names = [*map(words.expert, shown), "others"]
+    parts = zip(names, [*kept, sum(shares.values()) - sum(kept)], strict=True)
+    return [
+        {"expert": name, "share": f"{100 * share:.1f}", "text": percent(share), "look": look}
+        for look, (name, share) in enumerate(parts)
+        if share >= LEAST
+    ]

@@ -1,0 +1,421 @@
+"""The report says what was measured, in words that survive any file, and needs no network."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from citytune.backbones import Card
+from citytune.evaluation import Detail, Scores
+from citytune.forecasting import LEVELS, Forecast
+from citytune.frame import Clock, Fault, Quantity, SensorFrame
+from citytune.reporting import Report
+from citytune.windows import WindowSpec
+
+HORIZON, DAYS = 24, 42
+EVIL = "<script>alert('gate')</script> & \"Ø\""
+SENSORS = ("Ring road", "Harbour", EVIL, "Old bridge", "Airport", "New tunnel")
+FRAME = """<iframe id="page" src="report.html"
+  style="width:WIDTHpx; height:2900px; border:0"></iframe>
+<script>addEventListener("load", () => setTimeout(() => {
+  const page = document.getElementById("page").contentDocument, said = document.body.dataset;
+  said.inner = page.defaultView.innerWidth;
+  said.over = page.documentElement.scrollWidth - page.defaultView.innerWidth;
+  said.clipped = [...page.querySelectorAll("[data-chart]")].filter(
+    (plot) => plot.querySelector(".main-svg").getBoundingClientRect().height > plot.clientHeight
+  ).length;
+  said.plots = page.querySelectorAll("[data-chart]").length;
+  said.drawn = page.querySelectorAll("[data-drawn=yes]").length;
+}, 6000))</script>"""
+"""What opens the report at a width of ours, and reports back in its own attributes."""
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+TTM = Card(
+    name="ttm-r2", title="Tiny Time Mixers r2", parameters=805_280, context=512, horizon=96,
+    features=192, licence="Apache-2.0", trained_on="250 million public samples",
+    source="arXiv:2401.03955",
+)  # fmt: skip
+IMAGENET = Card(
+    name="efficientnet-lite0", title="EfficientNet-Lite0", parameters=3_371_000, context=672,
+    horizon=None, features=1280, licence="Apache-2.0", trained_on="1.3 million photographs",
+    source="arXiv:1905.11946",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    frame: SensorFrame
+    strategy: str = "blend"
+    fallback: tuple[str, ...] = ("New tunnel",)
+    weights: dict[str, dict[str, float]] = field(
+        default_factory=lambda: {
+            "0-6": {
+                "plain": 0.34,
+                "squashed": 0.3,
+                "weeks": 0.16,
+                "yesterday": 0.15,
+                "last-week": 0.05,
+            },
+            "6-24": {
+                "plain": 0.1,
+                "squashed": 0.22,
+                "weeks": 0.6,
+                "yesterday": 0.004,
+                "last-week": 0.076,
+            },
+        }
+    )
+    seconds: dict[str, float] = field(default_factory=lambda: {"features": 4.2, "fit": 0.31})
+    card: Card = TTM
+    fold_error: float = 0.83
+    spec = WindowSpec(context=512, horizon=HORIZON)
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        return self.frame.sensors
+
+    @property
+    def clock(self) -> Clock:
+        return self.frame.clock
+
+    @property
+    def quantity(self) -> Quantity:
+        return self.frame.quantity
+
+    @property
+    def trained_until(self) -> np.datetime64:
+        return self.clock.moments(len(self.frame) - 1, 1)[0]
+
+    def words(self) -> list[str]:
+        return ["In the first hours mostly the plain forecast; later 60 % last weeks' profile."]
+
+
+def city(sensors: tuple[str, ...] = SENSORS) -> SensorFrame:
+    """Six weeks of hours with a daily and a weekly rhythm, gaps, faults and places."""
+    rng = np.random.default_rng(1)
+    hours = np.arange(24 * DAYS)
+    rhythm = 1.2 + np.sin(2 * np.pi * (hours % 24 - 8) / 24) + 0.3 * np.sin(4 * np.pi * hours / 24)
+    weekend = np.where(hours // 24 % 7 >= 5, 0.6, 1.0)
+    level = np.array([900, 420, 260, 130, 1500, 75])[: len(sensors)]
+    noise = np.array([0.05, 0.1, 0.12, 0.35, 0.15, 0.2])[: len(sensors)]
+    values = (
+        (rhythm * weekend)[:, None]
+        * level
+        * (1 + noise * rng.standard_normal((len(hours), len(level))))
+    )
+    values = np.maximum(values, 0).astype(np.float32)
+    values[100:160, 0] = np.nan
+    values[rng.random(values.shape) < 0.02] = np.nan
+    if sensors == SENSORS:
+        values[: 24 * (DAYS - 2), 5] = np.nan
+    mended = "treated as missing"
+    faults = (
+        Fault(
+            "stuck",
+            "warning",
+            "the same value 40 times",
+            mended,
+            sensors[0],
+            40,
+            "2024-03-09 02:00",
+        ),
+        Fault(
+            "stuck",
+            "warning",
+            "the same value 31 times",
+            mended,
+            sensors[-1],
+            31,
+            "2024-03-05 11:00",
+        ),
+        Fault(
+            "guessed-time", "note", "column 'from' was read as time", "pass `time=` if it is not"
+        ),
+        Fault("sentinel", "warning", "-1 is no data", mended, sensors[0], 12, "2024-03-20 00:00"),
+    )
+    places = np.column_stack([59.9 + 0.03 * np.arange(6), 10.7 + 0.05 * np.sin(np.arange(6))])
+    return SensorFrame(
+        values=values,
+        clock=Clock(dt.datetime(2024, 3, 3, 23), dt.timedelta(hours=1), "Europe/Oslo"),
+        sensors=sensors,
+        quantity=Quantity("traffic_volume", "veh/h", low=0, domain="traffic"),
+        country="NO",
+        places=places[: len(sensors)],
+        faults=faults,
+        source="loops.csv",
+    )  # fmt: skip
+
+
+def spread(mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Normal quantiles at LEVELS around a mean, along a new last axis."""
+    z = np.array([-1.645, -1.282, -0.842, -0.524, -0.253, 0, 0.253, 0.524, 0.842, 1.282, 1.645])
+    return np.maximum(mean[..., None] + scale[..., None] * z, 0).astype(np.float32)
+
+
+def measure(frame: SensorFrame, *, worse: float = 1.0, origins: int = 14) -> Scores:
+    """A backtest of a made-up model: the smooth rhythm, times `worse`."""
+    first = len(frame) - origins * HORIZON
+    index = first + HORIZON * np.arange(origins)
+    steps = index[:, None] + np.arange(HORIZON)
+    weeks = frame.values[:first].reshape(-1, 168, len(frame.sensors))
+    known = np.isfinite(weeks)
+    past = np.nan_to_num(weeks).sum(0) / np.maximum(known.sum(0), 1)
+    past[:, ~known.any((0, 1))] = 70
+    tuned = (worse * past[steps % 168]).astype(np.float32)
+    means = {
+        "tuned": tuned,
+        "zero-shot": 1.12 * tuned / worse,
+        "naive-day": frame.values[steps - 24],
+        "naive-week": frame.values[steps - 168],
+        "boosting": tuned / worse * 0.97,
+    }
+    actual = frame.values[steps]
+    quantiles = spread(tuned, 0.15 * past[steps % 168])
+    inside = (actual >= quantiles[..., 0]) & (actual <= quantiles[..., -1])
+    models = {}
+    for name, mean in means.items():
+        error, able = np.abs(mean - actual), name != "zero-shot"
+        width = float((quantiles[..., -1] - quantiles[..., 0]).mean())
+        models[name] = {
+            "mae": float(np.nanmean(error)),
+            "rmse": float(np.sqrt(np.nanmean(error**2))),
+            "mase": float(np.nanmean(error) / 90),
+            "wql": float(np.nanmean(error) / 800),
+            "coverage_90": float(inside[np.isfinite(actual)].mean()) if able else float("nan"),
+            "width_90": width if able else float("nan"),
+        }
+    start, end = frame.clock.text(int(index[0])), frame.clock.text(int(steps[-1, -1]))
+    detail = Detail(actual, means, quantiles, index, frame)
+    return Scores(models, start, end, origins, detail, refitted=True)
+
+
+def ahead(frame: SensorFrame) -> Forecast:
+    """A forecast of the day after the last row."""
+    mean = np.nan_to_num(frame.values[-168 : -168 + HORIZON], nan=70.0)
+    fallback = ("New tunnel",) if "New tunnel" in frame.sensors else ()
+    quantiles = spread(mean, 0.12 * mean + 5)
+    clock = frame.clock.shifted(len(frame))
+    return Forecast(mean, quantiles, clock, frame.sensors, frame.quantity, fallback)
+
+
+def write(sensors: tuple[str, ...] = SENSORS, *, places: bool = True, worse: float = 1.0) -> str:
+    frame = city(sensors)
+    frame = frame if places else replace(frame, places=None)
+    scores = measure(frame, worse=worse)
+    return Report(frame, FakeModel(frame), scores, ahead(frame), advice=f"1. ttm-r2 {EVIL}").html()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return write()
+
+
+def words(page: str) -> str:
+    """What a reader without JavaScript sees."""
+    bare = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", bare))
+
+
+def charts(page: str) -> dict[str, dict]:
+    found = re.findall(
+        r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, flags=re.S
+    )
+    return {name: json.loads(text) for name, text in found if name != "dark"}
+
+
+def test_the_headline_is_the_ratio_of_mean_errors(page: str) -> None:
+    scores = measure(city())
+    rival = min(scores.models["naive-week"]["mae"], scores.models["naive-day"]["mae"])
+    less = 100 * (1 - scores.models["tuned"]["mae"] / rival)
+    assert less > 1
+    assert (
+        f"{less:.0f}\xa0% less error than last week&#39;s values, on 14 days it had not seen."
+        in page
+    )
+
+
+def test_a_model_that_is_worse_is_said_to_be_worse() -> None:
+    text = words(write(worse=1.6))
+    assert "more error than last week&#39;s values, on 14 days it had not seen." in text
+    assert "The simple rule wins here" in text
+    assert "Tuning did not pay" in text
+
+
+def test_names_from_the_file_cannot_become_markup(page: str) -> None:
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert page.count("<script") == page.count("</script>")
+
+
+def test_the_page_asks_for_nothing_outside_itself(page: str) -> None:
+    outer = re.sub(r"<script\b.*?</script>", "", page, flags=re.S)
+    assert not re.search(r"https?://", outer)
+    assert not re.search(r"<script[^>]*\bsrc=", page)
+    assert not re.search(r"url\(|@import", outer)
+    assert "default-src 'none'" in page
+    assert len(page.encode()) < 6_000_000
+
+
+def test_without_javascript_the_words_and_tables_carry_everything(page: str) -> None:
+    text = words(page)
+    for said in (
+        "Ring road", "loops.csv", "local time of Europe/Oslo", "veh/h", "2024-03-05 11:00",
+        "treated as missing", "Tiny Time Mixers r2", "In the first hours mostly the plain forecast",
+        "Too little history: New tunnel", "the pretrained model untouched", "up to 6 hours ahead",
+        "Time it took", "from 14 origins",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+def test_faults_of_a_kind_are_one_row_with_the_sum_and_the_first(page: str) -> None:
+    row = next(r for r in page.split("<tr ") if "</span>: stuck" in r)
+    assert "<span>71</span>" in row
+    assert "2024-03-05 11:00" in row
+
+
+def test_every_chart_has_words_for_those_who_cannot_see_it(page: str) -> None:
+    plots = re.findall(r'<div class="plot[^>]*>', page)
+    assert len(plots) == len(charts(page)) >= 10
+    assert all(re.search(r'role="img" aria-label="[^"]{15,}"', plot) for plot in plots)
+
+
+def test_every_colour_has_a_counterpart_in_the_dark(page: str) -> None:
+    dark = json.loads(re.search(r'id="dark">(.*?)</script>', page)[1])
+    scale = "Cividis"
+    for name, chart in charts(page).items():
+        for trace in chart["data"]:
+            trace.get("marker", {}).pop("colorscale", scale)
+        text = json.dumps(chart).replace(" ", "")
+        used = set(re.findall(r"#[0-9a-f]{6}\b|rgba\([^)]*\)", text)) - {"rgba(0,0,0,0)"}
+        assert used <= set(dark), name
+    style = re.search(r"<style>(.*?)</style>", page, flags=re.S)[1]
+    light, deep = style.split("prefers-color-scheme: dark", 1)
+    for name in ("tuned", "untouched", "naive"):
+        at = re.search(rf"--{name}: (#\w+)", light)[1]
+        assert dark[at] == re.search(rf"--{name}: (#\w+)", deep)[1]
+
+
+def test_a_lone_sensor_is_shown_once_and_has_no_map() -> None:
+    page = write(("Ring road",))
+    assert page.count("<h3>Ring road</h3>") == 1
+    assert "The only sensor" in page
+    assert "map" not in charts(page)
+
+
+def test_no_map_is_drawn_without_places() -> None:
+    assert "map" not in charts(write(SENSORS[:3], places=False))
+
+
+def test_nothing_measured_on_the_held_out_days_still_makes_a_page() -> None:
+    frame = city(SENSORS[:2])
+    scores = measure(frame)
+    scores.detail.actual[:] = np.nan
+    unknown = {name: dict.fromkeys(row, float("nan")) for name, row in scores.models.items()}
+    page = Report(frame, FakeModel(frame), replace(scores, models=unknown), ahead(frame)).html()
+    assert "Nothing was measured on the held-out days" in page
+    assert "levels" not in charts(page)
+
+
+def test_without_a_holdout_the_page_says_so_and_still_forecasts() -> None:
+    frame = city()
+    page = Report(frame, FakeModel(frame), None, ahead(frame)).html()
+    text = words(page)
+    assert "Not tested yet: the history is too short" in text
+    assert set(charts(page)) == {"next-1", "next-2"}
+    assert "The busiest." in text
+    for section in ("comparison", "when", "intervals", "where"):
+        assert f'href="#{section}"' not in page
+        assert f'id="{section}"' not in page
+
+
+def test_a_sensor_with_too_little_history_is_named_and_its_forecast_shown(page: str) -> None:
+    assert "<h3>New tunnel</h3>" in page
+    assert "Too little history to learn from" in words(page)
+    assert "then the naive forecast with its" in words(page)
+
+
+def test_an_image_network_is_not_said_to_have_forecast_untouched() -> None:
+    frame = city(SENSORS[:2])
+    scores = measure(frame)
+    text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
+    assert "the pretrained model untouched" not in text
+    assert "less error than the seasonal rule it started from" in text
+    assert "efficientnet-lite0 was not made to forecast" in text
+
+
+def test_an_image_network_without_an_untouched_forecast_says_why() -> None:
+    frame = city(SENSORS[:2])
+    scores = measure(frame)
+    scores.models.pop("zero-shot")
+    scores.detail.means.pop("zero-shot")
+    text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
+    assert "efficientnet-lite0 was not made to forecast, and cannot do so untouched." in text
+
+
+def test_the_bars_of_the_stack_fill_their_width(page: str) -> None:
+    bars = re.findall(r'<div class="bar".*?</div>', page, flags=re.S)
+    assert len(bars) == 2
+    for bar in bars:
+        assert sum(map(float, re.findall(r"flex: ([\d.]+)", bar))) == pytest.approx(100, abs=0.5)
+    assert "the pretrained model&#39;s own forecast" in page
+
+
+def test_five_hundred_sensors_fit_in_a_mail() -> None:
+    many = city().select([SENSORS[i] for i in range(2)])
+    names = tuple(f"loop {i:03d}" for i in range(500))
+    rng = np.random.default_rng(0)
+    values = np.repeat(many.values, 250, 1) * rng.uniform(0.5, 2, 500).astype(np.float32)
+    frame = SensorFrame(values, many.clock, names, many.quantity, places=rng.random((500, 2)))
+    page = Report(frame, FakeModel(frame), measure(frame), ahead(frame)).html()
+    assert len(page.encode()) < 8_000_000
+    assert "The worst sensors for their level; 300 better ones are left out" in page
+
+
+def test_the_same_inputs_give_the_same_page(page: str) -> None:
+    assert write() == page
+
+
+def test_the_report_writes_one_file(tmp_path: Path) -> None:
+    frame = city(SENSORS[:2])
+    path = Report(frame, FakeModel(frame), measure(frame), ahead(frame)).write(
+        tmp_path / "report.html"
+    )
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_the_levels_of_the_fakes_are_those_of_a_forecast() -> None:
+    assert ahead(city()).quantiles.shape[-1] == len(LEVELS)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_real_browser_draws_every_chart_without_complaint(
+    page: str, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    # A frame may be as narrow as a phone, a window of headless Chromium may not.
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")
+    command = [
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+        "--disable-sync", "--disable-background-networking", "--disable-component-update",
+        "--no-first-run", "--allow-file-access-from-files", "--enable-logging=stderr", "--v=0",
+        "--virtual-time-budget=10000", "--window-size=1500,3000", "--dump-dom",
+        f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    said = dict(re.findall(r'data-(\w+)="(-?\d+)"', done.stdout))
+    assert int(said["inner"]) == width
+    assert int(said["drawn"]) == int(said["plots"]) == len(charts(page))
+    assert int(said["over"]) <= 0, "the page is wider than the screen"
+    assert int(said["clipped"]) == 0
+    # A broken content policy (any request) and any script error are written to the console.
+    assert "CONSOLE" not in done.stderr, done.stderr
