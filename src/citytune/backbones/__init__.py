@@ -1,0 +1,28 @@
+"""Pretrained models behind one small door: the protocol, the shelf, and the adapters.
+
+A backbone of your own needs one short file: a `Card`, a class with the three methods of
+`Backbone`, and `register(card, factory)`. A package offers it to everyone who installs it by an
+entry point of the group `citytune.backbones` that names a function calling `register`.
+"""
+
+from citytune.backbones import (  # noqa: F401 - importing them puts them on the shelf
+    _efficientnet,
+    _lags,
+    _resnet,
+    _ttm,
+)
+from citytune.backbones._protocol import Backbone, Card, Past
+from citytune.backbones._shelf import at_hand, load_backbone, missing, register, shelf
+from citytune.backbones._weights import find_weights
+
+__all__ = [
+    "Backbone",
+    "Card",
+    "Past",
+    "at_hand",
+    "find_weights",
+    "load_backbone",
+    "missing",
+    "register",
+    "shelf",
+]

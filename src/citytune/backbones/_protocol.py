@@ -1,0 +1,106 @@
+"""What a pretrained model must offer, and the card that describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+COARSE = 6
+"""A clock with fewer steps a day is read by the week: a day has no shape to see."""
+
+
+class Past(NamedTuple):
+    """What a backbone is shown: a batch of windows, ready for a network."""
+
+    values: Tensor  # (example, context), scaled per window by the caller or not; never NaN
+    measured: Tensor  # (example, context), bool: False where `values` was filled in
+    calendar: Tensor  # (example, context + horizon, 3): day share 0…1, weekday 0…6, holiday 0/1
+    steps_per_day: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a person wants to know before choosing a pretrained model."""
+
+    name: str
+    """The name on the shelf."""
+    title: str
+    """One line for people."""
+    parameters: int
+    """Number of weights."""
+    context: int
+    """Longest past it looks at, in steps (of one hour, if `context_days` is set)."""
+    context_days: int | None = None
+    """Longest past it looks at, in days, if it adapts to the clock; see `context_at`."""
+    horizon: int | None
+    """Steps it forecasts in one pass without tuning; None if it cannot forecast."""
+    features: int
+    """Width of its features."""
+    licence: str
+    """SPDX identifier of the weights."""
+    trained_on: str
+    """The data of its pretraining, in words."""
+    source: str
+    """Paper or model page."""
+    files: tuple[str, ...] = ()
+    """Weight files it needs; none if nothing was pretrained or a package carries them."""
+    sha256: tuple[str, ...] = ()
+    """SHA-256 of `files`, in their order; empty text where it is not known."""
+    folders: tuple[str, ...] = ()
+    """Other names its folder of weights may have, beside `name`."""
+    hub: str = ""
+    """Its repository on the Hugging Face hub, `owner/name` or `owner/name@revision`."""
+    packages: tuple[str, ...] = ()
+    """Python packages it needs, by the name they are imported under."""
+    get: str = ""
+    """How to get the weights, as one sentence with a command."""
+    max_examples: int = 2000
+    """Most windows worth passing through it when tuning on a laptop."""
+
+    def context_at(self, steps_per_day: int) -> int:
+        """Longest past worth showing on a clock with so many steps a day, in steps.
+
+        A network with a fixed input looks at `context` steps of any clock. One that adapts to
+        the clock looks at `context_days` days, fewer on a fine clock (14 of 5 minutes), so that
+        windows stay within 4,032 steps, and half a year where a day has too few steps to show.
+
+        >>> card = Card(name="x", title="", parameters=0, context=672, context_days=28,
+        ...             horizon=None, features=1, licence="", trained_on="", source="")
+        >>> card.context_at(24), card.context_at(288), card.context_at(1)
+        (672, 4032, 182)
+        """
+        if self.context_days is None:
+            return self.context
+        if steps_per_day < COARSE:
+            return 182 * steps_per_day
+        return max(2 * steps_per_day, min(self.context_days * steps_per_day, 4032))
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A pretrained model behind one small door.
+
+    `features` feed the closed-form head. `forecast` is the zero-shot forecast, None where the
+    model cannot (an ImageNet network). `blocks` lists its parts in depth order, nearest the
+    input first, for strategies that move some of them.
+    """
+
+    card: Card
+
+    def features(self, past: Past) -> Tensor:
+        """Features (example, feature) of a batch of windows; no gradient is needed by callers."""
+        ...
+
+    def forecast(self, past: Past, horizon: int) -> Tensor | None:
+        """Zero-shot forecast (example, horizon) in the unit of `past.values`, or None.
+
+        `horizon` is at most `card.horizon`; longer ones are the caller's business.
+        """
+        ...
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The network's parts in depth order; empty if it has no weights."""
+        ...

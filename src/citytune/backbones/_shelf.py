@@ -1,0 +1,108 @@
+"""The shelf of backbones: which there are, which are at hand, and how to get the others."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+
+from citytune._errors import MissingWeights
+from citytune._registry import Registry
+from citytune.backbones._protocol import Backbone, Card
+from citytune.backbones._weights import find_weights
+
+GROUP = "citytune.backbones"
+"""Entry points of this group are functions without arguments that call `register`."""
+
+_backbones: Registry[Backbone] = Registry("backbone")
+_cards: dict[str, Card] = {}
+_checks: dict[str, Callable[[], None]] = {}
+
+
+def register(
+    card: Card, factory: Callable[[], Backbone], *, check: Callable[[], None] | None = None
+) -> None:
+    """Put a backbone on the shelf; the factory is called on first use, once per process.
+
+    Args:
+        card: Describes it; `card.packages` and `card.files` are looked for before `factory` runs.
+        factory: Makes the backbone, frozen and in evaluation mode. Slow imports belong here.
+        check: Raises `MissingWeights` where looking for packages and files does not tell enough.
+    """
+    _backbones.add(card.name, factory)
+    _cards[card.name] = card
+    if check is not None:
+        _checks[card.name] = check
+
+
+def shelf() -> dict[str, Card]:
+    """Every backbone's card by name, at hand or not."""
+    _load_plugins()
+    return dict(_cards)
+
+
+def load_backbone(name: str) -> Backbone:
+    """The pretrained model called `name`, frozen; made once per process and shared.
+
+    A strategy that moves its weights works on a `copy.deepcopy`.
+
+    Raises:
+        UnknownName: nobody knows it; the nearest name is suggested.
+        MissingWeights: its weights or its package are not here; one sentence says how to get them.
+
+    >>> load_backbone("lags").card.features
+    309
+    """
+    _load_plugins()
+    return _make(name)
+
+
+def at_hand() -> list[str]:
+    """Names of the backbones that can be used now, without the internet."""
+    lacking = missing()
+    return [name for name in shelf() if name not in lacking]
+
+
+def missing() -> dict[str, str]:
+    """Name → why it cannot be used now and how to get it, for every backbone not at hand."""
+    found = ((name, _lacks(card)) for name, card in shelf().items())
+    return {name: why for name, why in found if why}
+
+
+@functools.cache
+def _make(name: str) -> Backbone:
+    if name in _cards:
+        _require(_cards[name], download=True)
+    return _backbones.make(name)
+
+
+def _require(card: Card, *, download: bool) -> None:
+    find_weights(card, download=download)
+    if card.name in _checks:
+        _checks[card.name]()
+
+
+def _lacks(card: Card) -> str:
+    try:
+        _require(card, download=False)
+    except MissingWeights as error:
+        return str(error)
+    return ""
+
+
+@functools.cache
+def _load_plugins() -> None:
+    for point in entry_points(group=GROUP):
+        _load_plugin(point)
+
+
+def _load_plugin(point: EntryPoint) -> None:
+    try:
+        point.load()()
+    except Exception as error:  # noqa: BLE001 - a stranger's fault must not cost the person theirs
+        warnings.warn(
+            f"the plug-in {point.name!r} ({point.value}) of {GROUP} is left out: "
+            f"{type(error).__name__}: {error}",
+            stacklevel=2,
+        )

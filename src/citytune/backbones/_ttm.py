@@ -1,0 +1,168 @@
+"""`ttm-r2`: IBM Granite TinyTimeMixer r2, 512 steps of past to 96 ahead, one sensor at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from citytune.backbones._mixer import CONTEXT, HORIZON, PATCHES, STATE, read_weights
+from citytune.backbones._mixer import TinyTimeMixer as Network
+from citytune.backbones._network import frozen, in_chunks, standardise
+from citytune.backbones._protocol import COARSE, Backbone, Card, Past
+from citytune.backbones._shelf import register
+from citytune.backbones._weights import find_weights
+
+CHUNK = 64
+"""Windows a pass, which then stay within a processor's cache."""
+STRONG = 0.95
+"""A line is strong if it explains this share of the variance of the window's daily means …"""
+STEADY = 0.7
+"""… and each half of the window moves at least at this share of its pace."""
+FEWEST = 6
+"""Days from which a trend can be told from a daily cycle."""
+
+CARD = Card(
+    name="ttm-r2",
+    title="TinyTimeMixer r2, a small forecaster pretrained on many kinds of series",
+    parameters=805_280,
+    context=CONTEXT,
+    horizon=HORIZON,
+    features=PATCHES * STATE,
+    licence="Apache-2.0",
+    trained_on="16 public sets: electricity demand, sun and wind power, smart meters of London, "
+    "traffic of California (PeMS) and Los Angeles, air of Beijing and London in 2017 (KDD Cup "
+    "2018), weather of Australia, a river, sunspots, births, bitcoin",
+    source="Ekambaram et al. 2024, Tiny Time Mixers, arXiv:2401.03955; "
+    "https://huggingface.co/ibm-granite/granite-timeseries-ttm-r2",
+    files=("model.safetensors",),
+    sha256=("a706726a7eb01bbcb42994b7dcb3c06ea9557898dbae8d480eb04fe8ccb89710",),
+    folders=("ttm-r2-512-96",),
+    hub="ibm-granite/granite-timeseries-ttm-r2",
+    get="run `hf download ibm-granite/granite-timeseries-ttm-r2 model.safetensors`, or put that "
+    "file into a folder `ttm-r2` inside a folder named by CITYTUNE_WEIGHTS.",
+    max_examples=2000,
+)
+
+
+class Shown(NamedTuple):
+    """Windows as the network sees them, and what undoes it."""
+
+    values: Tensor  # (example, 512), standardised, a strong line taken off
+    level: Tensor  # (example, 1), in the unit of the data
+    spread: Tensor  # (example, 1), in the unit of the data
+    slope: Tensor  # (example, 1), unit of the data a step; 0 without a strong trend
+    middle: float  # the step, counted from the origin, at which the line is zero
+
+    def undo(self, ahead: Tensor) -> Tensor:
+        """A forecast (example, horizon) of `values`, back in the unit of the data."""
+        line = self.slope * (torch.arange(ahead.shape[1]) - self.middle)
+        return ahead.double() * self.spread + self.level + line
+
+
+class TinyTimeMixer:
+    """TinyTimeMixer r2 behind the door of `Backbone`.
+
+    A window is standardised by its own mean and spread, and one with a strong trend is shown
+    without its line, which is added again to the forecast: the network, left alone, forecasts a
+    trend flat. Features are the decoder's state, the very thing its own last layer reads.
+    """
+
+    card = CARD
+
+    def __init__(self, network: Network) -> None:
+        self.network = frozen(network)
+
+    def features(self, past: Past) -> Tensor:
+        """Decoder state (example, 8 patches × 128)."""
+
+        def step(values: Tensor) -> Tensor:
+            return self.network.state(show(values, past.steps_per_day).values)
+
+        return in_chunks(self.network, step, past.values, CHUNK)
+
+    def forecast(self, past: Past, horizon: int) -> Tensor:
+        """Zero-shot forecast (example, horizon), in the unit of `past.values`."""
+
+        def step(values: Tensor) -> Tensor:
+            shown = show(values, past.steps_per_day)
+            return shown.undo(self.network(shown.values)[:, :horizon]).to(values.dtype)
+
+        return in_chunks(self.network, step, past.values, CHUNK)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """Patch embedding, three levels of the encoder, decoder, last layer."""
+        network = self.network
+        return [network.patcher, *network.levels, network.adapter, *network.decoder, network.head]
+
+
+def show(values: Tensor, steps_per_day: int) -> Shown:
+    """Standardise windows (example, time), take off a strong line, and lengthen to 512 steps."""
+    scaled, level, spread = standardise(values[:, -CONTEXT:])
+    slope, middle = strong_slope(scaled, steps_per_day)
+    if bool((slope != 0).any()):
+        line = slope * (torch.arange(-scaled.shape[1], 0) - middle)
+        straight, rest_level, rest = standardise(scaled.double() - line)
+        scaled = torch.where(slope == 0, scaled, straight)
+        level = torch.where(slope == 0, level, level + rest_level * spread)
+        slope, spread = slope * spread, torch.where(slope == 0, spread, rest * spread)
+    return Shown(lengthen(scaled, steps_per_day), level, spread, slope, middle)
+
+
+def strong_slope(scaled: Tensor, steps_per_day: int) -> tuple[Tensor, float]:
+    """Slope a step (example, 1) of each window's straight line where it is strong, else 0.
+
+    Judged on the means of whole days (weeks on a coarse clock), which a daily cycle leaves alone:
+    a line must explain nearly all of their variance, and both halves of the window must go the
+    same way at a like pace. Load that drifts with the season, or a wandering series, does not
+    pass, and is not helped by a line; with fewer than six days nothing can be judged.
+
+    Returns:
+        Slope and the step, counted from the window's end, at which its line is zero.
+    """
+    block = steps_per_day if steps_per_day >= COARSE else 7 * steps_per_day
+    count = scaled.shape[1] // block
+    if count < FEWEST:
+        return scaled.new_zeros(len(scaled), 1).double(), 0.0
+    days = scaled[:, -count * block :].double().unflatten(1, (count, block)).mean(-1)
+    slope = _slope(days)
+    around = days - days.mean(1, keepdim=True)
+    explained = (
+        slope**2 * _slope_weight(count) / around.square().sum(1, keepdim=True).clamp_min(1e-12)
+    )
+    halves = torch.stack([_slope(days[:, : count // 2]), _slope(days[:, -(count // 2) :])])
+    steady = (halves * slope.sign()).amin(0) >= STEADY * slope.abs()
+    kept = torch.where((explained >= STRONG) & steady, slope / block, torch.zeros_like(slope))
+    return kept, -(count * block + 1) / 2
+
+
+def _slope(days: Tensor) -> Tensor:
+    steps = torch.arange(days.shape[1], dtype=days.dtype) - (days.shape[1] - 1) / 2
+    return (days @ steps)[:, None] / _slope_weight(days.shape[1])
+
+
+def _slope_weight(count: int) -> float:
+    """Σ (i − mean)² over 0 … count - 1."""
+    return count * (count**2 - 1) / 12
+
+
+def lengthen(values: Tensor, steps_per_day: int) -> Tensor:
+    """Left-pad windows (example, time) to 512 steps with their own first whole weeks or days."""
+    length = values.shape[1]
+    lacking = CONTEXT - length
+    if lacking <= 0:
+        return values
+    unit = next((u for u in (7 * steps_per_day, steps_per_day) if u <= length), length)
+    period = length // unit * unit
+    return torch.cat([values[:, torch.arange(-lacking, 0) % period], values], dim=1)
+
+
+def _load() -> Backbone:
+    from safetensors.torch import load_file
+
+    return TinyTimeMixer(read_weights(load_file(find_weights(CARD)["model.safetensors"])))
+
+
+register(CARD, _load)

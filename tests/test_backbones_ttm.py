@@ -1,0 +1,136 @@
+"""The promise: `ttm-r2` is IBM's TinyTimeMixer to the last digit, and a trend does not fool it."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from citytune.backbones import Backbone, Past, load_backbone, missing
+from citytune.backbones._mixer import read_weights
+from citytune.backbones._ttm import CARD, lengthen, show, strong_slope
+from citytune.backbones._weights import find_weights
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def shared_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    if (SHARED / "weights").is_dir():
+        monkeypatch.setenv("CITYTUNE_WEIGHTS", str(SHARED / "weights"))
+
+
+@pytest.fixture
+def ttm() -> Backbone:
+    if CARD.name in missing():
+        pytest.skip("the weights of ttm-r2 are not on this machine")
+    return load_backbone(CARD.name)
+
+
+def shown_as(values: torch.Tensor, steps_per_day: int = 24) -> Past:
+    calendar = torch.zeros(len(values), values.shape[1] + 96, 3)
+    return Past(values, torch.ones_like(values, dtype=torch.bool), calendar, steps_per_day)
+
+
+def sine(length: int, *, slope: float = 0.0) -> torch.Tensor:
+    steps = torch.arange(length, dtype=torch.float32)
+    return (10 * torch.sin(2 * torch.pi * steps / 24) + slope * steps)[None]
+
+
+def test_our_network_says_what_ibms_own_code_says(ttm: Backbone) -> None:
+    pytest.importorskip("transformers", reason="the reference, granite-tsfm, is not installed")
+    pytest.importorskip("tsfm_public", reason="the reference, granite-tsfm, is not installed")
+    from safetensors.torch import load_file
+    from tsfm_public.models.tinytimemixer import (
+        TinyTimeMixerConfig,
+        TinyTimeMixerForPrediction,
+    )
+
+    file = find_weights(CARD)["model.safetensors"]
+    if not (config := file.with_name("config.json")).is_file():
+        pytest.skip("config.json of the reference is not beside the weights")
+    theirs = TinyTimeMixerForPrediction(TinyTimeMixerConfig.from_json_file(config)).eval()
+    theirs.load_state_dict(load_file(file))
+    ours = read_weights(load_file(file)).eval()
+    past = torch.randn(40, 512, generator=torch.Generator().manual_seed(0)).cumsum(1) * 7 + 300
+    with torch.inference_mode():
+        expected = theirs(past[..., None])
+        torch.testing.assert_close(
+            ours(past), expected.prediction_outputs[..., 0], rtol=1e-5, atol=1e-3
+        )
+        torch.testing.assert_close(
+            ours.state(past), expected.decoder_hidden_state.flatten(1), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.slow
+def test_zero_shot_on_etth1_is_as_published(ttm: Backbone) -> None:
+    if not (file := SHARED / "data" / "energy" / "ETTh1.csv").is_file():
+        pytest.skip("../shared/data is not here")
+    with file.open() as lines:
+        rows = [[float(cell) for cell in row[1:]] for row in list(csv.reader(lines))[1:]]
+    table = torch.tensor(rows).T  # (sensor, time)
+    year, months = 12 * 30 * 24, 4 * 30 * 24
+    train = table[:, :year]
+    scaled = (table - train.mean(1, keepdim=True)) / train.std(1, correction=0, keepdim=True)
+    test = scaled[:, year + months - 512 : year + 2 * months]
+    windows = test.unfold(1, 512 + 96, 1).flatten(0, 1)
+    found = ttm.forecast(shown_as(windows[:, :512]), 96)
+    error = (found - windows[:, 512:]).square().mean().item()
+    assert error == pytest.approx(0.363, abs=0.005)
+
+
+@pytest.mark.parametrize("length", [512, 504, 300])
+def test_a_strong_trend_is_followed(ttm: Backbone, length: int) -> None:
+    whole = sine(length + 96, slope=0.25)
+    found = ttm.forecast(shown_as(whole[:, :length]), 96)
+    assert (found - whole[:, length:]).abs().mean() < 0.5
+
+
+def test_a_straight_line_is_continued(ttm: Backbone) -> None:
+    whole = torch.arange(512 + 96, dtype=torch.float32)[None] * 3 - 100
+    found = ttm.forecast(shown_as(whole[:, :512]), 96)
+    torch.testing.assert_close(found, whole[:, 512:], rtol=0, atol=0.3)
+
+
+def test_what_is_taken_off_a_window_is_put_back_exactly() -> None:
+    noise = torch.randn(1, 500, generator=torch.Generator().manual_seed(1))
+    values = sine(500, slope=0.4) + noise
+    shown = show(values, 24)
+    assert shown.slope.item() == pytest.approx(0.4, rel=0.02)
+    ahead = shown.values[:, -500:].double() * shown.spread + shown.level
+    back = ahead + shown.slope * (torch.arange(-500, 0) - shown.middle)
+    torch.testing.assert_close(back.float(), values, rtol=0, atol=1e-4)
+
+
+def test_a_cycle_or_a_wandering_series_keeps_its_level(ttm: Backbone) -> None:
+    walk = torch.randn(50, 512, generator=torch.Generator().manual_seed(2)).cumsum(1)
+    slopes, _ = strong_slope((walk - walk.mean(1, keepdim=True)) / walk.std(1, keepdim=True), 24)
+    assert (slopes == 0).float().mean() > 0.9
+    assert strong_slope(sine(512) / 7, 24)[0].item() == 0
+
+
+def test_a_short_window_is_lengthened_by_its_own_days() -> None:
+    three_days = torch.arange(72.0)[None] % 24
+    torch.testing.assert_close(lengthen(three_days, 24), (torch.arange(512.0)[None] + 16) % 24)
+
+
+def test_a_short_window_of_a_cycle_is_forecast_in_phase(ttm: Backbone) -> None:
+    whole = sine(240 + 48)
+    found = ttm.forecast(shown_as(whole[:, :240]), 48)
+    assert (found - whole[:, 240:]).abs().mean() < 0.6
+
+
+@pytest.mark.parametrize("steps_per_day", [288, 96, 24, 1])
+def test_nothing_older_than_512_steps_counts(ttm: Backbone, steps_per_day: int) -> None:
+    values = torch.rand(2, 512, generator=torch.Generator().manual_seed(3))
+    longer = torch.cat([torch.full((2, 100), 1e4), values], 1)
+    for answer in (ttm.features, lambda past: ttm.forecast(past, 48)):
+        torch.testing.assert_close(
+            answer(shown_as(longer, steps_per_day)), answer(shown_as(values, steps_per_day))
+        )
+
+
+def test_a_horizon_is_the_beginning_of_a_longer_one(ttm: Backbone) -> None:
+    past = shown_as(sine(512))
+    torch.testing.assert_close(ttm.forecast(past, 7), ttm.forecast(past, 96)[:, :7])
