@@ -182,11 +182,13 @@ def fill_plainly(row, day):
         if not np.isnan(value):
             done.append(value)
         elif i < known[0]:
-            done.append(row[known[0]])
+            done.append(None)
         elif i - day >= known[0]:
             done.append(done[i - day])
         else:
             done.append(done[i - 1])
+    for i in reversed(range(known[0])):  # before the first value, its first day comes back
+        done[i] = done[i + min(day, len(row) - known[0])]
     return done
 
 

@@ -9,7 +9,7 @@ from citytune._errors import InputError, UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._model import RULES, TunedModel, short_of_history
 from citytune.frame import SensorFrame
-from citytune.tuning import Task, fit, strategies
+from citytune.tuning import KNOWN, Task, fit, strategies
 from citytune.windows import History, WindowSpec
 
 DEFAULT = "blend"
@@ -75,6 +75,7 @@ def fit_model(
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
+        covariates=tuple(frame.covariates) if KNOWN in tuned.mixture.counted else (),
         fallback=short_of_history(frame, spec),
         seconds={"fit": time.perf_counter() - started},
         seed=seed,

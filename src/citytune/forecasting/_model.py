@@ -104,6 +104,7 @@ class TunedModel:
             InputError: something that must be known ahead is not.
         """
         fitting = self.fitting(frame)
+        self._check_ahead(fitting)
         found = self.predict(fitting, [len(fitting)])
         return Forecast(
             mean=found.mean[0],
@@ -177,6 +178,19 @@ class TunedModel:
         same = frame.sensors == self.sensors
         frame = frame if same else frame.select(self.sensors)
         return replace(frame, country=frame.country or self.country)
+
+    def _check_ahead(self, frame: SensorFrame) -> None:
+        """Raise `InputError` unless every covariate is known for the whole horizon."""
+        for name in self.covariates:
+            ahead = frame.covariates[name][len(frame) :][: self.spec.horizon]
+            known = int(np.isfinite(ahead).any(1).sum())
+            if known < self.spec.horizon:
+                last = frame.clock.text(len(frame) + self.spec.horizon - 1)
+                raise InputError(
+                    f"{frame.source}: {name!r} is known for {known} of the {self.spec.horizon} "
+                    f"steps ahead, and the forecast needs it until {last}; add rows with its "
+                    "forecast, or tune without it"
+                )
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as JSON and safetensors, all or nothing; `load` reads it.

@@ -18,7 +18,7 @@ from citytune._errors import InputError, MissingWeights, RunError
 from citytune.backbones import Card, shelf
 from citytune.forecasting._model import TunedModel
 from citytune.frame import Clock, Quantity
-from citytune.tuning import Conformal, Head, Mixture, Tuned, View
+from citytune.tuning import Conformal, Head, KnownAhead, Mixture, Tuned, Usual, View
 from citytune.windows import WindowSpec
 
 FORMAT = 1
@@ -107,6 +107,13 @@ def _parts(tuned: Tuned) -> dict[str, Tensor]:
             "head.centre": head.view.centre,
             "head.basis": head.view.basis,
         }
+    if (known := tuned.mixture.known) is not None:
+        found |= {
+            "known.weights": known.weights,
+            "known.spread": known.spread,
+            "known.usual.level": known.usual.level,
+            "known.usual.spread": known.usual.spread,
+        }
     return found
 
 
@@ -133,10 +140,16 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "caution": model.caution,
         "experts": list(mixture.experts),
         "prior": mixture.prior,
-        "penalty": None if mixture.head is None else mixture.head.penalty,
+        "penalty": _penalty(mixture.head),
+        "known_penalty": _penalty(mixture.known),
         "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
         "windows": tuned.windows,
     }
+
+
+def _penalty(part: Head | KnownAhead | None) -> float | None:
+    """λ for JSON: None without a part, or where it says nothing (λ is infinite)."""
+    return part.penalty if part is not None and np.isfinite(part.penalty) else None
 
 
 def _tensors(folder: str | Path, path: Path, sha256: str) -> dict[str, Tensor]:
@@ -185,11 +198,15 @@ def _card(facts: dict[str, Any]) -> Card:
     return Card(**(facts | lists))
 
 
+def _dial(penalty: float | None) -> float:
+    return float("inf") if penalty is None else penalty
+
+
 def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
     head = None
     if "head.weights" in tensors:
         view = View(tensors["head.centre"], tensors["head.basis"])
-        head = Head(view, tensors["head.weights"], float(facts["penalty"]))
+        head = Head(view, tensors["head.weights"], _dial(facts["penalty"]))
     steps_per_day = Clock(
         dt.datetime(2000, 1, 1), dt.timedelta(seconds=facts["clock"]["step_seconds"])
     ).steps_per_day
@@ -199,6 +216,12 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         steps_per_day,
         facts["spec"]["horizon"],
     )
-    mixture = Mixture(tuple(facts["experts"]), tensors["weights"], facts["prior"], head)
+    known = None
+    if "known.weights" in tensors:
+        usual = Usual(tensors["known.usual.level"], tensors["known.usual.spread"])
+        penalty = _dial(facts["known_penalty"])
+        known = KnownAhead(usual, tensors["known.spread"], tensors["known.weights"], penalty)
+    experts = tuple(facts["experts"])
+    mixture = Mixture(experts, tensors["weights"], facts["prior"], head, known)
     error = facts["fold_error"]
     return Tuned(mixture, conformal, float("nan") if error is None else error, facts["windows"])

@@ -5,8 +5,9 @@ from citytune.tuning._conformal import LEVELS, Conformal
 from citytune.tuning._experts import WORDS
 from citytune.tuning._fit import Tuned, fit
 from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._known import KnownAhead, Usual
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
-from citytune.tuning._mixture import Mixture, in_words
+from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
@@ -15,10 +16,12 @@ from citytune.tuning._task import Task
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
+    "KNOWN",
     "LEVELS",
     "Blend",
     "Conformal",
     "Head",
+    "KnownAhead",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
@@ -30,6 +33,7 @@ __all__ = [
     "Strategy",
     "Task",
     "Tuned",
+    "Usual",
     "View",
     "WORDS",
     "ZeroShot",

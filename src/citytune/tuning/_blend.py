@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from citytune.tuning._head import Head, fit_head
-from citytune.tuning._mixture import HEAD, Mixture, mix
+from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
+from citytune.tuning._mixture import HEAD, KNOWN, Mixture, mix
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
@@ -29,7 +30,7 @@ class Blend:
 
     def fit(self, task: Task) -> Learned:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
-        names, says, head = self._ask(task)
+        names, says, head, known = self._ask(task)
         evidence = Evidence(
             says=says / task.scale[..., None],
             actual=task.actual / task.scale,
@@ -37,26 +38,37 @@ class Blend:
             day=task.day,
         )
         caution = self._caution(task, names)
-        about = {"days": task.days, "sensors": len(task.history.raw)}
-        weights = fit_stack(evidence, caution, **about)
+        sensors = len(task.history.raw)
+        weights = fit_stack(evidence, caution, days=task.days, sensors=sensors)
         unseen = torch.zeros_like(task.actual)
         covered = torch.zeros(len(says), dtype=torch.bool)
         for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
-            found = fit_stack(evidence.pick(fold.train), caution, **about)
+            found = fit_stack(evidence.pick(fold.train), caution, days=task.days, sensors=sensors)
             unseen[fold.test] = mix(says[fold.test], found, evidence.sensor[fold.test])
             covered[fold.test] = True
         unseen[~covered] = mix(says[~covered], weights, evidence.sensor[~covered])
-        return Learned(Mixture(names, weights, task.prior, head), unseen)
+        return Learned(Mixture(names, weights, task.prior, head, known), unseen)
 
-    def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None]:
-        says, names = task.says, task.experts
-        if task.days < self.head_days and task.backbone.card.horizon is not None:
-            return names, says, None
-        head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
-        if head.penalty == torch.inf:
-            return names, says, None
-        corrected = task.said_by(task.prior) + task.lesson.unit * task.scale * residual
-        return (*names, HEAD), torch.cat([says, corrected[..., None]], -1), head
+    def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None, KnownAhead | None]:
+        """Every expert's name and forecasts, with those that are fitted here where they help."""
+        heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
+        prior, head, known = heard[task.prior], None, None
+        if task.days >= self.head_days or task.backbone.card.horizon is None:
+            head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
+            if head.penalty < torch.inf:
+                heard[HEAD] = prior + task.lesson.unit * task.scale * residual
+        if len(task.history.covariates):
+            known, residual = self._fit_known(task, prior)
+            if known.penalty < torch.inf:
+                heard[KNOWN] = prior + task.scale * residual
+        return tuple(heard), torch.stack(list(heard.values()), -1), head, known
+
+    def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
+        usual = Usual.of(task.history)
+        beside = task.says_of(BESIDE)
+        design = design_of(task.history, usual, task.examples, prior, beside, task.scale)
+        residual = (task.actual - prior) / task.scale
+        return fit_known(design, residual, task.examples.origin, usual, task.spread)
 
     def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""

@@ -44,7 +44,7 @@ class Conformal:
         age: Tensor,
         steps_per_day: int,
         *,
-        sensors: int | None = None,
+        spread: Tensor | None = None,
     ) -> Conformal:
         """Learn from forecasts of the past beside what happened.
 
@@ -54,20 +54,24 @@ class Conformal:
             sensor: (example,) long.
             slot: (example, horizon) long, step of the day of each target.
             age: (example,) days since the forecast was made.
-            sensors: How many sensors there are; by default as many as `sensor` names.
+            spread: (sensor,) usual spread of each sensor, by which sensors of different size are
+                compared; by default the sensors that `sensor` names are of one size.
         """
         error = actual - mean
         known = ~error.isnan()
         weight = known * 2.0 ** (-age / HALF_LIFE)[:, None]
-        count = sensors or int(sensor.max()) + 1
+        unit = torch.ones(int(sensor.max()) + 1) if spread is None else spread
         group = _group(slot, steps_per_day)
-        cells = (count, min(SLOTS, steps_per_day))
-        scale = _scales(error.nan_to_num(0.0).abs(), weight, sensor, group, cells)
+        cells = (len(unit), min(SLOTS, steps_per_day))
+        size = error.nan_to_num(0.0).abs() / unit[sensor, None]
+        scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
-        rows = [
-            _quantiles(relative[:, a:b][known[:, a:b]], weight[:, a:b][known[:, a:b]])
-            for a, b in bands(actual.shape[1])
-        ]
+        rows: list[Tensor] = []
+        for a, b in bands(actual.shape[1]):
+            # A stretch ahead in which nothing was measured is as uncertain as all the others.
+            part = slice(a, b) if known[:, a:b].any() else slice(None)
+            seen = known[:, part]
+            rows.append(_quantiles(relative[:, part][seen], weight[:, part][seen]))
         return cls(scale, torch.stack(rows), steps_per_day, actual.shape[1])
 
     @classmethod

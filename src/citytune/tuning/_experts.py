@@ -33,7 +33,7 @@ WORDS = {
     "weeks+fading": "the last four weeks, with today's deviation fading out",
     "day-kind+fading": "the last like days, with today's deviation fading out",
     "head": "the new last layer on the model's features",
-    "weather": "the like days, corrected for what is known ahead",
+    "known-ahead": "the forecast corrected by what is known ahead",
 }
 """Expert → what it is, for people."""
 
@@ -79,7 +79,7 @@ def features(
     for chunk in torch.arange(len(examples)).split(max(1, min(BATCH, CELLS // context))):
         some = examples.pick(chunk)
         past = Past(
-            cut_past(history.filled, some, context),
+            cut_past(history.filled, some, context, period=history.steps_per_day),
             cut_past(seasonal.known, some, context),
             calendar_of(history, some, context, horizon),
             history.steps_per_day,

@@ -58,7 +58,7 @@ def calibrate(task: Task, says: Tensor) -> Conformal:
         history.slot[when],
         (history.length - task.examples.origin) / history.steps_per_day,
         history.steps_per_day,
-        sensors=len(history.raw),
+        spread=task.spread,
     )
 
 

@@ -13,14 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from citytune.tuning._folds import choose_penalty, folds_of
 from citytune.tuning._ridge import Path, Statistics
-from citytune.windows._split import purged_folds
 
 COMPONENTS = 192
 """Most principal components of the features that a head looks at."""
 PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
 """λ as a share of the total weight of the examples."""
-FOLDS = 5
 ROUNDS = 8
 """Passes that fill the residuals of missing targets from the fit itself."""
 LOUDEST = 9.0
@@ -53,7 +52,9 @@ class View:
         """The components that carry most of the variance of `features` (example, feature)."""
         exact = features.double()
         centre = exact.mean(0)
-        spread = exact.std(0, correction=0).clamp_min(1e-6 * exact.abs().amax().clamp_min(1e-9))
+        spread = exact.std(0, correction=0)
+        # A feature that never moved, but for rounding, is not listened to when it moves later.
+        spread = spread.where(spread > 1e-6 * exact.abs().amax(0), torch.inf)
         scaled = (exact - centre) / spread
         values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
         kept = vectors[:, -min(COMPONENTS, len(scaled), features.shape[1]) :]
@@ -85,22 +86,21 @@ def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
 
     Returns:
         The head, and what heads of the other folds say about each window (example, horizon), in
-        the window's unit. Windows too few for folds give a head that says nothing.
+        the window's unit. Where nothing helps, or there are too few windows for folds, the head
+        says nothing and its λ is infinite.
     """
     view = View.of(lesson.features)
     seen = view(lesson.features)
-    folds = purged_folds(lesson.origin, horizon=horizon, folds=FOLDS)
-    silent = Head(view, torch.zeros(seen.shape[1], horizon, dtype=torch.float64), torch.inf)
-    if len(folds) < 2:
-        return silent, torch.zeros(len(seen), horizon)
+    folds = folds_of(lesson.origin, horizon=horizon)
     trials = torch.zeros(len(PENALTIES), len(seen), horizon, dtype=torch.float64)
     for fold in folds:
         solve = solver(seen[fold.train], lesson.residual[fold.train], lesson.weight[fold.train])
         for i, penalty in enumerate(PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = _one_standard_error(trials, lesson, [fold.test for fold in folds])
+    best = choose_penalty(trials, lesson.residual, lesson.unit, folds)
     if best is None:
-        return silent, torch.zeros(len(seen), horizon)
+        silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
+        return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)
     weights = solver(seen, lesson.residual, lesson.weight)(PENALTIES[best])
     return Head(view, weights, PENALTIES[best]), trials[best].float()
 
@@ -128,23 +128,3 @@ def solver(seen: Tensor, residual: Tensor, weight: Tensor) -> Callable[[float], 
         return head
 
     return solve
-
-
-def _one_standard_error(trials: Tensor, lesson: Lesson, tests: list[Tensor]) -> int | None:
-    """The largest λ within one standard error of the best; None if doing nothing is within it."""
-    known = ~lesson.residual.isnan()
-    actual = lesson.residual.nan_to_num(0.0)
-    size = (known * lesson.unit).double()
-
-    def losses(says: Tensor) -> Tensor:
-        error = (actual - says).abs() * size
-        return torch.stack([error[t].sum() / size[t].count_nonzero().clamp_min(1) for t in tests])
-
-    nothing = losses(torch.zeros_like(actual))
-    found = torch.stack([losses(trial) for trial in trials])  # (λ, fold)
-    mean = found.mean(1)
-    best = int(mean.argmin())
-    error = float((found[best] - nothing).std()) / len(tests) ** 0.5
-    if float(nothing.mean()) <= float(mean[best]) + error:
-        return None
-    return max(i for i in range(len(PENALTIES)) if float(mean[i]) <= float(mean[best]) + error)

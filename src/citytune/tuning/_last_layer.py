@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from citytune.training import Loop, minimise
-from citytune.tuning._head import FOLDS, Head, Lesson, fit_head
+from citytune.tuning._folds import folds_of
+from citytune.tuning._head import Head, Lesson, fit_head
 from citytune.tuning._mixture import HEAD, Mixture
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.windows import purged_folds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class LastLayerBySteps:
             return _learned(task, exact, says)
         seen = exact.view(lesson.features)
         says = torch.zeros(len(seen), horizon)
-        for fold in purged_folds(lesson.origin, horizon=horizon, folds=FOLDS):
+        for fold in folds_of(lesson.origin, horizon=horizon):
             weights = train_head(seen[fold.train], _part(lesson, fold.train), penalty, self.loop)
             says[fold.test] = (seen[fold.test] @ weights).float()
         weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed)

@@ -52,7 +52,8 @@ class Shown:
     @cached_property
     def past(self) -> Tensor:
         """(example, context), gaps filled."""
-        return cut_past(self.seasonal.history.filled, self.examples, self.context)
+        filled = self.seasonal.history.filled
+        return cut_past(filled, self.examples, self.context, period=self.day)
 
     @cached_property
     def measured(self) -> Tensor:

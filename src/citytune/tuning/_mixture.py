@@ -11,6 +11,7 @@ from torch import Tensor
 from citytune.backbones import Backbone
 from citytune.tuning._experts import WORDS, ask, features
 from citytune.tuning._head import Head
+from citytune.tuning._known import BESIDE, KnownAhead
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
 from citytune.windows import Examples, Scale, WindowSpec, cut_past
@@ -19,6 +20,8 @@ NEGLIGIBLE = 0.004
 """Shares below this are left out of an answer, and of asking."""
 HEAD = "head"
 """The expert that is the prior corrected by a new last layer."""
+KNOWN = "known-ahead"
+"""The expert that is the prior corrected by what is known ahead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,7 @@ class Mixture:
     """The expert that stands for "as pretrained": the model's own forecast, or, for a model that
     cannot forecast, the best seasonal rule."""
     head: Head | None = None
+    known: KnownAhead | None = None
 
     @classmethod
     def of_one(cls, expert: str, prior: str, horizon: int, head: Head | None = None) -> Mixture:
@@ -44,13 +48,18 @@ class Mixture:
 
     def needed(self) -> tuple[str, ...]:
         """The experts that need no fitting and have to be asked, each once."""
-        counted = [
-            name
-            for name, share in zip(self.experts, self.weights.amax((0, 1)).tolist(), strict=True)
-            if share > NEGLIGIBLE
-        ]
-        asked = [name for name in counted if name != HEAD]
-        return tuple(dict.fromkeys([*asked, self.prior] if HEAD in counted else asked))
+        asked = [name for name in self.counted if name not in (HEAD, KNOWN)]
+        asked += [self.prior] if len(asked) < len(self.counted) else []
+        asked += BESIDE if KNOWN in self.counted else ()
+        return tuple(dict.fromkeys(asked))
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The experts with more than a negligible share somewhere."""
+        most = self.weights.amax((0, 1)).tolist()
+        return tuple(
+            name for name, share in zip(self.experts, most, strict=True) if share > NEGLIGIBLE
+        )
 
     def forecast(
         self,
@@ -64,15 +73,17 @@ class Mixture:
         names = self.needed()
         says = ask(backbone, seasonal, examples, spec.horizon, spec.context, names, progress)
         heard = dict(zip(names, says.unbind(-1), strict=True))
-        counted = [name for name in self.experts if name in heard or name == HEAD]
-        if HEAD in counted and self.head is not None:
+        if HEAD in self.counted and self.head is not None:
             seen = features(backbone, seasonal, examples, spec.horizon, spec.context)
             unit = window_unit(seasonal, examples, spec.context)
             heard[HEAD] = heard[self.prior] + unit * self.head.residual(seen)
-        counted = [name for name in counted if name in heard]
-        where = [self.experts.index(name) for name in counted]
-        weights = self.weights[..., where]
-        return mix(torch.stack([heard[name] for name in counted], -1), weights, examples.sensor)
+        if KNOWN in self.counted and self.known is not None:
+            beside = torch.stack([heard[name] for name in BESIDE], -1)
+            prior = heard[self.prior]
+            heard[KNOWN] = self.known.correct(seasonal.history, examples, prior, beside)
+        where = [self.experts.index(name) for name in self.counted]
+        found = torch.stack([heard[name] for name in self.counted], -1)
+        return mix(found, self.weights[..., where], examples.sensor)
 
     def shares(self, horizon: int) -> dict[str, dict[str, float]]:
         """Band such as "0-6" → expert → share over all sensors, the largest first."""
@@ -107,7 +118,9 @@ def mix(says: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:
 
 def window_unit(seasonal: Seasonal, examples: Examples, context: int) -> Tensor:
     """(example, 1) the spread of each window's past, the unit of a head's residual."""
-    return Scale.of(cut_past(seasonal.history.filled, examples, context)).spread
+    history = seasonal.history
+    past = cut_past(history.filled, examples, context, period=history.steps_per_day)
+    return Scale.of(past).spread
 
 
 def in_words(shares: dict[str, float], most: int = 3) -> str:

@@ -30,6 +30,7 @@ OWN_PULL = 0.04
 """τ of a sensor's own weights, toward the shared ones."""
 TARGETS = 48
 """Most steps of a band it looks at."""
+GOLDEN = 0.6180339887498949
 
 
 def bands(horizon: int) -> list[tuple[int, int]]:
@@ -67,11 +68,15 @@ class Evidence:
         )
 
     def thinned(self, most: int) -> Evidence:
-        """At most `most` of them, evenly spaced."""
+        """At most `most` of them, evenly spread; multiples of the golden ratio pick them.
+
+        An even step would fall in step with the sensors, and hear only some of them.
+        """
         count = len(self.day)
         if count <= most:
             return self
-        return self.pick(torch.linspace(0, count - 1, most).round().long())
+        turn = torch.arange(count, dtype=torch.float64) * GOLDEN % 1
+        return self.pick(turn.argsort()[:most].sort().values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -42,8 +42,8 @@ def choose_examples(
     """Windows to learn from: evenly spread over the last `days`, at most `limit` of them.
 
     A window is left out if less than 60 % of what its sensor usually measures was measured in its
-    context (what lies before the file was not) or none of its targets were. If every sensor at
-    every start would be too many, each start takes a different, evenly spread share of the sensors.
+    context (in half of its history, where that is shorter) or none of its targets were. If every
+    sensor at every start would be too many, each start takes a different, evenly spread share.
     """
     sensors, steps = history.raw.shape[0], history.steps_per_day
     stride = stride or max(1, steps // (24 if sensors <= 2 else 8))
@@ -71,18 +71,25 @@ def _usable(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
     seen = torch.nn.functional.pad(known.cumsum(1, dtype=torch.int32), (1, 0))  # (sensor, time + 1)
     past = seen[:, origins] - seen[:, (origins - spec.context).clamp_min(0)]
     future = seen[:, (origins + spec.horizon).clamp_max(history.length)] - seen[:, origins]
+    first = known.to(torch.uint8).argmax(1, keepdim=True)
+    since = history.length - first  # (sensor, 1) steps since its first value
     # A sensor that sleeps every night is judged by its own habit, not by a full day.
-    usual = seen[:, -1:] / (history.length - known.float().argmax(1, keepdim=True)).clamp_min(1)
-    return (past >= MEASURED * usual * spec.context) & (past > 0) & (future > 0)
+    usual = seen[:, -1:] / since.clamp_min(1)
+    # A new sensor has no whole context yet: half of what there is must do, and a day at least.
+    context = (since // 2).clamp_max(spec.context)
+    settled = origins >= first + history.steps_per_day
+    return (past >= MEASURED * usual * context) & (past > 0) & (future > 0) & settled
 
 
-def cut_past(series: Tensor, examples: Examples, context: int) -> Tensor:
+def cut_past(series: Tensor, examples: Examples, context: int, *, period: int = 1) -> Tensor:
     """The last `context` steps of (sensor, time) before each origin: (example, context).
 
-    What lies before the first step repeats the first value.
+    What lies before the first step repeats the first `period` steps: a day of them leaves a
+    network a daily cycle to see where a history is shorter than its context.
     """
     when = examples.origin[:, None] + torch.arange(-context, 0)
-    return series[examples.sensor[:, None], when.clamp_min(0)]
+    when = torch.where(when < 0, when % min(period, series.shape[1]), when)
+    return series[examples.sensor[:, None], when]
 
 
 def cut_future(series: Tensor, examples: Examples, horizon: int) -> Tensor:

@@ -73,8 +73,8 @@ def fill_causally(values: NDArray[np.float32], steps_per_day: int) -> NDArray[np
     """Fill gaps of (sensor, time) from the past alone.
 
     A missing value becomes the value one day earlier (itself filled), else the last value. What
-    lies before a sensor's first value becomes that value: a window that ends before it has
-    nothing measured and is never used.
+    lies before a sensor's first value repeats its first day: a window that ends within that day
+    is never used.
     """
     filled = values.copy()
     if not filled.size:
@@ -90,6 +90,10 @@ def fill_causally(values: NDArray[np.float32], steps_per_day: int) -> NDArray[np
         today = filled[:, start : start + steps_per_day]
         before = filled[:, start - steps_per_day : start][:, : today.shape[1]]
         np.copyto(today, before, where=np.isnan(today))
+    for sensor in np.flatnonzero(first):
+        start = first[sensor]
+        day = filled[sensor, start : start + steps_per_day]
+        filled[sensor, :start] = day[(steps[:start] - start) % len(day)]
     return np.nan_to_num(filled, copy=False, nan=0.0)  # a sensor without a single value
 
 

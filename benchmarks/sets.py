@@ -1,0 +1,136 @@
+"""The sets that the benchmarks run on, and how each is read: as a user would, by its columns."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import citytune as ct
+from citytune.frame import SensorFrame
+
+DATA = Path(os.environ.get("CITYTUNE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+MOST_SENSORS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class City:
+    """One file and the options of `citytune.read` for it."""
+
+    name: str
+    domain: str
+    country: str
+    target: str | tuple[str, ...] | None = None
+    sensor: str | None = None
+    covariates: tuple[str, ...] = ()
+    """Columns that a weather forecast would give, taken as they came true."""
+    prefix: str = ""
+    """Take all columns that begin so."""
+    quantity: str | None = None
+
+
+CITIES = (
+    City(name="norway_hourly_volume", domain="traffic", country="NO"),
+    City(
+        name="metro_interstate_94",
+        domain="traffic",
+        country="US-MN",
+        target="traffic_volume",
+        covariates=("temp", "rain_1h", "snow_1h", "clouds_all"),
+    ),
+    City(name="aarhus_count", domain="traffic", country="DK"),
+    City(name="melbourne_pedestrian_55", domain="traffic", country="AU-VIC"),
+    City(name="bangkok_bus_link_times", domain="traffic", country="TH", quantity="travel_time"),
+    City(name="nyc_taxi_30min", domain="traffic", country="US-NY"),
+    City(name="pjm_hourly_regions", domain="energy", country="US", quantity="load"),
+    City(
+        name="gefcom2012_load",
+        domain="energy",
+        country="US-NC",
+        prefix="zone_",
+        covariates=tuple(f"temp_{i}" for i in range(1, 12)),
+    ),
+    City(name="uk_national_grid_demand", domain="energy", country="GB", target=("ND",)),
+    City(name="citylearn2022_fontana_homes", domain="energy", country="US-CA"),
+    City(
+        name="household_power_15min",
+        domain="energy",
+        country="FR",
+        target=("Global_active_power",),
+    ),
+    City(name="beijing_multisite_pm25", domain="air", country="CN", quantity="pm2.5"),
+    City(
+        name="beijing_multisite",
+        domain="air",
+        country="CN",
+        sensor="station",
+        target="PM2.5",
+        covariates=("TEMP", "PRES", "DEWP", "RAIN", "WSPM"),
+    ),
+    City(name="ontario_pm25", domain="air", country="CA-ON", quantity="pm2.5"),
+    City(
+        name="london_marylebone_1998_2016",
+        domain="air",
+        country="GB",
+        target=("no2", "nox"),
+        covariates=("ws", "wd", "air_temp"),
+    ),
+    City(
+        name="italy_airquality_uci",
+        domain="air",
+        country="IT",
+        target=("CO(GT)", "C6H6(GT)", "NOx(GT)", "NO2(GT)"),
+        covariates=("T", "RH", "AH"),
+    ),
+)
+
+
+def read(city: City, *, known_ahead: bool) -> SensorFrame:
+    """The set as a frame of at most `MOST_SENSORS` sensors, evenly chosen."""
+    path = DATA / city.domain / f"{city.name}.parquet"
+    frame = ct.read(
+        path,
+        target=_targets(city, path),
+        sensor=city.sensor,
+        covariates=city.covariates if known_ahead else (),
+        country=city.country,
+        quantity=city.quantity,
+    )
+    measured = np.isfinite(frame.values).mean(0) > 0.2
+    names = [name for name, kept in zip(frame.sensors, measured, strict=True) if kept]
+    if len(names) > MOST_SENSORS:
+        names = [names[i] for i in np.linspace(0, len(names) - 1, MOST_SENSORS).round().astype(int)]
+    return replace(frame.select(names), source=city.name)
+
+
+def _targets(city: City, path: Path) -> str | list[str] | None:
+    if city.prefix:
+        import polars as pl
+
+        return [name for name in pl.read_parquet_schema(path) if name.startswith(city.prefix)]
+    return list(city.target) if isinstance(city.target, tuple) else city.target
+
+
+def past_days(frame: SensorFrame, days: int, context: int, count: int | None) -> list[int]:
+    """Rows that play today: evenly spread, with history before them and a week after.
+
+    Single series, of which one week tells little, are tried from more of them.
+    """
+    day = frame.clock.steps_per_day
+    count = count or (12 if len(frame.sensors) <= 2 else 8 if len(frame.sensors) <= 8 else 6)
+    first, last = context + days * day, len(frame) - 7 * day
+    if last <= first:
+        return []
+    known = np.isfinite(frame.values).mean(1)
+    tried = np.unique(np.linspace(first, last, 4 * count).round().astype(int))
+    usable = [
+        int(today)
+        for today in tried
+        if known[today - days * day : today].mean() > 0.3
+        and known[today : today + 7 * day].mean() > 0.3
+    ]
+    if len(usable) <= count:
+        return usable
+    return [usable[i] for i in np.linspace(0, len(usable) - 1, count).round().astype(int)]

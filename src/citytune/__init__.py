@@ -1,0 +1,105 @@
+"""Fine-tune pretrained models to a city's own sensors, safely, and forecast.
+
+>>> import citytune as ct
+>>> frame = ct.read("loops.csv")                # doctest: +SKIP
+>>> model = ct.tune(frame, horizon=24)          # doctest: +SKIP
+>>> model.forecast(frame).to_pandas()           # doctest: +SKIP
+
+Names are imported when they are first used, so that `import citytune` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from citytune._errors import (
+        CitytuneError,
+        InputError,
+        MissingWeights,
+        RunError,
+        TableError,
+        UnknownName,
+    )
+    from citytune._forecaster import Forecaster, tune
+    from citytune._sample import sample
+    from citytune.advice import Recommendation, recommend
+    from citytune.evaluation import Scores, backtest
+    from citytune.forecasting import Forecast, TunedModel, load
+    from citytune.frame import Clock, Fault, Quantity, SensorFrame
+    from citytune.readers import check, read
+    from citytune.reporting import Report
+
+    __version__: str
+
+_HOMES = {
+    "CitytuneError": "citytune._errors",
+    "Clock": "citytune.frame",
+    "Fault": "citytune.frame",
+    "Forecast": "citytune.forecasting",
+    "Forecaster": "citytune._forecaster",
+    "InputError": "citytune._errors",
+    "MissingWeights": "citytune._errors",
+    "Quantity": "citytune.frame",
+    "Recommendation": "citytune.advice",
+    "Report": "citytune.reporting",
+    "RunError": "citytune._errors",
+    "Scores": "citytune.evaluation",
+    "SensorFrame": "citytune.frame",
+    "TableError": "citytune._errors",
+    "TunedModel": "citytune.forecasting",
+    "UnknownName": "citytune._errors",
+    "backtest": "citytune.evaluation",
+    "check": "citytune.readers",
+    "load": "citytune.forecasting",
+    "read": "citytune.readers",
+    "recommend": "citytune.advice",
+    "sample": "citytune._sample",
+    "tune": "citytune._forecaster",
+}
+"""Public name → the folder that makes it."""
+
+__all__ = [
+    "CitytuneError",
+    "Clock",
+    "Fault",
+    "Forecast",
+    "Forecaster",
+    "InputError",
+    "MissingWeights",
+    "Quantity",
+    "Recommendation",
+    "Report",
+    "RunError",
+    "Scores",
+    "SensorFrame",
+    "TableError",
+    "TunedModel",
+    "UnknownName",
+    "__version__",
+    "backtest",
+    "check",
+    "load",
+    "read",
+    "recommend",
+    "sample",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: Any = version("citytune")
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'citytune' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,65 @@
+"""The commands, gathered under one name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from citytune.cli._advise import advise
+from citytune.cli._check import check
+from citytune.cli._demo import demo
+from citytune.cli._forecast import forecast
+from citytune.cli._models import models
+from citytune.cli._score import score
+from citytune.cli._tune import tune
+
+app = typer.Typer(
+    name="citytune",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"citytune {version('citytune')}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit codes: 0 done; 2 your input cannot be used, and one message says why; 1 a fault "
+    "of ours; 130 stopped by Ctrl-C."
+)
+def citytune(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="After a fault, show where it happened. May stand anywhere in a command.",
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune pretrained models to a city's own sensors, safely, and forecast.
+
+    Your data stay on this machine. Begin with `citytune demo`, or with your own file:
+
+    ```
+    citytune check loops.csv
+    citytune tune loops.csv --horizon 24 --out runs/loops
+    ```
+
+    Then open `runs/loops/report.html` in a browser.
+    """
+
+
+for command in (demo, check, advise, tune, forecast, score, models):
+    app.command()(command)

@@ -1,0 +1,65 @@
+"""`citytune check`: every fault of a file, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from citytune._errors import TableError
+from citytune.cli._console import complain, say, say_json
+from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._words import about, for_terminal
+
+if TYPE_CHECKING:
+    from citytune.frame import Fault, SensorFrame
+
+HEADINGS = (
+    ("error", "Errors: the file cannot be used before these are mended"),
+    ("warning", "Warnings: look at these"),
+    ("note", "Notes: what was guessed or mended"),
+)
+
+
+@reads_a_file
+def check(file: File, *, reading: Reading, json: Json = False) -> None:
+    """List every fault of a file, in words: which sensor, how many, since when, what to do.
+
+    Nothing is changed. The exit code is 0 if the file can be used, with or without findings, and 2
+    if it cannot.
+
+    ```
+    citytune check loops.csv
+    citytune check loops.csv --timezone Europe/Oslo --missing -1
+    ```
+    """
+    frame: SensorFrame | None = None
+    try:
+        frame = reading.read(file)
+        faults: Sequence[Fault] = frame.faults
+    except TableError:
+        faults = reading.check(file)
+    if json:
+        say_json({"file": str(file), "usable": frame is not None, "faults": [*map(asdict, faults)]})
+    else:
+        _show(frame, faults)
+    if frame is None:
+        errors = sum(fault.severity == "error" for fault in faults)
+        what = "1 error" if errors == 1 else f"{errors} errors"
+        complain(f"{file} cannot be used: {what} to mend first, listed above")
+        raise typer.Exit(2)
+
+
+def _show(frame: SensorFrame | None, faults: Sequence[Fault]) -> None:
+    if frame is not None:
+        say(about(frame))
+    for severity, heading in HEADINGS:
+        found = [fault for fault in faults if fault.severity == severity]
+        if found:
+            say(f"\n{heading}")
+        for fault in found:
+            say(f"  - {for_terminal(str(fault))}")
+    if not faults:
+        say("Nothing is wrong with it.")

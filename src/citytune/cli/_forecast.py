@@ -1,0 +1,68 @@
+"""`citytune forecast`: forecast on from newer readings with a tuned model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from citytune.cli._console import note, say, stages
+from citytune.cli._folder import load_run, new_file, run_forecast
+from citytune.cli._horizon import check_known_ahead
+from citytune.cli._job import limit_threads
+from citytune.cli._reading import Reading, reads_a_file
+from citytune.cli._words import count
+
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", show_default=False, help="Folder that `citytune tune` wrote."),
+]
+
+
+@reads_a_file
+def forecast(
+    run: Run,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", show_default=False, help="Readings up to now, of the same sensors."
+        ),
+    ] = None,
+    *,
+    reading: Reading,
+    out: Annotated[Path, typer.Option(metavar="CSV", help="File to write.")] = Path("forecast.csv"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Forecast on from the last row of a file, with a model tuned before.
+
+    FILE is read as the run's own file was, unless you say otherwise. It needs the same sensors and
+    the same clock, and only a few weeks of rows. Without FILE you get the forecast that the run was
+    written with. The table has the columns sensor, time, mean and the quantiles q05, q10 … q95.
+
+    ```
+    citytune forecast runs/loops loops-until-today.csv --out forecast.csv
+    ```
+    """
+    with new_file(out, overwrite=overwrite) as draft:
+        if file is None:
+            shutil.copyfile(run_forecast(run), draft)
+            note(f"without a FILE, this is the forecast that {run} was written with")
+            say(f"Written to {out}")
+            return
+        with stages() as stage:
+            stage("Reading")
+            model, earlier = load_run(run)
+            frame = reading.over(earlier).read(file)
+            check_known_ahead(frame, model.spec.horizon, model.covariates)
+            limit_threads()
+            stage("Forecasting")
+            found = model.forecast(frame)
+            found.write_csv(draft)
+    say(
+        f"{count(len(found.mean), 'step')} of {found.clock.freq} ahead for "
+        f"{count(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"
+    )

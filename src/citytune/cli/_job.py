@@ -1,0 +1,201 @@
+"""The whole job: read, hold out, choose, score, fit on everything, forecast."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from citytune._errors import InputError
+from citytune.cli._console import Stage
+from citytune.cli._horizon import check_known_ahead, check_words, fewest, steps
+from citytune.cli._reading import Reading
+
+if TYPE_CHECKING:
+    from citytune.advice import Recommendation
+    from citytune.evaluation import Scores
+    from citytune.forecasting import Forecast, TunedModel
+    from citytune.frame import SensorFrame
+
+MOST_DAYS = 14
+"""Longest part held out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person asked for."""
+
+    horizon: str
+    backbone: str = "auto"
+    strategy: str = "auto"
+    caution: float = 2.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Everything a run folder is written from."""
+
+    frame: SensorFrame
+    model: TunedModel
+    """Fitted on everything."""
+    forecast: Forecast
+    scores: Scores | None
+    """Of the same choice, fitted on what lies before the holdout; None without one."""
+    advice: Recommendation | None
+    """Why this backbone; None if it was named."""
+    seconds: dict[str, float]
+    note: str = ""
+    """Why there are no scores."""
+
+
+@dataclass
+class Watch:
+    """Seconds spent, by stage."""
+
+    began: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap to a stage."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
+        self.last = now
+
+
+def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
+    """The whole job, up to what is to be written."""
+    watch = Watch()
+    check_wish(wish)
+    stage("Reading")
+    check_names(wish)
+    frame = reading.read(source)
+    watch.lap("read")
+    horizon = horizon_of(frame, wish)
+    check_known_ahead(frame, horizon, frame.covariates)
+    limit_threads()
+    before = len(frame) - held_out(frame, horizon)
+    trial, advice = choose(frame.until(before), horizon, wish, stage)
+    watch.lap("choose")
+    scores, note = score(trial, frame, stage)
+    watch.lap("score")
+    model = trial if before == len(frame) else refit(trial, frame, stage)
+    watch.lap("fit")
+    stage("Forecasting")
+    forecast = model.forecast(frame)
+    watch.lap("forecast")
+    return Outcome(frame, model, forecast, scores, advice, _seconds(model, watch), note)
+
+
+def check_wish(wish: Wish) -> None:
+    """Refuse what no file can make good, before one is read."""
+    check_words(wish.horizon)
+    if wish.caution < 0:
+        raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
+
+
+def check_names(wish: Wish) -> None:
+    """Refuse a backbone or strategy nobody knows, or without weights, before a file is read."""
+    from citytune.backbones import load_backbone
+    from citytune.forecasting import check_strategy
+
+    check_strategy(wish.strategy)
+    if wish.backbone != "auto":
+        load_backbone(wish.backbone)
+
+
+def horizon_of(frame: SensorFrame, wish: Wish) -> int:
+    """The horizon in steps of the frame's clock; refused if the frame does not carry it."""
+    from citytune.forecasting import check_horizon
+
+    horizon = steps(wish.horizon, frame.clock)
+    check_horizon(frame, horizon)
+    return horizon
+
+
+def held_out(frame: SensorFrame, horizon: int) -> int:
+    """Rows at the end set aside for scoring: a quarter, at most 14 days, at least a horizon.
+
+    0 if what lies before would be too short to learn from.
+    """
+    most = MOST_DAYS * frame.clock.steps_per_day
+    held = max(horizon, min(len(frame) // 4, most))
+    return held if len(frame) - held >= fewest(frame.clock, horizon) else 0
+
+
+def choose(
+    frame: SensorFrame, horizon: int, wish: Wish, stage: Stage
+) -> tuple[TunedModel, Recommendation | None]:
+    """A model fitted on the rows before the holdout, and why it was chosen."""
+    from citytune.forecasting import fit_model
+
+    advice: Recommendation | None = None
+    backbone, strategy = wish.backbone, wish.strategy
+    dials: dict[str, Any] = {"horizon": horizon, "seed": wish.seed, "caution": wish.caution}
+    if backbone == "auto":
+        from citytune.advice import recommend
+
+        advice = recommend(frame, **dials, progress=stage("Choosing a model"))
+        backbone = advice.best
+        if strategy in ("auto", advice.model.strategy):
+            return advice.model, advice
+    strategy = "blend" if strategy == "auto" else strategy
+    told = stage("Fitting")
+    return fit_model(frame, backbone=backbone, strategy=strategy, **dials, progress=told), advice
+
+
+def score(trial: TunedModel, frame: SensorFrame, stage: Stage) -> tuple[Scores | None, str]:
+    """Scores on the rows the trial has not seen, or the reason why there are none."""
+    from citytune.evaluation import backtest
+
+    if _rows_seen(trial, frame) >= len(frame):
+        return None, (
+            f"{frame.source} is too short to hold anything out, so this forecast has not been "
+            "compared with anything; trust it once a longer history has been scored"
+        )
+    try:
+        return backtest(trial, frame, refit=False, progress=stage("Scoring")), ""
+    except InputError as error:
+        return None, f"not scored: {error}"
+
+
+def refit(trial: TunedModel, frame: SensorFrame, stage: Stage) -> TunedModel:
+    """The same choice, fitted on everything."""
+    from citytune.forecasting import fit_model
+
+    return fit_model(
+        frame,
+        horizon=trial.spec.horizon,
+        backbone=trial.card.name,
+        strategy=trial.strategy,
+        seed=trial.seed,
+        caution=trial.caution,
+        progress=stage("Fitting on everything"),
+    )
+
+
+def limit_threads() -> None:
+    """Let torch use the cores this process may run on, and no more."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores or 1)))
+
+
+def _rows_seen(model: TunedModel, frame: SensorFrame) -> int:
+    return frame.clock.index(model.trained_until) + 1
+
+
+def _seconds(model: TunedModel, watch: Watch) -> dict[str, float]:
+    """Of the model that was saved: its features and its fit; `total` is the whole job."""
+    features = float(model.seconds.get("features", 0.0))
+    fit = sum(model.seconds.values()) - features
+    return {
+        "read": watch.seconds["read"],
+        "features": features,
+        "fit": fit,
+        "forecast": watch.seconds["forecast"],
+        "total": time.perf_counter() - watch.began,
+    }

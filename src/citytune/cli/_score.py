@@ -1,0 +1,54 @@
+"""`citytune score`: how good a tuned model is on newer readings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from citytune.cli._console import note, say, say_json, stages
+from citytune.cli._folder import load_run
+from citytune.cli._forecast import Run
+from citytune.cli._job import limit_threads
+from citytune.cli._reading import File, Json, Reading, reads_a_file
+
+
+@reads_a_file
+def score(
+    run: Run,
+    file: File,
+    *,
+    reading: Reading,
+    days: Annotated[
+        float | None,
+        typer.Option(metavar="N", show_default=False, help="Score only the last N days."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score a tuned model on a file, beside the pretrained model untouched and simple rules.
+
+    Scored are the rows newer than those the model was fitted on. If there are none, the last part
+    of the file is held out and the model fitted anew on what lies before; the answer says so. FILE
+    is read as the run's own file was, unless you say otherwise.
+
+    ```
+    citytune score runs/loops loops-until-today.csv
+    ```
+    """
+    from citytune.evaluation import backtest
+
+    with stages() as stage:
+        stage("Reading")
+        model, earlier = load_run(run)
+        frame = reading.over(earlier).read(file)
+        limit_threads()
+        found = backtest(model, frame, days=days, progress=stage("Scoring"))
+    if found.refitted:
+        note(
+            "the file has no rows newer than those the model was fitted on; scored is the same "
+            "kind of model, fitted only on what lies before the rows scored"
+        )
+    if json:
+        say_json({"run": str(run), "refitted": found.refitted, **found.summary()})
+    else:
+        say(str(found))

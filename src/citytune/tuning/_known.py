@@ -1,0 +1,162 @@
+"""What is known ahead: weather and the like correct the forecast, step by step, in closed form.
+
+For every step ahead the prior's error is regressed on the covariates of that moment: their values,
+how they differ from the last day and from the same time of the last week, also in proportion to
+the level. All steps of a band and all sensors share one ridge, so few days teach it much. The
+idea of a linear correction around a frozen model is that of TimesFM's XReg (Das et al. 2024,
+arXiv:2310.10688) and of Darts' regression on residuals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._folds import choose_penalty, folds_of
+from citytune.tuning._ridge import Path, Statistics
+from citytune.tuning._stack import bands
+from citytune.windows import Examples, History
+
+BESIDE = ("yesterday", "days", "day-kind", "weeks", "day-kind+fading", "weeks+fading")
+"""Seasonal rules whose distance from the prior is also shown."""
+PENALTIES = tuple(10.0**power for power in (-5, -4, -3, -2, -1, 0))
+"""λ as a share of the number of targets."""
+LOUDEST = 4.0
+"""Standardised covariates and levels beyond this are cut: a line goes astray far outside."""
+
+
+class Usual(NamedTuple):
+    """Level and spread of each covariate in the history, to standardise by."""
+
+    level: Tensor  # (covariate, 1, 1)
+    spread: Tensor  # (covariate, 1, 1)
+
+    @classmethod
+    def of(cls, history: History) -> Usual:
+        """Over the measured part of `history`; a covariate never known is taken as 0."""
+        seen = history.covariates[..., : history.length].flatten(1)
+        level = seen.nanmean(1).nan_to_num(0.0)
+        spread = (seen - level[:, None]).square().nanmean(1).sqrt().nan_to_num(0.0)
+        spread = spread.where(spread > 0, torch.ones_like(spread))
+        return cls(level[:, None, None], spread[:, None, None])
+
+
+@dataclass(frozen=True, eq=False)
+class KnownAhead:
+    """A correction of the prior by what is known ahead."""
+
+    usual: Usual
+    spread: Tensor
+    """(sensor,) each sensor's usual spread, in the unit of the data."""
+    weights: Tensor
+    """(band, feature) in units of the sensor's spread."""
+    penalty: float
+
+    def residual(self, design: Tensor) -> Tensor:
+        """(example, horizon) the prior's error to expect, in units of the sensor's spread."""
+        parts = [
+            design[:, start:end] @ row
+            for (start, end), row in zip(bands(design.shape[1]), self.weights, strict=True)
+        ]
+        return torch.cat(parts, 1)
+
+    def correct(
+        self, history: History, examples: Examples, prior: Tensor, beside: Tensor
+    ) -> Tensor:
+        """The corrected forecast (example, horizon), in the unit of the data."""
+        scale = self.spread[examples.sensor][:, None]
+        design = design_of(history, self.usual, examples, prior, beside, scale)
+        return prior + scale * self.residual(design)
+
+
+def design_of(
+    history: History, usual: Usual, examples: Examples, prior: Tensor, beside: Tensor, scale: Tensor
+) -> Tensor:
+    """Features (example, horizon, feature) of every step ahead.
+
+    Args:
+        history: Holds the covariates.
+        usual: What they are standardised by.
+        examples: The windows.
+        prior: (example, horizon) the forecast to correct.
+        beside: (example, horizon, rule) what the rules of `BESIDE` say.
+        scale: (example, 1) usual spread of each window's sensor.
+    """
+    day, horizon = history.steps_per_day, prior.shape[1]
+    table = ((history.covariates - usual.level) / usual.spread).clamp(-LOUDEST, LOUDEST)
+    table = table.nan_to_num(0.0)
+    total = torch.nn.functional.pad(table.cumsum(-1, dtype=torch.float64), (1, 0))
+    when = examples.origin[:, None] + torch.arange(horizon)
+    sensor = examples.sensor[:, None]
+
+    def mean(first: Tensor, last: Tensor) -> Tensor:
+        """Mean over steps [first, last), (covariate, example, horizon)."""
+        first = first.clamp_min(0)
+        last = torch.maximum(last, first + 1)
+        found = total[:, sensor, last] - total[:, sensor, first]
+        return (found / (last - first)).float()
+
+    now = table[:, sensor, when]
+    origin = examples.origin[:, None].expand_as(when)
+    lately = mean(origin - day, origin)
+    so_far = mean(when - day + 1, when + 1)
+    back = -(-(when - origin + 1) // day)  # days until known
+    same = torch.stack(
+        [table[:, sensor, (when - (back + k) * day).clamp_min(0)] for k in range(7)]
+    ).mean(0)
+    level = (prior / scale).clamp(-LOUDEST, LOUDEST)
+    known = [now, now.square(), now - lately, now - same, so_far - lately]
+    angle = 2 * math.pi * history.slot[when] / day
+    waves = [now * angle.sin(), now * angle.cos()] if day > 1 else []
+    covariates = torch.cat([*known, *(part * level for part in known), *waves])
+    rules = ((beside - prior[..., None]) / scale[..., None]).clamp(-LOUDEST, LOUDEST)
+    return torch.cat([covariates.movedim(0, -1), rules, torch.ones_like(prior)[..., None]], -1)
+
+
+def fit_known(
+    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor
+) -> tuple[KnownAhead, Tensor]:
+    """The ridge over what is known ahead; λ by purged folds and the one-standard-error rule.
+
+    Args:
+        design: (example, horizon, feature).
+        residual: (example, horizon), (y − prior) in units of the sensor's spread; NaN is missing.
+        origin: (example,) long.
+        usual: What the design was standardised by.
+        spread: (sensor,) in the unit of the data.
+
+    Returns:
+        The correction, and what those of the other folds say (example, horizon); all zero if
+        nothing helps beyond one standard error.
+    """
+    silent = torch.zeros(len(bands(design.shape[1])), design.shape[-1])
+    folds = folds_of(origin, horizon=design.shape[1])
+    trials = torch.zeros(len(PENALTIES), *residual.shape)
+    for fold in folds:
+        solve = _solver(design[fold.train], residual[fold.train])
+        for i, penalty in enumerate(PENALTIES):
+            found = KnownAhead(usual, spread, solve(penalty), penalty)
+            trials[i, fold.test] = found.residual(design[fold.test])
+    best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
+    if best is None:
+        return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
+    weights = _solver(design, residual)(PENALTIES[best])
+    return KnownAhead(usual, spread, weights, PENALTIES[best]), trials[best]
+
+
+def _solver(design: Tensor, residual: Tensor) -> Callable[[float], Tensor]:
+    """λ → weights (band, feature)."""
+    paths = []
+    for start, end in bands(residual.shape[1]):
+        known = ~residual[:, start:end].isnan()
+        seen, target = design[:, start:end][known].double(), residual[:, start:end][known].double()
+        weight = torch.ones(len(seen), dtype=torch.float64)
+        paths.append((len(seen), Path.of(Statistics.of(seen, target[:, None], weight))))
+    return lambda penalty: torch.stack(
+        [path.head(penalty * max(count, 1))[:, 0] for count, path in paths]
+    ).float()

@@ -1,0 +1,523 @@
+"""Promise: the command line teaches, answers in words, and keeps its exit codes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from citytune._sample import sample
+from citytune.cli import _job as job
+from citytune.cli import main
+from citytune.cli._console import stages
+from citytune.cli._reading import Reading
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models")
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `citytune` with some arguments."""
+
+    def call(*words: object) -> Answer:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Answer(code, *capsys.readouterr())
+
+    return call
+
+
+def process(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `citytune` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "citytune", *map(str, words)],
+        capture_output=True, text=True, check=False, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_shows_every_command_and_how_to_begin(
+    run: Callable[..., Answer], words: list[str]
+) -> None:
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert all(command in out for command in COMMANDS)
+    assert "citytune tune loops.csv --horizon 24 --out runs/loops" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(run: Callable[..., Answer], command: str) -> None:
+    code, out, err = run(command, "--help")
+    assert (code, err) == (0, "")
+    assert f"  citytune {command}" in out
+
+
+def test_the_version_is_told(run: Callable[..., Answer]) -> None:
+    from importlib.metadata import version
+
+    assert run("--version") == (0, f"citytune {version('citytune')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tun"], "Did you mean 'tune'?"),
+        (["tune", "x.csv", "--horzon", "3"], "--horizon"),
+        (["tune", "x.csv", "--out", "y"], "Missing option '--horizon'"),
+        (["check"], "Missing argument 'FILE'"),
+        (["tune", "x.csv", "--horizon", "3", "--out", "y", "--seed", "x"], "--seed"),
+        (["--colour"], "No such option: --colour"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_with_the_right_one(
+    run: Callable[..., Answer], words: list[str], said: str
+) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert said in err
+    assert "--help`." in err
+
+
+def broken(*_: object) -> None:
+    raise KeyError("weights")
+
+
+def test_a_fault_of_ours_is_owned_up_to(
+    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(job, "work", broken)
+    words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
+    code, out, err = run(*words)
+    assert (code, out) == (1, "")
+    assert err.startswith(
+        "Error: a fault of citytune itself, not of your file: KeyError: 'weights'"
+    )
+    assert "report it" in err
+    assert "--debug" in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where_it_happened_wherever_it_stands(
+    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(job, "work", broken)
+    words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
+    for debugged in (("--debug", *words), (*words, "--debug")):
+        code, _, err = run(*debugged)
+        assert code == 1
+        assert "Traceback" in err
+        assert 'raise KeyError("weights")' in err
+
+
+def test_help_comes_at_once() -> None:
+    code = (
+        "import sys, time; start = time.process_time(); from citytune.cli import main; "
+        "main(['--help']); print(time.process_time() - start, *sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    spent, *loaded = done.stderr.split()
+    assert float(spent) < 0.5
+    assert not {"torch", "polars", "plotly", "numpy"} & set(loaded)
+
+
+def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> None:
+    code = (
+        "import sys; from citytune.cli import main; "
+        f"code = main(['check', {str(hours(days=10))!r}]); print(*sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" not in done.stdout.split("\n")[-2].split()
+
+
+def test_the_reference_is_written_from_the_commands() -> None:
+    from citytune.cli._reference import reference
+
+    page = ROOT / "docs" / "cli.md"
+    assert page.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+def write_hours(
+    folder: Path,
+    name: str = "loops.csv",
+    days: float = 40,
+    sensors: tuple[str, ...] = ("north", "south"),
+    faulty: bool = False,
+) -> Path:
+    """A CSV file of hourly readings with a daily and a weekly rhythm."""
+    rng = np.random.default_rng(7)
+    lines = [",".join(["time", *sensors])]
+    for hour in range(round(24 * days)):
+        level = 100 + 50 * np.sin(2 * np.pi * hour / 24)
+        level *= 0.6 if hour // 24 % 7 >= 5 else 1.0
+        values = [f"{level * (i + 1) + rng.normal(0, 4):.1f}" for i in range(len(sensors))]
+        if faulty and 50 <= hour < 58:
+            values[0] = "-999"
+        moment = dt.datetime(2024, 1, 1) + dt.timedelta(hours=hour)
+        lines.append(",".join([moment.isoformat(sep=" "), *values]))
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def hours(tmp_path: Path) -> Callable[..., Path]:
+    """Writes such a file into the test's own folder."""
+    return functools.partial(write_hours, tmp_path)
+
+
+def test_check_lists_what_was_found_and_says_the_file_can_be_used(
+    run: Callable[..., Answer], hours: Callable[..., Path]
+) -> None:
+    code, out, err = run("check", hours(days=10, faulty=True))
+    assert (code, err) == (0, "")
+    assert "2 sensors, 240 rows of 1h from 2024-01-01 00:00 to 2024-01-10 23:00" in out
+    found = out.split("Warnings: look at these")[1]
+    assert "sensor 'north'" in found
+    assert "-999" in found
+    assert "2024-01-03 02:00" in found
+
+
+def test_check_answers_programs_too(run: Callable[..., Answer], hours: Callable[..., Path]) -> None:
+    code, out, err = run("check", hours(days=10, faulty=True), "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["usable"] is True
+    assert {"kind", "severity", "message", "remedy", "sensor", "count", "first"} <= set(
+        found["faults"][0]
+    )
+
+
+def test_check_ends_with_two_if_the_file_cannot_be_used(
+    run: Callable[..., Answer], tmp_path: Path
+) -> None:
+    file = tmp_path / "words.csv"
+    file.write_text("time,note\n2024-01-01 00:00,a\n2024-01-01 01:00,b\n")
+    code, out, err = run("check", file)
+    assert code == 2
+    assert "Errors: the file cannot be used before these are mended" in out
+    assert f"{file} cannot be used: 1 error to mend first" in err
+    code, out, err = run("check", file, "--json")
+    assert code == 2
+    assert json.loads(out)["usable"] is False
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with loops.csv and its run, tuned on all but the file's last days."""
+    folder = tmp_path_factory.mktemp("tuned")
+    write_hours(folder, "loops.csv", days=40)
+    words = ["--horizon", "12h", "--backbone", "lags", "--unit", "veh/h", "--time", "time"]
+    assert main(["tune", str(folder / "loops.csv"), "--out", str(folder / "run"), *words]) == 0
+    write_hours(folder, "newer.csv", days=45)
+    return folder
+
+
+def test_a_run_holds_what_the_design_says_and_nothing_else(tuned: Path) -> None:
+    names = {path.name for path in (tuned / "run").iterdir()}
+    assert names == {"model", "scores.json", "forecast.csv", "report.html"}
+    assert {path.name for path in tuned.iterdir()} == {"run", "loops.csv", "newer.csv"}
+    kinds = {path.suffix for path in (tuned / "run" / "model").iterdir()}
+    assert kinds <= {".json", ".safetensors"}
+
+
+def test_scores_json_has_the_agreed_form(tuned: Path) -> None:
+    found = json.loads((tuned / "run" / "scores.json").read_text(encoding="utf-8"))
+    assert list(found) == [
+        "format", "quantity", "unit", "freq", "horizon", "sensors", "chosen", "holdout", "models",
+        "seconds",
+    ]  # fmt: skip
+    assert (found["format"], found["unit"], found["freq"]) == (1, "veh/h", "1h")
+    assert (found["horizon"], found["sensors"]) == (12, 2)
+    assert list(found["chosen"]) == ["backbone", "strategy", "weights"]
+    assert (found["chosen"]["backbone"], found["chosen"]["strategy"]) == ("lags", "blend")
+    for shares in found["chosen"]["weights"].values():
+        assert 0.9 < sum(shares.values()) < 1.001  # the smallest are left out
+    assert list(found["holdout"]) == ["start", "end", "origins"]
+    assert found["holdout"]["end"].startswith("2024-02-09")
+    wanted = {"tuned", "zero-shot", "naive-day", "naive-week", "naive-weeks4", "lag-ridge"}
+    assert wanted <= set(found["models"])
+    assert set(found["models"]["zero-shot"].values()) == {None}  # lags cannot forecast untuned
+    for row in found["models"].values():
+        assert list(row) == ["mae", "rmse", "mase", "wql", "coverage_90", "width_90"]
+    assert list(found["seconds"]) == ["read", "features", "fit", "forecast", "total"]
+    assert all(spent >= 0 for spent in found["seconds"].values())
+
+
+def test_the_scores_are_those_of_a_model_that_has_not_seen_the_holdout(tuned: Path) -> None:
+    import citytune as ct
+
+    frame = ct.read(tuned / "loops.csv", unit="veh/h", time="time")
+    before = len(frame) - 240  # a quarter of 40 days
+    model = ct.tune(frame.until(before), horizon=12, backbone="lags")
+    scores = ct.backtest(model, frame, refit=False)
+    found = json.loads((tuned / "run" / "scores.json").read_text(encoding="utf-8"))
+    assert found["holdout"]["start"] == frame.clock.text(before)
+    assert set(scores.models) == set(found["models"]) - {"zero-shot"}
+    for name, row in scores.models.items():
+        assert found["models"][name]["mae"] == pytest.approx(row["mae"], rel=1e-4), name
+
+
+def test_the_forecast_goes_on_where_the_file_ends(tuned: Path) -> None:
+    import polars as pl
+
+    table = pl.read_csv(tuned / "run" / "forecast.csv")
+    levels = ["q05", "q10", "q20", "q30", "q40", "q50", "q60", "q70", "q80", "q90", "q95"]
+    assert table.columns == ["sensor", "time", "mean", *levels]
+    assert table["sensor"].value_counts(sort=True).rows() == [("north", 12), ("south", 12)]
+    assert (table["time"].min(), table["time"].max()) == (
+        "2024-02-10T00:00:00",
+        "2024-02-10T11:00:00",
+    )
+
+
+def test_tuning_says_in_words_how_good_it_is(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h")
+    code, said, err = run("tune", tuned / "loops.csv", "--out", out, *words)
+    assert (code, err) == (0, "")
+    assert "2 sensors, 960 rows of 1h" in said
+    assert "on 10 days it had not seen." in said
+    assert "Its 90 % intervals held" in said
+    assert f"Written to {out}: report.html, forecast.csv, scores.json, model" in said
+    assert "<html" in (out / "report.html").read_text(encoding="utf-8")[:200]
+
+
+def test_the_same_file_and_seed_give_the_same_run(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h", "--time", "time", "--json")
+    code, said, err = run("tune", tuned / "loops.csv", "--out", tmp_path / "run", *words)
+    assert (code, err) == (0, "")
+    found, before = json.loads(said), json.loads((tuned / "run/scores.json").read_text("utf-8"))
+    assert found.pop("run") == str(tmp_path / "run")
+    assert found == json.loads((tmp_path / "run" / "scores.json").read_text("utf-8"))
+    assert found | {"seconds": 0} == before | {"seconds": 0}
+    again = (tmp_path / "run" / "forecast.csv").read_text()
+    assert again == (tuned / "run" / "forecast.csv").read_text()
+
+
+def test_a_run_that_is_there_is_replaced_only_when_asked(
+    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+) -> None:
+    file, out = hours(days=20), tmp_path / "run"
+    words = ("tune", file, "--out", out, "--backbone", "lags", "--strategy", "zero-shot")
+    assert run(*words, "--horizon", 6).code == 0
+    code, _, err = run(*words, "--horizon", 12)
+    assert code == 2
+    assert "--overwrite" in err
+    assert json.loads((out / "scores.json").read_text("utf-8"))["horizon"] == 6
+    assert run(*words, "--horizon", 12, "--overwrite").code == 0
+    found = json.loads((out / "scores.json").read_text("utf-8"))
+    assert (found["horizon"], found["chosen"]["strategy"]) == (12, "zero-shot")
+
+
+def test_a_history_too_short_to_hold_anything_out_still_gives_a_forecast(
+    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    words = ("--horizon", 24, "--backbone", "lags", "--out", out)
+    code, _, err = run("tune", hours(days=2.5), *words)
+    assert code == 0
+    assert err.startswith("Note: ")
+    assert "too short to hold anything out" in err
+    found = json.loads((out / "scores.json").read_text("utf-8"))
+    assert found["holdout"] == {"start": None, "end": None, "origins": 0}
+    assert set(found["models"]["tuned"].values()) == {None}
+    assert len((out / "forecast.csv").read_text().splitlines()) == 1 + 2 * 24
+    assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_a_run_forecasts_on_from_newer_readings(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "next.csv"
+    code, said, err = run("forecast", tuned / "run", tuned / "newer.csv", "--out", out)
+    assert (code, err) == (0, "")
+    assert "12 steps of 1h ahead for 2 sensors, from 2024-02-15 00:00" in said
+    first = out.read_text().splitlines()[1]
+    assert first.startswith("north,2024-02-15T00:00:00,")
+    code, _, err = run("forecast", tuned / "run", tuned / "newer.csv", "--out", out)
+    assert code == 2
+    assert "kept" in err
+    assert (
+        run("forecast", tuned / "run", tuned / "newer.csv", "--out", out, "--overwrite").code == 0
+    )
+
+
+def test_without_a_file_it_is_the_forecast_of_the_run(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    code, _, err = run("forecast", tuned / "run", "--out", tmp_path / "same.csv")
+    assert code == 0
+    assert "is the forecast that" in err
+    assert (tmp_path / "same.csv").read_text() == (tuned / "run" / "forecast.csv").read_text()
+
+
+def test_a_run_reads_later_files_as_it_read_its_own(
+    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = hours(days=20, sensors=("north", "rain", "south"))
+    words = ("--horizon", 6, "--backbone", "lags", "--target", "north,south")
+    assert run("tune", file, "--out", tmp_path / "run", *words).code == 0
+    code, said, err = run("forecast", tmp_path / "run", file, "--out", tmp_path / "next.csv")
+    assert (code, err) == (0, "")
+    assert "for 2 sensors" in said
+
+
+def test_a_reading_said_now_goes_before_one_said_then() -> None:
+    then = Reading(time=["when"], target=["flow"], missing=["-1"]).said()
+    now = Reading(time=["at"]).over(then | {"unknown": "x"})
+    assert now == Reading(time=["at"], target=["flow"], missing=["-1"])
+    assert now.options()["missing"] == [-1.0]
+    assert Reading(covariates=["rain, wind", "sun"]).options()["covariates"] == [
+        "rain", "wind", "sun",
+    ]  # fmt: skip
+
+
+def test_scoring_newer_rows_does_not_fit_again(run: Callable[..., Answer], tuned: Path) -> None:
+    code, said, err = run("score", tuned / "run", tuned / "newer.csv")
+    assert (code, err) == (0, "")
+    assert "on 5 days it had not seen" in said
+    assert "naive-week" in said
+    code, said, _ = run("score", tuned / "run", tuned / "newer.csv", "--json")
+    found = json.loads(said)
+    assert found["refitted"] is False
+    assert found["holdout"]["start"] == "2024-02-10 00:00"
+    assert found["models"]["tuned"]["mae"] > 0
+
+
+def test_scoring_the_same_rows_fits_again_and_says_so(
+    run: Callable[..., Answer], tuned: Path
+) -> None:
+    code, said, err = run("score", tuned / "run", tuned / "loops.csv", "--json")
+    assert code == 0
+    assert err.startswith("Note: the file has no rows newer")
+    assert json.loads(said)["refitted"] is True
+
+
+def test_models_says_what_is_here_and_how_to_get_the_rest(
+    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    code, said, err = run("models")
+    assert (code, err) == (0, "")
+    for name in ("lags", "efficientnet-lite0", "resnet50", "ttm-r2"):
+        assert name in said
+    rows = {row["name"]: row for row in json.loads(run("models", "--json").out)["models"]}
+    assert rows["lags"]["at_hand"] is True
+    assert rows["lags"]["how_to_get"] is None
+    for row in rows.values():
+        assert row["at_hand"] or "CITYTUNE_WEIGHTS" in row["how_to_get"]
+        assert row["licence"]
+        assert row["trained_on"]
+
+
+@pytest.mark.slow
+def test_advice_ranks_the_models_at_hand(
+    run: Callable[..., Answer], hours: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    file = hours(days=20)
+    code, said, err = run("advise", file, "--horizon", 6)
+    assert (code, err) == (0, "")
+    assert "lags" in said
+    assert "efficientnet-lite0" in said
+    code, said, _ = run("advise", file, "--horizon", 6, "--json")
+    assert code == 0
+    assert json.loads(said)["best"] in ("lags", "efficientnet-lite0")
+
+
+def test_nothing_but_results_is_said_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with stages() as stage:
+        stage("Reading")("rows", 0.5)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.5])
+def test_ctrl_c_leaves_nothing_behind(
+    hours: Callable[..., Path], tmp_path: Path, seconds: float
+) -> None:
+    file, place = hours(days=60), tmp_path / "runs"
+    words = ["tune", file, "--horizon", "24", "--backbone", "lags", "--out", place / "x"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "citytune", *words], stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(200):
+        if place.exists() and list(place.iterdir()):
+            break
+        time.sleep(0.05)
+    time.sleep(seconds)
+    os.kill(started.pid, signal.SIGINT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert err == "Error: interrupted; nothing was left half-written\n"
+    assert not place.exists()
+
+
+def test_a_terminal_that_lacks_a_letter_is_no_reason_to_fail() -> None:
+    done = process("check", sample("air"), env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?g/m?" in done.stdout
+
+
+def test_a_model_saved_from_python_is_a_run_too(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    import citytune as ct
+
+    ct.load(tuned / "run").save(tmp_path / "saved")
+    words = (tmp_path / "saved", tuned / "newer.csv", "--out", tmp_path / "next.csv")
+    assert run("forecast", *words, "--time", "time", "--unit", "veh/h").code == 0
+    assert len((tmp_path / "next.csv").read_text().splitlines()) == 1 + 2 * 12
+
+
+def test_the_command_is_also_a_module() -> None:
+    done = process("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("citytune ")
+
+
+@pytest.mark.slow
+def test_the_demo_does_the_whole_job(
+    run: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    begun = time.perf_counter()
+    code, said, err = run("demo")
+    assert (code, err) == (0, "")
+    assert time.perf_counter() - begun < 120  # alone on two cores it takes less than 60
+    for name in ("traffic", "air", "energy"):
+        folder = tmp_path / "citytune-demo" / name
+        assert {path.name for path in folder.iterdir()} == {
+            "model", "scores.json", "forecast.csv", "report.html",
+        }  # fmt: skip
+        assert f"citytune-demo/{name}/report.html" in said
+        models = json.loads((folder / "scores.json").read_text("utf-8"))["models"]
+        naive = min(models[rival]["mae"] for rival in models if rival.startswith("naive"))
+        assert models["tuned"]["mae"] < 1.02 * naive
+    assert "Not at hand: resnet50, ttm-r2; `citytune models` says how to get them." in said

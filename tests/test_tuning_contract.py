@@ -1,0 +1,258 @@
+"""The promise: every backbone and every strategy keep one contract, whatever they learn from."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from citytune.backbones import at_hand, load_backbone, missing
+from citytune.forecasting import Forecast, TunedModel, fit_model, load
+from citytune.frame import Quantity, SensorFrame
+from citytune.tuning import strategies
+
+BACKBONES = ("lags", "efficientnet-lite0", "ttm-r2")
+STRATEGIES = ("zero-shot", "blend", "head", "head-sgd")
+HORIZON = 24
+PERCENT = Quantity("load", "%", low=0, high=60, domain="energy")
+
+City = Callable[..., SensorFrame]
+
+
+class Fitted(NamedTuple):
+    """A model, the city it was tuned on, and its backbone's weights before and after."""
+
+    model: TunedModel
+    frame: SensorFrame
+    before: str
+    after: str
+
+
+def fingerprint(backbone: str) -> str:
+    """Of every weight, bit by bit."""
+    found = hashlib.sha256()
+    for block in load_backbone(backbone).blocks():
+        for name, weight in block.state_dict().items():
+            found.update(name.encode() + weight.numpy().tobytes())
+    return found.hexdigest()
+
+
+@functools.cache
+def tuned(backbone: str, strategy: str, city: City) -> Fitted:
+    """Each is fitted once for all tests of this file."""
+    frame = city(3, 35, turn=1.0, noise=0.1)
+    before = fingerprint(backbone)
+    model = fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy)
+    model.forecast(frame)
+    return Fitted(model, frame, before, fingerprint(backbone))
+
+
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest, weights: None) -> str:
+    if request.param not in at_hand():
+        pytest.skip(missing()[request.param])
+    return request.param
+
+
+@pytest.fixture(params=STRATEGIES)
+def fitted(request: pytest.FixtureRequest, backbone: str, city: City) -> Fitted:
+    return tuned(backbone, request.param, city)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget() -> Iterator[None]:
+    """Models are not kept beyond this file."""
+    yield
+    tuned.cache_clear()
+
+
+def same(one: Forecast, other: Forecast) -> None:
+    np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(one.quantiles, other.quantiles)
+
+
+def disturbed(frame: SensorFrame, start: int) -> SensorFrame:
+    """Another world from row `start` on."""
+    values = frame.values.copy()
+    values[start:] = 9_999.0
+    return replace(frame, values=values)
+
+
+def test_in_this_city_there_is_something_to_learn_for_a_head(backbone: str, city: City) -> None:
+    """Else its tests would say nothing."""
+    head = tuned(backbone, "head", city).model.tuned.mixture.head
+    assert head is not None
+    assert head.weights.abs().max() > 0.01
+
+
+def test_the_strategies_tested_here_are_all_there_are() -> None:
+    assert sorted(strategies) == sorted(STRATEGIES)
+
+
+def test_the_backbone_does_not_move(fitted: Fitted) -> None:
+    assert fitted.after == fitted.before
+
+
+def test_a_saved_model_forecasts_the_same_to_the_bit(fitted: Fitted, tmp_path: Path) -> None:
+    again = load(fitted.model.save(tmp_path / "model"))
+    same(again.forecast(fitted.frame), fitted.model.forecast(fitted.frame))
+    assert (again.weights, again.words()) == (fitted.model.weights, fitted.model.words())
+    for name in ("spec", "card", "strategy", "sensors", "clock", "quantity", "country", "fallback"):
+        assert getattr(again, name) == getattr(fitted.model, name), name
+    for name in ("trained_until", "seed", "caution", "covariates", "fold_error"):
+        assert getattr(again, name) == getattr(fitted.model, name), name
+
+
+def test_the_same_seed_gives_the_same_model(fitted: Fitted) -> None:
+    model, frame = fitted.model, fitted.frame
+    again = fit_model(
+        frame, horizon=HORIZON, backbone=model.card.name, strategy=model.strategy, seed=model.seed
+    )
+    same(again.forecast(frame), model.forecast(frame))
+
+
+@pytest.mark.parametrize("origin", [5, 30, 24 * 9, 24 * 20 + 7, 24 * 34])
+def test_the_forecast_does_not_depend_on_what_happens_next(fitted: Fitted, origin: int) -> None:
+    """The rows after the origin are in the model's hands, since a later origin is asked too."""
+    model, frame = fitted.model, fitted.frame
+    expected = model.predict(frame.until(origin), [origin])
+    for later in (frame, disturbed(frame, origin)):
+        found = model.predict(later, [origin, len(frame)])
+        np.testing.assert_allclose(found.mean[0], expected.mean[0], rtol=2e-5, atol=1e-4)
+        np.testing.assert_allclose(found.quantiles[0], expected.quantiles[0], rtol=2e-5, atol=1e-3)
+
+
+def test_many_origins_at_once_are_as_one_by_one(fitted: Fitted) -> None:
+    """So in a batch, too, no origin sees what the later ones do."""
+    model, frame = fitted.model, fitted.frame
+    origins = [24 * 9, 24 * 20 + 7, len(frame) - 24, len(frame)]
+    together = model.predict(frame, origins)
+    for i, origin in enumerate(origins):
+        alone = model.predict(frame.until(origin), [origin])
+        np.testing.assert_allclose(together.mean[i], alone.mean[0], rtol=2e-5, atol=1e-4)
+        np.testing.assert_allclose(together.quantiles[i], alone.quantiles[0], rtol=2e-5, atol=1e-3)
+
+
+def test_twice_the_traffic_gives_twice_the_forecast(fitted: Fitted) -> None:
+    once = fitted.model.forecast(fitted.frame)
+    double = replace(fitted.frame, values=2 * fitted.frame.values)
+    np.testing.assert_allclose(fitted.model.forecast(double).mean, 2 * once.mean, rtol=1e-3)
+
+
+@pytest.mark.parametrize("strategy", ["zero-shot", "blend"])
+def test_a_model_of_twice_the_traffic_forecasts_twice_of_everything(
+    backbone: str, strategy: str, city: City
+) -> None:
+    one = tuned(backbone, strategy, city)
+    double = replace(one.frame, values=2 * one.frame.values)
+    model = fit_model(double, horizon=HORIZON, backbone=backbone, strategy=strategy)
+    found, expected = model.forecast(double), one.model.forecast(one.frame)
+    np.testing.assert_allclose(found.mean, 2 * expected.mean, rtol=1e-2)
+    np.testing.assert_allclose(found.quantiles, 2 * expected.quantiles, rtol=2e-2, atol=0.05)
+
+
+def test_the_forecast_goes_on_where_the_frame_ends(fitted: Fitted) -> None:
+    model, frame = fitted.model, fitted.frame
+    forecast = model.forecast(frame)
+    assert forecast.mean.shape == (HORIZON, 3)
+    assert forecast.sensors == frame.sensors
+    assert forecast.quantity == frame.quantity
+    assert forecast.clock.timezone == "Europe/Oslo"
+    last = frame.clock.moments(len(frame) - 1, 1)[0]
+    assert forecast.clock.moments(0, 1)[0] - last == np.timedelta64(1, "h")
+    size = np.nanmean(frame.values, axis=0)
+    assert (np.abs(forecast.mean.mean(0) / size - 1) < 0.5).all()
+
+
+def ordered(quantiles: NDArray[np.float32]) -> bool:
+    return bool((np.diff(quantiles, axis=-1) >= 0).all())
+
+
+def test_quantiles_never_cross_and_keep_the_legal_range(fitted: Fitted) -> None:
+    assert ordered(fitted.model.forecast(fitted.frame).quantiles)
+    bounded = replace(fitted.model, quantity=PERCENT)
+    forecast = bounded.forecast(fitted.frame)
+    assert ordered(forecast.quantiles)
+    for values in (forecast.mean, forecast.quantiles):
+        assert values.min() >= 0
+        assert values.max() <= 60
+
+
+WORLDS = [
+    pytest.param(24, 30, 1, id="one step"),
+    pytest.param(24, 28, 336, id="two weeks of hours"),
+    pytest.param(24, 16, 120, id="five days from sixteen"),
+    pytest.param(288, 7, 288, id="a day of 5 minutes"),
+    pytest.param(96, 14, 96, id="a day of quarter hours"),
+    pytest.param(1, 200, 14, id="two weeks of days"),
+    pytest.param(1, 30, 7, id="a week from thirty days"),
+    pytest.param(48, 3, 12, id="six hours from three days"),
+]
+
+
+@pytest.mark.parametrize(("steps_per_day", "days", "horizon"), WORLDS)
+def test_any_clock_and_any_horizon(
+    backbone: str, city: City, steps_per_day: int, days: int, horizon: int
+) -> None:
+    frame = city(2, days, steps_per_day=steps_per_day, turn=0.0)
+    strategy = "blend" if backbone == "ttm-r2" else "head"
+    model = fit_model(frame, horizon=horizon, backbone=backbone, strategy=strategy)
+    forecast = model.forecast(frame)
+    assert forecast.mean.shape == (horizon, 2)
+    assert ordered(forecast.quantiles)
+    assert np.isfinite(forecast.quantiles).all()
+    size = np.nanmean(frame.values[-7 * steps_per_day :], axis=0)
+    assert (np.abs(forecast.mean.mean(0) / size - 1) < 0.9).all()
+
+
+def test_two_weeks_ahead_still_know_the_day_and_the_week(weights: None, city: City) -> None:
+    """Beyond the 96 steps of its own, the model is asked in passes."""
+    if "ttm-r2" not in at_hand():
+        pytest.skip(missing()["ttm-r2"])
+    frame = city(1, 56, noise=0.05, gaps=0.0, turn=0.0)
+    train = frame.until(len(frame) - 336)
+    found = fit_model(train, horizon=336, backbone="ttm-r2").forecast(train).mean
+    actual = frame.values[-336:]
+    error = np.abs(found - actual).reshape(14, 24).mean(1) / actual.mean()
+    assert (error < 0.2).all(), error
+
+
+@pytest.mark.parametrize("day", ["2024-03-31", "2024-10-27"], ids=["spring", "autumn"])
+def test_the_hour_of_the_day_is_kept_where_the_clocks_change(
+    backbone: str, city: City, day: str
+) -> None:
+    """A quiet night and a busy noon stay where they are on the day of the change and after it."""
+    start = (np.datetime64(day, "s") - np.timedelta64(21, "D")).item()
+    make = functools.partial(city, 1, start=start, steps_per_day=96, gaps=0.0, turn=0.0)
+    strategy = "blend" if backbone == "ttm-r2" else "zero-shot"
+    frame, horizon = make(days=21, noise=0.02), 2 * 96
+    model = fit_model(frame, horizon=horizon, backbone=backbone, strategy=strategy)
+    actual = make(days=23, noise=0.0).values[-horizon:]
+    error = np.abs(model.forecast(frame).mean - actual)
+    shifted = np.abs(np.roll(actual, 4, axis=0) - actual)
+    assert error[96:].mean() < shifted[96:].mean() / 2
+
+
+@pytest.mark.parametrize("kind", ["noise", "walk"])
+def test_where_nothing_can_be_learnt_the_blend_stays_with_the_pretrained_forecast(
+    backbone: str, city: City, kind: str
+) -> None:
+    frame = city(6, 42, timezone=None, country=None)
+    steps = np.random.default_rng(1).standard_normal(frame.values.shape)
+    values = 100 + (10 * steps if kind == "noise" else steps.cumsum(0))
+    frame = replace(frame, values=values.astype(np.float32))
+    train, origins = frame.until(24 * 28), range(24 * 28, 24 * 41 + 1, 24)
+    actual = np.stack([frame.values[origin : origin + 24] for origin in origins])
+
+    def error(strategy: str) -> float:
+        model = fit_model(train, horizon=24, backbone=backbone, strategy=strategy)
+        return float(np.abs(model.predict(frame, list(origins)).mean - actual).mean())
+
+    assert error("blend") <= 1.015 * error("zero-shot")

@@ -1,0 +1,239 @@
+"""The promise: weights leave the pretrained forecast only on gains that repeat from day to day."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from citytune.tuning import Mixture, bands
+from citytune.tuning._mixture import mix
+from citytune.tuning._stack import Caution, Evidence, Losses, fit_stack
+
+DAYS, SENSORS, HORIZON = 28, 4, 12
+EXPERTS = 4
+
+
+def draw(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def evidence(errors: Tensor, *, sensors: int = SENSORS, days: int = DAYS) -> Evidence:
+    """Experts that miss by `errors` (day, sensor, horizon, expert)."""
+    day, sensor = torch.arange(days).repeat_interleave(sensors), torch.arange(sensors).repeat(days)
+    actual = torch.randn(days * sensors, HORIZON, generator=draw(9))
+    return Evidence(
+        says=actual[..., None] + errors.flatten(0, 1), actual=actual, sensor=sensor, day=day
+    )
+
+
+def alike(size: float = 1.0, seed: int = 0, days: int = DAYS) -> Tensor:
+    """Errors (day, sensor, horizon, expert) of experts that are equally good."""
+    return size * torch.randn(days, SENSORS, HORIZON, EXPERTS, generator=draw(seed))
+
+
+def caution(risk: float = 2.0, pull: float = 0.03) -> Caution:
+    """Mostly the first expert, against which gains must repeat."""
+    prior = torch.tensor([0.7, 0.1, 0.1, 0.1])
+    return Caution(prior=prior, anchor=torch.eye(EXPERTS)[0], risk=risk, pull=pull)
+
+
+def fit(of: Evidence, with_: Caution | None = None, *, sensors: int = 1) -> Tensor:
+    return fit_stack(of, with_ or caution(), days=DAYS, sensors=sensors)
+
+
+@pytest.mark.parametrize("horizon", [1, 6, 7, 24, 25, 48, 49, 96, 336, 2016])
+def test_bands_cover_the_horizon_once(horizon: int) -> None:
+    edges = bands(horizon)
+    steps = [step for start, end in edges for step in range(start, end)]
+    assert steps == list(range(horizon))
+    assert len(edges) <= 12
+
+
+def test_weights_are_convex() -> None:
+    for sensors in (1, SENSORS):
+        weights = fit(evidence(alike()), sensors=sensors)
+        assert weights.shape == (2, sensors, EXPERTS)
+        assert (weights >= 0).all()
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, sensors))
+
+
+def test_without_evidence_the_weights_stay_where_they_were() -> None:
+    nothing = evidence(alike())
+    nothing.actual.fill_(torch.nan)
+    for sensors in (1, SENSORS):
+        weights = fit(nothing, sensors=sensors)
+        expected = caution().prior.expand_as(weights)
+        torch.testing.assert_close(weights, expected, atol=0.01, rtol=0)
+
+
+def test_equal_experts_are_left_near_their_prior_if_they_miss_alike() -> None:
+    """Mixing cannot help where all say the same."""
+    weights = fit(evidence(alike()[..., :1].expand(-1, -1, -1, EXPERTS)))
+    torch.testing.assert_close(weights, caution().prior.expand_as(weights), atol=0.01, rtol=0)
+
+
+def test_a_clearly_better_expert_gets_most_of_the_weight() -> None:
+    errors = alike()
+    errors[..., 2] *= 0.1
+    weights = fit(evidence(errors))
+    assert weights[..., 2].min() > 0.8
+
+
+def test_a_far_worse_expert_gets_next_to_nothing() -> None:
+    errors = alike()
+    errors[..., 3] = errors[..., 3] * 10 + 10
+    assert fit(evidence(errors))[..., 3].max() < 0.01
+
+
+def lucky() -> Evidence:
+    """The second expert is a little worse on every day but one, on which it is far better."""
+    base = alike()[..., :1]
+    errors = base.expand(-1, -1, -1, EXPERTS).clone()
+    errors[..., 1] *= 1.02
+    bad = DAYS - 4
+    errors[bad, ..., [0, 2, 3]] *= 4
+    errors[bad, ..., 1] = 0.1 * base[bad, ..., 0]
+    return evidence(errors)
+
+
+def steady() -> Evidence:
+    """The second expert is better every day, and on average by about as much as the lucky one."""
+    errors = alike()[..., :1].expand(-1, -1, -1, EXPERTS).clone()
+    errors[..., 1] *= 0.85
+    return evidence(errors)
+
+
+def test_a_gain_from_one_single_day_is_not_trusted() -> None:
+    bold = fit(lucky(), caution(risk=0.0))[0, 0, 1]
+    careful = fit(lucky(), caution(risk=4.0))[0, 0, 1]
+    assert bold > 0.8
+    assert careful < 0.2
+
+
+def test_a_gain_that_repeats_is_taken_by_the_careful_too() -> None:
+    for risk in (0.0, 2.0, 4.0):
+        assert fit(steady(), caution(risk=risk))[0, 0, 1] > 0.8
+
+
+def test_more_caution_never_moves_further_from_the_anchor() -> None:
+    kept = [float(fit(lucky(), caution(risk=k))[0, 0, 0]) for k in (0.0, 1.0, 2.0, 4.0, 8.0)]
+    assert all(b >= a - 0.01 for a, b in pairwise(kept)), kept
+
+
+def test_a_stronger_pull_stays_nearer_to_the_prior() -> None:
+    away = [
+        float((fit(steady(), caution(pull=pull)) - caution().prior).abs().sum())
+        for pull in (0.01, 0.1, 1.0, 10.0)
+    ]
+    assert away == sorted(away, reverse=True)
+    assert away[-1] < 0.05
+
+
+def test_each_sensor_with_evidence_of_its_own_gets_weights_of_its_own() -> None:
+    errors = alike()
+    for sensor in (0, 1):
+        errors[:, sensor, :, 1 + sensor] *= 0.05
+    weights = fit(evidence(errors), sensors=SENSORS)
+    assert weights[0, 0, 1] > 0.6
+    assert weights[0, 1, 2] > 0.6
+    assert weights[0, 1, 1] < 0.3
+
+
+def test_a_sensor_without_evidence_keeps_the_shared_weights() -> None:
+    errors = alike()
+    errors[..., 1] *= 0.3
+    partly = evidence(errors)
+    partly.actual[partly.sensor == 3] = torch.nan
+    others = partly.pick(partly.sensor != 3)
+    shared = fit(others)[:, 0]
+    weights = fit(partly, sensors=SENSORS)
+    torch.testing.assert_close(weights[:, 3], shared, atol=0.02, rtol=0)
+
+
+def test_the_lately_better_expert_is_preferred() -> None:
+    days = 56
+    errors = alike(days=days)[..., :1].expand(-1, -1, -1, EXPERTS).clone()
+    errors[: days // 2, ..., 1] *= 0.7
+    errors[days // 2 :, ..., 2] *= 0.7
+    weights = fit_stack(evidence(errors, days=days), caution(risk=0.0), days=days, sensors=1)
+    assert weights[0, 0, 2] > 2 * weights[0, 0, 1]
+
+
+def test_bands_are_weighed_apart() -> None:
+    errors = alike()
+    errors[:, :, :6, 1] *= 0.1
+    errors[:, :, 6:, 2] *= 0.1
+    weights = fit(evidence(errors))
+    assert weights[0, 0, 1] > 0.7
+    assert weights[1, 0, 2] > 0.7
+
+
+def test_the_losses_are_the_plain_means_they_say_they_are() -> None:
+    given = evidence(alike())
+    given.actual[torch.rand(given.actual.shape, generator=draw(3)) < 0.3] = torch.nan
+    steps, w = torch.arange(6), torch.tensor([[0.4, 0.3, 0.2, 0.1]])
+    losses = Losses.of(given, steps, days=DAYS)
+    found = losses.by_block(w)[0]
+    weights = []
+    for day in range(DAYS):
+        rows = given.day == day
+        error = ((given.says[rows] @ w[0]) - given.actual[rows])[:, :6].abs()
+        assert found[day] == pytest.approx(float(error.nanmean()), rel=1e-4)
+        count = int((~error.isnan()).sum())
+        weights.append((2 ** (-(DAYS - 1 - day) / 7), count))
+    usual = float(torch.tensor([float(count) for _, count in weights]).median())
+    expected = torch.tensor([w * min(count / usual, 1) for w, count in weights])
+    torch.testing.assert_close(losses.weight[0], expected / expected.sum())
+
+
+def test_the_same_evidence_gives_the_same_weights() -> None:
+    assert torch.equal(fit(lucky(), sensors=SENSORS), fit(lucky(), sensors=SENSORS))
+
+
+@pytest.mark.parametrize("sensors", [2, 4, 5, 8, 10, 12, 20])
+def test_thinned_evidence_hears_every_sensor_alike_all_along(sensors: int) -> None:
+    """An even step through windows laid out by origin falls in step with the sensors."""
+    count = 1200 // sensors * sensors
+    layout = Evidence(
+        says=torch.zeros(count, 1, 1),
+        actual=torch.zeros(count, 1),
+        sensor=torch.arange(sensors).repeat(count // sensors),
+        day=torch.arange(count) // 48,
+    )
+    kept = layout.thinned(600)
+    assert len(kept.day) == 600
+    assert (kept.day.diff() >= 0).all()
+    for half in (kept.sensor[:300], kept.sensor[300:]):
+        heard = torch.bincount(half, minlength=sensors)
+        assert heard.min() > 0.5 * 300 / sensors, heard
+
+
+def test_a_mixture_is_the_weighted_sum_of_its_band_and_sensor() -> None:
+    says = torch.randn(5, 30, 3, generator=draw())
+    weights = torch.rand(3, 2, 3, generator=draw(1))
+    sensor = torch.tensor([0, 1, 1, 0, 1])
+    found = mix(says, weights, sensor)
+    for example in range(5):
+        for step in (0, 5, 6, 23, 24, 29):
+            band = 0 if step < 6 else 1 if step < 24 else 2
+            w = weights[band, sensor[example]]
+            expected = float((w / w.sum() * says[example, step]).sum())
+            assert float(found[example, step]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_shares_are_told_largest_first_and_sum_to_one() -> None:
+    weights = torch.tensor([[[0.2, 0.797, 0.003]], [[1.0, 0.0, 0.0]]])
+    shares = Mixture(("plain", "weeks", "days"), weights, "plain").shares(12)
+    assert list(shares) == ["0-6", "6-12"]
+    assert list(shares["0-6"]) == ["weeks", "plain"]
+    assert shares["6-12"] == {"plain": 1.0}
+
+
+def test_only_experts_that_count_are_asked() -> None:
+    weights = torch.tensor([[[0.001, 0.5, 0.499]]])
+    mixture = Mixture(("plain", "weeks", "head"), weights, "plain")
+    assert set(mixture.needed()) == {"weeks", "plain"}  # the head corrects the prior
+    assert Mixture(("plain", "weeks", "head"), weights, "weeks").needed() == ("weeks",)
