@@ -18,6 +18,7 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 from sets import CITIES, DATA, City, past_days, read
 
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
+RIVALS = ("zero_shot", "naive", "boosting")
 HORIZON = 48
 
 
@@ -93,13 +95,12 @@ def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 def show(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
     """Print the table and a line for each domain."""
-    print(
-        f"\n{'set':28s} days todays  /zero-shot  /best naive           /LightGBM  worst  cover  s"
-    )
+    heading = "days todays  /zero-shot  /best naive                    /LightGBM  worst  cover  s"
+    print(f"\n{'set':28s} {heading}")
     for r in rows:
         print(
             f"{r['set']:28s} {r['days']:4d} {r['todays']:6d} {r['zero_shot']:11.3f} "
-            f"{r['naive']:12.3f} {r['best_naive'][6:]:10s} {r['boosting']:8.3f} {r['worst']:6.2f} "
+            f"{r['naive']:12.3f} {r['best_naive']:18s} {r['boosting']:8.3f} {r['worst']:6.2f} "
             f"{r['coverage']:6.1%} {r['seconds']:4.1f}"
         )
     print()
@@ -107,16 +108,18 @@ def show(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
         for domain in ("traffic", "energy", "air"):
             some = [r for r in rows if r["domain"] == domain and r["days"] == days]
             if some:
+                mean = {k: geometric([r[k] for r in some]) for k in RIVALS}
+                covered = np.mean([r["coverage"] for r in some])
                 print(
-                    f"{domain:8s} {days:3d} days: {geometric([r['zero_shot'] for r in some]):.3f} × "
-                    f"zero-shot, {geometric([r['naive'] for r in some]):.3f} × best naive, "
-                    f"{geometric([r['boosting'] for r in some]):.3f} × LightGBM, "
-                    f"90 % intervals cover {np.mean([r['coverage'] for r in some]):.1%}"
+                    f"{domain:8s} {days:3d} days: {mean['zero_shot']:.3f} × zero-shot, "
+                    f"{mean['naive']:.3f} × best naive, {mean['boosting']:.3f} × LightGBM, "
+                    f"90 % intervals cover {covered:.1%}"
                 )
         ratios = [t["tuned"] / t["zero-shot"] for t in trials if t["days"] == days]
+        worse, bad = (np.mean([ratio > most for ratio in ratios]) for most in (1.02, 1.05))
         print(
-            f"of {len(ratios)} todays at {days} days, {np.mean([r > 1.02 for r in ratios]):.1%} are "
-            f"worse than zero-shot by over 2 %, {np.mean([r > 1.05 for r in ratios]):.1%} by over 5 %"
+            f"of {len(ratios)} todays at {days} days, {worse:.1%} are worse than zero-shot by over "
+            f"2 %, {bad:.1%} by over 5 %"
         )
 
 
@@ -137,7 +140,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     rows, trials = [], []
-    with ProcessPoolExecutor(options.jobs) as pool:
+    workers = get_context("spawn")  # a forked process hangs on the threads of polars
+    with ProcessPoolExecutor(options.jobs, mp_context=workers) as pool:
         for city in CITIES:
             if options.sets and not any(part in city.name for part in options.sets):
                 continue

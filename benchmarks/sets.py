@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,7 @@ CITIES = (
 )
 
 
+@lru_cache(maxsize=1)
 def read(city: City, *, known_ahead: bool) -> SensorFrame:
     """The set as a frame of at most `MOST_SENSORS` sensors, evenly chosen."""
     path = DATA / city.domain / f"{city.name}.parquet"

@@ -232,11 +232,11 @@ def test_a_model_used_as_pretrained_is_its_own_zero_shot(fits):
     assert scores.models["zero-shot"] == scores.models["tuned"]
 
 
-def test_a_backbone_that_cannot_forecast_has_no_zero_shot_and_the_scores_say_so(fits):
+def test_what_stands_for_a_backbone_that_cannot_forecast_is_said(fits):
     frame = town()
     scores = fits(Seer(frame, can_forecast=False), frame)
-    assert "zero-shot" not in scores.models
-    assert "untouched: seer cannot forecast by itself" in str(scores)
+    assert scores.models["zero-shot"]["mae"] == pytest.approx(2, rel=1e-4)
+    assert "seer cannot forecast by itself; zero-shot is the best seasonal rule" in str(scores)
 
 
 def test_what_is_known_ahead_is_said_to_be_hindsight(fits):

@@ -34,7 +34,7 @@ class TableError(InputError):
         )
 
 
-class UnknownName(InputError, LookupError):
+class UnknownName(InputError, LookupError):  # noqa: N818 - reads as what it says
     """A name that is not on the list, answered with the nearest one that is."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -45,7 +45,7 @@ class UnknownName(InputError, LookupError):
         super().__init__(f"no {kind} is called {name!r}.{hint} Known: {listed or 'none'}.")
 
 
-class MissingWeights(InputError):
+class MissingWeights(InputError):  # noqa: N818 - reads as what it says
     """A backbone is known, but its weights or its package are not on this machine."""
 
 

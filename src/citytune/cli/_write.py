@@ -11,26 +11,26 @@ from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES
 from citytune.cli._job import Outcome
 from citytune.cli._reading import Reading
 
+UNKNOWN: dict[str, None] = dict.fromkeys(("mae", "rmse", "mase", "wql", "coverage_90", "width_90"))
+"""The row of scores.json of a model that was not scored."""
+NOTHING: dict[str, Any] = {"holdout": {"start": None, "end": None, "origins": 0}, "models": {}}
+"""The `holdout` and `models` of scores.json without a holdout."""
+
 
 def write(outcome: Outcome, folder: Path, reading: Reading) -> None:
     """Write every part of a run into an empty folder."""
-    from citytune.cli._unscored import unscored
     from citytune.reporting import Report
 
     outcome.model.save(folder / MODEL)
     _write_json(folder / MODEL / READING, reading.said())
     _write_json(folder / SCORES, summary(outcome))
     outcome.forecast.write_csv(folder / FORECAST)
-    scores = outcome.scores or unscored(outcome.frame, outcome.model)
-    Report(outcome.frame, outcome.model, scores, outcome.forecast, advice=outcome.advice).write(
-        folder / REPORT
-    )
+    parts = (outcome.frame, outcome.model, outcome.scores, outcome.forecast)
+    Report(*parts, advice=outcome.advice).write(folder / REPORT)
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
     """What scores.json holds; other tools read it."""
-    from citytune.cli._unscored import NOTHING, UNKNOWN
-
     frame, model = outcome.frame, outcome.model
     found = NOTHING if outcome.scores is None else outcome.scores.summary()
     models = {name: found["models"].get(name, UNKNOWN) for name in ("tuned", "zero-shot")}

@@ -53,7 +53,8 @@ def backtest(
             True refits every week of the holdout; False never does, and refuses to score rows the
             model was fitted on.
         against: Names from `baselines`; by default all that can run here. The pretrained model
-            untouched ("zero-shot") is always among the rivals, if it can forecast by itself.
+            untouched ("zero-shot") is always among the rivals; for one that cannot forecast by
+            itself that is the best seasonal rule.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 NOT_COMPARED = "not compared with the pretrained model untouched"
+CANNOT = "cannot forecast by itself; zero-shot is the best seasonal rule of the rows before"
 
 
 class Forecasts(NamedTuple):
@@ -41,11 +42,15 @@ def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell
 def untouched_of(
     model: TunedModel, frame: SensorFrame, holdout: Holdout, tuned: Forecasts, tell: Tell
 ) -> tuple[Forecasts | None, list[str]]:
-    """Those of the pretrained model untouched; else None, and why there are none."""
-    if model.card.horizon is None:
-        return None, [f"{NOT_COMPARED}: {model.card.name} cannot forecast by itself"]
+    """Those of the pretrained model untouched, or None; and what to say of them.
+
+    A model that cannot forecast by itself starts from the best seasonal rule of the rows before,
+    and that is then "zero-shot".
+    """
+    own = model.card.horizon is not None
+    said = [] if own else [f"{model.card.name} {CANNOT}"]
     if model.strategy == "zero-shot":
-        return tuned, []
+        return tuned, said
     fitted = []
     for block in holdout.blocks:
         tell.start("zero-shot")
@@ -54,7 +59,7 @@ def untouched_of(
         except InputError as error:  # a new file may hold too few rows for its intervals
             return None, [f"{NOT_COMPARED}: {error}"]
         tell.finish()
-    return _predict(fitted, frame, holdout), []
+    return _predict(fitted, frame, holdout), said
 
 
 def simple_of(name: str, frame: SensorFrame, holdout: Holdout, horizon: int, tell: Tell) -> Floats:

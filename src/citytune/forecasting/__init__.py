@@ -8,8 +8,8 @@ from citytune.forecasting._store import load
 from citytune.tuning import LEVELS
 
 __all__ = [
-    "LEVELS",
     "Forecast",
+    "LEVELS",
     "Prediction",
     "TunedModel",
     "check_horizon",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -48,7 +49,7 @@ def fit_model(
     """
     check_horizon(frame, horizon)
     check_strategy(strategy)
-    if not caution >= 0:
+    if not 0 <= caution < math.inf:
         raise InputError(f"caution must be a number of at least 0, got {caution!r}")
     model = load_backbone(backbone)
     started = time.perf_counter()

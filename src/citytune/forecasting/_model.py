@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
 from citytune.frame import Clock, Quantity, SensorFrame, spell
 from citytune.tuning import Seasonal, Tuned, bands, in_words
-from citytune.windows import Examples, History, WindowSpec, all_sensors
+from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
 
 RULES = 9
 """Weeks before a context that the seasonal rules look at."""
@@ -128,11 +128,14 @@ class TunedModel:
             origins: Rows of `frame`, or one beyond its last: the first step forecast.
             progress: Called with the share done, 0 … 1.
         """
+        if not origins or min(origins) < 0 or max(origins) > len(frame):
+            raise InputError(
+                f"forecasts start at a row of {frame.source}, or right after the last one: at 0 to "
+                f"{len(frame)}; got {list(origins)[:5]}"
+            )
         first = max(0, min(origins) - self._reach)
         last = max(origins)
-        history = History.of(
-            frame.until(last).since(first), ahead=self.spec.horizon + max(0, last - len(frame))
-        )
+        history = History.of(frame.until(last).since(first), ahead=self.spec.horizon)
         examples = all_sensors(history, torch.tensor(origins) - first)
         seasonal = Seasonal(history)
         mean = self.tuned.mixture.forecast(self.backbone, seasonal, examples, self.spec, progress)
@@ -205,9 +208,9 @@ class TunedModel:
 
 def short_of_history(frame: SensorFrame, spec: WindowSpec) -> tuple[str, ...]:
     """Sensors with too little measured before the frame's end for more than the naive rule."""
-    recent = frame.values[max(0, len(frame) - spec.context) :]
-    enough = _enough(spec, frame.clock.steps_per_day)
-    few = np.isfinite(recent).sum(0) < enough
+    known, day = np.isfinite(frame.values), frame.clock.steps_per_day
+    few = known[max(0, len(frame) - spec.context) :].sum(0) < _enough(spec, day)
+    few |= len(frame) < known.argmax(0) + day  # its first day is not over
     return tuple(name for name, short in zip(frame.sensors, few, strict=True) if short)
 
 
@@ -221,13 +224,23 @@ def _fall_back(mean: Tensor, seasonal: Seasonal, examples: Examples, spec: Windo
 
     A sensor without a single value has no forecast: NaN.
     """
+    day = seasonal.history.steps_per_day
     seen = torch.nn.functional.pad(seasonal.known.cumsum(1), (1, 0))
-    start = (examples.origin - spec.context).clamp_min(0)
-    ever = seen[examples.sensor, examples.origin]
-    few = ever - seen[examples.sensor, start] < _enough(spec, seasonal.history.steps_per_day)
+
+    def measured(steps: int) -> Tensor:
+        """(example,) how much was measured in the last so many steps."""
+        start = (examples.origin - steps).clamp_min(0)
+        return seen[examples.sensor, examples.origin] - seen[examples.sensor, start]
+
+    first = seasonal.known.to(torch.uint8).argmax(1)[examples.sensor]
+    few = (measured(spec.context) < _enough(spec, day)) | (examples.origin < first + day)
     if few.any():
-        rule = seasonal.ahead(examples.pick(few), spec.horizon)["yesterday"]
-        rule[ever[few] == 0] = torch.nan
+        short = examples.pick(few)
+        rule = seasonal.ahead(short, spec.horizon)["yesterday"]
+        last_day = cut_past(seasonal.history.filled, short, day, period=day)
+        again = last_day.repeat(1, -(-spec.horizon // day))[:, : spec.horizon]
+        rule = torch.where(measured(7 * day)[few, None] > 0, rule, again)  # died long ago
+        rule[measured(seasonal.history.length)[few] == 0] = torch.nan
         mean = mean.clone()
         mean[few] = rule
     return mean

@@ -26,22 +26,24 @@ FACTS, TENSORS = "model.json", "model.safetensors"
 
 
 def save(model: TunedModel, folder: Path) -> Path:
-    """Write `model` into `folder`: made beside it, then put in its place in one step."""
-    if folder.exists() and not _ours(folder):
-        raise RunError(
-            f"{folder} exists and is not a saved model, so it is left alone; name another folder"
-        )
+    """Write `model` beside `folder`, then put it in its place; until then the old one stands."""
+    _check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        fresh, old = draft / "fresh", draft / "old"
+        fresh.mkdir()
         _write(model, fresh)
-        fresh.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
-        fresh.replace(folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+            folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -70,8 +72,8 @@ def load(folder: str | Path) -> TunedModel:
             "update citytune, or tune anew"
         )
     try:
-        return _model(facts, _tensors(folder, place / TENSORS, facts["sha256"]))
-    except (ValueError, KeyError, TypeError) as error:
+        return _model(facts, _tensors(folder, place / TENSORS, facts))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(folder, f"{FACTS} lacks or garbles {error}") from error
@@ -81,18 +83,34 @@ def _damaged(folder: str | Path, what: str) -> RunError:
     return RunError(f"{folder} is damaged: {what}; tune anew, or restore it from a copy")
 
 
-def _ours(folder: Path) -> bool:
-    return (folder / FACTS).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+def _check_free(folder: Path) -> None:
+    """Refuse a place where something is that `save` did not write."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder} is a file, so it is left alone; name another folder")
+    if strange := sorted({path.name for path in folder.iterdir()} - {FACTS, TENSORS}):
+        raise RunError(
+            f"{folder} holds what is not of a saved model ({', '.join(strange[:5])}), so it is "
+            "left alone; name another folder"
+        )
 
 
 def _write(model: TunedModel, folder: Path) -> None:
     from safetensors.torch import save as pack
 
     packed = pack({name: value.contiguous() for name, value in _parts(model.tuned).items()})
-    facts = _facts(model) | {"sha256": hashlib.sha256(packed).hexdigest()}
+    facts = _facts(model)
+    facts["sha256"] = _seal(facts, packed)
     (folder / TENSORS).write_bytes(packed)
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     (folder / FACTS).write_text(text + "\n", encoding="utf-8")
+
+
+def _seal(facts: dict[str, Any], packed: bytes) -> str:
+    """SHA-256 of both files' content, whatever the order and spacing of the JSON."""
+    said = {name: value for name, value in facts.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + packed).hexdigest()
 
 
 def _parts(tuned: Tuned) -> dict[str, Tensor]:
@@ -152,14 +170,14 @@ def _penalty(part: Head | KnownAhead | None) -> float | None:
     return part.penalty if part is not None and np.isfinite(part.penalty) else None
 
 
-def _tensors(folder: str | Path, path: Path, sha256: str) -> dict[str, Tensor]:
+def _tensors(folder: str | Path, path: Path, facts: dict[str, Any]) -> dict[str, Tensor]:
     from safetensors.torch import load as unpack
 
     if not path.is_file():
         raise _damaged(folder, f"{TENSORS} is not there")
     packed = path.read_bytes()
-    if hashlib.sha256(packed).hexdigest() != sha256:
-        raise _damaged(folder, f"{TENSORS} is not the file that was written with {FACTS}")
+    if _seal(facts, packed) != facts["sha256"]:
+        raise _damaged(folder, f"{TENSORS} or {FACTS} is no longer what was written")
     return unpack(packed)
 
 

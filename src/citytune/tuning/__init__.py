@@ -16,12 +16,12 @@ from citytune.tuning._task import Task
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
-    "KNOWN",
-    "LEVELS",
     "Blend",
     "Conformal",
     "Head",
+    "KNOWN",
     "KnownAhead",
+    "LEVELS",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",

@@ -1,0 +1,277 @@
+"""The promise: a saved model is whole or not there, holds no code, and damage to it is noticed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from citytune._errors import MissingWeights, RunError
+from citytune.forecasting import TunedModel, _store, fit_model, load
+from citytune.frame import Quantity, SensorFrame
+
+City = Callable[..., SensorFrame]
+
+
+@functools.cache
+def tuned(city: City) -> tuple[TunedModel, SensorFrame]:
+    frame = city(2, 30, turn=1.0, noise=0.1, quantity=Quantity("pm2.5", "µg/m³", low=0))
+    return fit_model(frame, horizon=12, backbone="lags", strategy="head"), frame
+
+
+@pytest.fixture
+def model(city: City) -> TunedModel:
+    return tuned(city)[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget() -> Iterator[None]:
+    yield
+    tuned.cache_clear()
+
+
+@pytest.fixture
+def saved(model: TunedModel, tmp_path: Path) -> Path:
+    return model.save(tmp_path / "model")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def rewrite(saved: Path, **facts: Any) -> None:
+    """Change facts as someone would who knows the seal."""
+    told = json.loads((saved / "model.json").read_text(encoding="utf-8")) | facts
+    told["sha256"] = _store._seal(told, (saved / "model.safetensors").read_bytes())
+    (saved / "model.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == ["model.json", "model.safetensors"]
+    facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    assert facts["format"] == 1
+    assert facts["quantity"]["unit"] == "µg/m³"
+    with safe_open(saved / "model.safetensors", framework="np") as file:
+        names = set(file.keys())
+    assert {"weights", "head.weights", "conformal.scale"} <= names
+    for content in contents(saved).values():
+        assert b"pickle" not in content
+        assert not content.startswith((b"PK", b"\x80"))
+
+
+def test_a_saved_model_is_small_and_holds_no_measurements(saved: Path, city: City) -> None:
+    size = sum(len(content) for content in contents(saved).values())
+    assert size < 2_000_000
+    value = tuned(city)[1].values[100, 0].tobytes()
+    assert value not in (saved / "model.safetensors").read_bytes()
+
+
+def test_it_may_be_read_by_others(saved: Path) -> None:
+    assert saved.stat().st_mode & 0o055 == 0o055
+
+
+def test_it_comes_back_from_another_place(model: TunedModel, saved: Path, city: City) -> None:
+    frame = tuned(city)[1]
+    moved = saved.rename(saved.with_name("elsewhere"))
+    for path in (moved, str(moved)):
+        np.testing.assert_array_equal(load(path).forecast(frame).mean, model.forecast(frame).mean)
+
+
+def test_a_run_folder_gives_its_model(model: TunedModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "run" / "model")
+    (tmp_path / "run" / "scores.json").write_text("{}")
+    assert load(tmp_path / "run").sensors == model.sensors
+
+
+def test_names_of_any_script_come_back(model: TunedModel, tmp_path: Path) -> None:
+    named = replace(model, sensors=("Bjørvika–øst", '環状線 "7"\n'), fallback=("Bjørvika–øst",))
+    again = load(named.save(tmp_path / "Straße Ω"))
+    assert again.sensors == named.sensors
+    assert again.fallback == named.fallback
+
+
+def test_a_model_without_error_out_of_fold_comes_back_without(
+    model: TunedModel, tmp_path: Path
+) -> None:
+    bare = replace(model, tuned=replace(model.tuned, fold_error=float("nan")))
+    bare.save(tmp_path / "m")
+    assert "NaN" not in (tmp_path / "m" / "model.json").read_text(encoding="utf-8")
+    assert np.isnan(load(tmp_path / "m").fold_error)
+
+
+# Saving over what is there
+
+
+def test_a_model_replaces_its_predecessor(model: TunedModel, saved: Path) -> None:
+    replace(model, seed=7).save(saved)
+    assert load(saved).seed == 7
+    assert [path.name for path in saved.parent.iterdir()] == ["model"]
+
+
+def test_an_empty_folder_is_filled_and_missing_parents_are_made(
+    model: TunedModel, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "a" / "b" / "c"):
+        assert load(model.save(folder)).sensors == model.sensors
+
+
+@pytest.mark.parametrize("names", [("notes.txt",), ("model.json", "notes.txt"), ("photos/1.png",)])
+def test_a_folder_with_something_else_is_left_alone(
+    model: TunedModel, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    place = tmp_path / "mine"
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("years of work")
+    before = contents(tmp_path)
+    with pytest.raises(RunError, match="left alone"):
+        model.save(place)
+    assert contents(tmp_path) == before
+
+
+def test_a_file_is_left_alone(model: TunedModel, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("years of work")
+    with pytest.raises(RunError, match="is a file, so it is left alone"):
+        model.save(tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("step", ["write_bytes", "write_text", "second rename"])
+def test_when_saving_fails_half_way_the_old_model_stands(
+    model: TunedModel, saved: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = contents(saved.parent)
+    calls = [0]
+    name = step.rsplit(maxsplit=1)[-1]
+    genuine = getattr(Path, name)
+
+    def full(self: Path, *args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if step == "second rename" and calls[0] != 2:
+            return genuine(self, *args, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, name, full)
+    with pytest.raises(OSError, match="No space left"):
+        replace(model, seed=7).save(saved)
+    monkeypatch.undo()
+    assert calls[0]
+    assert contents(saved.parent) == before
+    assert load(saved).seed == model.seed
+
+
+def test_when_a_first_saving_fails_nothing_is_left(
+    model: TunedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_store, "_write", broken)
+    with pytest.raises(KeyboardInterrupt):
+        model.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+# Reading what is not whole
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_flipped_byte_anywhere_is_noticed(saved: Path, name: str) -> None:
+    """Even one in a name or a number, which would still be read."""
+    whole = (saved / name).read_bytes()
+    draw = np.random.default_rng(0)
+    for at in draw.integers(0, len(whole), 60):
+        spoilt = bytearray(whole)
+        spoilt[at] ^= 1 << int(draw.integers(0, 7))
+        if spoilt[at : at + 1].isspace() and whole[at : at + 1].isspace():
+            continue  # the JSON says the same
+        (saved / name).write_bytes(bytes(spoilt))
+        with pytest.raises(RunError, match=r"is damaged: .*tune anew|was written in format"):
+            load(saved)
+    (saved / name).write_bytes(whole)
+    load(saved)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_file_cut_short_is_noticed(saved: Path, name: str, share: float) -> None:
+    whole = (saved / name).read_bytes()
+    (saved / name).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(RunError, match=r"is damaged: .*tune anew, or restore it from a copy"):
+        load(saved)
+
+
+def test_files_of_two_models_do_not_make_one(
+    model: TunedModel, saved: Path, tmp_path: Path
+) -> None:
+    weights = model.tuned.mixture.weights / 2
+    mixture = replace(model.tuned.mixture, weights=weights)
+    other = replace(model, seed=7, tuned=replace(model.tuned, mixture=mixture))
+    other.save(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "model.json", saved / "model.json")
+    with pytest.raises(RunError, match="no longer what was written"):
+        load(saved)
+
+
+def test_a_missing_part_is_named(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(RunError, match=r"is damaged: model\.safetensors is not there"):
+        load(saved)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"model"', "{}", '{"format": 1}', "\x00"])
+def test_json_of_something_else_is_no_model(saved: Path, text: str) -> None:
+    (saved / "model.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="is damaged"):
+        load(saved)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"spec": {"context": 0, "horizon": 12}},
+        {"spec": [1, 2]},
+        {"card": []},
+        {"card": {"name": "lags"}},
+        {"sensors": 5},
+        {"clock": None},
+        {"clock": {"start": "today", "step_seconds": 3600, "timezone": None}},
+        {"quantity": {"name": "x", "colour": "red"}},
+        {"trained_until": "someday"},
+        {"experts": None},
+    ],
+    ids=str,
+)
+def test_facts_that_make_no_sense_are_damage(saved: Path, facts: dict[str, Any]) -> None:
+    rewrite(saved, **facts)
+    with pytest.raises(RunError, match="is damaged"):
+        load(saved)
+
+
+def test_a_later_format_asks_for_a_later_citytune(saved: Path) -> None:
+    rewrite(saved, format=2)
+    with pytest.raises(RunError, match="format 2, and this citytune reads 1; update citytune"):
+        load(saved)
+
+
+def test_a_foreign_folder_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, what in (("photos", r"holds no model\.json"), ("nowhere", "is not a folder")):
+        with pytest.raises(RunError, match=rf"not a run of citytune: it {what}"):
+            load(tmp_path / name)
+
+
+def test_a_backbone_nobody_knows_is_named(saved: Path) -> None:
+    card = json.loads((saved / "model.json").read_text(encoding="utf-8"))["card"]
+    rewrite(saved, card=card | {"name": "crystal-ball"})
+    with pytest.raises(MissingWeights, match="backbone 'crystal-ball', which is not known here"):
+        load(saved)
