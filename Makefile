@@ -45,7 +45,7 @@ bench: $(READY)  ## what fine-tuning gains, and how fast, on real data (ARGS="..
 	$(BIN)/python benchmarks/adaptation.py $(ARGS)
 	$(BIN)/python benchmarks/head.py
 
-docs: $(READY)  ## write the command reference from --help, run every example
+docs: $(READY)  ## write docs/cli.md from --help, run every example, check names and links
 	$(BIN)/python -m citytune.cli._reference docs/cli.md
 	$(BIN)/python -m pytest tests/test_docs_examples.py tests/test_docs_reference.py
 

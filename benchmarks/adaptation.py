@@ -49,7 +49,11 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> dict[str, Any]:
 
     def fit(strategy: str) -> Any:
         return fit_model(
-            frame.until(today), horizon=HORIZON, backbone=options.backbone, strategy=strategy
+            frame.until(today),
+            horizon=HORIZON,
+            backbone=options.backbone,
+            strategy=strategy,
+            caution=options.caution,
         )
 
     started = time.perf_counter()
@@ -130,6 +134,7 @@ def main() -> None:
     parser.add_argument("--days", nargs="*", type=int, default=[28])
     parser.add_argument("--todays", type=int, help="how many per set; 6 to 12 by default")
     parser.add_argument("--backbone", default="ttm-r2")
+    parser.add_argument("--caution", type=float, default=2.0)
     parser.add_argument("--known-ahead", action="store_true", help="with weather where there is")
     parser.add_argument("--no-boosting", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)

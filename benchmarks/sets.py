@@ -30,10 +30,11 @@ class City:
     prefix: str = ""
     """Take all columns that begin so."""
     quantity: str | None = None
+    timezone: str | None = None
 
 
 CITIES = (
-    City(name="norway_hourly_volume", domain="traffic", country="NO"),
+    City(name="norway_hourly_volume", domain="traffic", country="NO", timezone="Europe/Oslo"),
     City(
         name="metro_interstate_94",
         domain="traffic",
@@ -99,6 +100,7 @@ def read(city: City, *, known_ahead: bool) -> SensorFrame:
         covariates=city.covariates if known_ahead else (),
         country=city.country,
         quantity=city.quantity,
+        timezone=city.timezone,
     )
     measured = np.isfinite(frame.values).mean(0) > 0.2
     names = [name for name, kept in zip(frame.sensors, measured, strict=True) if kept]

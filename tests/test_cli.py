@@ -23,7 +23,6 @@ from citytune.cli import main
 from citytune.cli._console import stages
 from citytune.cli._reading import Reading
 
-ROOT = Path(__file__).parents[1]
 COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models")
 
 
@@ -147,13 +146,6 @@ def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "torch" not in done.stdout.split("\n")[-2].split()
-
-
-def test_the_reference_is_written_from_the_commands() -> None:
-    from citytune.cli._reference import reference
-
-    page = ROOT / "docs" / "cli.md"
-    assert page.read_text(encoding="utf-8") == reference(), "run `make docs`"
 
 
 def write_hours(

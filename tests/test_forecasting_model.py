@@ -15,7 +15,7 @@ import pytest
 from citytune._errors import InputError, RunError, UnknownName
 from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel, fit_model
-from citytune.frame import SensorFrame
+from citytune.frame import Clock, SensorFrame
 from citytune.tuning import WORDS
 
 City = Callable[..., SensorFrame]
@@ -309,6 +309,48 @@ def test_intervals_of_fresh_days_hold_nine_values_in_ten(city: City) -> None:
     assert 0.86 < inside[known].mean() < 0.94
     for sensor in range(4):
         assert 0.8 < inside[..., sensor][known[..., sensor]].mean() < 0.97
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e12])
+def test_the_unit_may_be_any(city: City, size: float) -> None:
+    frame = city(2, 30)
+    once = fit_model(frame, horizon=24, backbone="lags", strategy="head").forecast(frame)
+    other = holding(frame, frame.values * size)
+    found = fit_model(other, horizon=24, backbone="lags", strategy="head").forecast(other)
+    np.testing.assert_allclose(found.mean / size, once.mean, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("strategy", ["zero-shot", "blend", "head", "head-sgd"])
+def test_an_absurd_value_is_survived(city: City, strategy: str) -> None:
+    frame = city(2, 28)
+    frame.values[100, 0], frame.values[300, 1] = 1e30, -1e20
+    forecast = fit_model(frame, horizon=24, backbone="lags", strategy=strategy).forecast(frame)
+    assert np.isfinite(forecast.quantiles).all()
+
+
+@pytest.mark.parametrize(
+    ("step", "rows", "horizon"),
+    [
+        pytest.param(dt.timedelta(minutes=1), 5000, 60, id="minutes"),
+        pytest.param(dt.timedelta(minutes=7), 3000, 40, id="seven minutes"),
+        pytest.param(dt.timedelta(hours=7), 300, 10, id="seven hours"),
+        pytest.param(dt.timedelta(hours=12), 200, 8, id="half days"),
+        pytest.param(dt.timedelta(days=7), 120, 4, id="weeks"),
+        pytest.param(dt.timedelta(days=30), 60, 3, id="thirty days"),
+    ],
+)
+def test_odd_clocks_are_forecast_too(
+    city: City, step: dt.timedelta, rows: int, horizon: int
+) -> None:
+    frame = city(1, rows // 24 + 1, noise=0.02, gaps=0.0, turn=0.0).until(rows)
+    frame = replace(frame, clock=Clock(dt.datetime(2024, 1, 1), step))
+    for strategy in ("blend", "head"):
+        model = fit_model(frame, horizon=horizon, backbone="lags", strategy=strategy)
+        forecast = model.forecast(frame)
+        assert np.isfinite(forecast.quantiles).all()
+        low, high = frame.values.min(), frame.values.max()
+        assert forecast.mean.min() > low - 0.3 * (high - low)
+        assert forecast.mean.max() < high + 0.3 * (high - low)
 
 
 # Early origins in a longer frame

@@ -95,6 +95,17 @@ def test_few_errors_of_an_hour_are_drawn_to_the_sensors_mean() -> None:
         assert least < ratio < most
 
 
+def test_the_further_ahead_is_the_less_sure_where_it_was_so() -> None:
+    world, fresh = World(60, 1), World(60, 100)
+    for each in (world, fresh):
+        further = torch.where(torch.arange(HORIZON) < 6, 1.0, 3.0)
+        each.actual = each.mean + (each.actual - each.mean) * further
+    learnt = world.calibrated()
+    inside = covered(fresh, learnt).float()
+    assert 0.84 < inside[:, :6].mean() < 0.96
+    assert 0.84 < inside[:, 6:].mean() < 0.96
+
+
 def test_old_errors_count_less() -> None:
     world = World(60, 1)
     old = world.age > 30

@@ -256,3 +256,14 @@ def test_where_nothing_can_be_learnt_the_blend_stays_with_the_pretrained_forecas
         return float(np.abs(model.predict(frame, list(origins)).mean - actual).mean())
 
     assert error("blend") <= 1.015 * error("zero-shot")
+
+
+def test_a_time_of_day_that_no_window_started_at_is_no_surprise(backbone: str, city: City) -> None:
+    """Windows start every three hours; a head must not go astray in between, or on a holiday."""
+    model, frame = tuned(backbone, "head", city)[:2]
+    longer = city(3, 42, turn=1.0, noise=0.1)
+    origins = list(range(24 * 34, 24 * 34 + 24)) + list(range(24 * 35, 24 * 41, 5))
+    found = model.predict(longer, origins).mean
+    actual = np.stack([longer.values[origin : origin + 24] for origin in origins])
+    error = np.nanmean(np.abs(found - actual), (1, 3) if found.ndim == 4 else 1)
+    assert (error / np.nanmean(frame.values, 0) < 1).all()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from citytune.training import Loop
 from citytune.tuning import Head, Lesson, Path, Statistics, View, fit_head, train_head
+from citytune.tuning._folds import choose_penalty, folds_of
 from citytune.tuning._head import COMPONENTS, PENALTIES, solver
 
 HORIZON = 6
@@ -153,6 +154,32 @@ def test_a_strong_signal_is_found(missing: float) -> None:
     assert unseen.isfinite().all()
 
 
+def chosen(*errors: list[float]) -> int | None:
+    """The λ chosen if each misses by `errors`, one for each of five folds; saying nothing by 1."""
+    origin = torch.arange(50) * 10
+    residual = torch.ones(50, 1)
+    trials = torch.stack(
+        [1 - torch.tensor(error).repeat_interleave(10)[:, None] for error in errors]
+    )
+    return choose_penalty(trials, residual, torch.ones(50, 1), folds_of(origin, horizon=1))
+
+
+BEST = [0.5, 0.7, 0.5, 0.7, 0.6]  # 0.6 ± 0.045
+
+
+def test_the_strongest_penalty_within_one_standard_error_is_taken() -> None:
+    assert chosen(BEST, [0.63] * 5, [0.66] * 5) == 1
+    assert chosen([0.7] * 5, BEST, [0.64] * 5, [0.64] * 5) == 3
+    assert chosen(BEST, [0.66] * 5) == 0
+
+
+def test_a_gain_within_one_standard_error_is_no_gain() -> None:
+    assert chosen([0.5, 1.4, 0.6, 1.3, 0.9]) is None  # 0.94 ± 0.18
+    assert chosen([0.94] * 5) == 0
+    assert chosen([1.0] * 5) is None
+    assert chosen([float("nan")] * 5) is None
+
+
 def test_what_heads_say_out_of_fold_was_not_fitted_on() -> None:
     """A window's own residuals, and those of its stretch of time, do not reach it."""
     task = lesson(1.0)
@@ -201,14 +228,18 @@ def test_the_unit_of_the_features_does_not_matter() -> None:
     )
 
 
-def test_a_feature_that_never_moved_cannot_move_the_forecast_later() -> None:
-    """Such as "is a holiday", where the windows held none."""
+@pytest.mark.parametrize("at", [0.0, 3.0])
+@pytest.mark.parametrize("rounding", [0.0, 1e-6])
+def test_a_feature_that_never_moved_cannot_move_the_forecast_later(
+    at: float, rounding: float
+) -> None:
+    """Such as "is a holiday", where the windows held none, or a sine that was zero at all hours."""
     task = lesson(1.0)
-    still = torch.full((len(task.features), 1), 0.0)
+    still = at + rounding * torch.randn(len(task.features), 1, generator=draw(2))
     head, _ = fit_head(task._replace(features=torch.cat([task.features, still], 1)), horizon=6)
     usual = head.residual(torch.cat([task.features, still], 1))
     new = head.residual(torch.cat([task.features, still + 1], 1))
-    torch.testing.assert_close(new, usual, atol=1e-3, rtol=0)
+    assert torch.equal(new, usual)
 
 
 def test_a_head_says_the_same_of_a_window_alone_and_among_others() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,5 +66,5 @@ today = len(frame) - 14 * 24
 model = ct.tune(frame.until(today), horizon=24, backbone="linear-week")
 for sentence in model.words():
     print("-", sentence)
-print(ct.backtest(model, frame, against=["naive-day", "naive-week", "naive-weeks4"]))
-assert np.isfinite(model.forecast(frame).mean).all()
+scores = ct.backtest(model, frame, against=["naive-day", "naive-week", "naive-weeks4"])
+print(scores)

@@ -52,6 +52,7 @@ def choose_penalty(
     mean = found.mean(1)
     best = int(mean.argmin())
     error = float((found[best] - nothing).std()) / len(folds) ** 0.5
-    if float(nothing.mean()) <= float(mean[best]) + error:
+    # Read so that errors too large for numbers, which are NaN here, let it do nothing.
+    if not float(nothing.mean()) > float(mean[best]) + error:
         return None
     return max(i for i in range(len(mean)) if float(mean[i]) <= float(mean[best]) + error)

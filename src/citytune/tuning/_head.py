@@ -22,6 +22,8 @@ PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5
 """λ as a share of the total weight of the examples."""
 ROUNDS = 8
 """Passes that fill the residuals of missing targets from the fit itself."""
+STILL = 1e-5
+"""Spread of a feature, as a share of its size and of the others' usual spread, that is rounding."""
 LOUDEST = 9.0
 """Most that one window may count, in units of a window with its sensor's usual spread."""
 
@@ -53,8 +55,11 @@ class View:
         exact = features.double()
         centre = exact.mean(0)
         spread = exact.std(0, correction=0)
-        # A feature that never moved, but for rounding, is not listened to when it moves later.
-        spread = spread.where(spread > 1e-6 * exact.abs().amax(0), torch.inf)
+        usual = spread[spread > 0].median() if (spread > 0).any() else torch.inf
+        # A feature that never moved, but for rounding, is not listened to when it moves later: such
+        # as the sine of a time of day that is a multiple of π at every window's start.
+        moved = (spread > STILL * exact.abs().amax(0)) & (spread > STILL * usual)
+        spread = spread.where(moved, torch.inf)
         scaled = (exact - centre) / spread
         values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
         kept = vectors[:, -min(COMPONENTS, len(scaled), features.shape[1]) :]

@@ -99,7 +99,8 @@ class Task:
         """(sensor,) usual spread of each sensor, in the unit of the data; never 0."""
         recent = self.history.raw[:, -RECENT_DAYS * self.history.steps_per_day :]
         mean = recent.nanmean(1, keepdim=True)
-        found = (recent - mean).square().nanmean(1).sqrt().nan_to_num(0.0)
+        square = (recent - mean).double().square().nanmean(1)  # it may be beyond floats
+        found = square.sqrt().nan_to_num(0.0).float()
         usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
         return found.where(found > 1e-6 * usual, torch.tensor(usual))
 

@@ -33,8 +33,9 @@ class Scale(NamedTuple):
         known = ~past.isnan() if measured is None else measured & ~past.isnan()
         count = known.sum(-1, keepdim=True).clamp_min(1)
         level = torch.where(known, past, 0).sum(-1, keepdim=True) / count
-        square = torch.where(known, past - level, 0).square().sum(-1, keepdim=True) / count
-        spread = square.sqrt().maximum(STILL * level.abs())
+        around = torch.where(known, past - level, 0).double()  # a square may be beyond floats
+        spread = (around.square().sum(-1, keepdim=True) / count).sqrt().to(past.dtype)
+        spread = spread.maximum(STILL * level.abs())
         return cls(level, torch.where(spread > 0, spread, 1))
 
     def do(self, values: Tensor) -> Tensor:

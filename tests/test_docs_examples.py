@@ -1,0 +1,129 @@
+"""Promise: what the documentation shows runs as it is shown.
+
+The rule: every ```python block of README.md and docs/*.md is run, the blocks of a page one after
+the other in one namespace; so is every `citytune …` line of a ```shell block, but for the demo,
+which has a test of its own. They run in a folder that holds the files they name (`write_files`).
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+import runpy
+import shlex
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import citytune as ct
+from citytune.backbones import _shelf
+from citytune.cli import main
+from citytune.tuning import strategies
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BACKBONE = ROOT / "docs" / "examples" / "add_a_backbone.py"
+TITLE = operator.attrgetter("name")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every `citytune …` line of a page's shell blocks."""
+    lines = "\n".join(blocks(page, "shell")).splitlines()
+    found = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in found if words[:1] == ["citytune"]]
+
+
+def last_days(name: str, days: int) -> pl.DataFrame:
+    table = pl.read_parquet(ct.sample(name))
+    return table.filter(pl.col("time") > pl.col("time").max() - pl.duration(days=days))
+
+
+def write_files(folder: Path) -> None:
+    """The files that the documentation names, cut from the bundled sample."""
+    traffic = last_days("traffic", 90).select("time", "traffic_volume")
+    before = pl.col("time") < pl.col("time").max() - pl.duration(days=7)
+    traffic.filter(before).write_csv(folder / "loops.csv")
+    traffic.write_csv(folder / "newer.csv")
+    (folder / "citytune-demo").mkdir()
+    traffic.filter(before).write_csv(folder / "citytune-demo" / "traffic.csv")
+
+    last_days("energy", 60).write_csv(folder / "energy.csv")
+
+    air = last_days("air", 60).select("time", "pm25", "wind", "temperature")
+    known = pl.col("time") <= pl.col("time").max() - pl.duration(hours=24)
+    air.with_columns(pl.when(known).then("pm25").alias("pm25")).write_csv(folder / "air.csv")
+    air.filter(known).select("time", "pm25").write_csv(folder / "air_only.csv")
+    air.drop("pm25").write_csv(folder / "weather.csv")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files the pages name, and shelves that forget what is put on them."""
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for shelf in (_shelf._backbones, strategies):
+        monkeypatch.setattr(shelf, "_factories", dict(shelf._factories))
+    monkeypatch.setattr(_shelf, "_cards", dict(_shelf._cards))
+    monkeypatch.setattr(_shelf, "_make", functools.cache(_shelf._make.__wrapped__))
+    write_files(tmp_path)
+    return tmp_path
+
+
+def run_page(page: Path) -> None:
+    """Run a page's blocks of Python, each failure at its own line of the page."""
+    text = page.read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page, "python"):
+        line = text[: text.index(block)].count("\n")
+        exec(compile("\n" * line + block, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=TITLE)
+def test_the_python_of_every_page_runs(page: Path, place: Path) -> None:
+    run_page(page)
+
+
+@pytest.mark.slow  # it tunes every backbone at hand, twice
+def test_the_python_of_the_readme_runs(place: Path) -> None:
+    run_page(PAGES[0])
+    assert (place / "runs" / "loops").is_dir()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=TITLE)
+def test_the_commands_of_every_page_run(
+    page: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in commands(page):
+        assert main(words) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path != BACKBONE], ids=TITLE)
+def test_every_example_runs_and_says_something(
+    example: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+def test_the_page_about_backbones_shows_the_example_whole() -> None:
+    code = BACKBONE.read_text(encoding="utf-8").split('"""\n', 1)[1]  # all but its docstring
+    page = blocks(ROOT / "docs" / "add_a_backbone.md", "python")
+    shown = "".join(block for block in page if block in code)
+    assert shown.split() == code.split()
+
+
+def test_what_the_page_about_backbones_says_of_its_numbers_is_so(place: Path) -> None:
+    scores = runpy.run_path(str(BACKBONE), run_name="__main__")["scores"]
+    mae = {name: row["mae"] for name, row in scores.models.items()}
+    assert mae["zero-shot"] > mae["naive-day"]  # untouched, worse than yesterday's values
+    assert mae["tuned"] < min(mae[name] for name in ("naive-day", "naive-week", "naive-weeks4"))
