@@ -28,6 +28,7 @@ from sets import CITIES, DATA, City, past_days, read
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
 RIVALS = ("zero_shot", "naive", "boosting")
 HORIZON = 48
+CONTEXT = 512
 
 
 def trial(job: tuple[City, int, int, argparse.Namespace]) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> dict[str, Any]:
     torch.set_num_threads(1)
     frame = read(city, known_ahead=options.known_ahead)
     day = frame.clock.steps_per_day
-    first = max(0, today - days * day - 512)
+    before = 0 if options.cold else CONTEXT
+    first = max(0, today - days * day - before)
     frame, today = frame.since(first).until(today + 7 * day - first), today - first
     origins = list(range(today, len(frame) - HORIZON + 1, max(1, day // 4)))
     actual = frame.values[np.array(origins)[:, None] + np.arange(HORIZON)]
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--days", nargs="*", type=int, default=[28])
     parser.add_argument("--todays", type=int, help="how many per set; 6 to 12 by default")
     parser.add_argument("--backbone", default="ttm-r2")
+    parser.add_argument("--cold", action="store_true", help="a new sensor: no context before")
     parser.add_argument("--caution", type=float, default=2.0)
     parser.add_argument("--known-ahead", action="store_true", help="with weather where there is")
     parser.add_argument("--no-boosting", action="store_true")
@@ -159,7 +162,7 @@ def main() -> None:
             jobs = [
                 (city, days, today, options)
                 for days in options.days
-                for today in past_days(frame, days, 512, options.todays)
+                for today in past_days(frame, days, CONTEXT, options.todays)
             ]
             for found in pool.map(trial, jobs):
                 by_days[found["days"]].append(found)

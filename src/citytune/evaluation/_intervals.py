@@ -82,6 +82,7 @@ def intervals(
         _slots(frame, steps, sensors),
         torch.from_numpy(age.astype(np.float32)).repeat_interleave(sensors),
         frame.clock.steps_per_day,
+        spread=torch.from_numpy(_spread(frame.values[:train_end])),
     )
     ahead = _slots(frame, origins[:, None] + np.arange(horizon), sensors)
     found = fitted.quantiles(_examples(mean), torch.arange(sensors).repeat(len(origins)), ahead)

@@ -27,6 +27,8 @@ class Blend:
     model that cannot forecast by itself."""
     prior_share: float = 0.3
     """Weight of the pretrained forecast, and of its tamed twin, without evidence."""
+    rule_share: float = 0.3
+    """Weight that goes to the best seasonal rule instead where it beats the prior day after day."""
 
     def fit(self, task: Task) -> Learned:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
@@ -77,9 +79,13 @@ class Blend:
         share = {name: self.prior_share * 2 / len(safe) for name in safe}
         spread = (1 - 2 * self.prior_share) / max(len(rest), 1)
         prior = torch.tensor([share.get(name, spread) for name in names])
+        prior = prior / prior.sum()
+        if (rule := task.better_rule) is not None:
+            prior = (1 - self.rule_share) * prior
+            prior[names.index(rule)] += self.rule_share
         anchor = torch.tensor([float(name == task.prior) for name in names])
-        pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.1)
-        return Caution(prior=prior / prior.sum(), anchor=anchor, risk=task.caution, pull=pull)
+        pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
+        return Caution(prior=prior, anchor=anchor, risk=task.caution, pull=pull)
 
 
 strategies.add("blend", Blend)

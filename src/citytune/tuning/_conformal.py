@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from citytune.tuning._few import student
 from citytune.tuning._stack import bands
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -21,6 +22,8 @@ SLOTS = 48
 """Most slots a day with a scale of their own."""
 HALF_LIFE = 14.0
 """Days after which an error counts half."""
+A_DAY = 16
+"""Errors that a day counts as."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +69,13 @@ class Conformal:
         size = error.nan_to_num(0.0).abs() / unit[sensor, None]
         scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
+        days = _independent(age)
         rows: list[Tensor] = []
         for a, b in bands(actual.shape[1]):
             # A stretch ahead in which nothing was measured is as uncertain as all the others.
             part = slice(a, b) if known[:, a:b].any() else slice(None)
             seen = known[:, part]
-            rows.append(_quantiles(relative[:, part][seen], weight[:, part][seen]))
+            rows.append(_quantiles(relative[:, part][seen], weight[:, part][seen], days))
         return cls(scale, torch.stack(rows), steps_per_day, actual.shape[1])
 
     @classmethod
@@ -109,20 +113,28 @@ def _scales(
     return ((total + PSEUDO * own[:, None]) / (count + PSEUDO)).clamp_min(1e-9)
 
 
-def _quantiles(errors: Tensor, weight: Tensor) -> Tensor:
-    """(level,) weighted quantiles, a little wider than the sample's for its finite size.
+def _independent(age: Tensor) -> float:
+    """How many days the evidence is worth, recent ones counting more (Kish 1965)."""
+    weight = 2.0 ** (-age.floor().unique() / HALF_LIFE)
+    return float(weight.sum() ** 2 / weight.square().sum()) if len(weight) else 1.0
 
-    The level is moved outward by the share of one observation among `n`, the effective number of
-    them (Kish), as split conformal does.
+
+def _quantiles(errors: Tensor, weight: Tensor, days: float) -> Tensor:
+    """(level,) weighted quantiles, wider than the sample's as there are few days behind them.
+
+    Levels are moved outward by the share of one observation, as split conformal does; but the
+    errors of one day go together, so a day counts as `A_DAY` of them and no more. What few days
+    cannot have shown is allowed for as Student (1908) did, by t over normal quantiles.
     """
     if not len(errors):
         return torch.zeros(len(LEVELS))
     order = errors.argsort()
     cumulated = weight[order].cumsum(0)
-    n = float(weight.sum() ** 2 / weight.square().sum())
     found = []
     for level in LEVELS:
-        outward = min(max(level + (level - 0.5) * 2 / (n + 1), 0.0), 1.0)
+        outward = min(max(level + (level - 0.5) * 2 / (A_DAY * days + 1), 0.0), 1.0)
         at = int(torch.searchsorted(cumulated, outward * cumulated[-1]))
         found.append(errors[order[min(at, len(errors) - 1)]])
-    return torch.stack(found)
+    quantiles = torch.stack(found)
+    middle = quantiles[LEVELS.index(0.5)]
+    return middle + student(max(days - 1, 1.0)) * (quantiles - middle)

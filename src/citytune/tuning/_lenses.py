@@ -68,7 +68,7 @@ class Shown:
     @cached_property
     def weeks_past(self) -> Tensor:
         """(example, context) the weekly profile; the series itself where there is none yet."""
-        return self._profile(self.seasonal.profile(), self.past)
+        return self._profile(self.seasonal.profile, self.past)
 
     @cached_property
     def kind_past(self) -> Tensor:
@@ -108,7 +108,7 @@ class Squash(NamedTuple):
         size = past.abs()
         scale = size.median(1, keepdim=True).values
         most = size.amax(1, keepdim=True)
-        scale = torch.where(scale > 1e-6 * most, scale, size.mean(1, keepdim=True)).clamp_min(1e-9)
+        scale = torch.where(scale > 1e-6 * most, scale, size.mean(1, keepdim=True)).clamp_min(1e-30)
         return cls(scale, torch.asinh(most / scale) + HEADROOM)
 
     def do(self, values: Tensor) -> Tensor:

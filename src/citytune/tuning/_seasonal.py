@@ -52,12 +52,17 @@ class Seasonal:
         kind = (self.history.weekday - 4).clamp_min(0)
         return torch.where(self.history.holiday, 2, kind)
 
-    def profile(self, first_week: int = 1) -> Tensor:
-        """Mean of the same weekday and slot over `WEEKS` weeks, from `first_week` weeks back on.
+    @cached_property
+    def profile(self) -> Tensor:
+        """(sensor, time + ahead): the weekly profile; with no week yet, the days before.
 
-        Returns:
-            (sensor, time + ahead); where no week exists yet, the mean of the days before.
+        For looking back: within the horizon, the days before are not all known.
         """
+        weekly = self._weeks(1)
+        return torch.where(weekly.isnan(), self.days, weekly)
+
+    def _weeks(self, first_week: int) -> Tensor:
+        """Mean of the same weekday and slot over `WEEKS` weeks, from `first_week` weeks back on."""
         if first_week not in self._profiles:
             self._profiles[first_week] = self._make_profile(first_week)
         return self._profiles[first_week]
@@ -72,13 +77,7 @@ class Seasonal:
         to_sunday = torch.where(history.holiday, (history.weekday + 1) % 7, 0)
         days = 7 * first_week + to_sunday
         sources = [history.days_before(when, days + 7 * k) for k in range(WEEKS + 2)]
-        weekly = self._mean_of(sources, at_most=WEEKS, forbid=history.holiday)
-        daily = self._mean_of(
-            [history.days_before(when, 7 * first_week - 6 + k) for k in range(7)]
-            if first_week == 1
-            else [history.days_before(when, 7 * (first_week - 1) + k) for k in range(1, 8)]
-        )
-        return torch.where(weekly.isnan(), daily, weekly)
+        return self._mean_of(sources, at_most=WEEKS, forbid=history.holiday)
 
     @cached_property
     def days(self) -> Tensor:
@@ -150,8 +149,8 @@ class Seasonal:
             "weeks": weeks,
             "days+level": days + self._shift(self.days, examples),
             "day-kind+level": kind + self._shift(self.kind, examples),
-            "weeks+level": weeks + self._shift(self.profile(), examples),
-            "weeks+fading": weeks + self._fading(self.profile(), examples, horizon),
+            "weeks+level": weeks + self._shift(self.profile, examples),
+            "weeks+fading": weeks + self._fading(self.profile, examples, horizon),
             "day-kind+fading": kind + self._fading(self.kind, examples, horizon),
         }
 
@@ -160,16 +159,18 @@ class Seasonal:
         when = examples.origin[:, None] + torch.arange(horizon)
         weeks = self._back(examples, when, 7 * self.history.steps_per_day)
         sensor = examples.sensor[:, None]
-        found = self.profile(1)[sensor, when]
+        found = self._weeks(1)[sensor, when]
         for week in range(2, int(weeks.max()) + 1):
-            found = torch.where(weeks == week, self.profile(week)[sensor, when], found)
+            found = torch.where(weeks == week, self._weeks(week)[sensor, when], found)
         return found
 
     def _back(self, examples: Examples, when: Tensor, period: int) -> Tensor:
         """(example, horizon) fewest whole periods, in wall time, that lead before the origin."""
-        wall = self.history.wall
+        wall, days = self.history.wall, period // self.history.steps_per_day
         now = wall[(examples.origin - 1).clamp_min(0)][:, None]
-        return -((now - wall[when]).div(period, rounding_mode="floor"))
+        back = (-((now - wall[when]).div(period, rounding_mode="floor"))).clamp_min(1)
+        # An hour that comes twice may be known the first time only.
+        return back + (self.history.days_before(when, back * days) >= examples.origin[:, None])
 
     def _kind_ahead(self, examples: Examples, when: Tensor, back: Tensor) -> Tensor:
         """Mean over the last five days before the origin of the target's own kind of day."""
@@ -216,6 +217,6 @@ class Seasonal:
         both = ~(now.isnan() | before.isnan())
         cross = torch.where(both, now * before, 0.0).sum(1)
         power = torch.where(both, before.square(), 0.0).sum(1)
-        rho = (cross / power.clamp_min(1e-12)).clamp(0.0, 0.995)
+        rho = (cross / power.clamp_min(1e-30)).clamp(0.0, 0.995)
         last = recent[:, -3:].nanmean(1).nan_to_num(nan=0.0)
         return last[:, None] * rho[:, None] ** torch.arange(1, horizon + 1)

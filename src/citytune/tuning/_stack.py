@@ -12,10 +12,13 @@ the pull toward w₀ is the article's λ‖φ‖² in the geometry of convex wei
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from citytune.tuning._few import student
 
 STEPS = 60
 """Adam steps of one fit."""
@@ -173,8 +176,13 @@ class Losses:
     def standard_error(self, blocks: Tensor) -> Tensor:
         """(group,) standard error of that mean; steep when there are few blocks."""
         around = (blocks - self.mean(blocks)[:, None]).square()
-        independent = ((self.count > 0).sum(1) - 1).clamp_min(1)
-        return (self.mean(around) / independent + 1e-12).sqrt()
+        return self.allowance * (self.mean(around) + 1e-12).sqrt()
+
+    @cached_property
+    def allowance(self) -> Tensor:
+        """(group,) standard errors per standard deviation, larger yet where blocks are few."""
+        freedom = ((self.count > 0).sum(1) - 1).clamp_min(1).tolist()
+        return torch.tensor([student(free) / free**0.5 for free in freedom])
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:

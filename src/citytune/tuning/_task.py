@@ -11,6 +11,7 @@ from torch import Tensor
 
 from citytune.backbones import Backbone
 from citytune.tuning._experts import ask, experts_of, features
+from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
 from citytune.tuning._mixture import window_unit
 from citytune.tuning._seasonal import SEASONAL, Seasonal
@@ -21,6 +22,8 @@ WINDOW_DAYS = 120
 """Windows older than this are not learnt from."""
 RECENT_DAYS = 49
 """Days from which a sensor's usual spread is taken."""
+USUAL_RULE = "day-kind"
+"""The seasonal rule to take where none has shown to be better."""
 VALUES = 600_000
 """Most values of one expert, window times step, to learn from."""
 
@@ -129,12 +132,34 @@ class Task:
 
     @cached_property
     def best_rule(self) -> str:
-        """The seasonal rule with the least error on the windows, each sensor counting alike."""
+        """The seasonal rule with the least error on the windows, if it repeats from day to day."""
+        return self._rule_beating(self.said_by(USUAL_RULE)) or USUAL_RULE
+
+    @cached_property
+    def better_rule(self) -> str | None:
+        """The seasonal rule that beats the prior by most, if that repeats from day to day."""
+        return self._rule_beating(self.said_by(self.prior))
+
+    def _rule_beating(self, rival: Tensor) -> str | None:
+        """The rule whose gain over `rival` (example, horizon) is largest, less a standard error."""
         if not len(self.examples):
-            return "day-kind"
-        rules = self.says_of(SEASONAL)
-        error = ((rules - self.actual[..., None]).abs() / self.scale[..., None])[self.known].mean(0)
-        return SEASONAL[int(error.argmin())]
+            return None
+        days, block = self.day.unique(return_inverse=True)
+        known = self.known.float()
+        count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1)
+
+        def by_day(says: Tensor) -> Tensor:
+            error = ((says - self.actual).abs() / self.scale).nan_to_num(0.0) * known
+            return torch.zeros(len(days)).index_add(0, block, error.sum(1)) / count
+
+        gains = by_day(rival)[:, None] - torch.stack(
+            [by_day(says) for says in self.says_of(SEASONAL).unbind(-1)], 1
+        )
+        freedom = max(len(days) - 1, 1)
+        error = student(freedom) * gains.std(0, correction=0) / freedom**0.5
+        sure = gains.mean(0) - error
+        best = int(sure.argmax())
+        return SEASONAL[best] if float(sure[best]) > 0 else None
 
     @cached_property
     def lesson(self) -> Lesson:
