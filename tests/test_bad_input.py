@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from citytune._sample import sample
+from citytune.backbones import _shelf
 from citytune.cli import main
 
 SENSORS = ("north", "south")
@@ -238,6 +239,7 @@ def test_a_backbone_without_weights_says_how_to_get_them(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    _shelf._make.cache_clear()  # another test may have loaded it in this process
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
     file = city.write(hours())

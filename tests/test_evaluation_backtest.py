@@ -509,7 +509,7 @@ def test_the_summary_is_plain_json_without_nan():
 def test_printed_scores_are_a_table_in_words():
     text = str(scores_of({"tuned": 1234.5, "naive-week": 0.012345, "naive-day": math.nan}))
     lines = text.splitlines()
-    assert lines[0].startswith("traffic_volume in veh/h, ")
+    assert lines[0].startswith("traffic volume in veh/h, ")
     assert "2 forecasts" in lines[1]
     assert lines[2].split() == ["mae", "rmse", "mase", "wql", "coverage_90", "width_90"]
     assert "1,234" in lines[3] or "1,235" in lines[3]

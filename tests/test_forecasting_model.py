@@ -71,8 +71,8 @@ def test_weights_are_shares_that_a_person_can_read(model: TunedModel) -> None:
         assert list(shares.values()) == sorted(shares.values(), reverse=True)
         assert set(shares) <= set(WORDS)
     words = model.words()
-    assert words[0].startswith("Up to 6h ahead: ")
-    assert words[-1].startswith("Up to 1D ahead: ")
+    assert words[0].startswith("Up to 6 hours ahead: ")
+    assert words[-1].startswith("Up to 1 day ahead: ")
     for sentence, shares in zip(words, model.weights.values(), strict=True):
         assert WORDS[next(iter(shares))] in sentence
 
@@ -80,7 +80,7 @@ def test_weights_are_shares_that_a_person_can_read(model: TunedModel) -> None:
 def test_stretches_ahead_that_say_the_same_are_said_once(city: City) -> None:
     model, _ = tuned(city, "zero-shot")
     assert len(model.words()) == 1
-    assert model.words()[0].startswith("Up to 1D ahead: 100 % ")
+    assert model.words()[0].startswith("Up to 1 day ahead: 100 % ")
 
 
 def test_progress_grows_from_nothing_to_all(city: City) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from citytune.tuning import LEVELS, Conformal
+from citytune.tuning._few import student
 
 HOURS, HORIZON, SENSORS = 24, 24, 3
 
@@ -60,7 +61,7 @@ def test_nine_in_ten_lie_within_the_interval_everywhere(days: int, skew: bool) -
     assert 0.86 < inside.mean() < 0.94
     night = fresh.slot < 6
     for part in (night, ~night, *(fresh.sensor[:, None].eq(i).expand_as(night) for i in range(3))):
-        assert 0.83 < inside[part].mean() < (0.97 if days > 30 else 0.99)
+        assert 0.83 < inside[part].mean() < (0.97 if days > 30 else 0.995)
 
 
 @pytest.mark.parametrize("skew", [False, True])
@@ -180,15 +181,15 @@ def test_without_history_the_guess_is_as_wide_as_the_sensor_is_spread() -> None:
 
 
 def test_a_finite_sample_is_answered_with_wider_intervals() -> None:
-    """Of nine errors the largest is not yet the 95 % quantile, and must do."""
+    """Of nine errors of one day the largest is not yet the 95 % quantile, nor the worst to fear."""
     actual = torch.arange(-4.0, 5.0)[:, None]
     zero = torch.zeros(9, dtype=torch.long)
     learnt = Conformal.fit(
         actual, torch.zeros(9, 1), zero, zero[:, None], torch.zeros(9), steps_per_day=1
     )
     unit = learnt.scale[0, 0]
-    assert float(learnt.errors[0, -1] * unit) == pytest.approx(4.0)
-    assert float(learnt.errors[0, 0] * unit) == pytest.approx(-4.0)
+    assert float(learnt.errors[0, -1] * unit) == pytest.approx(4.0 * student(1.0))
+    assert float(learnt.errors[0, 0] * unit) == pytest.approx(-4.0 * student(1.0))
 
 
 def test_a_forecast_shorter_than_learnt_takes_the_first_bands() -> None:

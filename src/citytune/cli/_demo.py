@@ -132,7 +132,7 @@ def _table(rows: list[tuple[str, job.Outcome]]) -> Table:
     untouched = any(o.scores is not None and "zero-shot" in o.scores.models for _, o in rows)
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = ["mean\nerror", "best simple\nrule", "against\nthat"]
-    headings += ["against\nuntouched"] if untouched else []
+    headings += ["against\nuntuned"] if untouched else []
     table.add_column("", no_wrap=True)
     table.add_column("\nmodel", no_wrap=True)
     for heading in (*headings, "90 %\nheld"):

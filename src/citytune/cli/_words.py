@@ -40,12 +40,13 @@ def comparison(scores: Scores) -> list[str]:
         saved = scores.skill("zero-shot")
         word = "less" if saved > 0 else "more"
         if abs(saved) < 0.005:
-            said.append("As much error as the pretrained model untouched.")
+            said.append(f"As much error as {scores.call('zero-shot')}.")
         elif math.isfinite(saved):
-            said.append(f"{percent(abs(saved))} {word} error than the pretrained model untouched.")
+            said.append(f"{percent(abs(saved))} {word} error than {scores.call('zero-shot')}.")
     held = scores.models["tuned"]["coverage_90"]
     if math.isfinite(held):
-        said.append(f"Its 90 % intervals held {percent(held)} of what was measured.")
+        warned = "; they are too narrow, so leave more room than they say" if held < 0.86 else ""
+        said.append(f"Its 90 % intervals held {percent(held)} of what was measured{warned}.")
     return said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +76,7 @@ def backtest(
     said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model))
     scores = _scores(frame, holdout, asked, simple, said, tell)
     tell.end()
-    return scores
+    return replace(scores, anchored=model.card.horizon is None)
 
 
 def _left_out(model: TunedModel, frame: SensorFrame) -> list[str]:

@@ -40,7 +40,7 @@ class Inputs:
     @classmethod
     def of(cls, frame: SensorFrame, *, until: int, train_end: int) -> Inputs:
         """Scale `frame` by its rows before `train_end`; its calendar reaches step `until`."""
-        level, spread = _scale(frame.values[:train_end])
+        level, spread = level_and_spread(frame.values[:train_end])
         seasons = Seasons.of(frame, until=until)
         values = (frame.values - level) / spread
         scaled = Seasons(
@@ -148,12 +148,12 @@ def _at(table: Floats, when: Steps, sensor: Steps) -> Floats:
 def _known_ahead(frame: SensorFrame, train_end: int) -> list[Floats]:
     tables = []
     for table in frame.covariates.values():
-        level, spread = _scale(table[:train_end])
+        level, spread = level_and_spread(table[:train_end])
         tables.append(np.nan_to_num((table - level) / spread).astype(np.float32))
     return tables
 
 
-def _scale(values: Floats) -> tuple[Floats, Floats]:
+def level_and_spread(values: Floats) -> tuple[Floats, Floats]:
     """Mean and spread of each column; 0 and 1 where nothing is known or nothing changes."""
     known = np.isfinite(values)
     count = np.maximum(known.sum(0), 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune.evaluation._baselines import Baseline
-from citytune.evaluation._features import clipped
+from citytune.evaluation._features import clipped, level_and_spread
 from citytune.evaluation._holdout import walk
 from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
@@ -82,7 +82,7 @@ def intervals(
         _slots(frame, steps, sensors),
         torch.from_numpy(age.astype(np.float32)).repeat_interleave(sensors),
         frame.clock.steps_per_day,
-        spread=torch.from_numpy(_spread(frame.values[:train_end])),
+        spread=torch.from_numpy(level_and_spread(frame.values[:train_end])[1]),
     )
     ahead = _slots(frame, origins[:, None] + np.arange(horizon), sensors)
     found = fitted.quantiles(_examples(mean), torch.arange(sensors).repeat(len(origins)), ahead)

@@ -29,6 +29,8 @@ WORDS = {
     "boosting": "gradient boosting",
 }
 """What each model is called in a sentence."""
+ANCHORED = "the seasonal rule it started from"
+"""What "zero-shot" is for a backbone that cannot forecast by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,8 @@ class Scores:
     detail: Detail
     refitted: bool = False
     """Whether the model was fitted anew on the rows before the holdout, rather than given."""
+    anchored: bool = False
+    """Whether "zero-shot" is a seasonal rule, as the backbone cannot forecast by itself."""
     notes: tuple[str, ...] = ()
     """What was not compared or not scored, and why."""
 
@@ -82,6 +86,12 @@ class Scores:
                 for name, found in self.models.items()
             },
         }
+
+    def call(self, name: str) -> str:
+        """What a model is called in a sentence."""
+        if name == "zero-shot" and self.anchored:
+            return ANCHORED
+        return WORDS.get(name, name)
 
     def skill(self, rival: str, metric: str = "mae") -> float:
         """Share of a rival's error that the tuned model saves: 0.31 is 31 % less, −0.1 is more."""
@@ -110,7 +120,7 @@ class Scores:
         """
         rival = rival or self.best_naive or "zero-shot"
         saved = self.skill(rival)
-        name = WORDS.get(rival, rival)
+        name = self.call(rival)
         if not math.isfinite(saved):
             return f"no comparison with {name}: there is no error to compare with"
         if abs(saved) < SAME:
@@ -120,10 +130,9 @@ class Scores:
         return f"{said} {name}, on {_spell_days(self.days)} it had not seen"
 
     def __str__(self) -> str:
-        unit = self.detail.frame.quantity.unit
-        head = (
-            f"{self.detail.frame.quantity.name}{f' in {unit}' if unit else ''}, {self.sentence()}"
-        )
+        quantity = self.detail.frame.quantity
+        unit = f" in {quantity.unit}" if quantity.unit else ""
+        head = f"{quantity.name.replace('_', ' ')}{unit}, {self.sentence()}"
         span = f"{self.holdout_start} to {self.holdout_end}, {_count(self.origins, 'forecast')}"
         rows = [["", *METRICS]]
         rows += [[name, *(_cell(m[k]) for k in METRICS)] for name, m in self.models.items()]

@@ -84,12 +84,12 @@ class TunedModel:
             text = in_words(shares)
             said = said[:-1] if said and said[-1][1] == text else said
             said.append((end, text))
-        return [f"Up to {spell(end * self.clock.step)} ahead: {text}." for end, text in said]
+        return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in said]
 
     def __repr__(self) -> str:
         return (
-            f"TunedModel({self.card.name}, {self.strategy}, {len(self.sensors)} sensors, "
-            f"{self.spec.horizon} steps of {self.clock.freq})"
+            f"TunedModel({self.card.name}, {self.strategy}, sensors: {len(self.sensors)}, "
+            f"steps of {self.clock.freq}: {self.spec.horizon})"
         )
 
     def forecast(self, frame: SensorFrame) -> Forecast:
@@ -212,6 +212,14 @@ def short_of_history(frame: SensorFrame, spec: WindowSpec) -> tuple[str, ...]:
     few = known[max(0, len(frame) - spec.context) :].sum(0) < _enough(spec, day)
     few |= len(frame) < known.argmax(0) + day  # its first day is not over
     return tuple(name for name, short in zip(frame.sensors, few, strict=True) if short)
+
+
+def _span(steps: int, clock: Clock) -> str:
+    """A stretch of steps in hours, or in whole days or minutes: "6 hours", "2 days"."""
+    units = {"D": "day", "h": "hour", "min": "minute", "s": "second"}
+    text = spell(steps * clock.step)
+    number, unit = text.rstrip("Dhmins"), text.lstrip("0123456789.")
+    return f"{number} {units[unit]}{'' if number == '1' else 's'}"
 
 
 def _enough(spec: WindowSpec, steps_per_day: int) -> float:

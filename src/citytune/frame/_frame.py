@@ -63,9 +63,11 @@ class SensorFrame:
         return len(self.values)
 
     def __repr__(self) -> str:
+        number = len(self.sensors)
+        sensors = f"{number} sensor{'' if number == 1 else 's'}"
         missing = float(np.isnan(self.values).mean()) if self.values.size else 0.0
         return (
-            f"SensorFrame({self.quantity}, {len(self.sensors)} sensors, {len(self)} steps of "
+            f"SensorFrame({self.quantity}, {sensors}, {len(self)} steps of "
             f"{self.clock.freq} from {self.clock.text(0)}, {missing:.1%} missing)"
         )
 

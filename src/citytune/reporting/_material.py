@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from citytune.evaluation import WORDS
 from citytune.reporting import _measures as measures
 from citytune.reporting._measures import SensorError
 
@@ -65,9 +64,7 @@ class Material:
 
     def call(self, name: str) -> str:
         """What a model is called in a sentence."""
-        if name == "zero-shot" and self.anchored:
-            return "the seasonal rule it started from"
-        return WORDS.get(name, name)
+        return name if self.scores is None else self.scores.call(name)
 
     def metric(self, name: str, metric: str) -> float:
         """A metric of a model; NaN if it was not measured."""

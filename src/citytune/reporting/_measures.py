@@ -117,13 +117,16 @@ def by_horizon(detail: Detail, names: Sequence[str], most: int = 48) -> Profile 
 
 
 def coverage(detail: Detail) -> Floats | None:
-    """Share of measured values at or below each quantile (level,); None if none was measured."""
+    """Share of measured values below each quantile (level,), ties by half; None if none was.
+
+    Where many values are 0 and so is the quantile, counting ties whole would look like a fault.
+    """
     actual = detail.actual[..., None]
     known = np.isfinite(actual) & np.isfinite(detail.quantiles)
     counts = known.sum((0, 1, 2))
     if not counts.all():
         return None
-    below = (actual <= detail.quantiles) & known
+    below = ((actual < detail.quantiles) + 0.5 * (actual == detail.quantiles)) * known
     return np.asarray(below.sum((0, 1, 2)) / counts, dtype=float)
 
 

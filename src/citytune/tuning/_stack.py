@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from citytune.tuning._few import student
 
@@ -164,7 +165,9 @@ class Losses:
 
     def by_block(self, w: Tensor) -> Tensor:
         """(group, block) mean absolute error of the mixtures `w` (group, expert)."""
-        said = self.says @ w[0] if len(w) == 1 else (self.says * w[self.group]).sum(-1)
+        # Indexing by `w[self.group]` would add up gradients in an order that threads decide.
+        own = w[0] if len(w) == 1 else embedding(self.group, w)
+        said = (self.says * own).sum(-1)
         error = (said - self.actual).abs()
         total = torch.zeros(self.count.numel()).index_add(0, self.cell, error)
         return total.view_as(self.count) / self.count.clamp_min(1)

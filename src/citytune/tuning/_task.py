@@ -133,6 +133,8 @@ class Task:
     @cached_property
     def best_rule(self) -> str:
         """The seasonal rule with the least error on the windows, if it repeats from day to day."""
+        if not len(self.examples):
+            return USUAL_RULE
         return self._rule_beating(self.said_by(USUAL_RULE)) or USUAL_RULE
 
     @cached_property
@@ -142,8 +144,6 @@ class Task:
 
     def _rule_beating(self, rival: Tensor) -> str | None:
         """The rule whose gain over `rival` (example, horizon) is largest, less a standard error."""
-        if not len(self.examples):
-            return None
         days, block = self.day.unique(return_inverse=True)
         known = self.known.float()
         count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1)
