@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
 from citytune.frame._clock import Clock
+
+SEASON = 8
+"""Public holidays at most so many days apart make a season of all days from the first one's eve to
+the last: Christmas to New Year, Easter, Golden Week. Few days of a year are like it."""
 
 
 class Calendar(NamedTuple):
@@ -19,6 +24,7 @@ class Calendar(NamedTuple):
     weekday: NDArray[np.int8]  # Monday 0 … Sunday 6
     holiday: NDArray[np.bool_]  # public holiday in the frame's country
     day: NDArray[np.int64]  # local days since 1970-01-01
+    season: NDArray[np.bool_]  # in a holiday season, see `SEASON`
 
 
 def calendar(clock: Clock, first: int, count: int, country: str | None = None) -> Calendar:
@@ -39,6 +45,7 @@ def calendar(clock: Clock, first: int, count: int, country: str | None = None) -
         weekday=((day + 3) % 7).astype(np.int8),  # 1970-01-01 was a Thursday
         holiday=_holidays(days, country),
         day=day,
+        season=_season(days, country),
     )
 
 
@@ -63,3 +70,17 @@ def _holidays(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.b
     years = range(days[0].astype(dt.date).year, days[-1].astype(dt.date).year + 1)
     dates = holidays.country_holidays(code, subdiv=region or None, years=years)
     return np.isin(days, np.array(sorted(dates), "datetime64[D]"))
+
+
+def _season(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.bool_]:
+    """Whether each day lies in a holiday season, whose holidays may lie outside of `days`."""
+    if country is None or not len(days):
+        return np.zeros(len(days), bool)
+    reach = np.timedelta64(SEASON + 1, "D")
+    around = np.arange(days.min() - reach, days.max() + reach + 1)
+    holiday = around[_holidays(around, country)]
+    found = np.zeros(len(days), bool)
+    for first, last in pairwise(holiday):
+        if np.timedelta64(1, "D") < last - first <= np.timedelta64(SEASON, "D"):
+            found |= (days >= first - 1) & (days <= last)
+    return found

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from citytune.tuning._head import Head, fit_head
 from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
-from citytune.tuning._mixture import HEAD, KNOWN, Mixture, mix
+from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
@@ -28,7 +28,8 @@ class Blend:
     prior_share: float = 0.3
     """Weight of the pretrained forecast, and of its tamed twin, without evidence."""
     rule_share: float = 0.3
-    """Weight that goes to the best seasonal rule instead where it beats the prior day after day."""
+    """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
+    less of it from a week of windows on."""
 
     def fit(self, task: Task) -> Learned:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
@@ -46,10 +47,16 @@ class Blend:
         covered = torch.zeros(len(says), dtype=torch.bool)
         for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
             found = fit_stack(evidence.pick(fold.train), caution, days=task.days, sensors=sensors)
-            unseen[fold.test] = mix(says[fold.test], found, evidence.sensor[fold.test])
+            unseen[fold.test] = self._weigh(task, fold.test, says, found, names)
             covered[fold.test] = True
-        unseen[~covered] = mix(says[~covered], weights, evidence.sensor[~covered])
+        rest = (~covered).nonzero()[:, 0]
+        unseen[rest] = self._weigh(task, rest, says, weights, names)
         return Learned(Mixture(names, weights, task.prior, head, known), unseen)
+
+    def _weigh(
+        self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
+    ) -> Tensor:
+        return weigh(task.history, task.examples.pick(which), says[which], weights, names)
 
     def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None, KnownAhead | None]:
         """Every expert's name and forecasts, with those that are fitted here where they help."""
@@ -81,8 +88,10 @@ class Blend:
         prior = torch.tensor([share.get(name, spread) for name in names])
         prior = prior / prior.sum()
         if (rule := task.better_rule) is not None:
-            prior = (1 - self.rule_share) * prior
-            prior[names.index(rule)] += self.rule_share
+            # With more days the evidence itself moves the weights, and moves them better.
+            moved = self.rule_share * min(1.0, 7.0 / max(task.days, 1.0))
+            prior = (1 - moved) * prior
+            prior[names.index(rule)] += moved
         anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.caution, pull=pull)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from citytune.tuning._head import Head
 from citytune.tuning._known import BESIDE, KnownAhead
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
-from citytune.windows import Examples, Scale, WindowSpec, cut_past
+from citytune.windows import Examples, History, Scale, WindowSpec, cut_past
 
 NEGLIGIBLE = 0.004
 """Shares below this are left out of an answer, and of asking."""
@@ -22,6 +22,10 @@ HEAD = "head"
 """The expert that is the prior corrected by a new last layer."""
 KNOWN = "known-ahead"
 """The expert that is the prior corrected by what is known ahead."""
+STEADY = ("squashed", "squashed-minus-kind")
+"""Experts that most of the weight goes to in a holiday season: they follow the last days …"""
+SEASON_SHARE = 0.7
+"""… and how much of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +52,8 @@ class Mixture:
 
     def needed(self) -> tuple[str, ...]:
         """The experts that need no fitting and have to be asked, each once."""
-        asked = [name for name in self.counted if name not in (HEAD, KNOWN)]
-        asked += [self.prior] if len(asked) < len(self.counted) else []
+        asked = [name for name in self._mixed if name not in (HEAD, KNOWN)]
+        asked += [self.prior] if len(asked) < len(self._mixed) else []
         asked += BESIDE if KNOWN in self.counted else ()
         return tuple(dict.fromkeys(asked))
 
@@ -81,9 +85,15 @@ class Mixture:
             beside = torch.stack([heard[name] for name in BESIDE], -1)
             prior = heard[self.prior]
             heard[KNOWN] = self.known.correct(seasonal.history, examples, prior, beside)
-        where = [self.experts.index(name) for name in self.counted]
-        found = torch.stack([heard[name] for name in self.counted], -1)
-        return mix(found, self.weights[..., where], examples.sensor)
+        names = self._mixed
+        where = [self.experts.index(name) for name in names]
+        found = torch.stack([heard[name] for name in names], -1)
+        return weigh(seasonal.history, examples, found, self.weights[..., where], names)
+
+    @property
+    def _mixed(self) -> tuple[str, ...]:
+        """The experts that count, and those that count in a holiday season."""
+        return tuple(n for n in self.experts if n in self.counted or n in steady(self.experts))
 
     def shares(self, horizon: int) -> dict[str, dict[str, float]]:
         """Band such as "0-6" → expert → share over all sensors, the largest first."""
@@ -97,6 +107,31 @@ class Mixture:
             }
             for (start, end), row in zip(bands(horizon), self.weights.mean(1), strict=True)
         }
+
+
+def steady(experts: Sequence[str]) -> tuple[str, ...]:
+    """Experts to lean on in a holiday season; none if not all of them are there."""
+    return STEADY if set(STEADY) <= set(experts) else ()
+
+
+def weigh(
+    history: History, examples: Examples, says: Tensor, weights: Tensor, names: Sequence[str]
+) -> Tensor:
+    """The mixture (example, horizon) of experts `names`; in a holiday season on steadier weights.
+
+    What repeats from one ordinary day to the next says little of Christmas week: there the seasonal
+    rules, which look weeks back, fail first, and most of the weight goes to the model's own view.
+    What is known ahead keeps its share.
+    """
+    found = mix(says, weights, examples.sensor)
+    season = history.season[examples.origin[:, None] + torch.arange(says.shape[1])]
+    lean = [names.index(name) for name in steady(names)]
+    if not lean or not season.any():
+        return found
+    kept = torch.tensor([1.0 if name == KNOWN else 1 - SEASON_SHARE for name in names])
+    leaning = weights * kept
+    leaning[..., lean] += (1 - leaning.sum(-1, keepdim=True)) / len(lean)
+    return torch.where(season, mix(says, leaning, examples.sensor), found)
 
 
 def mix(says: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ class History:
     """(time + ahead,) long: Monday 0 … Sunday 6."""
     holiday: Tensor
     """(time + ahead,) bool."""
+    season: Tensor
+    """(time + ahead,) bool: between public holidays close together."""
     covariates: Tensor
     """(covariate, sensor, time + ahead), known ahead; NaN where unknown; no rows without any."""
 
@@ -49,6 +51,7 @@ class History:
             wall=torch.from_numpy(wall.astype(np.int64)),
             weekday=torch.from_numpy(cal.weekday.astype(np.int64)),
             holiday=torch.from_numpy(cal.holiday.copy()),
+            season=torch.from_numpy(cal.season.copy()),
             covariates=_covariates(frame, len(frame) + ahead),
         )
 
