@@ -98,6 +98,29 @@ def test_a_daily_clock_has_one_slot() -> None:
     assert np.diff(found.day).tolist() == [1] * 9
 
 
+def days_in_season(country: str | None, start: dt.date, count: int) -> list[dt.date]:
+    clock = Clock(dt.datetime.combine(start, dt.time()), dt.timedelta(days=1))
+    season = calendar(clock, 0, count, country).season
+    return [start + dt.timedelta(days=i) for i in np.flatnonzero(season).tolist()]
+
+
+def test_a_holiday_season_lasts_from_the_first_eve_to_the_last_holiday() -> None:
+    found = days_in_season("NO", dt.date(2022, 12, 15), 30)
+    assert found == [dt.date(2022, 12, 24) + dt.timedelta(days=i) for i in range(9)]
+
+
+def test_a_season_is_known_though_its_end_lies_beyond_what_is_asked() -> None:
+    assert days_in_season("US", dt.date(2014, 12, 27), 2) == [
+        dt.date(2014, 12, 27),
+        dt.date(2014, 12, 28),
+    ]
+
+
+def test_a_single_holiday_makes_no_season() -> None:
+    assert not days_in_season("US", dt.date(2024, 7, 1), 14)
+    assert not days_in_season(None, dt.date(2022, 12, 15), 30)
+
+
 def test_without_a_country_no_day_is_a_holiday() -> None:
     assert not calendar(Clock(dt.datetime(2024, 12, 24), HOUR), 0, 240).holiday.any()
 

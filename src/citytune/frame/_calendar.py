@@ -81,6 +81,6 @@ def _season(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.boo
     holiday = around[_holidays(around, country)]
     found = np.zeros(len(days), bool)
     for first, last in pairwise(holiday):
-        if np.timedelta64(1, "D") < last - first <= np.timedelta64(SEASON, "D"):
+        if last - first <= np.timedelta64(SEASON, "D"):
             found |= (days >= first - 1) & (days <= last)
     return found
