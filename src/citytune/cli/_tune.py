@@ -90,6 +90,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     say(about(outcome.frame))
     if found := findings(outcome.frame):
         say(f"In the file: {found}.")
+    if outcome.frame.country is None:
+        say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
     model = outcome.model
     among = [row.card.name for row in outcome.advice.rows] if outcome.advice is not None else []
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
