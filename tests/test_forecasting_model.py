@@ -418,3 +418,15 @@ def test_local_time_tells_the_hours_not_the_zone(city: City, timezone: str | Non
     hours = forecast.clock.local(0, 24).astype("datetime64[h]").astype(int) % 24
     assert hours[forecast.mean[:, 0].argmin()] in (23, 0, 1)
     assert hours[forecast.mean[:, 0].argmax()] in (11, 12, 13)
+
+
+def test_intervals_are_wider_in_a_holiday_season(city: City) -> None:
+    """Easter 2024: 28 March to 1 April; the week before is an ordinary one."""
+    frame = city(2, 40, gaps=0.0, noise=0.05)
+    model = fit_model(frame.until(24 * 24), horizon=24, backbone="lags")
+    ordinary, easter = (frame.clock.index(dt.datetime(2024, 3, day, 23)) for day in (20, 29))
+    assert frame.calendar(easter, 24).season.all()
+    assert not frame.calendar(ordinary, 24).season.any()
+    spread = model.predict(frame, [ordinary, easter]).quantiles[..., [0, -1]]
+    width = np.diff(spread, axis=-1)[..., 0].mean((1, 2))
+    assert width[1] / width[0] == pytest.approx(1.5, rel=0.02)

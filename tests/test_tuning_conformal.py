@@ -212,3 +212,12 @@ def test_any_clock_finds_its_slot(steps_per_day: int) -> None:
     found = learnt.quantiles(torch.zeros(count, 1), sensor, slot)
     assert found.isfinite().all()
     assert ((actual >= found[..., 0]) & (actual <= found[..., -1])).float().mean() > 0.85
+
+
+def test_a_wider_interval_is_wider_by_so_much() -> None:
+    world = World(30, 1)
+    learnt = world.calibrated()
+    wider = torch.full(world.mean.shape, 1.5)
+    plain = learnt.quantiles(world.mean, world.sensor, world.slot) - world.mean[..., None]
+    found = learnt.quantiles(world.mean, world.sensor, world.slot, wider) - world.mean[..., None]
+    torch.testing.assert_close(found, 1.5 * plain)

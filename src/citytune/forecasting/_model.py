@@ -27,6 +27,10 @@ ENOUGH = 0.1
 ENOUGH_DAYS = 2.0
 """… and days of measurements, at the least."""
 
+SEASON_WIDER = 1.5
+"""How much wider intervals are in a holiday season: errors were 1.2 times as large as before it in
+the geometric mean of 40 of them, twice as large in a quarter."""
+
 
 class Prediction(NamedTuple):
     """Forecasts from many origins."""
@@ -141,7 +145,8 @@ class TunedModel:
         mean = self.tuned.mixture.forecast(self.backbone, seasonal, examples, self.spec, progress)
         mean = _fall_back(mean, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
-        quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when])
+        wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
+        quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when], wider)
         shape = (len(origins), len(frame.sensors), self.spec.horizon)
         return Prediction(
             self._legal(mean).unflatten(0, shape[:2]).transpose(1, 2).numpy(),

@@ -86,9 +86,17 @@ class Conformal:
         scale = spread[:, None].repeat(1, min(SLOTS, steps_per_day))
         return cls(scale, errors, steps_per_day, horizon)
 
-    def quantiles(self, mean: Tensor, sensor: Tensor, slot: Tensor) -> Tensor:
-        """Quantiles (example, horizon, level) around `mean` (example, horizon); never crossing."""
+    def quantiles(
+        self, mean: Tensor, sensor: Tensor, slot: Tensor, wider: Tensor | None = None
+    ) -> Tensor:
+        """Quantiles (example, horizon, level) around `mean` (example, horizon); never crossing.
+
+        `sensor` (example,) and `slot` (example, horizon) are as in `fit`; `wider` (example,
+        horizon) multiplies the errors to expect.
+        """
         scale = self.scale[sensor[:, None], _group(slot, self.steps_per_day)]
+        if wider is not None:
+            scale = scale * wider
         band = torch.zeros(mean.shape[1], dtype=torch.long)
         for i, (start, end) in enumerate(bands(mean.shape[1])):
             band[start:end] = min(i, len(self.errors) - 1)
