@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from citytune.reporting import _measures as measures
@@ -56,6 +57,11 @@ class Material:
         """Sensors with too little history, in the forecast's order."""
         found = {*self.forecast.fallback, *self.model.fallback}
         return [name for name in self.forecast.sensors if name in found]
+
+    @property
+    def source(self) -> str:
+        """The name of what was read, without the folders of the machine it was read on."""
+        return Path(self.frame.source).name
 
     @property
     def models(self) -> Mapping[str, Mapping[str, float]]:

@@ -21,17 +21,18 @@ _SEVERITY = {"error": 0, "warning": 1, "note": 2}
 def data(material: Material) -> dict[str, Any]:
     """Facts about the table, its faults by kind, and the gaps of its sensors."""
     frame = material.frame
-    return {"facts": _facts(frame), "faults": _faults(frame.faults), "gaps": _gaps(frame)}
+    return {"facts": _facts(material), "faults": _faults(frame.faults), "gaps": _gaps(frame)}
 
 
-def _facts(frame: SensorFrame) -> list[tuple[str, str]]:
+def _facts(material: Material) -> list[tuple[str, str]]:
+    frame = material.frame
     clock, count = frame.clock, len(frame)
     missing = float(np.isnan(frame.values).mean()) if frame.values.size else 0.0
     every = duration(clock.step).removeprefix("1 ")
     zone = f"local time of {clock.timezone}" if clock.timezone else "times as written in the source"
     holidays = f"public holidays of country {frame.country}" if frame.country else "not known"
     return [
-        ("Source", frame.source),
+        ("Source", material.source),
         ("Measured", str(frame.quantity).replace("_", " ")),
         ("Sensors", f"{len(frame.sensors):,}: {listed(frame.sensors)}"),
         ("Period", f"{clock.text(0)} to {clock.text(count - 1)} ({plural(count, 'step')})"),

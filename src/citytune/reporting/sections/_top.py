@@ -44,7 +44,7 @@ def _subtitle(material: Material) -> str:
     forecast = material.forecast
     ahead = duration(len(forecast.mean) * forecast.clock.step)
     return (
-        f"{plural(len(material.frame.sensors), 'sensor')} from {material.frame.source}; "
+        f"{plural(len(material.frame.sensors), 'sensor')} from {material.source}; "
         f"{ahead} ahead, from {forecast.clock.text(0)}"
     )
 
