@@ -11,7 +11,7 @@ from torch import Tensor
 from citytune.training import Loop
 from citytune.tuning import Head, Lesson, Path, Statistics, View, fit_head, train_head
 from citytune.tuning._folds import choose_penalty, folds_of
-from citytune.tuning._head import COMPONENTS, PENALTIES, solver
+from citytune.tuning._head import COMPONENTS, PENALTIES, _largest, solver
 
 HORIZON = 6
 
@@ -247,3 +247,15 @@ def test_a_head_says_the_same_of_a_window_alone_and_among_others() -> None:
     head, _ = fit_head(task, horizon=HORIZON)
     assert isinstance(head, Head)
     torch.testing.assert_close(head.residual(task.features[7:8]), head.residual(task.features)[7:8])
+
+
+def test_the_components_of_wide_features_are_the_leading_ones() -> None:
+    """Against a full decomposition: as much variance, and an orthonormal basis."""
+    draw = torch.Generator().manual_seed(3)
+    wide = torch.randn(600, 800, generator=draw, dtype=torch.float64)
+    wide = wide @ torch.diag(0.97 ** torch.arange(800.0, dtype=torch.float64))
+    covariance = wide.T @ wide / 600
+    values, vectors = _largest(covariance, 192)
+    torch.testing.assert_close(vectors.T @ vectors, torch.eye(192, dtype=torch.float64))
+    full = torch.linalg.eigvalsh(covariance)[-192:]
+    assert float(values.sum() / full.sum()) > 0.999

@@ -18,6 +18,8 @@ from citytune.tuning._ridge import Path, Statistics
 
 COMPONENTS = 192
 """Most principal components of the features that a head looks at."""
+MARGIN, ITERATIONS = 16, 4
+"""Components beyond those, and passes, of the search for them in wide features."""
 PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
 """λ as a share of the total weight of the examples."""
 ROUNDS = 8
@@ -61,15 +63,33 @@ class View:
         moved = (spread > STILL * exact.abs().amax(0)) & (spread > STILL * usual)
         spread = spread.where(moved, torch.inf)
         scaled = (exact - centre) / spread
-        values, vectors = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
-        kept = vectors[:, -min(COMPONENTS, len(scaled), features.shape[1]) :]
-        size = values[-kept.shape[1] :].clamp_min(0).mean().sqrt().clamp_min(1e-9)
+        count = min(COMPONENTS, len(scaled), features.shape[1])
+        values, kept = _largest(scaled.T @ scaled / len(scaled), count)
+        size = values.clamp_min(0).mean().sqrt().clamp_min(1e-9)
         return cls(centre, kept / spread[:, None] / size)
 
     def __call__(self, features: Tensor) -> Tensor:
         """(example, feature) → (example, component + 1), the last one constant."""
         seen = (features.double() - self.centre) @ self.basis
         return torch.cat([seen, seen.new_ones(len(seen), 1)], 1)
+
+
+def _largest(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest eigenvalues, ascending, and their vectors (feature, count).
+
+    Of wide features by subspace iteration (Halko et al. 2011, arXiv:0909.4061), from the same start
+    at every call: any basis near the leading one will do, and all of them would take much longer.
+    """
+    if len(covariance) < 2 * (count + MARGIN):
+        values, vectors = torch.linalg.eigh(covariance)
+        return values[-count:], vectors[:, -count:]
+    start = torch.Generator().manual_seed(0)
+    shape = (len(covariance), count + MARGIN)
+    basis = torch.randn(shape, generator=start, dtype=covariance.dtype)
+    for _ in range(ITERATIONS):
+        basis, _ = torch.linalg.qr(covariance @ basis)
+    values, turn = torch.linalg.eigh(basis.T @ covariance @ basis)
+    return values[-count:], (basis @ turn)[:, -count:]
 
 
 @dataclass(frozen=True, eq=False)
