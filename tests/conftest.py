@@ -58,7 +58,7 @@ def city() -> Callable[..., SensorFrame]:
 
 @pytest.fixture
 def weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights of the workshop, where they are."""
+    """Weights beside the checkout, where they are."""
     if WEIGHTS.is_dir():
         folders = [str(WEIGHTS), os.environ.get("CITYTUNE_WEIGHTS", "")]
         monkeypatch.setenv("CITYTUNE_WEIGHTS", os.pathsep.join(folders))
