@@ -29,7 +29,7 @@ ENOUGH_DAYS = 2.0
 
 SEASON_WIDER = 1.5
 """How much wider intervals are in a holiday season: errors were 1.2 times as large as before it in
-the geometric mean of 40 of them, twice as large in a quarter."""
+the geometric mean of 40 of them, and over twice as large in one of five."""
 
 
 class Prediction(NamedTuple):
