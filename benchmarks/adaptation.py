@@ -7,6 +7,10 @@ and LightGBM. Errors are mean absolute errors in the unit of the data, over what
 
     python benchmarks/adaptation.py                          every set, 28 days
     python benchmarks/adaptation.py --days 7 28 90 --sets norway metro --known-ahead
+    python benchmarks/adaptation.py --sets exam --backbone ttm-r2 lags --no-boosting
+
+`--sets exam` are those of `exam.py`, which no weights of ours have seen. Several backbones play the
+same todays, and the first is then compared with each of the others.
 """
 
 from __future__ import annotations
@@ -23,16 +27,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from exam import EXAM
 from sets import CITIES, DATA, City, past_days, read
+
+import citytune as ct
+from citytune.backbones import load_backbone
+from citytune.frame import SensorFrame
 
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
 RIVALS = ("zero_shot", "naive", "boosting")
 HORIZON = 48
 CONTEXT = 512
+COARSE = 6
+"""Steps a day below which a week is forecast, of the four weeks after."""
 
 
-def trial(job: tuple[City, int, int, argparse.Namespace]) -> dict[str, Any]:
-    """One set, one amount of history, one today."""
+def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]]:
+    """One set, one amount of history, one today: what each backbone makes of it."""
     import torch
 
     from citytune.evaluation import baselines, coverage, mae
@@ -42,33 +53,38 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> dict[str, Any]:
     torch.set_num_threads(1)
     frame = read(city, known_ahead=options.known_ahead)
     day = frame.clock.steps_per_day
+    horizon, after = (HORIZON, 7) if day >= COARSE else (7 * day, 28)
     before = 0 if options.cold else CONTEXT
     first = max(0, today - days * day - before)
-    frame, today = frame.since(first).until(today + 7 * day - first), today - first
-    origins = list(range(today, len(frame) - HORIZON + 1, max(1, day // 4)))
-    actual = frame.values[np.array(origins)[:, None] + np.arange(HORIZON)]
-    found: dict[str, Any] = {"set": city.name, "domain": city.domain, "days": days}
+    frame, today = frame.since(first).until(today + after * day - first), today - first
+    origins = list(range(today, len(frame) - horizon + 1, max(1, day // 4)))
+    actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
+    rivals = (*NAIVE, *(() if options.no_boosting else ("boosting",)))
+    simple = {name: mae(actual, baselines[name](frame, origins, horizon, today)) for name in rivals}
 
-    def fit(strategy: str) -> Any:
-        return fit_model(
-            frame.until(today),
-            horizon=HORIZON,
-            backbone=options.backbone,
-            strategy=strategy,
-            caution=options.caution,
-        )
+    def play(backbone: str) -> dict[str, Any]:
+        def fit(strategy: str) -> Any:
+            return fit_model(
+                frame.until(today),
+                horizon=horizon,
+                backbone=backbone,
+                strategy=strategy,
+                caution=options.caution,
+            )
 
-    started = time.perf_counter()
-    tuned = fit("blend")
-    found["fit_s"] = time.perf_counter() - started
-    said = tuned.predict(frame, origins)
-    low, high = said.quantiles[..., LEVELS.index(0.05)], said.quantiles[..., LEVELS.index(0.95)]
-    found["coverage"] = coverage(actual, low, high)
-    found["tuned"] = mae(actual, said.mean)
-    found["zero-shot"] = mae(actual, fit("zero-shot").predict(frame, origins).mean)
-    for name in (*NAIVE, *(() if options.no_boosting else ("boosting",))):
-        found[name] = mae(actual, baselines[name](frame, origins, HORIZON, today))
-    return found
+        found: dict[str, Any] = {"set": city.name, "domain": city.domain, "days": days}
+        found["backbone"] = backbone
+        started = time.perf_counter()
+        tuned = fit("blend")
+        found["fit_s"] = time.perf_counter() - started
+        said = tuned.predict(frame, origins)
+        low, high = said.quantiles[..., LEVELS.index(0.05)], said.quantiles[..., LEVELS.index(0.95)]
+        found["coverage"] = coverage(actual, low, high)
+        found["tuned"] = mae(actual, said.mean)
+        found["zero-shot"] = mae(actual, fit("zero-shot").predict(frame, origins).mean)
+        return found | simple
+
+    return [play(backbone) for backbone in options.backbone]
 
 
 def geometric(ratios: list[float]) -> float:
@@ -88,7 +104,9 @@ def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
         "set": trials[0]["set"],
         "domain": trials[0]["domain"],
         "days": trials[0]["days"],
+        "backbone": trials[0]["backbone"],
         "todays": len(trials),
+        "tuned": mean["tuned"],
         "zero_shot": mean["tuned"] / mean["zero-shot"],
         "naive": mean["tuned"] / mean[naive],
         "best_naive": naive,
@@ -100,7 +118,18 @@ def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def show(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
-    """Print the table and a line for each domain."""
+    """Print a table and a line for each domain, for every backbone; then who is better tuned."""
+    names = list(dict.fromkeys(row["backbone"] for row in rows))
+    for name in names:
+        if len(names) > 1:
+            print(f"\n{name}")
+        show_one(*([f for f in found if f["backbone"] == name] for found in (rows, trials)))
+    for rival in names[1:]:
+        compare(rows, names[0], rival)
+
+
+def show_one(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
+    """Print the table of one backbone and a line for each domain."""
     heading = "days todays  /zero-shot  /best naive                    /LightGBM  worst  cover  s"
     print(f"\n{'set':28s} {heading}")
     for r in rows:
@@ -127,15 +156,64 @@ def show(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
             f"of {len(ratios)} todays at {days} days, {worse:.1%} are worse than zero-shot by over "
             f"2 %, {bad:.1%} by over 5 %"
         )
+        ratios = [r["zero_shot"] for r in rows if r["days"] == days]
+        worse = sum(ratio > 1.01 for ratio in ratios)
+        print(f"of {len(ratios)} sets at {days} days, {worse} are worse than zero-shot by over 1 %")
+
+
+def compare(rows: list[dict[str, Any]], name: str, rival: str) -> None:
+    """Print the error of one backbone, tuned, over that of another, on the same todays."""
+    tuned = {(row["backbone"], row["set"], row["days"]): row["tuned"] for row in rows}
+    print(f"\ntuned {name} / tuned {rival}")
+    for days in sorted({row["days"] for row in rows}):
+        own = [row for row in rows if row["backbone"] == name and row["days"] == days]
+        ratios = {row["set"]: row["tuned"] / tuned[rival, row["set"], days] for row in own}
+        for place, ratio in ratios.items():
+            print(f"{place:30s} {days:4d} days {ratio:7.3f}")
+        for domain in ("traffic", "energy", "air"):
+            some = [ratios[row["set"]] for row in own if row["domain"] == domain]
+            if some:
+                print(f"{domain:30s} {days:4d} days {geometric(some):7.3f}")
+        print(f"{'geometric mean':30s} {days:4d} days {geometric([*ratios.values()]):7.3f}")
+
+
+def chosen(options: argparse.Namespace) -> list[City]:
+    """The sets asked for."""
+    exam = "exam" in options.sets
+    parts = [part for part in options.sets if part != "exam"]
+    cities = [c for c in (EXAM if exam else CITIES) if not parts or any(p in c.name for p in parts)]
+    if options.known_ahead:
+        return [city for city in cities if city.covariates]
+    # The same sensors as beijing_multisite_pm25, beside their weather.
+    return [city for city in cities if city.name != "beijing_multisite"]
+
+
+def todays(frame: SensorFrame, days: int, options: argparse.Namespace) -> list[int]:
+    """Rows that play today, with a context before their history where the set is long enough."""
+    found = past_days(frame, days, CONTEXT, options.todays)
+    return found or past_days(frame, days, 0, options.todays)
+
+
+def usable(names: list[str]) -> list[str]:
+    """The backbones that are here; of the others it is said why not."""
+    found = []
+    for name in names:
+        try:
+            found.append(load_backbone(name).card.name)
+        except ct.InputError as error:
+            print(f"{name} is left out: {error}")
+    return found
 
 
 def main() -> None:
     """Run the trials asked for, two at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="*", default=[], help="parts of names; all by default")
+    parser.add_argument(
+        "--sets", nargs="*", default=[], help="parts of names; `exam` for those of exam.py"
+    )
     parser.add_argument("--days", nargs="*", type=int, default=[28])
     parser.add_argument("--todays", type=int, help="how many per set; 6 to 12 by default")
-    parser.add_argument("--backbone", default="ttm-r2")
+    parser.add_argument("--backbone", nargs="+", default=["ttm-r2"])
     parser.add_argument("--cold", action="store_true", help="a new sensor: no context before")
     parser.add_argument("--caution", type=float, default=2.0)
     parser.add_argument("--known-ahead", action="store_true", help="with weather where there is")
@@ -145,33 +223,33 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
+    options.backbone = usable(options.backbone)
+    if not options.backbone:
+        raise SystemExit("no backbone is left to tune")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     rows, trials = [], []
     workers = get_context("spawn")  # a forked process hangs on the threads of polars
     with ProcessPoolExecutor(options.jobs, mp_context=workers) as pool:
-        for city in CITIES:
-            if options.sets and not any(part in city.name for part in options.sets):
-                continue
-            if city.sensor is not None and not options.known_ahead:
-                continue  # the same sensors as beijing_multisite_pm25
-            if options.known_ahead and not city.covariates:
-                continue
+        for city in chosen(options):
             frame = read(city, known_ahead=options.known_ahead)
-            by_days: dict[int, list[dict[str, Any]]] = defaultdict(list)
+            groups: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
             jobs = [
                 (city, days, today, options)
                 for days in options.days
-                for today in past_days(frame, days, CONTEXT, options.todays)
+                for today in todays(frame, days, options)
             ]
-            for found in pool.map(trial, jobs):
-                by_days[found["days"]].append(found)
-                trials.append(found)
-                if options.out:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(found) + "\n")
-            for some in by_days.values():
-                rows.append(row_of(some))
+            if not jobs:
+                print(f"{city.name} is left out: too short, or too little of it was measured")
+            for some in pool.map(trial, jobs):
+                trials += some
+                for found in some:
+                    groups[found["days"], found["backbone"]].append(found)
+                    if options.out:
+                        with options.out.open("a") as file:
+                            file.write(json.dumps(found) + "\n")
+            for group in groups.values():
+                rows.append(row_of(group))
                 print(rows[-1], flush=True)
     show(rows, trials)
 

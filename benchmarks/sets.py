@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 import citytune as ct
 from citytune.frame import SensorFrame
@@ -22,7 +23,9 @@ class City:
 
     name: str
     domain: str
-    country: str
+    country: str | None
+    file: str = ""
+    """In the folder of its domain; by default the name and `.parquet`."""
     target: str | tuple[str, ...] | None = None
     sensor: str | None = None
     covariates: tuple[str, ...] = ()
@@ -31,6 +34,8 @@ class City:
     """Take all columns that begin so."""
     quantity: str | None = None
     timezone: str | None = None
+    utc: bool = False
+    """The times of the file are UTC, and not those of `timezone`."""
 
 
 CITIES = (
@@ -92,9 +97,9 @@ CITIES = (
 @lru_cache(maxsize=1)
 def read(city: City, *, known_ahead: bool) -> SensorFrame:
     """The set as a frame of at most `MOST_SENSORS` sensors, evenly chosen."""
-    path = DATA / city.domain / f"{city.name}.parquet"
+    path = DATA / city.domain / (city.file or f"{city.name}.parquet")
     frame = ct.read(
-        path,
+        _in_utc(path) if city.utc else path,
         target=_targets(city, path),
         sensor=city.sensor,
         covariates=city.covariates if known_ahead else (),
@@ -109,10 +114,13 @@ def read(city: City, *, known_ahead: bool) -> SensorFrame:
     return replace(frame.select(names), source=city.name)
 
 
+def _in_utc(path: Path) -> pl.DataFrame:
+    """The table of a file whose times are UTC and do not say so."""
+    return pl.read_parquet(path).with_columns(pl.col("timestamp").dt.replace_time_zone("UTC"))
+
+
 def _targets(city: City, path: Path) -> str | list[str] | None:
     if city.prefix:
-        import polars as pl
-
         return [name for name in pl.read_parquet_schema(path) if name.startswith(city.prefix)]
     return list(city.target) if isinstance(city.target, tuple) else city.target
 

@@ -1,0 +1,1 @@
+"""Make a new backbone from many cities' series."""

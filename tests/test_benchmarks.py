@@ -1,0 +1,179 @@
+"""The promise: the benchmarks measure everyone on the same windows, and let nobody see ahead."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import Tensor, nn
+
+from citytune.backbones import Card, Past, load_backbone
+from citytune.windows import Examples, History
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+CARD = Card(
+    name="yesterday",
+    title="Repeats the last day",
+    parameters=0,
+    context=48,
+    horizon=30,
+    features=1,
+    licence="Apache-2.0",
+    trained_on="nothing",
+    source="a test",
+)
+
+
+class Yesterday:
+    """A network that repeats the last day, between 90 and 110 % of it."""
+
+    card = CARD
+    levels = tuple(np.arange(1, 20) / 20)  # 0.15000000000000002 and the like
+
+    def features(self, past: Past) -> Tensor:
+        return past.values[:, :1]
+
+    def forecast(self, past: Past, horizon: int) -> Tensor:
+        day = past.values[:, -past.steps_per_day :]
+        return day.repeat(1, -(-horizon // past.steps_per_day))[:, :horizon]
+
+    def quantiles(self, past: Past, horizon: int) -> Tensor:
+        factor = 0.9 + 0.2 * torch.arange(19) / 18
+        return self.forecast(past, horizon)[..., None] * factor
+
+    def blocks(self) -> Sequence[nn.Module]:
+        return ()
+
+
+@pytest.fixture
+def zero_shot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark, with one small set, of which no value is missing, and `Yesterday`."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import sets
+    import zero_shot
+
+    for module in (sets, zero_shot):
+        monkeypatch.setattr(module, "DATA", tmp_path)
+    sets.read.cache_clear()
+    monkeypatch.setattr(zero_shot, "network", lambda name, _: known(name))
+    (tmp_path / "energy").mkdir()
+    table_of_buildings().write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
+    return zero_shot
+
+
+def known(name: str) -> Any:
+    return Yesterday() if name == "yesterday" else load_backbone(name)
+
+
+def table_of_buildings(days: int = 60) -> pl.DataFrame:
+    draw = np.random.default_rng(0)
+    hour = np.arange(24 * days)
+    shape = 20 + 5 * np.sin(2 * np.pi * hour / 24) - 4 * (hour // 24 % 7 >= 5)
+    start = dt.datetime(2016, 1, 4)
+    return pl.DataFrame(
+        {"timestamp": [start + dt.timedelta(hours=int(h)) for h in hour]}
+        | {name: shape * draw.uniform(0.9, 1.1, len(hour)) for name in ("a", "b")}
+    )
+
+
+def test_a_network_that_repeats_yesterday_is_as_good_as_the_naive_day(
+    zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.json"
+    asked = "--sets bdg2 --backbones yesterday --windows 40 --out"
+    zero_shot.main([*asked.split(), str(out)])
+    (row,) = json.loads(out.read_text())
+    found = row["networks"]["yesterday"]
+
+    assert (row["windows"], row["targets"]) == (40, 40 * 24)
+    best = row["naive"][row["best_naive"]]
+    assert best == min(row["naive"][name] for name in zero_shot.NAIVE)
+    assert found["mae"] == pytest.approx(row["naive"]["naive-day"] / best, rel=1e-5)
+    assert found["wql"] < found["mae"]  # a spread of the right size is better than none
+    assert 0.3 < found["coverage"] < 0.8
+    assert "worse than naive by over 1 % on 1 of 1" in capsys.readouterr().out
+
+
+def test_windows_begin_after_28_days_and_nobody_sees_ahead(zero_shot: ModuleType) -> None:
+    from exam import EXAM
+    from sets import read
+
+    frame = read(next(c for c in EXAM if c.name == "bdg2_two_buildings"), known_ahead=False)
+    history = History.of(frame, ahead=24)
+    examples = zero_shot.windows(history, 24, 200)
+    assert len(examples) == 200
+    assert int(examples.origin.min()) >= 28 * 24
+    assert len(examples.origin.unique() % 24) > 100
+    assert set(examples.sensor.tolist()) == {0, 1}
+
+    origin = 40 * 24
+    one = Examples(torch.tensor([0]), torch.tensor([origin]))
+    frame.values[origin:] = 1e6
+    disturbed = History.of(frame, ahead=24)
+    before = zero_shot.ask(Yesterday(), history, one, 24)
+    after = zero_shot.ask(Yesterday(), disturbed, one, 24)
+    np.testing.assert_array_equal(before.point, after.point)
+    for said in zero_shot.naive(frame, one, 24).values():
+        assert said.max() < 100
+    assert zero_shot.last_value(frame, one, 24).max() < 100
+
+
+def test_who_is_not_here_or_cannot_forecast_is_left_out_by_name(
+    zero_shot: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="no backbone is left"):
+        zero_shot.main(["--backbones", "lags", "citytune-bass"])
+    said = capsys.readouterr().out
+    assert "lags is left out: it cannot forecast" in said
+    assert "citytune-bass is left out: no backbone is called" in said
+
+
+def test_the_ett_protocol_has_2785_windows_in_units_of_the_training_months(
+    zero_shot: ModuleType, tmp_path: Path
+) -> None:
+    hour = np.arange(14500)
+    wave = 3 + 2 * np.sin(2 * np.pi * hour / 24)
+    later = np.where(hour < zero_shot.TRAIN, 0.0, 0.5 * (hour // 24 % 2))  # in no training month
+    pl.DataFrame({"date": hour, "HUFL": wave + later}).write_csv(tmp_path / "energy" / "ETTh1.csv")
+    (found,) = zero_shot.ett("ETTh1", {"yesterday": Yesterday()})
+
+    unit = wave[: zero_shot.TRAIN].std()
+    first = np.arange(11520, 14400 - 96 + 1)[:, None]
+    ahead = first + np.arange(96)
+    repeated = wave[ahead] + later[first - 24 + np.arange(96) % 24]
+    error = (repeated - wave[ahead] - later[ahead]) / unit
+    assert found["windows"] == 2785
+    assert found["mse"] == pytest.approx(np.square(error).mean(), rel=1e-4)
+    assert found["mae"] == pytest.approx(np.abs(error).mean(), rel=1e-4)
+
+
+def test_tuned_backbones_play_the_same_todays_and_are_compared(
+    zero_shot: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import adaptation
+    from exam import EXAM
+
+    options = argparse.Namespace(
+        sets=["exam", "bdg2"], known_ahead=False, cold=False, no_boosting=True, caution=2.0,
+        backbone=["lags"], todays=1,
+    )  # fmt: skip
+    (city,) = adaptation.chosen(options)
+    assert city in EXAM
+    found = adaptation.trial((city, 14, 40 * 24, options))
+    row = adaptation.row_of(found)
+    assert row["zero_shot"] == pytest.approx(found[0]["tuned"] / found[0]["zero-shot"])
+
+    other = row | {"backbone": "other", "tuned": 2 * row["tuned"]}
+    adaptation.show([row, other], [*found, found[0] | {"backbone": "other"}])
+    said = capsys.readouterr().out
+    assert "tuned lags / tuned other" in said
+    assert "0.500" in said
