@@ -82,7 +82,8 @@ def put(folder: Path, content: bytes = CONTENT, name: str = "model.bin") -> Path
 def test_the_door_names_what_is_behind_it() -> None:
     assert citytune.backbones.__all__ == sorted(citytune.backbones.__all__)
     assert all(name in vars(citytune.backbones) for name in citytune.backbones.__all__)
-    assert {"efficientnet-lite0", "lags", "resnet50", "ttm-r2"} <= set(shelf())
+    names = {"citytune-base", "efficientnet-lite0", "lags", "resnet50", "ttm-r2"}
+    assert names <= set(shelf())
 
 
 def test_weights_are_found_under_either_name(tmp_path: Path) -> None:

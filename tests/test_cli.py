@@ -416,11 +416,12 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     code, said, err = run("models")
     assert (code, err) == (0, "")
-    for name in ("lags", "efficientnet-lite0", "resnet50", "ttm-r2"):
+    for name in ("citytune-base", "lags", "efficientnet-lite0", "resnet50", "ttm-r2"):
         assert name in said
     rows = {row["name"]: row for row in json.loads(run("models", "--json").out)["models"]}
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
+    assert rows["citytune-base"]["at_hand"] is True  # it comes with the package
     for row in rows.values():
         assert row["at_hand"] or "CITYTUNE_WEIGHTS" in row["how_to_get"]
         assert row["licence"]
@@ -435,11 +436,11 @@ def test_advice_ranks_the_models_at_hand(
     file = hours(days=20)
     code, said, err = run("advise", file, "--horizon", 6)
     assert (code, err) == (0, "")
-    assert "lags" in said
-    assert "efficientnet-lite0" in said
+    names = ("citytune-base", "efficientnet-lite0", "lags")
+    assert all(name in said for name in names)
     code, said, _ = run("advise", file, "--horizon", 6, "--json")
     assert code == 0
-    assert json.loads(said)["best"] in ("lags", "efficientnet-lite0")
+    assert json.loads(said)["best"] in names
 
 
 def test_nothing_but_results_is_said_where_no_terminal_is(

@@ -17,7 +17,7 @@ BUSY = 3.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["ttm-r2", "lags", "efficientnet-lite0"])
+@pytest.mark.parametrize("backbone", ["citytune-base", "ttm-r2", "lags", "efficientnet-lite0"])
 def test_a_month_of_hours_from_24_sensors_is_tuned_in_ten_seconds(
     backbone: str, weights: None, city: Callable[..., SensorFrame]
 ) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from citytune.backbones import at_hand, load_backbone, missing
+from citytune.backbones import at_hand, load_backbone, missing, shelf
 from citytune.forecasting import Forecast, TunedModel, fit_model, load
 from citytune.frame import Quantity, SensorFrame
 from citytune.tuning import strategies
 
-BACKBONES = ("lags", "efficientnet-lite0", "ttm-r2")
+BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
 STRATEGIES = ("zero-shot", "blend", "head", "head-sgd")
 HORIZON = 24
 PERCENT = Quantity("load", "%", low=0, high=60, domain="energy")
@@ -236,7 +236,7 @@ def test_the_hour_of_the_day_is_kept_where_the_clocks_change(
     make = functools.partial(
         city, 1, start=start, steps_per_day=96, gaps=0.0, turn=0.0, country=None
     )
-    strategy = "blend" if backbone == "ttm-r2" else "zero-shot"
+    strategy = "zero-shot" if shelf()[backbone].horizon is None else "blend"
     frame, horizon = make(days=21, noise=0.02), 2 * 96
     model = fit_model(frame, horizon=horizon, backbone=backbone, strategy=strategy)
     actual = make(days=23, noise=0.0).values[-horizon:]

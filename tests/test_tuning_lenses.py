@@ -115,6 +115,7 @@ def test_hourly_means_are_asked_only_on_a_fine_clock() -> None:
     assert "coarse" not in experts_of(card, 24)
     assert "coarse" in experts_of(card, 96)
     assert set(LENSES) <= set(experts_of(card, 288))
+    assert "coarse" not in experts_of(shelf()["citytune-base"], 288)  # it sees weeks by itself
     assert not set(LENSES) & set(experts_of(shelf()["lags"], 288))
 
 
@@ -167,6 +168,25 @@ def test_a_very_long_horizon_is_asked_at_block_means(city: City) -> None:
     torch.testing.assert_close(blocks, expected.expand(2, -1))
 
 
+@pytest.mark.parametrize("horizon", [192, 205, 290, 480])
+def test_blocks_of_a_very_long_horizon_fill_the_day_and_keep_their_calendar(
+    city: City, horizon: int
+) -> None:
+    """And what was measured: a network that knows the hour must be asked about the right one."""
+    frame, backbone = city(1, 60, gaps=0.3), Echo()
+    says(frame, len(frame), horizon, backbone)
+    first = backbone.seen[0]
+    every = 24 // first.steps_per_day
+    assert every * first.steps_per_day == 24
+    cal = frame.calendar(0, len(frame) + horizon)
+    begin = len(frame) - every * first.values.shape[1]
+    when = begin + every * np.arange(first.calendar.shape[1])
+    expected = np.stack([cal.slot[when] / 24, cal.weekday[when], cal.holiday[when]], 1)
+    torch.testing.assert_close(first.calendar[0], torch.from_numpy(expected).float())
+    known = ~np.isnan(frame.values[begin:, 0]).reshape(-1, every)
+    assert first.measured[0].tolist() == known.any(1).tolist()
+
+
 def test_means_are_aligned_to_the_origin() -> None:
     assert _means(torch.arange(7.0)[None], 3).tolist() == [[2.0, 5.0]]
 
@@ -195,7 +215,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("clock", LATE)
-@pytest.mark.parametrize("name", ["echo", "ttm-r2"])
+@pytest.mark.parametrize("name", ["echo", "citytune-base", "ttm-r2"])
 def test_no_expert_looks_ahead(city: City, weights: None, clock: str, name: str) -> None:
     if name != "echo" and name not in at_hand():
         pytest.skip(missing()[name])

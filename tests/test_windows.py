@@ -19,6 +19,7 @@ from citytune.windows import (
     all_sensors,
     choose_examples,
     cut_future,
+    cut_measured,
     cut_past,
     fill_causally,
     purged_folds,
@@ -298,6 +299,31 @@ def test_what_lies_before_the_first_step_repeats_it_and_beyond_the_last_is_missi
     beyond = Examples(torch.tensor([0]), torch.tensor([5]))
     assert cut_future(series, beyond, 2).isnan().all()
     assert cut_past(series, beyond, 2).tolist() == [[4.0, 5.0]]
+
+
+def test_what_lies_before_the_first_step_was_not_measured():
+    """However it is filled: the repeated first day is shown, and known to be made up."""
+    known = torch.tensor([[True, False, True, True, True], [True] * 5])
+    examples = Examples(torch.tensor([0, 1, 0, 1, 0]), torch.tensor([3, 3, 5, 0, 1]))
+    assert cut_measured(known, examples, 4).tolist() == [
+        [False, True, False, True],
+        [False, True, True, True],
+        [False, True, True, True],
+        [False] * 4,
+        [False, False, False, True],
+    ]
+
+
+def test_measured_tells_the_values_of_a_window_from_its_filled_ones():
+    values = np.random.default_rng(2).normal(size=(90, 2))
+    values[np.random.default_rng(3).random(values.shape) < 0.3] = np.nan
+    history = history_of(values)
+    examples = all_sensors(history, torch.tensor([10, 48, 90]))
+    measured = cut_measured(~history.raw.isnan(), examples, 48)
+    assert measured.shape == (6, 48)
+    for i, (sensor, origin) in enumerate(zip(*map(torch.Tensor.tolist, examples), strict=True)):
+        expected = [t >= 0 and not np.isnan(values[t, sensor]) for t in range(origin - 48, origin)]
+        assert measured[i].tolist() == expected
 
 
 def test_a_disturbed_future_changes_no_past():

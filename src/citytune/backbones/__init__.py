@@ -6,6 +6,7 @@ entry point of the group `citytune.backbones` that names a function calling `reg
 """
 
 from citytune.backbones import (  # noqa: F401 - importing them puts them on the shelf
+    _city,
     _efficientnet,
     _lags,
     _resnet,

@@ -21,7 +21,6 @@ from citytune.backbones._city_view import (
     PATCH,
     RECENT,
     RELATION,
-    ROWS,
     WHEN,
     View,
 )
@@ -159,11 +158,9 @@ class CityNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
 
     def parts(self) -> list[nn.Module]:
-        """The network's parts in depth order."""
-        embeddings = nn.ModuleList([self.weeks, self.recent, self.ahead, self.clock, self.notes])
-        like = nn.ModuleList([self.first, self.heard])
-        end = nn.ModuleList([self.last, self.norm, self.trust, self.fade, self.mend])
-        return [embeddings, like, *self.layers, end]
+        """The network's parts in depth order: all but `place`, which no part owns."""
+        seen = [self.notes, self.clock, self.ahead, self.first, self.heard, self.weeks, self.recent]
+        return [*seen, *self.layers, self.last, self.norm, self.trust, self.fade, self.mend]
 
     def states(self, view: View) -> tuple[Tensor, Tensor]:
         """State of now and of every patch ahead (example, 1 + patch, width); notes on candidates.

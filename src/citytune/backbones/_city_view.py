@@ -74,7 +74,7 @@ def look(past: Past, horizon: int) -> View:
     measured = known.unflatten(1, (ROWS, period))
     weight = adaptive_avg_pool1d(measured, GRID)
     condensed = adaptive_avg_pool1d(rows, GRID) / weight.clamp_min(1e-6)
-    weeks = torch.stack([condensed, weight], 2).reshape(len(scaled), 4, -1)
+    weeks = torch.stack([condensed, weight], 2).unflatten(1, (4, 7)).flatten(2)
 
     places = _places(period, patches)
     ago = places.ago  # (patch, row), in rows
@@ -161,7 +161,10 @@ def _fit_calendar(past: Past, context: int, ahead: int) -> Tensor:
 
 
 def _standardise(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Windows around the mean of what was measured, by its spread; 0 where nothing was."""
+    """Windows around the mean of what was measured, by its spread; 0 where nothing was.
+
+    A constant has no unit to be unsure in: its spread is 0, and its forecast the constant.
+    """
     exact = values.double()
     if not bool(exact.isfinite().all()):
         raise ValueError("a window holds NaN or infinite values; fill its gaps before showing it")
@@ -171,8 +174,8 @@ def _standardise(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]
     around = (exact - level) * weight
     spread = (around.square().sum(1, keepdim=True) / count).sqrt()
     flat = spread <= 1e-6 * (exact * weight).abs().amax(1, keepdim=True)
-    spread = torch.where(flat, torch.ones_like(spread), spread)
-    return torch.where(flat, 0.0, around / spread).float(), level, spread
+    scaled = torch.where(flat, 0.0, around / torch.where(flat, 1.0, spread))
+    return scaled.float(), level, torch.where(flat, 0.0, spread)
 
 
 def _ending(series: Tensor, period: int, span: int) -> Tensor:

@@ -35,6 +35,8 @@ class Card:
     """Longest past it looks at, in steps (of one hour, if `context_days` is set)."""
     context_days: int | None = None
     """Longest past it looks at, in days, if it adapts to the clock; see `context_at`."""
+    most_steps: int = 4032
+    """Longest past it looks at on a fine clock, in steps, if it adapts to the clock."""
     horizon: int | None
     """Steps it forecasts in one pass without tuning; None if it cannot forecast."""
     features: int
@@ -65,7 +67,7 @@ class Card:
 
         A network with a fixed input looks at `context` steps of any clock. One that adapts to
         the clock looks at `context_days` days, fewer on a fine clock (14 of 5 minutes), so that
-        windows stay within 4,032 steps, and half a year where a day has too few steps to show.
+        windows stay within `most_steps`, and half a year where a day has too few steps to show.
 
         >>> card = Card(name="x", title="", parameters=0, context=672, context_days=28,
         ...             horizon=None, features=1, licence="", trained_on="", source="")
@@ -76,7 +78,7 @@ class Card:
             return self.context
         if steps_per_day < COARSE:
             return 182 * steps_per_day
-        return max(2 * steps_per_day, min(self.context_days * steps_per_day, 4032))
+        return max(2 * steps_per_day, min(self.context_days * steps_per_day, self.most_steps))
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import functools
 import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from citytune._errors import MissingWeights
 from citytune._registry import Registry
@@ -45,7 +46,8 @@ def shelf() -> dict[str, Card]:
 def load_backbone(name: str) -> Backbone:
     """The pretrained model called `name`, frozen; made once per process and shared.
 
-    A strategy that moves its weights works on a `copy.deepcopy`.
+    A folder that `citytune pretrain` wrote may be named by its path. A strategy that moves the
+    weights works on a `copy.deepcopy`.
 
     Raises:
         UnknownName: nobody knows it; the nearest name is suggested.
@@ -55,7 +57,16 @@ def load_backbone(name: str) -> Backbone:
     309
     """
     _load_plugins()
-    return _make(name)
+    return _make(name_of(name))
+
+
+def name_of(name: str) -> str:
+    """The name on the shelf of a backbone named by its name or by its folder."""
+    if name in shelf() or not Path(name).expanduser().is_dir():
+        return name
+    from citytune.backbones._city import open_folder
+
+    return open_folder(Path(name)).name
 
 
 def at_hand() -> list[str]:

@@ -11,6 +11,7 @@ from citytune.cli._check import check
 from citytune.cli._demo import demo
 from citytune.cli._forecast import forecast
 from citytune.cli._models import models
+from citytune.cli._pretrain import pretrain
 from citytune.cli._score import score
 from citytune.cli._tune import tune
 
@@ -61,5 +62,5 @@ def citytune(
     """
 
 
-for command in (demo, check, advise, tune, forecast, score, models):
+for command in (demo, check, advise, tune, forecast, score, models, pretrain):
     app.command()(command)

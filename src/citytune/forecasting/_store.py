@@ -16,6 +16,7 @@ from torch import Tensor
 
 from citytune._errors import InputError, MissingWeights, RunError
 from citytune.backbones import Card, shelf
+from citytune.backbones._shelf import name_of
 from citytune.forecasting._model import TunedModel
 from citytune.frame import Clock, Quantity
 from citytune.tuning import Conformal, Head, KnownAhead, Mixture, Tuned, Usual, View
@@ -206,14 +207,37 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
 
 
 def _card(facts: dict[str, Any]) -> Card:
-    """The card as it was saved, if its backbone is still known."""
-    if facts["name"] not in shelf():
+    """The card as it was saved, if its backbone is still known, or the folder it was made in."""
+    lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+    card = Card(**(facts | lists))
+    own = [folder for folder in map(Path, card.folders) if folder.is_absolute()]
+    if card.name not in shelf():
+        _bring(card, own)
+    if own and card.sha256 != shelf()[card.name].sha256:
+        raise RunError(
+            f"the model was tuned from other weights of backbone {card.name!r} than those in "
+            f"{own[0]} now; bring those back, or tune anew"
+        )
+    return card
+
+
+def _bring(card: Card, own: list[Path]) -> None:
+    """Put a backbone that was made by `citytune pretrain` on the shelf again."""
+    if not own:
         raise MissingWeights(
-            f"the model was tuned from backbone {facts['name']!r}, which is not known here; "
+            f"the model was tuned from backbone {card.name!r}, which is not known here; "
             "install the package that brings it"
         )
-    lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-    return Card(**(facts | lists))
+    if not own[0].is_dir():
+        raise MissingWeights(
+            f"the model was tuned from backbone {card.name!r} in {own[0]}, which is not there any "
+            "more; bring that folder back, or tune anew from another backbone"
+        )
+    if (found := name_of(str(own[0]))) != card.name:
+        raise MissingWeights(
+            f"the model was tuned from backbone {card.name!r} in {own[0]}, which now holds "
+            f"{found!r}; bring that folder back, or tune anew"
+        )
 
 
 def _dial(penalty: float | None) -> float:

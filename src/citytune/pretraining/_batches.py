@@ -75,11 +75,13 @@ class Sampler:
         invent = float(torch.rand((), generator=chance)) < self.synthetic
         context, horizon = ROWS * period_of(steps_per_day), patches * PATCH
         count = max(16, min(self.tokens // (12 + patches), self.values // (context + horizon)))
-        if invent or not group:
-            windows, calendar = synthesise(count, context, horizon, steps_per_day, chance)
-        else:
-            windows, calendar = self._draw(group, count, context, horizon, chance)
-        return self._finish(windows, calendar, context, steps_per_day, chance)
+        if group and not invent:
+            drawn = self._draw(group, count, context, horizon, chance)
+            batch = self._finish(*drawn, context, steps_per_day, chance)
+            if len(batch.future):  # else nothing was measured in any of the windows
+                return batch
+        made = synthesise(count, context, horizon, steps_per_day, chance)
+        return self._finish(*made, context, steps_per_day, chance)
 
     def _clocks(self) -> dict[int, float]:
         there = {one.steps_per_day for one in self.sources}

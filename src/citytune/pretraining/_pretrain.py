@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from citytune._errors import InputError
 from citytune.backbones._city_network import LEVELS, CityNetwork
 from citytune.backbones._city_view import View, look
 from citytune.pretraining._batches import Sampler
@@ -41,7 +44,9 @@ class Mark:
     seconds: float
     """Of this session."""
     score: Score | None
-    """Scores of the averaged weights, at a checkpoint."""
+    """Scores of the averaged weights, at a checkpoint, if there is anything to score on."""
+    saved: bool = False
+    """Whether this is a checkpoint."""
 
 
 class Lesson(NamedTuple):
@@ -107,43 +112,92 @@ def train(
         checkpoint: File kept up to date every `every` steps.
         fingerprint: Of the corpus; a checkpoint of another one is refused.
         weights: Set → how often it is drawn, against 1 of the others of its domain.
-        start: A network to go on from instead of fresh weights.
+        start: A network to go on from instead of fresh weights; it is not moved itself.
         every: Steps between checkpoints and scores.
         compiled: Whether to compile the network first (a minute, then half as fast again).
         precision: "bf16", "no", or "auto": bfloat16 where the hardware multiplies in it.
         tell: Called at every checkpoint, and every tenth step in between without a score.
 
     Raises:
-        RunError: the checkpoint is of another recipe, corpus or version, or damaged.
+        RunError: the checkpoint is of another recipe, corpus, start or version, or damaged.
+        InputError: this machine, or what was done before in this process, forbids the precision.
     """
-    precision = best_precision() if precision == "auto" else precision
-    machine = Accelerator(mixed_precision=precision)
+    machine = machine_for(precision)
     torch.manual_seed(recipe.seed)
-    network = start or CityNetwork(recipe.width, recipe.layers, recipe.heads)
+    network = _network(start, recipe)
     average = copy.deepcopy(network).to(machine.device)
     optimisers = optimisers_of(network, recipe)
-    saved = Checkpoint(checkpoint, recipe, fingerprint)
+    weights = dict(weights or {})
+    origin = "" if start is None else digest(start)
+    saved = Checkpoint(checkpoint, recipe, fingerprint, weights, origin)
     begun = saved.load(network, average, optimisers)
     if compiled:
         network.compile(dynamic=True)
     model, *optimisers = machine.prepare(network, *optimisers)
     first, whole = split(sources, recipe.held)
     examiner = Examiner(whole, recipe.held)
-    sampler = Sampler(first, recipe.seed, recipe.synthetic, recipe.tokens, weights=weights or {})
+    sampler = Sampler(first, recipe.seed, recipe.synthetic, recipe.tokens, weights=weights)
     loss, windows, began = begun.loss, 0, perf_counter()
     for step, lesson in _lessons(sampler, begun.step, recipe.steps, machine):
         found = _step(model, optimisers, lesson, recipe.rate_at(step), machine)
         _follow(average, network, min(recipe.average, (step + 1) / (step + 10)))
-        loss = found if step == 0 else 0.99 * loss + 0.01 * found
+        loss = _running(loss, found, step)
         windows += len(lesson.future) * machine.num_processes
         done = step + 1
         at_rest = done % every == 0 or done == recipe.steps
         if at_rest and machine.is_main_process:
             saved.save(done, loss, network, average, optimisers)
         if tell is not None and machine.is_main_process and (at_rest or done % 10 == 0):
-            score = examiner.score(average) if at_rest else None
-            tell(Mark(done, loss, windows, perf_counter() - began, score))
+            score = examiner.score(_asked(average, machine)) if at_rest else None
+            tell(Mark(done, loss, windows, perf_counter() - began, score, at_rest))
     return average.cpu()
+
+
+def machine_for(precision: str) -> Accelerator:
+    """Where to train: this process alone, or among those that were started with it.
+
+    Raises:
+        InputError: this machine, or what was done before in this process, forbids the precision.
+    """
+    precision = best_precision() if precision == "auto" else precision
+    try:
+        return Accelerator(mixed_precision=precision)
+    except ValueError as error:
+        raise InputError(
+            f"precision {precision!r} cannot be used here ({error}): leave it to 'auto'"
+        ) from error
+
+
+def digest(network: CityNetwork) -> str:
+    """SHA-256 over the weights."""
+    found = hashlib.sha256()
+    for weight in network.state_dict().values():
+        found.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def _network(start: CityNetwork | None, recipe: Recipe) -> CityNetwork:
+    """Fresh weights, or a copy of `start` that is free to move."""
+    if start is None:
+        return CityNetwork(recipe.width, recipe.layers, recipe.heads)
+    return copy.deepcopy(start).requires_grad_(True).train()
+
+
+def _on(view: View, machine: Accelerator) -> View:
+    """The view where the network is; in float32, as not every device knows more."""
+    return View(*(part.to(machine.device, torch.float32) for part in view))
+
+
+def _asked(network: CityNetwork, machine: Accelerator) -> Callable[[View], Tensor]:
+    """The network as something asked and answering in plain memory."""
+    return lambda view: network(_on(view, machine)).cpu()
+
+
+def _running(loss: float, found: float, step: int) -> float:
+    """The running mean of losses; one that is no number does not spoil it."""
+    if not math.isfinite(found):
+        return loss
+    return found if step == 0 else 0.99 * loss + 0.01 * found
 
 
 def _lessons(
@@ -154,9 +208,7 @@ def _lessons(
     def make(step: int) -> Lesson:
         batch = sampler.batch(step * machine.num_processes + machine.process_index)
         view = look(batch.past, batch.future.shape[1])
-        return Lesson(
-            View(*(part.to(machine.device) for part in view)), batch.future.to(machine.device)
-        )
+        return Lesson(_on(view, machine), batch.future.to(machine.device))
 
     with ThreadPoolExecutor(1) as pool:
         coming = [pool.submit(make, step) for step in range(begin, min(begin + AHEAD, end))]
@@ -191,13 +243,11 @@ def _step(
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, memory: float) -> None:
     """Move the averaged weights a little towards the newest."""
-    torch._foreach_lerp_(  # noqa: SLF001 - torch's own optimisers call it so
-        list(average.parameters()), list(network.parameters()), 1 - memory
-    )
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - memory)
 
 
 def best_precision() -> str:
-    """ "bf16" where products in it are faster than in float32, else "no"."""
+    """Whether products in bfloat16 are faster here than in float32: "bf16" or "no"."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     return "bf16" if torch.cpu._is_amx_tile_supported() else "no"  # noqa: SLF001

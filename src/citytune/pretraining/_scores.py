@@ -139,5 +139,5 @@ def _ago(windows: Tensor, context: int, horizon: int, back: int) -> Tensor:
 
 
 def _geometric(values: Iterable[float]) -> float:
-    logs = [math.log(value) for value in values]
+    logs = [math.log(max(value, 1e-9)) for value in values]
     return math.exp(sum(logs) / len(logs))

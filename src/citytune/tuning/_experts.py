@@ -10,7 +10,7 @@ from torch import Tensor
 from citytune.backbones import Backbone, Card, Past
 from citytune.tuning._lenses import FINE, LENSES, Shown, calendar_of
 from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, cut_past
+from citytune.windows import Examples, cut_measured, cut_past
 
 BATCH = 1024
 """Windows asked at a time."""
@@ -42,7 +42,8 @@ def experts_of(card: Card, steps_per_day: int) -> tuple[str, ...]:
     """Names of the experts that need no fitting: lenses of a model that forecasts, and rules."""
     if card.horizon is None:
         return SEASONAL
-    lenses = [name for name in LENSES if name != "coarse" or steps_per_day >= FINE]
+    far = card.context_days is None  # a model that adapts to the clock sees far by itself
+    lenses = [name for name in LENSES if name != "coarse" or (far and steps_per_day >= FINE)]
     return (*lenses, *SEASONAL)
 
 
@@ -80,7 +81,7 @@ def features(
         some = examples.pick(chunk)
         past = Past(
             cut_past(history.filled, some, context, period=history.steps_per_day),
-            cut_past(seasonal.known, some, context),
+            cut_measured(seasonal.known, some, context),
             calendar_of(history, some, context, horizon),
             history.steps_per_day,
         )

@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 
 from citytune.backbones import Backbone, Past
 from citytune.tuning._seasonal import Seasonal
-from citytune.windows import Examples, History, cut_past
+from citytune.windows import Examples, History, cut_measured, cut_past
 
 HEADROOM = 0.7
 """How far, in asinh units, a forecast may rise above the context's maximum."""
@@ -58,7 +58,7 @@ class Shown:
     @cached_property
     def measured(self) -> Tensor:
         """(example, context) bool: False where `past` was filled."""
-        return cut_past(self.seasonal.known, self.examples, self.context)
+        return cut_measured(self.seasonal.known, self.examples, self.context)
 
     @cached_property
     def calendar(self) -> Tensor:
@@ -90,10 +90,17 @@ class Shown:
 
 
 def calendar_of(history: History, examples: Examples, context: int, horizon: int) -> Tensor:
-    """(example, context + horizon, 3): day fraction, weekday, holiday of every step."""
-    when = (examples.origin[:, None] + torch.arange(-context, horizon)).clamp_min(0)
-    parts = (history.slot / history.steps_per_day, history.weekday, history.holiday)
-    return torch.stack([part[when].float() for part in parts], dim=-1)
+    """(example, context + horizon, 3): day fraction, weekday, holiday of every step.
+
+    Before the history's first step the clock runs on backwards, and nothing is known of holidays.
+    """
+    steps = history.steps_per_day
+    when = examples.origin[:, None] + torch.arange(-context, horizon)
+    known = when.clamp_min(0)
+    slot = history.slot[known] + (when - known)
+    weekday = (history.weekday[known] + torch.div(slot, steps, rounding_mode="floor")) % 7
+    holiday = history.holiday[known] & (when >= 0)
+    return torch.stack([(slot % steps) / steps, weekday.float(), holiday.float()], dim=-1)
 
 
 class Squash(NamedTuple):
@@ -172,7 +179,8 @@ def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
     """The frozen model's forecast of `values` (example, context), for the whole horizon.
 
     A horizon longer than the model's own is forecast in passes, each fed with the one before;
-    beyond four passes on a coarser clock, whose block means are spread over their steps.
+    beyond four passes on a coarser clock, with as many steps in every day, whose block means are
+    spread over their steps.
     """
     reach = backbone.card.horizon
     assert reach is not None, "only models that forecast are asked"
@@ -180,11 +188,13 @@ def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
         return _in_passes(
             backbone, values, shown.measured, shown.calendar, shown.horizon, shown.day
         )
-    every = -(-shown.horizon // (PASSES * reach))
+    least = -(-shown.horizon // (PASSES * reach))
+    every = next((n for n in range(least, shown.day) if shown.day % n == 0), least)
     wide = _means(values, every)
-    steps = -(-shown.horizon // every)
-    calendar = shown.calendar.new_zeros(len(wide), wide.shape[1] + steps, 3)
-    known = torch.ones_like(wide, dtype=torch.bool)
+    start = shown.context % every  # blocks are aligned to the origin
+    known = shown.measured[:, start:].unflatten(1, (-1, every)).any(-1)
+    calendar = shown.calendar[:, start::every]
+    steps = calendar.shape[1] - wide.shape[1]
     ahead = _in_passes(backbone, wide, known, calendar, steps, max(1, shown.day // every))
     return ahead.repeat_interleave(every, 1)[:, : shown.horizon]
 

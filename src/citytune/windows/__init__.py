@@ -1,6 +1,13 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
-from citytune.windows._examples import Examples, all_sensors, choose_examples, cut_future, cut_past
+from citytune.windows._examples import (
+    Examples,
+    all_sensors,
+    choose_examples,
+    cut_future,
+    cut_measured,
+    cut_past,
+)
 from citytune.windows._history import History, fill_causally
 from citytune.windows._scale import Scale
 from citytune.windows._spec import WindowSpec
@@ -15,6 +22,7 @@ __all__ = [
     "all_sensors",
     "choose_examples",
     "cut_future",
+    "cut_measured",
     "cut_past",
     "fill_causally",
     "purged_folds",

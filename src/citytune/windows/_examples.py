@@ -92,6 +92,16 @@ def cut_past(series: Tensor, examples: Examples, context: int, *, period: int = 
     return series[examples.sensor[:, None], when]
 
 
+def cut_measured(known: Tensor, examples: Examples, context: int) -> Tensor:
+    """Whether each of the last `context` steps before each origin was measured: (example, context).
+
+    Args:
+        known: (sensor, time) bool. Before its first step nothing was.
+    """
+    there = examples.origin[:, None] + torch.arange(-context, 0) >= 0
+    return cut_past(known, examples, context) & there
+
+
 def cut_future(series: Tensor, examples: Examples, horizon: int) -> Tensor:
     """The `horizon` steps from each origin on: (example, horizon); NaN beyond the last row."""
     when = examples.origin[:, None] + torch.arange(horizon)
