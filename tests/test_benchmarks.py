@@ -177,3 +177,26 @@ def test_tuned_backbones_play_the_same_todays_and_are_compared(
     said = capsys.readouterr().out
     assert "tuned lags / tuned other" in said
     assert "0.500" in said
+
+
+def test_rare_values_are_counted_over_all_days_that_play_today(
+    zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import rare
+    from exam import EXAM
+
+    city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
+    table_of_buildings(110).write_parquet(tmp_path / "energy" / f"{city.name}.parquet")
+    found = rare.trials(city, "top 5%", "lags", 2)
+    assert len(found) == 2
+    alerts = [scores.alerts[0] for scores in found]
+    parts = [rare.chances(scores) for scores in found]
+    assert [len(part.came) for part in parts] == [alert.values for alert in alerts]
+    assert [part.came.sum() for part in parts] == [alert.events for alert in alerts]
+    for part, alert in zip(parts, alerts, strict=True):
+        assert np.square(part.said - part.came).mean() == pytest.approx(alert.brier, rel=1e-5)
+    whole = sum(alert.events for alert in alerts)
+    hits = sum(alert.models["tuned"]["recall"] * alert.events for alert in alerts)
+    assert rare.told(found, "tuned")[1] == pytest.approx(hits / whole)
+    rare.show("two buildings", "top 5%", found, 1.0)
+    assert "came true" in capsys.readouterr().out

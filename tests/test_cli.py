@@ -236,7 +236,7 @@ def test_scores_json_has_the_agreed_form(tuned: Path) -> None:
     found = json.loads((tuned / "run" / "scores.json").read_text(encoding="utf-8"))
     assert list(found) == [
         "format", "quantity", "unit", "freq", "horizon", "sensors", "chosen", "holdout", "models",
-        "seconds",
+        "regions", "alerts", "seconds",
     ]  # fmt: skip
     assert (found["format"], found["unit"], found["freq"]) == (1, "veh/h", "1h")
     assert (found["horizon"], found["sensors"]) == (12, 2)
@@ -252,6 +252,15 @@ def test_scores_json_has_the_agreed_form(tuned: Path) -> None:
     assert all(isinstance(value, float) for value in found["models"]["zero-shot"].values())
     for row in found["models"].values():
         assert list(row) == ["mae", "rmse", "mase", "wql", "coverage_90", "width_90"]
+    assert list(found["regions"]) == ["few", "medium", "many"]
+    for region in found["regions"].values():
+        assert list(region) == ["values", "mae"]
+        assert set(region["mae"]) == set(found["models"])
+    (alert,) = found["alerts"]
+    assert alert["alert"].startswith("top 5 % of ")
+    assert set(alert["thresholds"]) == {"north", "south"}
+    assert set(alert["models"]) == set(found["models"])
+    assert 0 <= alert["models"]["tuned"]["recall"] <= 1
     assert list(found["seconds"]) == ["read", "features", "fit", "forecast", "total"]
     assert all(spent >= 0 for spent in found["seconds"].values())
 
@@ -295,6 +304,59 @@ def test_tuning_says_in_words_how_good_it_is(
     assert "Its 90 % intervals held" in said
     assert f"Written to {out}: report.html, forecast.csv, scores.json, model" in said
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")[:200]
+
+
+def test_alerts_are_answered_in_a_table_and_in_words(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h", "--quantity", "flow")
+    asked = ("--alert", "flow>140", "--alert", "> 5000 veh/h")
+    code, said, err = run("tune", tuned / "loops.csv", "--out", out, *words, *asked)
+    assert (code, err) == (0, "")
+    assert "The tuned model has, where values were rarest, " in said
+    table = said.split("flow > 140 veh/h")[1].splitlines()
+    assert table[0].split("  ")[-1].strip() == "Brier skill"
+    assert table[1].startswith("tuned ")
+    assert "flow > 5000 veh/h: none of the 480 values scored passed it (the highest was " in said
+    found = json.loads((out / "scores.json").read_text("utf-8"))["alerts"]
+    assert [alert["alert"] for alert in found] == ["flow > 140 veh/h", "flow > 5000 veh/h"]
+    assert (found[1]["events"], found[1]["threshold"], found[1]["brier_skill"]) == (0, 5000, None)
+    assert "none ever did before" in found[1]["said"]
+    page = (out / "report.html").read_text("utf-8")
+    assert 'id="rare"' in page
+    assert "Alert: flow &gt; 140 veh/h" in page
+
+
+@pytest.mark.parametrize(
+    ("alert", "said"),
+    [
+        ("140", "write it as 'pm2.5>150', '>150', '<30' or 'top 5%'"),
+        ("speed>140", "speaks of 'speed', but the readings are 'flow'; write 'flow>140'"),
+        ("flow>140 kW", "is in 'kW', but the readings are in 'veh/h'"),
+    ],
+)
+def test_an_alert_that_cannot_be_is_refused_before_anything_is_fitted(
+    run: Callable[..., Answer], tuned: Path, tmp_path: Path, alert: str, said: str
+) -> None:
+    words = ("--horizon", 12, "--unit", "veh/h", "--quantity", "flow", "--alert", alert)
+    code, out, err = run("tune", tuned / "loops.csv", "--out", tmp_path / "run", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not list(tmp_path.iterdir())
+    code, _, err = run("score", tuned / "run", tuned / "newer.csv", *words[2:])
+    assert code == 2
+    assert said in err
+
+
+def test_a_run_is_scored_by_the_alerts_asked_for(run: Callable[..., Answer], tuned: Path) -> None:
+    words = ("score", tuned / "run", tuned / "newer.csv", "--alert", ">140")
+    code, said, _ = run(*words)
+    assert code == 0
+    assert "> 140 veh/h, " in said
+    code, said, _ = run(*words, "--json")
+    (alert,) = json.loads(said)["alerts"]
+    assert (code, alert["threshold"], alert["thresholds"]) == (0, 140, None)
 
 
 def test_the_same_file_and_seed_give_the_same_run(

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from citytune.backbones import Card
-from citytune.evaluation import Detail, Scores
+from citytune.evaluation import Alert, Detail, Scores
+from citytune.evaluation._alerts import score_alert
+from citytune.evaluation._rare import regions
 from citytune.forecasting import LEVELS, Forecast
 from citytune.frame import Clock, Fault, Quantity, SensorFrame
 from citytune.reporting import Report
@@ -194,7 +196,11 @@ def measure(frame: SensorFrame, *, worse: float = 1.0, origins: int = 14) -> Sco
         }
     start, end = frame.clock.text(int(index[0])), frame.clock.text(int(steps[-1, -1]))
     detail = Detail(actual, means, quantiles, index, frame)
-    return Scores(models, start, end, origins, detail, refitted=True)
+    wanted = (Alert(1000.0), Alert(rarest=0.05), Alert(90_000.0))
+    return Scores(
+        models, start, end, origins, detail, refitted=True, regions=regions(detail),
+        alerts=tuple(score_alert(alert, detail) for alert in wanted),
+    )  # fmt: skip
 
 
 def ahead(frame: SensorFrame) -> Forecast:
@@ -331,7 +337,7 @@ def test_without_a_holdout_the_page_says_so_and_still_forecasts() -> None:
     assert "Not tested yet: the history is too short" in text
     assert set(charts(page)) == {"next-1", "next-2"}
     assert "The busiest." in text
-    for section in ("comparison", "when", "intervals", "where"):
+    for section in ("comparison", "when", "intervals", "rare", "where"):
         assert f'href="#{section}"' not in page
         assert f'id="{section}"' not in page
 
@@ -358,6 +364,25 @@ def test_an_image_network_without_an_untouched_forecast_says_why() -> None:
     scores.detail.means.pop("zero-shot")
     text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
     assert "efficientnet-lite0 was not made to forecast, and cannot do so untouched." in text
+
+
+def test_gains_in_rare_values_stand_beside_their_price(page: str) -> None:
+    text = words(page)
+    assert "The tuned model has, where values were rarest, " in text
+    assert "; where values were usual, " in text
+    for row in ("Few: the rarest 10 % of values", "Medium: the next 30 %", "Many: the usual 60 %"):
+        assert row in text
+    assert "Alert: traffic volume > 1000 veh/h" in page.replace("&gt;", ">")
+    assert "That is above" in text
+    assert text.count("episodes warned of") >= 2
+
+
+def test_a_threshold_no_value_ever_passed_is_said_and_has_no_table(page: str) -> None:
+    said = page.split("Alert: traffic volume &gt; 90000 veh/h")[1].split("<details>", maxsplit=1)[0]
+    assert "passed it (the highest was" in said
+    assert "nobody can say whether it would be foretold" in said
+    assert "<table" not in said
+    assert "nan" not in said
 
 
 def test_the_bars_of_the_stack_fill_their_width(page: str) -> None:

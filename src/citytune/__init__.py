@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from citytune._forecaster import Forecaster, tune
     from citytune._sample import sample
     from citytune.advice import Recommendation, recommend
-    from citytune.evaluation import Scores, backtest
+    from citytune.evaluation import Alert, Scores, backtest
     from citytune.forecasting import Forecast, TunedModel, load
     from citytune.frame import Clock, Fault, Quantity, SensorFrame
     from citytune.readers import check, read
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "Alert": "citytune.evaluation",
     "CitytuneError": "citytune._errors",
     "Clock": "citytune.frame",
     "Fault": "citytune.frame",
@@ -61,6 +62,7 @@ _HOMES = {
 """Public name → the folder that makes it."""
 
 __all__ = [
+    "Alert",
     "CitytuneError",
     "Clock",
     "Fault",

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from citytune._errors import InputError
+from citytune.cli._alerts import check_alerts
 from citytune.cli._console import Stage
 from citytune.cli._horizon import check_known_ahead, check_words, fewest, steps
 from citytune.cli._reading import Reading
 
 if TYPE_CHECKING:
     from citytune.advice import Recommendation
-    from citytune.evaluation import Scores
+    from citytune.evaluation import Alert, Scores
     from citytune.forecasting import Forecast, TunedModel
     from citytune.frame import SensorFrame
 
@@ -31,6 +32,8 @@ class Wish:
     strategy: str = "auto"
     caution: float = 2.0
     seed: int = 0
+    alerts: tuple[str, ...] = ()
+    """What to be warned of; nothing said is the usual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +76,14 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
     check_names(wish)
     frame = reading.read(source)
     watch.lap("read")
+    alerts = alerts_of(frame, wish)
     horizon = horizon_of(frame, wish)
     check_known_ahead(frame, horizon, frame.covariates)
     limit_threads()
     before = len(frame) - held_out(frame, horizon)
     trial, advice = choose(frame.until(before), horizon, wish, stage)
     watch.lap("choose")
-    scores, note = score(trial, frame, stage)
+    scores, note = score(trial, frame, alerts, stage)
     watch.lap("score")
     model = trial if before == len(frame) else refit(trial, frame, stage)
     watch.lap("fit")
@@ -92,6 +96,7 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
 def check_wish(wish: Wish) -> None:
     """Refuse what no file can make good, before one is read."""
     check_words(wish.horizon)
+    check_alerts(wish.alerts)
     if wish.caution < 0:
         raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
 
@@ -113,6 +118,13 @@ def horizon_of(frame: SensorFrame, wish: Wish) -> int:
     horizon = steps(wish.horizon, frame.clock)
     check_horizon(frame, horizon)
     return horizon
+
+
+def alerts_of(frame: SensorFrame, wish: Wish) -> list[Alert] | None:
+    """What to be warned of, refused if the frame holds something else; None is the usual."""
+    from citytune.evaluation import Alert
+
+    return [Alert.parse(text, frame.quantity) for text in wish.alerts] or None
 
 
 def held_out(frame: SensorFrame, horizon: int) -> int:
@@ -146,7 +158,9 @@ def choose(
     return fit_model(frame, backbone=backbone, strategy=strategy, **dials, progress=told), advice
 
 
-def score(trial: TunedModel, frame: SensorFrame, stage: Stage) -> tuple[Scores | None, str]:
+def score(
+    trial: TunedModel, frame: SensorFrame, alerts: list[Alert] | None, stage: Stage
+) -> tuple[Scores | None, str]:
     """Scores on the rows the trial has not seen, or the reason why there are none."""
     from citytune.evaluation import backtest
 
@@ -156,7 +170,8 @@ def score(trial: TunedModel, frame: SensorFrame, stage: Stage) -> tuple[Scores |
             "compared with anything; trust it once a longer history has been scored"
         )
     try:
-        return backtest(trial, frame, refit=False, progress=stage("Scoring")), ""
+        told = stage("Scoring")
+        return backtest(trial, frame, refit=False, alerts=alerts, progress=told), ""
     except InputError as error:
         return None, f"not scored: {error}"
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from citytune.cli._alerts import Alerts, check_alerts
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import load_run
 from citytune.cli._forecast import Run
@@ -23,6 +24,7 @@ def score(
         float | None,
         typer.Option(metavar="N", show_default=False, help="Score only the last N days."),
     ] = None,
+    alert: Alerts = None,
     json: Json = False,
 ) -> None:
     """Score a tuned model on a file, beside the pretrained model untouched and simple rules.
@@ -33,16 +35,18 @@ def score(
 
     ```
     citytune score runs/loops loops-until-today.csv
+    citytune score runs/air air-until-today.csv --alert 'pm2.5>150' --alert 'pm2.5>250'
     ```
     """
     from citytune.evaluation import backtest
 
+    check_alerts(alert or ())
     with stages() as stage:
         stage("Reading")
         model, earlier = load_run(run)
         frame = reading.over(earlier).read(file)
         limit_threads()
-        found = backtest(model, frame, days=days, progress=stage("Scoring"))
+        found = backtest(model, frame, days=days, alerts=alert or None, progress=stage("Scoring"))
     if found.refitted:
         note(
             "the file has no rows newer than those the model was fitted on; scored is the same "

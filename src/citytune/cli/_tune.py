@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from citytune.cli import _job as job
+from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import PARTS, new_run
 from citytune.cli._reading import File, Json, Reading, reads_a_file
-from citytune.cli._words import about, comparison, findings, listed, not_at_hand
+from citytune.cli._words import about, comparison, findings, listed, not_at_hand, rare
 from citytune.cli._write import summary, write
 
 Horizon = Annotated[
@@ -52,6 +53,7 @@ def tune(
     ] = "auto",
     caution: Caution = 2.0,
     seed: Seed = 0,
+    alert: Alerts = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -68,10 +70,16 @@ def tune(
     ```
     citytune tune loops.csv --horizon 24 --out runs/loops
     citytune tune air.csv --horizon 48h --target pm25 --covariates wind,temperature --out runs/air
+    citytune tune air.csv --horizon 24h --target pm25 --alert 'pm2.5>150' --out runs/air
     ```
     """
     wish = job.Wish(
-        horizon=horizon, backbone=backbone, strategy=strategy, caution=caution, seed=seed
+        horizon=horizon,
+        backbone=backbone,
+        strategy=strategy,
+        caution=caution,
+        seed=seed,
+        alerts=tuple(alert or ()),
     )
     job.check_wish(wish)
     with new_run(out, overwrite=overwrite) as folder, stages() as stage:
@@ -99,6 +107,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     say(f"Model: {model.card.name}, {model.strategy}{chosen}; {spent:.0f} s in all.")
     for sentence in comparison(outcome.scores) if outcome.scores is not None else []:
         say(sentence)
+    for line in rare(outcome.scores) if outcome.scores is not None else []:
+        say(line)
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")

@@ -50,6 +50,12 @@ def comparison(scores: Scores) -> list[str]:
     return said
 
 
+def rare(scores: Scores) -> list[str]:
+    """How rare values and alerts were foretold: a sentence and small tables, line by line."""
+    lines = scores.rare_lines()
+    return [scores.rare_sentence(), *lines, ""] if lines else []
+
+
 def change(scores: Scores, rival: str | None) -> str:
     """The tuned model's error against another's, for a table: "−31 %"."""
     if rival is None or rival not in scores.models or not math.isfinite(scores.skill(rival)):

@@ -13,8 +13,13 @@ from citytune.cli._reading import Reading
 
 UNKNOWN: dict[str, None] = dict.fromkeys(("mae", "rmse", "mase", "wql", "coverage_90", "width_90"))
 """The row of scores.json of a model that was not scored."""
-NOTHING: dict[str, Any] = {"holdout": {"start": None, "end": None, "origins": 0}, "models": {}}
-"""The `holdout` and `models` of scores.json without a holdout."""
+NOTHING: dict[str, Any] = {
+    "holdout": {"start": None, "end": None, "origins": 0},
+    "models": {},
+    "regions": {},
+    "alerts": [],
+}
+"""What scores.json says of a holdout without one."""
 
 
 def write(outcome: Outcome, folder: Path, reading: Reading) -> None:
@@ -48,6 +53,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         },
         "holdout": found["holdout"],
         "models": models | found["models"],
+        "regions": found["regions"],
+        "alerts": found["alerts"],
         "seconds": {name: round(spent, 3) for name, spent in outcome.seconds.items()},
     }
 

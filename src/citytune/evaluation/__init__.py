@@ -1,14 +1,24 @@
 """Measure forecasts out of sample, against strong and simple rivals."""
 
+from citytune.evaluation._alert import Alert
+from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._backtest import backtest
 from citytune.evaluation._baselines import Baseline, baselines
+from citytune.evaluation._detail import Detail
 from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
-from citytune.evaluation._scores import NAIVE, SAME, WORDS, Detail, Scores
+from citytune.evaluation._rare import WORDS as REGIONS
+from citytune.evaluation._rare import Region
+from citytune.evaluation._scores import NAIVE, WORDS, Scores
+from citytune.evaluation._text import SAME
 
 __all__ = [
+    "Alert",
+    "AlertScore",
     "Baseline",
     "Detail",
     "NAIVE",
+    "REGIONS",
+    "Region",
     "SAME",
     "Scores",
     "WORDS",

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune.evaluation._alert import Alert, alerts_of
+from citytune.evaluation._alerts import score_alert
 from citytune.evaluation._baselines import choose
+from citytune.evaluation._detail import Detail
 from citytune.evaluation._forecasts import (
     Forecasts,
     quantiles_of,
@@ -20,7 +23,8 @@ from citytune.evaluation._forecasts import (
 from citytune.evaluation._holdout import Holdout, Refit, plan
 from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
 from citytune.evaluation._progress import Progress, Tell
-from citytune.evaluation._scores import Detail, Scores
+from citytune.evaluation._rare import regions
+from citytune.evaluation._scores import Scores
 from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
 
@@ -35,6 +39,7 @@ def backtest(
     days: float | None = None,
     refit: Refit = "auto",
     against: Sequence[str] | None = None,
+    alerts: Sequence[Alert | str] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Score `model` on rows it has not seen, beside the pretrained model and simple forecasts.
@@ -56,6 +61,8 @@ def backtest(
         against: Names from `baselines`; by default all that can run here. The pretrained model
             untouched ("zero-shot") is always among the rivals; for one that cannot forecast by
             itself that is the best seasonal rule.
+        alerts: What to be warned of: `Alert(150.0)`, or in words "pm2.5>150", "<30", "top 5%" (of
+            each sensor's history before the rows scored). By default the top 5 %.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -64,6 +71,7 @@ def backtest(
         "31 % less error than last week's values, on 7 days it had not seen"
     """
     names, notes = choose(against)
+    wanted = alerts_of(alerts, frame.quantity)
     left_out, frame = _left_out(model, frame), model.fitting(frame)
     horizon = model.spec.horizon
     holdout = plan(frame, horizon=horizon, seen=_seen(model, frame), days=days, refit=refit)
@@ -75,8 +83,9 @@ def backtest(
     simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
     said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model))
     scores = _scores(frame, holdout, asked, simple, said, tell)
+    found = tuple(score_alert(alert, scores.detail) for alert in wanted)
     tell.end()
-    return replace(scores, anchored=model.card.horizon is None)
+    return replace(scores, alerts=found, anchored=model.card.horizon is None)
 
 
 def _left_out(model: TunedModel, frame: SensorFrame) -> list[str]:
@@ -111,8 +120,8 @@ def _scores(
     means = {name: found.mean for name, found in asked.items()} | simple
     origins, horizon = holdout.origins, means["tuned"].shape[1]
     actual = frame.values[origins[:, None] + np.arange(horizon)]
-    common = np.all([np.isfinite(mean) for mean in means.values()], axis=0)
-    fair = np.where(common, actual, np.float32(np.nan))
+    detail = Detail(actual, means, asked["tuned"].quantiles, origins, frame)
+    fair = detail.fair
     scale = day_scale(frame.values[: holdout.blocks[0].train_end], frame.clock.steps_per_day)
     models = {n: _measured(fair, found.mean, found.quantiles, scale) for n, found in asked.items()}
     for name, mean in simple.items():
@@ -123,7 +132,8 @@ def _scores(
         holdout_start=frame.clock.text(int(origins[0])),
         holdout_end=frame.clock.text(int(origins[-1]) + horizon - 1),
         origins=len(origins),
-        detail=Detail(actual, means, asked["tuned"].quantiles, origins, frame),
+        detail=detail,
+        regions=regions(detail),
         refitted=holdout.refit,
         notes=notes,
     )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
-from citytune.frame import SensorFrame
+from citytune.evaluation._alerts import AlertScore
+from citytune.evaluation._detail import Detail
+from citytune.evaluation._rare import Region
+from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
+from citytune.evaluation._text import beside, cell, count, table
 
 METRICS = ("mae", "rmse", "mase", "wql", "coverage_90", "width_90")
 NAIVE = ("naive-day", "naive-week", "naive-weeks4")
 """Forecasts that anyone could make with a pencil."""
-SAME = 0.01
-"""Errors closer than this share of each other are called the same."""
 WORDS = {
     "tuned": "the tuned model",
     "zero-shot": "the pretrained model untouched",
@@ -31,22 +31,6 @@ WORDS = {
 """What each model is called in a sentence."""
 ANCHORED = "the seasonal rule it started from"
 """What "zero-shot" is for a backbone that cannot forecast by itself."""
-
-
-@dataclass(frozen=True, eq=False)
-class Detail:
-    """Every forecast of a backtest beside what happened, in the unit of the data."""
-
-    actual: NDArray[np.float32]
-    """(origin, horizon, sensor); NaN where nothing was measured."""
-    means: Mapping[str, NDArray[np.float32]]
-    """Model name → (origin, horizon, sensor)."""
-    quantiles: NDArray[np.float32]
-    """(origin, horizon, sensor, level) of the tuned model; levels are those of a forecast."""
-    origin_index: NDArray[np.int64]
-    """(origin,): the row of `frame` that is the first step forecast, ascending."""
-    frame: SensorFrame
-    """What was scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +56,13 @@ class Scores:
     """Whether "zero-shot" is a seasonal rule, as the backbone cannot forecast by itself."""
     notes: tuple[str, ...] = ()
     """What was not compared or not scored, and why."""
+    regions: tuple[Region, ...] = ()
+    """The errors where values were rare, less rare and usual."""
+    alerts: tuple[AlertScore, ...] = ()
+    """What was asked to be warned of, and what the warnings would have been worth."""
 
     def summary(self) -> dict[str, Any]:
-        """The `holdout` and `models` of scores.json: plain numbers, None for NaN."""
+        """`holdout`, `models`, `regions` and `alerts` of scores.json; None for NaN."""
         return {
             "holdout": {
                 "start": self.holdout_start,
@@ -85,6 +73,17 @@ class Scores:
                 name: {metric: _plain(value) for metric, value in found.items()}
                 for name, found in self.models.items()
             },
+            "regions": {
+                region.name: {
+                    "values": region.values,
+                    "mae": {name: _plain(error) for name, error in region.errors.items()},
+                }
+                for region in self.regions
+            },
+            "alerts": [
+                alert.summary() | {"said": said}
+                for alert, said in zip(self.alerts, self.alert_sentences(), strict=True)
+            ],
         }
 
     def call(self, name: str) -> str:
@@ -123,20 +122,37 @@ class Scores:
         name = self.call(rival)
         if not math.isfinite(saved):
             return f"no comparison with {name}: there is no error to compare with"
-        if abs(saved) < SAME:
-            said = "as much error as"
-        else:
-            said = f"{100 * abs(saved):.0f} % {'less' if saved > 0 else 'more'} error than"
-        return f"{said} {name}, on {_spell_days(self.days)} it had not seen"
+        return f"{beside(saved, name)}, on {_spell_days(self.days)} it had not seen"
+
+    @property
+    def shown(self) -> list[str]:
+        """The models shown where all would be too many: tuned, zero-shot, the best naive."""
+        return [n for n in ("tuned", "zero-shot", self.best_naive) if n and n in self.models]
+
+    def rare_sentence(self) -> str:
+        """What is gained where values are rare beside what that costs where they are usual."""
+        rivals = [name for name in reversed(self.shown) if name != "tuned"]
+        return regions_said(self.regions, rivals, self.call)
+
+    def alert_sentences(self) -> list[str]:
+        """What each alert would have been worth, in words; plain where no value ever passed it."""
+        rival, unit = self.best_naive, self.detail.frame.quantity.unit
+        return [alert_said(alert, rival, self.call, unit) for alert in self.alerts]
+
+    def rare_lines(self) -> list[str]:
+        """Regions and alerts as small tables, line by line."""
+        return rare_table(self.regions, self.alerts, self.shown, self.detail.frame.quantity.unit)
 
     def __str__(self) -> str:
         quantity = self.detail.frame.quantity
         unit = f" in {quantity.unit}" if quantity.unit else ""
         head = f"{quantity.name.replace('_', ' ')}{unit}, {self.sentence()}"
-        span = f"{self.holdout_start} to {self.holdout_end}, {_count(self.origins, 'forecast')}"
+        span = f"{self.holdout_start} to {self.holdout_end}, {count(self.origins, 'forecast')}"
         rows = [["", *METRICS]]
-        rows += [[name, *(_cell(m[k]) for k in METRICS)] for name, m in self.models.items()]
-        return "\n".join([head, span, *_table(rows), *self.notes])
+        rows += [[name, *(cell(m[k]) for k in METRICS)] for name, m in self.models.items()]
+        lines = self.rare_lines()
+        rare = [*lines, ""] if lines and self.notes else lines
+        return "\n".join([head, span, *table(rows), *rare, *self.notes])
 
 
 def _plain(value: float) -> float | None:
@@ -144,29 +160,4 @@ def _plain(value: float) -> float | None:
 
 
 def _spell_days(days: float) -> str:
-    return _count(round(days), "day") if days >= 1 else _count(max(1, round(24 * days)), "hour")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _cell(value: float) -> str:
-    """Four digits that matter: 1,234 and 0.01234; a dash for what is not known."""
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    places = max(0, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, 6)}f}"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    return count(round(days), "day") if days >= 1 else count(max(1, round(24 * days)), "hour")

@@ -1,5 +1,6 @@
 """Tuned model + frame → forecast: mean and quantiles per sensor, with clock and unit."""
 
+from citytune.forecasting._exceedance import chance_above, chance_below
 from citytune.forecasting._fitting import check_horizon, check_strategy, fit_model
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._model import Prediction, TunedModel
@@ -12,6 +13,8 @@ __all__ = [
     "LEVELS",
     "Prediction",
     "TunedModel",
+    "chance_above",
+    "chance_below",
     "check_horizon",
     "check_strategy",
     "fit_model",

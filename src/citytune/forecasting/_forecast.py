@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._errors import InputError, UnknownName
+from citytune.forecasting._exceedance import chance_above, chance_below
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import LEVELS
 
@@ -71,6 +73,40 @@ class Forecast:
         """Quantile levels, ascending."""
         return LEVELS
 
+    def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
+        """How likely each value is above a threshold: an alert is a decision, and needs a chance.
+
+        Read off the conformal quantiles, so it is as well calibrated as they are: a straight line
+        between neighbouring quantiles, an exponential tail beyond 5 and 95 %, which is a guess and
+        better than none. Never rises with the threshold; below the quantity's legal minimum lies
+        nothing.
+
+        Args:
+            threshold: In `quantity.unit`; one for all, or sensor → its own, for every sensor.
+
+        Returns:
+            (horizon, sensor), 0 … 1; NaN where a sensor has no forecast.
+
+        Raises:
+            InputError: a threshold is not a number, or a sensor has none.
+
+        Example:
+            >>> risk = forecast.probability_above(150)      # doctest: +SKIP
+            >>> (risk >= 0.5).any(axis=0)                   # doctest: +SKIP
+            array([False,  True])
+        """
+        low, high = self.quantity.low, self.quantity.high
+        return chance_above(self.quantiles, self._thresholds(threshold), low=low, high=high)
+
+    def probability_below(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
+        """How likely each value is below a threshold; see `probability_above`.
+
+        Returns:
+            (horizon, sensor), 0 … 1; NaN where a sensor has no forecast.
+        """
+        low, high = self.quantity.low, self.quantity.high
+        return chance_below(self.quantiles, self._thresholds(threshold), low=low, high=high)
+
     def to_polars(self) -> pl.DataFrame:
         """Long table: sensor, time, mean, q05 … q95; one row per sensor and future step.
 
@@ -110,6 +146,20 @@ class Forecast:
 
         return plot_forecast(self, recent, sensors)
 
+    def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
+        """One number (), or one a sensor (sensor,), in `quantity.unit`."""
+        if not isinstance(given, Mapping):
+            return _number(given)
+        for name in given:
+            if name not in self.sensors:
+                raise UnknownName("sensor of this forecast", name, self.sensors)
+        if lacking := [name for name in self.sensors if name not in given]:
+            raise InputError(
+                f"no threshold for {len(lacking)} of {len(self.sensors)} sensors, the first "
+                f"{lacking[0]!r}; give one for each, or a single number for all"
+            )
+        return np.array([_number(given[name]) for name in self.sensors], np.float32)
+
     def _sensor_column(self) -> list[str]:
         return [name for name in self.sensors for _ in range(len(self.mean))]
 
@@ -122,3 +172,16 @@ class Forecast:
         for i, level in enumerate(LEVELS):
             columns[f"q{round(100 * level):02d}"] = self.quantiles[:, :, i].T.reshape(-1)
         return columns
+
+
+def _number(threshold: object) -> NDArray[np.float32]:
+    try:
+        found = np.float32(threshold)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = np.float32(np.nan)
+    if np.ndim(found) or np.isnan(found):
+        raise InputError(
+            f"a threshold is a number in the unit of the forecast, or a mapping from sensor to "
+            f"number; got {threshold!r}"
+        )
+    return np.asarray(found, np.float32)

@@ -11,6 +11,7 @@ from citytune.reporting.sections._forecasts import forecasts
 from citytune.reporting.sections._intervals import intervals
 from citytune.reporting.sections._method import method
 from citytune.reporting.sections._model import model
+from citytune.reporting.sections._rare import rare
 from citytune.reporting.sections._top import top
 from citytune.reporting.sections._when import when
 from citytune.reporting.sections._where import where
@@ -26,6 +27,7 @@ def contents(material: Material) -> dict[str, Any]:
         "comparison": comparison(material),
         "when": when(material),
         "intervals": intervals(material),
+        "rare": rare(material),
         "where": where(material),
         "model": model(material),
         "data": data(material),

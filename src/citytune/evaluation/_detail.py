@@ -1,0 +1,38 @@
+"""Every forecast of a backtest beside what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import SensorFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """Every forecast of a backtest beside what happened, in the unit of the data."""
+
+    actual: NDArray[np.float32]
+    """(origin, horizon, sensor); NaN where nothing was measured."""
+    means: Mapping[str, NDArray[np.float32]]
+    """Model name → (origin, horizon, sensor)."""
+    quantiles: NDArray[np.float32]
+    """(origin, horizon, sensor, level) of the tuned model; levels are those of a forecast."""
+    origin_index: NDArray[np.int64]
+    """(origin,): the row of `frame` that is the first step forecast, ascending."""
+    frame: SensorFrame
+    """What was scored."""
+
+    @property
+    def fair(self) -> NDArray[np.float32]:
+        """`actual` where every model has a forecast, NaN elsewhere: what all are measured at."""
+        common = np.all([np.isfinite(mean) for mean in self.means.values()], axis=0)
+        return np.where(common, self.actual, np.float32(np.nan))
+
+    @property
+    def history(self) -> NDArray[np.float32]:
+        """(time, sensor): what was measured before the first forecast."""
+        return self.frame.values[: int(self.origin_index[0])]
