@@ -481,6 +481,11 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     for name in ("citytune-base", "lags", "efficientnet-lite0", "resnet50", "ttm-r2"):
         assert name in said
     rows = {row["name"]: row for row in json.loads(run("models", "--json").out)["models"]}
+    first = said.splitlines()[1].split()
+    assert first[:2] == ["citytune-base", "yes"]
+    assert next(iter(rows)) == "citytune-base"
+    words = " ".join(said.split())
+    assert "Recent values, the same hours of past" in words  # what it is, in a person's words
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
     assert rows["citytune-base"]["at_hand"] is True  # it comes with the package

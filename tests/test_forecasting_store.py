@@ -15,6 +15,7 @@ import pytest
 from safetensors import safe_open
 
 from citytune._errors import MissingWeights, RunError
+from citytune.backbones import shelf
 from citytune.forecasting import TunedModel, _store, fit_model, load
 from citytune.frame import Quantity, SensorFrame
 
@@ -275,3 +276,27 @@ def test_a_backbone_nobody_knows_is_named(saved: Path) -> None:
     rewrite(saved, card=card | {"name": "crystal-ball"})
     with pytest.raises(MissingWeights, match="backbone 'crystal-ball', which is not known here"):
         load(saved)
+
+
+def test_a_model_tuned_from_other_weights_of_its_backbone_is_refused(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mixture, its head and its intervals are those of other forecasts."""
+    card = json.loads((saved / "model.json").read_text(encoding="utf-8"))["card"]
+    older, newer = ["a" * 64], ("b" * 64,)
+
+    def load_beside(now: tuple[str, ...], then: list[str]) -> TunedModel:
+        cards = shelf()
+        cards["lags"] = replace(cards["lags"], sha256=now)
+        monkeypatch.setattr(_store, "shelf", lambda: cards)
+        rewrite(saved, card=card | {"sha256": then})
+        return load(saved)
+
+    with pytest.raises(RunError) as caught:
+        load_beside(newer, older)
+    said = str(caught.value)
+    assert said.startswith("the model was tuned from other weights of backbone 'lags' than those")
+    assert said.endswith("tune anew, or install the version of citytune it was tuned with")
+    assert load_beside(newer, list(newer)).card.sha256 == newer
+    for now, then in ((newer, []), ((), older)):  # where one is not known, nothing can be said
+        assert load_beside(now, then).card.name == "lags"

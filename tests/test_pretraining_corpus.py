@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -265,9 +266,16 @@ def test_the_listing_of_citytune_base_holds_no_exam() -> None:
         assert entry.citation
         assert entry.domain in ("traffic", "energy", "air")
         if entry.path.name.startswith("beijing_"):
-            assert (dt.datetime(2014, 4, 24), dt.datetime(2015, 5, 8)) in entry.cut
+            assert (dt.datetime(2013, 2, 28), dt.datetime(2015, 5, 8)) in entry.cut
     names = [entry.name for entry in entries]
     assert len(set(names)) == len(names)
+
+
+def test_the_notice_names_everyone_whose_data_the_listing_has() -> None:
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    for entry in read_listing(LISTING):
+        first = re.split(r"[;,(]| and | et al| \d", entry.citation)[0].strip()
+        assert re.sub(r"( [A-Z]\.)+$", "", first) in notice, entry.citation
 
 
 def test_every_listed_set_may_be_redistributed() -> None:
@@ -537,7 +545,18 @@ def test_a_packed_corpus_comes_back_as_it_was(tmp_path: Path) -> None:
             before, after = getattr(was, kind), getattr(now, kind)
             assert before.dtype == after.dtype
             np.testing.assert_array_equal(before, after)
-            assert not after.flags.writeable
+
+
+def test_writing_into_an_opened_corpus_does_not_change_its_files(tmp_path: Path) -> None:
+    _, folder = packed(tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    opened = load_corpus(folder)
+    for source in opened.sources:
+        source.values[:] = 7.0
+        source.weekday[:] = 6
+    del opened
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    load_corpus(folder)
 
 
 def test_a_packed_folder_is_a_corpus_path(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_a_finished_run_holds_weights_and_a_card_that_fits_them(finished: Path) 
     assert found["card"]["parameters"] == sum(w.numel() for w in network.network.parameters())
     assert found["card"]["name"] == "whole"
     assert found["card"]["licence"] == "Apache-2.0"
+    assert found["card"]["get"].endswith(".")
     assert found["card"]["trained_on"] == "1 set of air, 1 set of traffic and synthetic series"
     assert found["network"] == {"width": 24, "layers": 1, "heads": 2}
     assert found["recipe"] == {**found["recipe"], **SMALL, "steps": 12}
@@ -172,6 +173,13 @@ def test_a_finished_run_holds_weights_and_a_card_that_fits_them(finished: Path) 
     assert found["made"]["windows"] == log(finished)[-1]["windows"] >= 12 * 8
     assert set(found["scores"]["domains"]) == {"air", "traffic"}
     assert found["scores"]["mae"] == pytest.approx(log(finished)[-1]["mae"], rel=1e-4)
+
+
+def test_a_run_may_be_read_by_whom_the_person_lets_read_files(finished: Path) -> None:
+    plain = finished.parent / "plain.txt"
+    plain.write_text("as any program writes it")
+    for name in ("model.safetensors", "card.json"):
+        assert (finished / name).stat().st_mode == plain.stat().st_mode, name
 
 
 def test_the_card_says_which_commit_the_weights_are_of(finished: Path) -> None:

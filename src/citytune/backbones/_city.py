@@ -17,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from citytune._errors import MissingWeights
 from citytune.backbones._city_network import LEVELS, MEDIAN, CityNetwork
 from citytune.backbones._city_view import look, period_of
-from citytune.backbones._city_wall import straighten
+from citytune.backbones._city_wall import Lot, straighten
 from citytune.backbones._network import frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
 from citytune.backbones._shelf import register, shelf
@@ -52,10 +52,7 @@ class CityBackbone:
 
         def step(part: Past) -> Tensor:
             horizon = period_of(part.steps_per_day)
-            view = look(straighten(part, horizon).past, horizon)
-            states, _ = self.network.states(view)
-            ahead = adaptive_avg_pool1d(states[:, 1:].transpose(1, 2), PARTS)
-            return torch.cat([ahead.transpose(1, 2).flatten(1), states[:, 0]], 1)
+            return _together(straighten(part, horizon), lambda lot: self._features(lot, horizon))
 
         return self._each(past, step)
 
@@ -67,13 +64,7 @@ class CityBackbone:
         """Quantiles (example, horizon, level) at `levels`, in the unit of `past.values`."""
 
         def step(part: Past) -> Tensor:
-            shown, at = straighten(part, horizon)
-            view = look(shown, horizon if at is None else int(at.max()) + 1)
-            ahead = self.network(view).double()
-            ahead = (ahead * view.spread[..., None] + view.level[..., None]).to(past.values.dtype)
-            if at is None:
-                return ahead[:, :horizon]
-            return ahead.gather(1, at[..., None].expand(-1, -1, len(LEVELS)))
+            return _together(straighten(part, horizon), lambda lot: self._quantiles(lot, horizon))
 
         return self._each(past, step)
 
@@ -81,12 +72,30 @@ class CityBackbone:
         """Embeddings and the first choice of like days, the layers, and what answers from them."""
         return self.network.parts()
 
+    def _features(self, lot: Lot, horizon: int) -> Tensor:
+        states, _ = self.network.states(look(lot.past, horizon))
+        ahead = adaptive_avg_pool1d(states[:, 1:].transpose(1, 2), PARTS)
+        return torch.cat([ahead.transpose(1, 2).flatten(1), states[:, 0]], 1)
+
+    def _quantiles(self, lot: Lot, horizon: int) -> Tensor:
+        view = look(lot.past, lot.reach)
+        ahead = self.network(view).double()
+        ahead = ahead * view.spread[..., None] + view.level[..., None]
+        ahead = ahead[:, :horizon] if lot.at is None else ahead.take_along_dim(lot.at[..., None], 1)
+        return ahead.to(lot.past.values.dtype)
+
     def _each(self, past: Past, step: Callable[[Past], Tensor]) -> Tensor:
         def some(which: Tensor) -> Tensor:
             parts = past.values[which], past.measured[which], past.calendar[which]
             return step(Past(*parts, past.steps_per_day))
 
         return in_chunks(self.network, some, torch.arange(len(past.values)), CHUNK)
+
+
+def _together(lots: Sequence[Lot], answer: Callable[[Lot], Tensor]) -> Tensor:
+    """Answers (example, …) of all windows of a batch, in its order."""
+    order = torch.cat([lot.which for lot in lots]).argsort()
+    return torch.cat([answer(lot) for lot in lots])[order]
 
 
 def read_card(folder: Path) -> tuple[Card, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from citytune.backbones._protocol import Past
 
@@ -13,72 +14,98 @@ FEWEST = 24
 """Steps a day from which an hour more or less can be seen at all."""
 MOST = 1 / 8
 """Share of a day by which clocks change at most."""
+OFTEN = 2
+"""Most changes within a window (Morocco's before and after Ramadan); more are no clock's."""
 
 
-class Straight(NamedTuple):
-    """Windows by the clock on the wall."""
+class Lot(NamedTuple):
+    """Windows of a batch that are shown and read alike."""
 
-    past: Past  # its calendar reaches as far ahead as `at` needs
-    at: Tensor | None  # (example, horizon) long: each step's place ahead by the wall; None: its own
+    which: Tensor  # (example,) long: their places in the batch
+    past: Past  # by the clock on the wall
+    reach: int  # steps ahead to ask for
+    at: Tensor | None  # (example, horizon) long: which of them each step is; None: its own
 
 
-def straighten(past: Past, horizon: int) -> Straight:
+def straighten(past: Past, horizon: int) -> list[Lot]:
     """Lay out windows in which the clocks change, in context or horizon, by the clock on the wall.
 
     Seen from the origin, a skipped hour becomes one that was not measured, and of an hour that came
-    twice the later one counts. Windows without a change, and those of an unknown calendar, stay.
+    twice the later one counts. Windows without a change, and those of an unknown calendar, stay as
+    they are, and apart: what one is shown does not depend on the others of its batch.
     """
-    context, steps = past.values.shape[1], past.steps_per_day
-    wall = _wall(past, context) if steps >= FEWEST and past.calendar.shape[1] > context else None
-    if wall is None:
-        return Straight(past, None)
-    ahead = wall[:, context : context + horizon].clamp_min(0)
-    reach = int(ahead.max()) + 1
-    found = _latest(wall, context, reach)
-    there = found >= 0
-    source = found.clamp_min(0)
-    before = source[:, :context]
-    slot = _slot(past)[:, context, None] + torch.arange(-context, reach)
-    days = torch.div(slot, steps, rounding_mode="floor")
-    calendar = torch.stack(
-        [
-            (slot % steps).float() / steps,
-            (past.calendar[:, context, 1, None] + days) % 7,
-            past.calendar[..., 2].gather(1, source) * there,
-        ],
-        -1,
-    )
-    values = past.values.gather(1, before)
-    known = past.measured.gather(1, before) & there[:, :context]
-    return Straight(Past(values, known, calendar, steps), ahead)
+    context, everyone = past.values.shape[1], torch.arange(len(past.values))
+    jump = _jumps(past, context + horizon)
+    if jump is None:
+        return [Lot(everyone, past, horizon, None)]
+    changed = jump.any(1)
+    wall = torch.arange(context + horizon) + pad(jump.cumsum(1), (1, 0))
+    wall = wall - wall[:, context, None]  # steps from the origin
+    reach = (wall[:, context:].amax(1) + 1).clamp_min(horizon)
+    lots = []
+    for far in reach[changed].unique().tolist():
+        which = everyone[changed & (reach == far)]
+        at = wall[which, context:].clamp_min(0)
+        lots.append(Lot(which, _by_the_wall(_pick(past, which), wall[which], far), far, at))
+    if len(others := everyone[~changed]):
+        lots.append(Lot(others, _pick(past, others), horizon, None))
+    return lots
 
 
-def _slot(past: Past) -> Tensor:
-    return (past.calendar[..., 0] * past.steps_per_day).round().long()
-
-
-def _wall(past: Past, context: int) -> Tensor | None:
-    """Steps (example, time) from the origin by the clock on the wall; None if no clock changes."""
-    slot, steps = _slot(past), past.steps_per_day
-    jump = (slot.diff(dim=1) - 1) % steps
-    jump = torch.where(jump > steps // 2, jump - steps, jump)
-    jump[jump.abs() > MOST * steps] = 0
-    jump[slot.amax(1) == 0] = 0  # nothing is known of the time
+def _jumps(past: Past, length: int) -> Tensor | None:
+    """By how many steps (example, length - 1) the clock is moved after each step; None: never."""
+    steps = past.steps_per_day
+    if steps < FEWEST or past.calendar.shape[1] <= past.values.shape[1]:
+        return None
+    more = past.calendar[..., 0].diff(dim=1) * steps - 1
+    jump = (more - steps * (more / steps).round()).round()
     if not bool(jump.any()):
         return None
-    wall = torch.arange(slot.shape[1]) + torch.nn.functional.pad(jump.cumsum(1), (1, 0))
-    return wall - wall[:, context, None]
+    jump = jump.masked_fill(jump.abs() > MOST * steps, 0)
+    jump = jump.masked_fill((jump != 0).sum(1, keepdim=True) > OFTEN, 0)  # nobody knows the time
+    jump = pad(jump, (0, length - 1 - jump.shape[1])).long()
+    return jump if bool(jump.any()) else None
+
+
+def _by_the_wall(past: Past, wall: Tensor, reach: int) -> Past:
+    context, last = past.values.shape[1], min(wall.shape[1], past.calendar.shape[1]) - 1
+    found = _latest(wall, context, reach)
+    # Where there is no step, the next one tells whether it is a holiday.
+    near = found.masked_fill(found < 0, last).flip(1).cummin(1).values.flip(1).clamp_max(last)
+    holiday = past.calendar[..., 2].gather(1, near)
+    source = found[:, :context].clamp_min(0)
+    return Past(
+        past.values.gather(1, source),
+        past.measured.gather(1, source) & (found[:, :context] >= 0),
+        torch.cat([_clock(past, reach), holiday[..., None]], -1),
+        past.steps_per_day,
+    )
+
+
+def _clock(past: Past, reach: int) -> Tensor:
+    """Share of the day and weekday (example, context + reach, 2) of a clock like the origin's."""
+    context, steps = past.values.shape[1], past.steps_per_day
+    now = past.calendar[:, context, :1] * steps
+    slot = (now + 0.01).floor()  # blocks of steps may start in between
+    when = slot.long() + torch.arange(-context, reach)
+    share = (when % steps + (now - slot).clamp_min(0)) / steps
+    days = torch.div(when, steps, rounding_mode="floor")
+    return torch.stack([share, (past.calendar[:, context, 1:2] + days) % 7], -1)
 
 
 def _latest(wall: Tensor, context: int, reach: int) -> Tensor:
     """Which step (example, context + reach) was last at each time on the wall; -1 for none."""
     place = wall + context
     whole = context + reach
-    place = torch.where((place >= 0) & (place < whole), place, whole)
     # What was before the origin stays before it, though an hour that comes twice may begin at it.
     past = torch.arange(wall.shape[1]) < context
-    place = torch.where(past & (place >= context), whole, place)
-    place = torch.where(~past & (place < context), whole, place)
+    beyond = (place < 0) | (place >= whole) | (past != (place < context))
+    place = place.masked_fill(beyond, whole)
     found = torch.full((len(wall), whole + 1), -1)
     steps = torch.arange(wall.shape[1]).expand_as(place)
     return found.scatter_reduce(1, place, steps, "amax")[:, :whole]
+
+
+def _pick(past: Past, which: Tensor) -> Past:
+    parts = past.values[which], past.measured[which], past.calendar[which]
+    return Past(*parts, past.steps_per_day)

@@ -37,11 +37,12 @@ def _show(cards: dict[str, Card], lacking: dict[str, str]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "here", "weights", "licence", "trained on"):
+    for heading in ("name", "here", "weights", "licence", "what it is"):
         table.add_column(heading, no_wrap=heading in ("name", "here"), overflow="fold")
     for card in cards.values():
         here = "no" if card.name in lacking else "yes"
-        table.add_row(card.name, here, size(card.parameters), card.licence, card.trained_on)
+        what = f"{card.title}. Trained on {card.trained_on}."
+        table.add_row(card.name, here, size(card.parameters), card.licence, what)
     say(table)
 
 

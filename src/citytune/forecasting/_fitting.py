@@ -25,7 +25,7 @@ def fit_model(
     frame: SensorFrame,
     *,
     horizon: int,
-    backbone: str = "ttm-r2",
+    backbone: str = "citytune-base",
     strategy: str = "auto",
     seed: int = 0,
     caution: float = 2.0,

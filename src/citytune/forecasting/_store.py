@@ -207,18 +207,28 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
 
 
 def _card(facts: dict[str, Any]) -> Card:
-    """The card as it was saved, if its backbone is still known, or the folder it was made in."""
+    """The card as it was saved, if its backbone is still known and its weights are the same."""
     lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
     card = Card(**(facts | lists))
     own = [folder for folder in map(Path, card.folders) if folder.is_absolute()]
     if card.name not in shelf():
         _bring(card, own)
-    if own and card.sha256 != shelf()[card.name].sha256:
-        raise RunError(
+    now = shelf()[card.name].sha256
+    if card.sha256 != now and (own or (card.sha256 and now)):
+        raise _other_weights(card, own)
+    return card
+
+
+def _other_weights(card: Card, own: list[Path]) -> RunError:
+    if own:
+        return RunError(
             f"the model was tuned from other weights of backbone {card.name!r} than those in "
             f"{own[0]} now; bring those back, or tune anew"
         )
-    return card
+    return RunError(
+        f"the model was tuned from other weights of backbone {card.name!r} than those of this "
+        "citytune; tune anew, or install the version of citytune it was tuned with"
+    )
 
 
 def _bring(card: Card, own: list[Path]) -> None:

@@ -199,8 +199,8 @@ def _git(*words: str, cwd: Path) -> str:
 
 def _how_to_get(name: str) -> str:
     if name == SHIPPED.name:
-        return "it comes with citytune: install citytune anew"
-    return "restore its folder from a copy, or run `citytune pretrain` anew"
+        return "it comes with citytune: install citytune anew."
+    return "restore its folder from a copy, or run `citytune pretrain` anew."
 
 
 def _counted(corpus: Corpus) -> dict[str, int]:

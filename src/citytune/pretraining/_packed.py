@@ -171,7 +171,9 @@ def is_packed(folder: Path) -> bool:
 
 
 def load_corpus(folder: Path | str) -> Corpus:
-    """Open a corpus that `Corpus.save` packed; its arrays stay on disk and are read only.
+    """Open a corpus that `Corpus.save` packed, under a second: its arrays stay on disk until read.
+
+    Whatever is written into them stays in memory; the files do not change.
 
     Raises:
         RunError: The folder is damaged, of another version, or holds no corpus.

@@ -97,8 +97,13 @@ def calendar_of(history: History, examples: Examples, context: int, horizon: int
     steps = history.steps_per_day
     when = examples.origin[:, None] + torch.arange(-context, horizon)
     known = when.clamp_min(0)
-    slot = history.slot[known] + (when - known)
-    weekday = (history.weekday[known] + torch.div(slot, steps, rounding_mode="floor")) % 7
+    slot, early = history.slot[known], when - known
+    if steps > 1:
+        slot = slot + early
+        days = torch.div(slot, steps, rounding_mode="floor")
+    else:  # a step is a day, a week or a month
+        days = early * (history.weekday[1] - history.weekday[0])
+    weekday = (history.weekday[known] + days) % 7
     holiday = history.holiday[known] & (when >= 0)
     return torch.stack([(slot % steps) / steps, weekday.float(), holiday.float()], dim=-1)
 
