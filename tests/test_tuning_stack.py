@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
+from citytune.backbones import shelf
 from citytune.tuning import Mixture, bands
+from citytune.tuning._blend import Blend
 from citytune.tuning._mixture import mix
 from citytune.tuning._stack import Caution, Evidence, Losses, fit_stack
 
@@ -237,3 +241,22 @@ def test_only_experts_that_count_are_asked() -> None:
     mixture = Mixture(("plain", "weeks", "head"), weights, "plain")
     assert set(mixture.needed()) == {"weeks", "plain"}  # the head corrects the prior
     assert Mixture(("plain", "weeks", "head"), weights, "weeks").needed() == ("weeks",)
+
+
+@pytest.mark.parametrize(("knows", "kept"), [(True, 0.9), (False, 0.3)])
+def test_without_evidence_a_model_that_knows_the_calendar_keeps_its_own_forecast(
+    *, knows: bool, kept: float
+) -> None:
+    card = replace(shelf()["citytune-base"], context_days=28 if knows else None)
+    task = SimpleNamespace(
+        prior="plain",
+        backbone=SimpleNamespace(card=card),
+        better_rule=None,
+        days=20.0,
+        caution=2.0,
+    )
+    names = ("plain", "squashed", "yesterday", "weeks")
+    found = Blend()._caution(task, names)
+    assert float(found.prior[0]) == pytest.approx(kept)
+    assert float(found.prior.sum()) == pytest.approx(1.0)
+    assert found.anchor.tolist() == [1, 0, 0, 0]

@@ -27,6 +27,9 @@ class Blend:
     model that cannot forecast by itself."""
     prior_share: float = 0.3
     """Weight of the pretrained forecast, and of its tamed twin, without evidence."""
+    own_share: float = 0.9
+    """The same of the forecast of a model that knows the calendar by itself; half of what is left
+    goes to its tamed twin. The weight that such a model gives away without evidence is lost."""
     rule_share: float = 0.3
     """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
     less of it from a week of windows on."""
@@ -83,8 +86,12 @@ class Blend:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
         safe = [name for name in (task.prior, "squashed") if name in names]
         rest = [name for name in names if name not in safe]
-        share = {name: self.prior_share * 2 / len(safe) for name in safe}
-        spread = (1 - 2 * self.prior_share) / max(len(rest), 1)
+        card = task.backbone.card
+        if card.horizon is not None and card.context_days is not None:
+            share = {"squashed": (1 - self.own_share) / 2, task.prior: self.own_share}
+        else:
+            share = {name: self.prior_share * 2 / len(safe) for name in safe}
+        spread = (1 - sum(share.values())) / max(len(rest), 1)
         prior = torch.tensor([share.get(name, spread) for name in names])
         prior = prior / prior.sum()
         if (rule := task.better_rule) is not None:
