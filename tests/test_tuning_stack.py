@@ -260,3 +260,15 @@ def test_without_evidence_a_model_that_knows_the_calendar_keeps_its_own_forecast
     assert float(found.prior[0]) == pytest.approx(kept)
     assert float(found.prior.sum()) == pytest.approx(1.0)
     assert found.anchor.tolist() == [1, 0, 0, 0]
+
+
+def test_what_is_known_ahead_shares_with_the_forecast_it_corrects() -> None:
+    task = SimpleNamespace(
+        prior="plain",
+        backbone=SimpleNamespace(card=shelf()["citytune-base"]),
+        better_rule=None,
+        days=20.0,
+        caution=2.0,
+    )
+    found = Blend()._caution(task, ("plain", "squashed", "yesterday", "known-ahead"))
+    assert found.prior.tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45])

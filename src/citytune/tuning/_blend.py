@@ -89,6 +89,9 @@ class Blend:
         card = task.backbone.card
         if card.horizon is not None and card.context_days is not None:
             share = {"squashed": (1 - self.own_share) / 2, task.prior: self.own_share}
+            if KNOWN in names:  # the same forecast, corrected where that has shown to help
+                share = share | dict.fromkeys((task.prior, KNOWN), self.own_share / 2)
+                rest.remove(KNOWN)
         else:
             share = {name: self.prior_share * 2 / len(safe) for name in safe}
         spread = (1 - sum(share.values())) / max(len(rest), 1)
