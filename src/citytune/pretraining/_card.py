@@ -96,7 +96,7 @@ def make_card(network: CityNetwork, made: Made, sha256: str) -> dict[str, Any]:
             "features": 4 * size["width"],
             "licence": LICENCE,
             "trained_on": trained_on(made),
-            "source": "made by `citytune pretrain`",
+            "source": "made by `citytune pretrain`; see docs/pretrain.md",
             "sha256": [sha256],
             "get": _how_to_get(made.name),
             "max_examples": 2000,
