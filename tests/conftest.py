@@ -6,10 +6,12 @@ import datetime as dt
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from citytune.cli import main
 from citytune.frame import Clock, Quantity, SensorFrame
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
@@ -54,6 +56,24 @@ def make_city(
 def city() -> Callable[..., SensorFrame]:
     """A maker of synthetic cities; see `make_city`."""
     return make_city
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `citytune` with some arguments."""
+
+    def call(*words: object) -> Answer:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Answer(code, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,25 +23,7 @@ from citytune.cli import main
 from citytune.cli._console import stages
 from citytune.cli._reading import Reading
 
-COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models")
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Run `citytune` with some arguments."""
-
-    def call(*words: object) -> Answer:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return Answer(code, *capsys.readouterr())
-
-    return call
+COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models", "pretrain")
 
 
 def process(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -54,7 +36,7 @@ def process(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
 def test_help_shows_every_command_and_how_to_begin(
-    run: Callable[..., Answer], words: list[str]
+    run: Callable[..., Any], words: list[str]
 ) -> None:
     code, out, err = run(*words)
     assert (code, err) == (0, "")
@@ -63,13 +45,13 @@ def test_help_shows_every_command_and_how_to_begin(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_has_an_example(run: Callable[..., Answer], command: str) -> None:
+def test_every_help_has_an_example(run: Callable[..., Any], command: str) -> None:
     code, out, err = run(command, "--help")
     assert (code, err) == (0, "")
     assert f"  citytune {command}" in out
 
 
-def test_the_version_is_told(run: Callable[..., Answer]) -> None:
+def test_the_version_is_told(run: Callable[..., Any]) -> None:
     from importlib.metadata import version
 
     assert run("--version") == (0, f"citytune {version('citytune')}\n", "")
@@ -87,7 +69,7 @@ def test_the_version_is_told(run: Callable[..., Answer]) -> None:
     ],
 )
 def test_a_wrong_command_line_is_answered_with_the_right_one(
-    run: Callable[..., Answer], words: list[str], said: str
+    run: Callable[..., Any], words: list[str], said: str
 ) -> None:
     code, out, err = run(*words)
     assert (code, out) == (2, "")
@@ -101,7 +83,7 @@ def broken(*_: object) -> None:
 
 
 def test_a_fault_of_ours_is_owned_up_to(
-    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(job, "work", broken)
     words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
@@ -117,7 +99,7 @@ def test_a_fault_of_ours_is_owned_up_to(
 
 
 def test_debug_shows_where_it_happened_wherever_it_stands(
-    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(job, "work", broken)
     words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
@@ -178,7 +160,7 @@ def hours(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_check_lists_what_was_found_and_says_the_file_can_be_used(
-    run: Callable[..., Answer], hours: Callable[..., Path]
+    run: Callable[..., Any], hours: Callable[..., Path]
 ) -> None:
     code, out, err = run("check", hours(days=10, faulty=True))
     assert (code, err) == (0, "")
@@ -189,7 +171,7 @@ def test_check_lists_what_was_found_and_says_the_file_can_be_used(
     assert "2024-01-03 02:00" in found
 
 
-def test_check_answers_programs_too(run: Callable[..., Answer], hours: Callable[..., Path]) -> None:
+def test_check_answers_programs_too(run: Callable[..., Any], hours: Callable[..., Path]) -> None:
     code, out, err = run("check", hours(days=10, faulty=True), "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
@@ -200,7 +182,7 @@ def test_check_answers_programs_too(run: Callable[..., Answer], hours: Callable[
 
 
 def test_check_ends_with_two_if_the_file_cannot_be_used(
-    run: Callable[..., Answer], tmp_path: Path
+    run: Callable[..., Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "words.csv"
     file.write_text("time,note\n2024-01-01 00:00,a\n2024-01-01 01:00,b\n")
@@ -293,7 +275,7 @@ def test_the_forecast_goes_on_where_the_file_ends(tuned: Path) -> None:
 
 
 def test_tuning_says_in_words_how_good_it_is(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h")
@@ -307,7 +289,7 @@ def test_tuning_says_in_words_how_good_it_is(
 
 
 def test_alerts_are_answered_in_a_table_and_in_words(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h", "--quantity", "flow")
@@ -337,7 +319,7 @@ def test_alerts_are_answered_in_a_table_and_in_words(
     ],
 )
 def test_an_alert_that_cannot_be_is_refused_before_anything_is_fitted(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path, alert: str, said: str
+    run: Callable[..., Any], tuned: Path, tmp_path: Path, alert: str, said: str
 ) -> None:
     words = ("--horizon", 12, "--unit", "veh/h", "--quantity", "flow", "--alert", alert)
     code, out, err = run("tune", tuned / "loops.csv", "--out", tmp_path / "run", *words)
@@ -349,7 +331,7 @@ def test_an_alert_that_cannot_be_is_refused_before_anything_is_fitted(
     assert said in err
 
 
-def test_a_run_is_scored_by_the_alerts_asked_for(run: Callable[..., Answer], tuned: Path) -> None:
+def test_a_run_is_scored_by_the_alerts_asked_for(run: Callable[..., Any], tuned: Path) -> None:
     words = ("score", tuned / "run", tuned / "newer.csv", "--alert", ">140")
     code, said, _ = run(*words)
     assert code == 0
@@ -360,7 +342,7 @@ def test_a_run_is_scored_by_the_alerts_asked_for(run: Callable[..., Answer], tun
 
 
 def test_the_same_file_and_seed_give_the_same_run(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h", "--time", "time", "--json")
     code, said, err = run("tune", tuned / "loops.csv", "--out", tmp_path / "run", *words)
@@ -374,7 +356,7 @@ def test_the_same_file_and_seed_give_the_same_run(
 
 
 def test_a_run_that_is_there_is_replaced_only_when_asked(
-    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+    run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
     file, out = hours(days=20), tmp_path / "run"
     words = ("tune", file, "--out", out, "--backbone", "lags", "--strategy", "zero-shot")
@@ -389,7 +371,7 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(
 
 
 def test_a_history_too_short_to_hold_anything_out_still_gives_a_forecast(
-    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+    run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     words = ("--horizon", 24, "--backbone", "lags", "--out", out)
@@ -405,7 +387,7 @@ def test_a_history_too_short_to_hold_anything_out_still_gives_a_forecast(
 
 
 def test_a_run_forecasts_on_from_newer_readings(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "next.csv"
     code, said, err = run("forecast", tuned / "run", tuned / "newer.csv", "--out", out)
@@ -422,7 +404,7 @@ def test_a_run_forecasts_on_from_newer_readings(
 
 
 def test_without_a_file_it_is_the_forecast_of_the_run(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     code, _, err = run("forecast", tuned / "run", "--out", tmp_path / "same.csv")
     assert code == 0
@@ -431,7 +413,7 @@ def test_without_a_file_it_is_the_forecast_of_the_run(
 
 
 def test_a_run_reads_later_files_as_it_read_its_own(
-    run: Callable[..., Answer], hours: Callable[..., Path], tmp_path: Path
+    run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = hours(days=20, sensors=("north", "rain", "south"))
     words = ("--horizon", 6, "--backbone", "lags", "--target", "north,south")
@@ -451,7 +433,7 @@ def test_a_reading_said_now_goes_before_one_said_then() -> None:
     ]  # fmt: skip
 
 
-def test_scoring_newer_rows_does_not_fit_again(run: Callable[..., Answer], tuned: Path) -> None:
+def test_scoring_newer_rows_does_not_fit_again(run: Callable[..., Any], tuned: Path) -> None:
     code, said, err = run("score", tuned / "run", tuned / "newer.csv")
     assert (code, err) == (0, "")
     assert "on 5 days it had not seen" in said
@@ -463,9 +445,7 @@ def test_scoring_newer_rows_does_not_fit_again(run: Callable[..., Answer], tuned
     assert found["models"]["tuned"]["mae"] > 0
 
 
-def test_scoring_the_same_rows_fits_again_and_says_so(
-    run: Callable[..., Answer], tuned: Path
-) -> None:
+def test_scoring_the_same_rows_fits_again_and_says_so(run: Callable[..., Any], tuned: Path) -> None:
     code, said, err = run("score", tuned / "run", tuned / "loops.csv", "--json")
     assert code == 0
     assert err.startswith("Note: the file has no rows newer")
@@ -473,7 +453,7 @@ def test_scoring_the_same_rows_fits_again_and_says_so(
 
 
 def test_models_says_what_is_here_and_how_to_get_the_rest(
-    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     code, said, err = run("models")
@@ -497,7 +477,7 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
 
 @pytest.mark.slow
 def test_advice_ranks_the_models_at_hand(
-    run: Callable[..., Answer], hours: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], hours: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     file = hours(days=20)
@@ -546,7 +526,7 @@ def test_a_terminal_that_lacks_a_letter_is_no_reason_to_fail() -> None:
 
 
 def test_a_model_saved_from_python_is_a_run_too(
-    run: Callable[..., Answer], tuned: Path, tmp_path: Path
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     import citytune as ct
 
@@ -564,7 +544,7 @@ def test_the_command_is_also_a_module() -> None:
 
 @pytest.mark.slow
 def test_the_demo_does_the_whole_job(
-    run: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     monkeypatch.chdir(tmp_path)

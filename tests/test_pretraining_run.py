@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -26,7 +26,6 @@ from citytune.backbones import _shelf, load_backbone
 from citytune.backbones._city import read_network
 from citytune.backbones._city_network import LEVELS, MEDIAN, CityNetwork
 from citytune.backbones._city_view import View, look
-from citytune.cli import main
 from citytune.cli._pretrain import pretrain as command
 from citytune.pretraining import Recipe, Stand, pretrain, recipe_like
 from citytune.pretraining import _pretrain as training
@@ -42,24 +41,6 @@ FLAGS = (
     "--steps", "4", "--width", "24", "--layers", "1", "--heads", "2", "--tokens", "200",
     "--every", "2", "--precision", "no",
 )  # fmt: skip
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Run `citytune` with some arguments."""
-
-    def call(*words: object) -> Answer:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return Answer(code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture(autouse=True)
@@ -429,7 +410,7 @@ def faulty(folder: Path) -> Path:
 
 
 def test_sets_that_cannot_be_used_are_named_and_counted_and_the_rest_is_used(
-    run: Callable[..., Answer], tmp_path: Path
+    run: Callable[..., Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "region"
     code, said, err = run("pretrain", faulty(tmp_path / "data"), "--out", out, *FLAGS)
@@ -451,7 +432,7 @@ def test_sets_that_cannot_be_used_are_named_and_counted_and_the_rest_is_used(
 
 
 def test_with_nothing_left_to_learn_from_the_code_is_two(
-    run: Callable[..., Answer], tmp_path: Path
+    run: Callable[..., Any], tmp_path: Path
 ) -> None:
     data = faulty(tmp_path / "data")
     (data / "traffic" / "loops.csv").unlink()
@@ -490,7 +471,7 @@ def test_with_nothing_left_to_learn_from_the_code_is_two(
     ],
 )
 def test_a_bad_option_is_answered_in_a_sentence(
-    run: Callable[..., Answer], tmp_path: Path, words: list[str], said: str
+    run: Callable[..., Any], tmp_path: Path, words: list[str], said: str
 ) -> None:
     flags = FLAGS[:2] if "--from" in words else FLAGS
     code, out, err = run("pretrain", tmp_path, "--out", tmp_path / "run", *flags, *words)
@@ -501,14 +482,14 @@ def test_a_bad_option_is_answered_in_a_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_corpus_that_is_not_there_is_named(run: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_corpus_that_is_not_there_is_named(run: Callable[..., Any], tmp_path: Path) -> None:
     code, _, err = run("pretrain", tmp_path / "gone.csv", "--out", tmp_path / "run", *FLAGS)
     assert code == 2
     assert "gone.csv is not there: pass a file, a folder or a corpus listing" in err
 
 
 def test_ctrl_c_says_how_to_go_on(
-    run: Callable[..., Answer],
+    run: Callable[..., Any],
     archive: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -543,7 +524,7 @@ def test_ctrl_c_says_how_to_go_on(
 
 
 def test_the_help_has_an_example_and_the_page_of_commands_the_command(
-    run: Callable[..., Answer],
+    run: Callable[..., Any],
 ) -> None:
     code, said, err = run("pretrain", "--help")
     assert (code, err) == (0, "")
@@ -607,7 +588,7 @@ def forget(name: str) -> None:
 
 
 def test_a_run_can_go_on_from_the_network_of_another(
-    run: Callable[..., Answer], archive: Path, finished: Path, tmp_path: Path
+    run: Callable[..., Any], archive: Path, finished: Path, tmp_path: Path
 ) -> None:
     words = ("--from", finished, "--steps", 3, "--tokens", 200, "--rate", "1e-7")
     out = tmp_path / "further"

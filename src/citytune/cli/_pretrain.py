@@ -79,7 +79,7 @@ def pretrain(
     compiled: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Compile the network first: a minute, then half as fast again."
+            "--compile", help="Compile the network first: a minute, then steps a quarter shorter."
         ),
     ] = False,
     precision: Annotated[

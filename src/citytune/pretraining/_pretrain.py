@@ -114,7 +114,7 @@ def train(
         weights: Set → how often it is drawn, against 1 of the others of its domain.
         start: A network to go on from instead of fresh weights; it is not moved itself.
         every: Steps between checkpoints and scores.
-        compiled: Whether to compile the network first (a minute, then half as fast again).
+        compiled: Whether to compile the network first (a minute, then steps a quarter shorter).
         precision: "bf16", "no", or "auto": bfloat16 where the hardware multiplies in it.
         tell: Called at every checkpoint, and every tenth step in between without a score.
 

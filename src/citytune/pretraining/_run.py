@@ -88,7 +88,7 @@ def pretrain(
         start: A backbone, by name or folder, whose network to go on from: `citytune-base`, or
             one made here.
         every: Steps between checkpoints.
-        compiled: Whether to compile the network first (a minute, then half as fast again).
+        compiled: Whether to compile the network first (a minute, then steps a quarter shorter).
         precision: "bf16", "no", or "auto": bfloat16 where the hardware multiplies in it.
         command: For the card: what was typed.
         progress: Told what is being read, and the share that is.
