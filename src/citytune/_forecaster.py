@@ -12,8 +12,11 @@ from citytune.frame import SensorFrame
 if TYPE_CHECKING:
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
+    from citytune.tuning import Options
 
 Progress = Callable[[str, float], None]
+PARAMETERS = ("horizon", "backbone", "strategy", "options", "seed", "caution", "max_seconds")
+"""Of a `Forecaster`."""
 
 
 def tune(
@@ -22,8 +25,10 @@ def tune(
     horizon: int,
     backbone: str = "auto",
     strategy: str = "auto",
+    options: Options | None = None,
     seed: int = 0,
     caution: float = 2.0,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
@@ -34,9 +39,11 @@ def tune(
         backbone: A name from `citytune models`; "auto" takes the one that did best, out of fold,
             among those whose weights are at hand.
         strategy: "zero-shot", "head", "head-sgd" or "blend"; "auto" is "blend".
+        options: Options of the strategy by name, such as `{"head_days": 30}`.
         seed: The same seed and data give the same model.
         caution: How often a gain must have repeated before the model leaves the safe forecasts;
             0 trusts every gain, 4 hardly any.
+        max_seconds: Time that gradient steps may take; the best so far is kept.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -49,16 +56,18 @@ def tune(
         from citytune.advice import recommend
 
         advice = recommend(frame, horizon=horizon, seed=seed, caution=caution, progress=progress)
-        if strategy in ("auto", advice.model.strategy):
+        if strategy in ("auto", advice.model.strategy) and not options:
             return advice.model
         backbone = advice.best
     return fit_model(
         frame,
         horizon=horizon,
         backbone=backbone,
-        strategy="blend" if strategy == "auto" else strategy,
+        strategy=strategy,
+        options=options,
         seed=seed,
         caution=caution,
+        max_seconds=max_seconds,
         progress=progress,
     )
 
@@ -80,14 +89,18 @@ class Forecaster:
         horizon: int = 24,
         backbone: str = "auto",
         strategy: str = "auto",
+        options: Options | None = None,
         seed: int = 0,
         caution: float = 2.0,
+        max_seconds: float | None = None,
     ) -> None:
         self.horizon = horizon
         self.backbone = backbone
         self.strategy = strategy
+        self.options = options
         self.seed = seed
         self.caution = caution
+        self.max_seconds = max_seconds
 
     def fit(self, frame: object, y: object = None) -> Self:
         """Tune to everything in `frame`; `y` is there only because scikit-learn passes it."""
@@ -115,8 +128,7 @@ class Forecaster:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every parameter by name; `deep` changes nothing, there are no parts."""
-        names = ("horizon", "backbone", "strategy", "seed", "caution")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; an unknown one is refused."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,9 @@ class Wish:
     strategy: str = "auto"
     caution: float = 2.0
     seed: int = 0
+    options: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    """Of the strategy."""
+    max_seconds: float | None = None
     alerts: tuple[str, ...] = ()
     """What to be warned of; nothing said is the usual."""
 
@@ -99,6 +104,27 @@ def check_wish(wish: Wish) -> None:
     check_alerts(wish.alerts)
     if wish.caution < 0:
         raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
+    if wish.max_seconds is not None and not wish.max_seconds > 0:
+        raise InputError(f"--max-seconds is a positive number of seconds, got {wish.max_seconds:g}")
+
+
+def read_options(said: Sequence[str]) -> dict[str, bool | int | float | str | None]:
+    """Options such as "rank=8" by name, their values as JSON has them, or as words.
+
+    >>> read_options(["rank=8", "rate=1e-3", "stack=false", "loss=mae"])
+    {'rank': 8, 'rate': 0.001, 'stack': False, 'loss': 'mae'}
+    """
+    found: dict[str, bool | int | float | str | None] = {}
+    for text in said:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"an option is given as NAME=VALUE, such as rank=8; got {text!r}")
+        try:
+            plain = json.loads(value)
+        except ValueError:
+            plain = value
+        found[name.strip().replace("-", "_")] = value if isinstance(plain, list | dict) else plain
+    return found
 
 
 def check_names(wish: Wish) -> None:
@@ -106,7 +132,7 @@ def check_names(wish: Wish) -> None:
     from citytune.backbones import load_backbone
     from citytune.forecasting import check_strategy
 
-    check_strategy(wish.strategy)
+    check_strategy(wish.strategy, wish.options)
     if wish.backbone != "auto":
         load_backbone(wish.backbone)
 
@@ -146,16 +172,17 @@ def choose(
     advice: Recommendation | None = None
     backbone, strategy = wish.backbone, wish.strategy
     dials: dict[str, Any] = {"horizon": horizon, "seed": wish.seed, "caution": wish.caution}
+    more: dict[str, Any] = {"options": wish.options, "max_seconds": wish.max_seconds}
     if backbone == "auto":
         from citytune.advice import recommend
 
         advice = recommend(frame, **dials, progress=stage("Choosing a model"))
         backbone = advice.best
-        if strategy in ("auto", advice.model.strategy):
+        if strategy in ("auto", advice.model.strategy) and not wish.options:
             return advice.model, advice
-    strategy = "blend" if strategy == "auto" else strategy
     told = stage("Fitting")
-    return fit_model(frame, backbone=backbone, strategy=strategy, **dials, progress=told), advice
+    more |= {"backbone": backbone, "strategy": strategy}
+    return fit_model(frame, **dials, **more, progress=told), advice
 
 
 def score(
@@ -178,17 +205,9 @@ def score(
 
 def refit(trial: TunedModel, frame: SensorFrame, stage: Stage) -> TunedModel:
     """The same choice, fitted on everything."""
-    from citytune.forecasting import fit_model
+    from citytune import forecasting
 
-    return fit_model(
-        frame,
-        horizon=trial.spec.horizon,
-        backbone=trial.card.name,
-        strategy=trial.strategy,
-        seed=trial.seed,
-        caution=trial.caution,
-        progress=stage("Fitting on everything"),
-    )
+    return forecasting.refit(trial, frame, progress=stage("Fitting on everything"))
 
 
 def limit_threads() -> None:

@@ -51,8 +51,24 @@ def tune(
         str,
         typer.Option(metavar="NAME", help="zero-shot, head, head-sgd or blend; auto is blend."),
     ] = "auto",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="An option of the strategy, such as head_days=30; may be given again.",
+        ),
+    ] = None,
     caution: Caution = 2.0,
     seed: Seed = 0,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            show_default=False,
+            help="Time that gradient steps may take in each fit; the best so far is kept.",
+        ),
+    ] = None,
     alert: Alerts = None,
     overwrite: Annotated[
         bool,
@@ -79,6 +95,8 @@ def tune(
         strategy=strategy,
         caution=caution,
         seed=seed,
+        options=job.read_options(option or ()),
+        max_seconds=max_seconds,
         alerts=tuple(alert or ()),
     )
     job.check_wish(wish)

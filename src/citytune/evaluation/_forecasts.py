@@ -34,7 +34,7 @@ def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell
     fitted = []
     for block in holdout.blocks:
         tell.start("refitting" if holdout.refit else "scoring")
-        fitted.append(_fit(model, frame, block, model.strategy, tell) if holdout.refit else model)
+        fitted.append(_fit(model, frame, block, None, tell) if holdout.refit else model)
         tell.finish()
     return _predict(fitted, frame, holdout)
 
@@ -92,20 +92,13 @@ def quantiles_of(
 
 
 def _fit(
-    model: TunedModel, frame: SensorFrame, block: Block, strategy: str, tell: Tell
+    model: TunedModel, frame: SensorFrame, block: Block, strategy: str | None, tell: Tell
 ) -> TunedModel:
     """A model like `model`, learnt from the rows before a block's `train_end`."""
-    from citytune.forecasting import fit_model
+    from citytune.forecasting import refit
 
-    return fit_model(
-        frame.until(block.train_end),
-        horizon=model.spec.horizon,
-        backbone=model.card.name,
-        strategy=strategy,
-        seed=model.seed,
-        caution=model.caution,
-        progress=tell.within,
-    )
+    rows = frame.until(block.train_end)
+    return refit(model, rows, strategy=strategy, progress=tell.within)
 
 
 def _predict(fitted: list[TunedModel], frame: SensorFrame, holdout: Holdout) -> Forecasts:

@@ -1,7 +1,7 @@
 """Tuned model + frame → forecast: mean and quantiles per sensor, with clock and unit."""
 
 from citytune.forecasting._exceedance import chance_above, chance_below
-from citytune.forecasting._fitting import check_horizon, check_strategy, fit_model
+from citytune.forecasting._fitting import check_horizon, check_strategy, fit_model, refit
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._model import Prediction, TunedModel
 from citytune.forecasting._plot import plot_forecast
@@ -20,4 +20,5 @@ __all__ = [
     "fit_model",
     "load",
     "plot_forecast",
+    "refit",
 ]

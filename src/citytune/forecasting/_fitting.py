@@ -10,7 +10,7 @@ from citytune._errors import InputError, UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._model import RULES, TunedModel, short_of_history
 from citytune.frame import SensorFrame
-from citytune.tuning import KNOWN, Task, fit, strategies
+from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
 from citytune.windows import History, WindowSpec
 
 DEFAULT = "blend"
@@ -27,8 +27,10 @@ def fit_model(
     horizon: int,
     backbone: str = "citytune-base",
     strategy: str = "auto",
+    options: Options | None = None,
     seed: int = 0,
     caution: float = 2.0,
+    max_seconds: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
@@ -38,19 +40,21 @@ def fit_model(
         horizon: Steps to forecast at once.
         backbone: A name from the shelf.
         strategy: "blend" (also "auto"), "zero-shot", "head" or "head-sgd".
+        options: Options of the strategy by name, such as `{"head_days": 30}`.
         seed: The same seed gives the same model.
         caution: κ of the stack: how much a gain that does not repeat from day to day costs.
+        max_seconds: Time that gradient steps may take; the best so far is kept.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Raises:
         InputError: the horizon does not fit the frame.
-        UnknownName: nobody knows the backbone or the strategy; the nearest name is suggested.
+        UnknownName: nobody knows the backbone, the strategy or an option; the nearest name is
+            suggested.
         MissingWeights: the backbone's weights are not here; it says how to get them.
     """
     check_horizon(frame, horizon)
-    check_strategy(strategy)
-    if not 0 <= caution < math.inf:
-        raise InputError(f"caution must be a number of at least 0, got {caution!r}")
+    way = check_strategy(strategy, options)
+    _check_dials(caution, max_seconds)
     model = load_backbone(backbone)
     started = time.perf_counter()
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
@@ -60,16 +64,16 @@ def fit_model(
         spec=spec,
         caution=caution,
         seed=seed,
+        max_seconds=max_seconds,
         progress=progress,
     )
-    chosen = DEFAULT if strategy == "auto" else strategy
-    tuned = fit(task, chosen)
+    tuned = fit(task, way)
     if progress is not None:
         progress("weighing what repeats", 1.0)
     return TunedModel(
         spec=spec,
         card=model.card,
-        strategy=chosen,
+        strategy=DEFAULT if strategy == "auto" else strategy,
         sensors=frame.sensors,
         clock=frame.clock,
         quantity=frame.quantity,
@@ -81,13 +85,52 @@ def fit_model(
         seconds={"fit": time.perf_counter() - started},
         seed=seed,
         caution=caution,
+        options=dict(options or {}),
+        max_seconds=max_seconds,
     )
 
 
-def check_strategy(name: str) -> None:
-    """Raise `UnknownName` unless "auto" or a strategy is called `name`."""
+def refit(
+    model: TunedModel,
+    frame: SensorFrame,
+    *,
+    strategy: str | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> TunedModel:
+    """A model like `model`, fitted anew on another frame.
+
+    Args:
+        model: Whose choices are taken over.
+        frame: What the city measured.
+        strategy: Another strategy, with its usual options.
+        progress: As for `fit_model`.
+    """
+    same = strategy in (None, model.strategy)
+    return fit_model(
+        frame,
+        horizon=model.spec.horizon,
+        backbone=model.card.name,
+        strategy=strategy or model.strategy,
+        options=model.options if same else None,
+        seed=model.seed,
+        caution=model.caution,
+        max_seconds=model.max_seconds,
+        progress=progress,
+    )
+
+
+def _check_dials(caution: float, max_seconds: float | None) -> None:
+    if not 0 <= caution < math.inf:
+        raise InputError(f"caution must be a number of at least 0, got {caution!r}")
+    if max_seconds is not None and not max_seconds > 0:
+        raise InputError(f"max_seconds must be a positive number of seconds, got {max_seconds!r}")
+
+
+def check_strategy(name: str, options: Options | None = None) -> Strategy:
+    """The strategy called `name`, or what "auto" stands for; `UnknownName` if there is none."""
     if name != "auto" and name not in strategies:
         raise UnknownName("strategy", name, ["auto", *strategies])
+    return make_strategy(DEFAULT if name == "auto" else name, options)
 
 
 def check_horizon(frame: SensorFrame, horizon: int) -> None:

@@ -17,7 +17,7 @@ from citytune._errors import InputError, RunError
 from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
 from citytune.frame import Clock, Quantity, SensorFrame, spell
-from citytune.tuning import Seasonal, Tuned, bands, in_words
+from citytune.tuning import Options, Seasonal, Tuned, bands, in_words
 from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
 
 RULES = 9
@@ -65,6 +65,10 @@ class TunedModel:
     """What was done → how long it took, s."""
     seed: int = 0
     caution: float = 2.0
+    options: Options = field(default_factory=dict)
+    """Of the strategy, where they were not the usual ones."""
+    max_seconds: float | None = None
+    """Time that gradient steps could take."""
 
     @property
     def fold_error(self) -> float:

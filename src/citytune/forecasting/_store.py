@@ -157,6 +157,8 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "seconds": dict(model.seconds),
         "seed": model.seed,
         "caution": model.caution,
+        "options": dict(model.options),
+        "max_seconds": model.max_seconds,
         "experts": list(mixture.experts),
         "prior": mixture.prior,
         "penalty": _penalty(mixture.head),
@@ -203,6 +205,8 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
         seconds=facts["seconds"],
         seed=facts["seed"],
         caution=facts["caution"],
+        options=facts["options"],
+        max_seconds=facts["max_seconds"],
     )
 
 

@@ -11,7 +11,14 @@ from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
-from citytune.tuning._strategy import Learned, Strategy, strategies
+from citytune.tuning._strategy import (
+    Learned,
+    Options,
+    Strategy,
+    make_strategy,
+    options_of,
+    strategies,
+)
 from citytune.tuning._task import Task
 from citytune.tuning._zero_shot import ZeroShot
 
@@ -27,6 +34,7 @@ __all__ = [
     "Learned",
     "Lesson",
     "Mixture",
+    "Options",
     "Path",
     "Seasonal",
     "Statistics",
@@ -41,6 +49,8 @@ __all__ = [
     "fit",
     "fit_head",
     "in_words",
+    "make_strategy",
+    "options_of",
     "strategies",
     "train_head",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from citytune.tuning._conformal import Conformal
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
-from citytune.tuning._strategy import strategies
+from citytune.tuning._strategy import Strategy
 from citytune.tuning._task import Task
 
 
@@ -27,9 +27,8 @@ class Tuned:
     """How many windows it was learnt from."""
 
 
-def fit(task: Task, strategy: str) -> Tuned:
-    """Tune by the strategy called `strategy`; with no window to learn from, by none."""
-    chosen = strategies.make(strategy)
+def fit(task: Task, strategy: Strategy) -> Tuned:
+    """Tune by a strategy; with no window to learn from, by none."""
     if not len(task.examples):
         mixture = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
         return Tuned(
@@ -38,7 +37,7 @@ def fit(task: Task, strategy: str) -> Tuned:
             float("nan"),
             0,
         )
-    learned = chosen.fit(task)
+    learned = strategy.fit(task)
     return Tuned(
         learned.mixture,
         calibrate(task, learned.out_of_fold),

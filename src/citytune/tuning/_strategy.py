@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from torch import Tensor
 
+from citytune._errors import InputError, UnknownName
 from citytune._registry import Registry
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._task import Task
+
+Options: TypeAlias = Mapping[str, bool | int | float | str | None]
+"""A strategy's options by name."""
+PLAIN = (bool, int, float, str)
 
 
 class Learned(NamedTuple):
@@ -27,3 +44,62 @@ class Strategy(Protocol):
 
 
 strategies: Registry[Strategy] = Registry("strategy")
+
+
+def make_strategy(name: str, options: Options | None = None) -> Strategy:
+    """The strategy called `name`, with some of its options set.
+
+    Raises:
+        UnknownName: nobody knows the strategy or an option; the nearest name is suggested.
+        InputError: an option's value is of the wrong kind.
+
+    >>> make_strategy("blend", {"head_days": 30}).head_days
+    30
+    """
+    chosen = strategies.make(name)
+    allowed = options_of(chosen)
+    for option, value in (options or {}).items():
+        if option not in allowed:
+            raise UnknownName(f"option of {name}", option, allowed)
+        if not _fits(value, allowed[option]):
+            raise InputError(
+                f"option {option!r} of {name} is {_in_words(allowed[option])}, got {value!r}"
+            )
+    assert is_dataclass(chosen)
+    return replace(chosen, **(options or {}))
+
+
+def options_of(strategy: Strategy) -> dict[str, Any]:
+    """Name → type of the options of a strategy that a plain value can set."""
+    if not is_dataclass(strategy):
+        return {}
+    hints = get_type_hints(type(strategy))
+    found = {field.name: hints[field.name] for field in fields(strategy)}
+    return {name: hint for name, hint in found.items() if _plain(hint)}
+
+
+def _plain(hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return True
+    if isinstance(hint, types.UnionType):
+        return all(_plain(part) for part in get_args(hint))
+    return hint in (*PLAIN, type(None))
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, part) for part in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint
+
+
+def _in_words(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if isinstance(hint, types.UnionType):
+        return " or ".join(map(_in_words, get_args(hint)))
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+    return words.get(hint, "none")

@@ -37,6 +37,8 @@ class Task:
     spec: WindowSpec
     caution: float = 2.0
     seed: int = 0
+    max_seconds: float | None = None
+    """Time that gradient steps may take; the best so far is kept."""
     progress: Progress | None = None
 
     @cached_property
