@@ -150,7 +150,7 @@ class _Descent:
             if watch is not None:
                 watch(epoch, self.losses[-1], ([math.nan, *self.keeper.history])[-1])
             if progress is not None:
-                progress(epoch / self.loop.epochs if self.going else 1.0)
+                progress(epoch / self.loop.epochs)
         self._say_why_it_stopped()
         self.keeper.restore()
         for weight in self.weights:
