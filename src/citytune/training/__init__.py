@@ -1,5 +1,8 @@
 """Take gradient steps; nothing here knows of cities."""
 
+from citytune.training._course import Course
 from citytune.training._loop import Loop, minimise
+from citytune.training._penalty import decay, toward
+from citytune.training._stepper import Group
 
-__all__ = ["Loop", "minimise"]
+__all__ = ["Course", "Group", "Loop", "decay", "minimise", "toward"]
