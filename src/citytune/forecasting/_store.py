@@ -19,7 +19,7 @@ from citytune.backbones import Card, shelf
 from citytune.backbones._shelf import name_of
 from citytune.forecasting._model import TunedModel
 from citytune.frame import Clock, Quantity
-from citytune.tuning import Conformal, Head, KnownAhead, Mixture, Tuned, Usual, View
+from citytune.tuning import Conformal, Head, KnownAhead, Mixture, Moved, Tuned, Usual, View
 from citytune.windows import WindowSpec
 
 FORMAT = 1
@@ -121,11 +121,12 @@ def _parts(tuned: Tuned) -> dict[str, Tensor]:
         "conformal.errors": tuned.conformal.errors,
     }
     if (head := tuned.mixture.head) is not None:
-        found |= {
-            "head.weights": head.weights,
-            "head.centre": head.view.centre,
-            "head.basis": head.view.basis,
-        }
+        found |= _head_parts("head", head)
+    if (moved := tuned.mixture.moved) is not None:
+        found |= {f"moved.values.{name}": value for name, value in moved.values.items()}
+        for name, (b, a) in moved.low_rank.items():
+            found |= {f"moved.b.{name}": b, f"moved.a.{name}": a}
+        found |= {} if moved.head is None else _head_parts("moved.head", moved.head)
     if (known := tuned.mixture.known) is not None:
         found |= {
             "known.weights": known.weights,
@@ -134,6 +135,14 @@ def _parts(tuned: Tuned) -> dict[str, Tensor]:
             "known.usual.spread": known.usual.spread,
         }
     return found
+
+
+def _head_parts(name: str, head: Head) -> dict[str, Tensor]:
+    return {
+        f"{name}.weights": head.weights,
+        f"{name}.centre": head.view.centre,
+        f"{name}.basis": head.view.basis,
+    }
 
 
 def _facts(model: TunedModel) -> dict[str, Any]:
@@ -163,6 +172,9 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "prior": mixture.prior,
         "penalty": _penalty(mixture.head),
         "known_penalty": _penalty(mixture.known),
+        "moved": None if mixture.moved is None else mixture.moved.lens,
+        "moved_penalty": _penalty(mixture.moved and mixture.moved.head),
+        "notes": list(tuned.notes),
         "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
         "windows": tuned.windows,
     }
@@ -259,10 +271,7 @@ def _dial(penalty: float | None) -> float:
 
 
 def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
-    head = None
-    if "head.weights" in tensors:
-        view = View(tensors["head.centre"], tensors["head.basis"])
-        head = Head(view, tensors["head.weights"], _dial(facts["penalty"]))
+    head = _head("head", facts["penalty"], tensors)
     steps_per_day = Clock(
         dt.datetime(2000, 1, 1), dt.timedelta(seconds=facts["clock"]["step_seconds"])
     ).steps_per_day
@@ -278,6 +287,28 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         penalty = _dial(facts["known_penalty"])
         known = KnownAhead(usual, tensors["known.spread"], tensors["known.weights"], penalty)
     experts = tuple(facts["experts"])
-    mixture = Mixture(experts, tensors["weights"], facts["prior"], head, known)
-    error = facts["fold_error"]
-    return Tuned(mixture, conformal, float("nan") if error is None else error, facts["windows"])
+    parts = head, known, _moved(facts, tensors)
+    mixture = Mixture(experts, tensors["weights"], facts["prior"], *parts)
+    error = float("nan") if facts["fold_error"] is None else facts["fold_error"]
+    return Tuned(mixture, conformal, error, facts["windows"], tuple(facts["notes"]))
+
+
+def _head(name: str, penalty: float | None, tensors: dict[str, Tensor]) -> Head | None:
+    if f"{name}.weights" not in tensors:
+        return None
+    view = View(tensors[f"{name}.centre"], tensors[f"{name}.basis"])
+    return Head(view, tensors[f"{name}.weights"], _dial(penalty))
+
+
+def _moved(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Moved | None:
+    if facts["moved"] is None:
+        return None
+
+    def named(kind: str) -> dict[str, Tensor]:
+        start = f"moved.{kind}."
+        return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+
+    low, high = named("b"), named("a")
+    low_rank = {name: (low[name], high[name]) for name in low}
+    head = _head("moved.head", facts["moved_penalty"], tensors)
+    return Moved(facts["moved"], named("values"), low_rank, head)

@@ -1,13 +1,21 @@
 """The fine-tuning strategies: lenses, experts, the stack; the closed-form head; calibration."""
 
+from citytune.tuning._able import able, reason_against
+from citytune.tuning._bias import Bias
 from citytune.tuning._blend import Blend
 from citytune.tuning._conformal import LEVELS, Conformal
 from citytune.tuning._experts import WORDS
 from citytune.tuning._fit import Tuned, fit
+from citytune.tuning._full import Full
+from citytune.tuning._gradual import Gradual
 from citytune.tuning._head import Head, Lesson, View, fit_head
 from citytune.tuning._known import KnownAhead, Usual
+from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
+from citytune.tuning._lora import Lora
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
+from citytune.tuning._moved import MOVED, Moved
+from citytune.tuning._norms import Norms
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
@@ -23,17 +31,25 @@ from citytune.tuning._task import Task
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
+    "Bias",
     "Blend",
     "Conformal",
+    "Full",
+    "Gradual",
     "Head",
     "KNOWN",
     "KnownAhead",
     "LEVELS",
+    "LastBlocks",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
     "Lesson",
+    "Lora",
+    "MOVED",
     "Mixture",
+    "Moved",
+    "Norms",
     "Options",
     "Path",
     "Seasonal",
@@ -45,12 +61,14 @@ __all__ = [
     "View",
     "WORDS",
     "ZeroShot",
+    "able",
     "bands",
     "fit",
     "fit_head",
     "in_words",
     "make_strategy",
     "options_of",
+    "reason_against",
     "strategies",
     "train_head",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,12 +12,25 @@ from torch import Tensor
 from citytune.tuning._head import Head, fit_head
 from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
 from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
+from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
 
 FOLDS = 3
+SAME = (KNOWN, MOVED)
+"""Experts that are the prior itself, corrected or fine-tuned."""
+
+
+class Guest(NamedTuple):
+    """An expert that a strategy brings."""
+
+    name: str
+    says: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
+    # What its forecast is made from:
+    head: Head | None = None
+    moved: Moved | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +49,10 @@ class Blend:
     """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
     less of it from a week of windows on."""
 
-    def fit(self, task: Task) -> Learned:
+    def fit(self, task: Task, guests: Sequence[Guest] = ()) -> Learned:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
-        names, says, head, known = self._ask(task)
+        heard, parts = self._ask(task, guests)
+        names, says = tuple(heard), torch.stack(list(heard.values()), -1)
         evidence = Evidence(
             says=says / task.scale[..., None],
             actual=task.actual / task.scale,
@@ -54,26 +70,34 @@ class Blend:
             covered[fold.test] = True
         rest = (~covered).nonzero()[:, 0]
         unseen[rest] = self._weigh(task, rest, says, weights, names)
-        return Learned(Mixture(names, weights, task.prior, head, known), unseen)
+        return Learned(Mixture(names, weights, task.prior, **parts), unseen)
 
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
     ) -> Tensor:
         return weigh(task.history, task.examples.pick(which), says[which], weights, names)
 
-    def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None, KnownAhead | None]:
-        """Every expert's name and forecasts, with those that are fitted here where they help."""
+    def _ask(self, task: Task, guests: Sequence[Guest]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Every expert's forecasts by its name, and what was fitted of those that help."""
         heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
-        prior, head, known = heard[task.prior], None, None
-        if task.days >= self.head_days or task.backbone.card.horizon is None:
+        prior = heard[task.prior]
+        heard |= {guest.name: guest.says for guest in guests}
+        parts: dict[str, Any] = {}
+        for guest in guests:
+            parts |= {"head": guest.head} if guest.head else {}
+            parts |= {"moved": guest.moved} if guest.moved else {}
+        able = task.backbone.card.horizon is not None
+        if HEAD not in heard and (task.days >= self.head_days or not able):
             head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
             if head.penalty < torch.inf:
                 heard[HEAD] = prior + task.lesson.unit * task.scale * residual
+                parts[HEAD] = head
         if len(task.history.covariates):
             known, residual = self._fit_known(task, prior)
             if known.penalty < torch.inf:
                 heard[KNOWN] = prior + task.scale * residual
-        return tuple(heard), torch.stack(list(heard.values()), -1), head, known
+                parts["known"] = known
+        return heard, parts
 
     def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
         usual = Usual.of(task.history)
@@ -87,13 +111,15 @@ class Blend:
         safe = [name for name in (task.prior, "squashed") if name in names]
         rest = [name for name in names if name not in safe]
         card = task.backbone.card
-        if card.horizon is not None and card.context_days is not None:
+        own = card.horizon is not None and card.context_days is not None
+        if own:
             share = {"squashed": (1 - self.own_share) / 2, task.prior: self.own_share}
-            if KNOWN in names:  # the same forecast, corrected where that has shown to help
-                share = share | dict.fromkeys((task.prior, KNOWN), self.own_share / 2)
-                rest.remove(KNOWN)
         else:
             share = {name: self.prior_share * 2 / len(safe) for name in safe}
+        if like := [name for name in SAME if name in names and (own or name == MOVED)]:
+            # The same forecast, corrected where that has shown to help.
+            share |= dict.fromkeys((task.prior, *like), share[task.prior] / (1 + len(like)))
+            rest = [name for name in rest if name not in like]
         spread = (1 - sum(share.values())) / max(len(rest), 1)
         prior = torch.tensor([share.get(name, spread) for name in names])
         prior = prior / prior.sum()

@@ -10,7 +10,7 @@ from torch import Tensor
 from citytune.backbones import Backbone, Card, Past
 from citytune.tuning._lenses import FINE, LENSES, Shown, calendar_of
 from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, cut_measured, cut_past
+from citytune.windows import Examples, Scale, cut_measured, cut_past
 
 BATCH = 1024
 """Windows asked at a time."""
@@ -24,6 +24,7 @@ larger on 14 of 15 sets.
 """
 WORDS = {
     "plain": "the pretrained model's own forecast",
+    "moved": "the model fine-tuned here",
     "squashed": "the pretrained model with bursts tamed",
     "squashed-minus-week": "last weeks' profile, corrected by the model",
     "squashed-minus-kind": "the profile of like days, corrected by the model",
@@ -94,3 +95,10 @@ def features(
         )
         found.append(backbone.features(past))
     return torch.cat([torch.empty(0, backbone.card.features), *found])
+
+
+def window_unit(seasonal: Seasonal, examples: Examples, context: int) -> Tensor:
+    """(example, 1) the spread of each window's past, the unit of a head's residual."""
+    history = seasonal.history
+    past = cut_past(history.filled, examples, context, period=history.steps_per_day)
+    return Scale.of(past).spread

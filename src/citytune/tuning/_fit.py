@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from citytune._errors import InputError
+from citytune.tuning._able import reason_against
 from citytune.tuning._conformal import Conformal
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
@@ -25,10 +27,14 @@ class Tuned:
     counting alike; NaN without windows."""
     windows: int
     """How many windows it was learnt from."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the fit."""
 
 
 def fit(task: Task, strategy: Strategy) -> Tuned:
     """Tune by a strategy; with no window to learn from, by none."""
+    if why := reason_against(strategy, task.backbone):
+        raise InputError(why)
     if not len(task.examples):
         mixture = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
         return Tuned(
@@ -36,6 +42,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
             Conformal.guess(task.spread, task.spec.horizon, task.history.steps_per_day),
             float("nan"),
             0,
+            ("too little history for a single window, so nothing was learnt from it",),
         )
     learned = strategy.fit(task)
     return Tuned(
@@ -43,6 +50,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
         calibrate(task, learned.out_of_fold),
         fold_error(task, learned.out_of_fold),
         len(task.examples),
+        learned.notes,
     )
 
 

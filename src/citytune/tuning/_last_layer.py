@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from citytune.training import Loop, minimise
+from citytune.tuning._blend import Blend, Guest
 from citytune.tuning._folds import folds_of
 from citytune.tuning._head import Head, Lesson, fit_head
 from citytune.tuning._mixture import HEAD, Mixture
@@ -19,16 +20,21 @@ from citytune.tuning._task import Task
 class LastLayer:
     """φ is a new last layer, found in closed form for every λ; λ by purged folds."""
 
+    stack: bool = True
+    """Whether the forecast enters the blend's stack, and so stays safe; else it stands alone."""
+
     def fit(self, task: Task) -> Learned:
         """Solve the ridge; forecasts of the windows come from heads that did not see them."""
         head, says = fit_head(task.lesson, horizon=task.spec.horizon)
-        return _learned(task, head, says)
+        return _learned(task, head, says, stack=self.stack)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LastLayerBySteps:
     """The article's own loop: frozen backbone, new last layer, MSE + λ‖φ‖², minibatches."""
 
+    stack: bool = True
+    """Whether the forecast enters the blend's stack, and so stays safe; else it stands alone."""
     penalty: float | None = None
     """λ as a share of the windows' total weight; by default what the closed form chooses."""
     loop: Loop = field(default_factory=Loop)
@@ -40,14 +46,15 @@ class LastLayerBySteps:
         exact, says = fit_head(lesson, horizon=horizon)
         penalty = exact.penalty if self.penalty is None else self.penalty
         if penalty == torch.inf:
-            return _learned(task, exact, says)
+            return _learned(task, exact, says, stack=self.stack)
         seen = exact.view(lesson.features)
         says = torch.zeros(len(seen), horizon)
         for fold in folds_of(lesson.origin, horizon=horizon):
             weights = train_head(seen[fold.train], _part(lesson, fold.train), penalty, self.loop)
             says[fold.test] = (seen[fold.test] @ weights).float()
         weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed)
-        return _learned(task, Head(exact.view, weights, penalty), says)
+        head = Head(exact.view, weights, penalty)
+        return _learned(task, head, says, stack=self.stack)
 
 
 def train_head(
@@ -76,9 +83,11 @@ def _part(lesson: Lesson, which: Tensor) -> Lesson:
     return Lesson(*(part[which] for part in lesson))
 
 
-def _learned(task: Task, head: Head, says: Tensor) -> Learned:
-    mixture = Mixture.of_one(HEAD, task.prior, task.spec.horizon, head)
-    return Learned(mixture, task.said_by(task.prior) + task.lesson.unit * task.scale * says)
+def _learned(task: Task, head: Head, says: Tensor, *, stack: bool) -> Learned:
+    said = task.said_by(task.prior) + task.lesson.unit * task.scale * says
+    if stack:
+        return Blend().fit(task, guests=(Guest(HEAD, said, head=head),))
+    return Learned(Mixture.of_one(HEAD, task.prior, task.spec.horizon, head=head), said)
 
 
 strategies.add("head", LastLayer)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Backbone
-from citytune.tuning._experts import WORDS, ask, features
+from citytune.tuning._experts import WORDS, ask, features, window_unit
 from citytune.tuning._head import Head
 from citytune.tuning._known import BESIDE, KnownAhead
+from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
-from citytune.windows import Examples, History, Scale, WindowSpec, cut_past
+from citytune.windows import Examples, History, WindowSpec
 
 NEGLIGIBLE = 0.004
 """Shares below this are left out of an answer, and of asking."""
@@ -22,6 +23,8 @@ HEAD = "head"
 """The expert that is the prior corrected by a new last layer."""
 KNOWN = "known-ahead"
 """The expert that is the prior corrected by what is known ahead."""
+FITTED = (HEAD, KNOWN, MOVED)
+"""Experts that were fitted here."""
 STEADY = ("squashed", "squashed-minus-kind")
 """Experts that most of the weight goes to in a holiday season: they follow the last days …"""
 SEASON_SHARE = 0.7
@@ -44,15 +47,24 @@ class Mixture:
     cannot forecast, the best seasonal rule."""
     head: Head | None = None
     known: KnownAhead | None = None
+    moved: Moved | None = None
 
     @classmethod
-    def of_one(cls, expert: str, prior: str, horizon: int, head: Head | None = None) -> Mixture:
+    def of_one(
+        cls,
+        expert: str,
+        prior: str,
+        horizon: int,
+        *,
+        head: Head | None = None,
+        moved: Moved | None = None,
+    ) -> Mixture:
         """All weight on one expert."""
-        return cls((expert,), torch.ones(len(bands(horizon)), 1, 1), prior, head)
+        return cls((expert,), torch.ones(len(bands(horizon)), 1, 1), prior, head, moved=moved)
 
     def needed(self) -> tuple[str, ...]:
         """The experts that need no fitting and have to be asked, each once."""
-        asked = [name for name in self._mixed if name not in (HEAD, KNOWN)]
+        asked = [name for name in self._mixed if name not in FITTED]
         asked += [self.prior] if len(asked) < len(self._mixed) else []
         asked += BESIDE if KNOWN in self.counted else ()
         return tuple(dict.fromkeys(asked))
@@ -81,6 +93,9 @@ class Mixture:
             seen = features(backbone, seasonal, examples, spec.horizon, spec.context)
             unit = window_unit(seasonal, examples, spec.context)
             heard[HEAD] = heard[self.prior] + unit * self.head.residual(seen)
+        if MOVED in self.counted and self.moved is not None:
+            prior = heard[self.prior]
+            heard[MOVED] = self.moved.forecast(backbone, seasonal, examples, spec, prior)
         if KNOWN in self.counted and self.known is not None:
             beside = torch.stack([heard[name] for name in BESIDE], -1)
             prior = heard[self.prior]
@@ -149,13 +164,6 @@ def mix(says: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:
         for (start, end), row in zip(bands(says.shape[1]), own, strict=True)
     ]
     return torch.cat([says.new_empty(len(says), 0), *parts], 1)
-
-
-def window_unit(seasonal: Seasonal, examples: Examples, context: int) -> Tensor:
-    """(example, 1) the spread of each window's past, the unit of a head's residual."""
-    history = seasonal.history
-    past = cut_past(history.filled, examples, context, period=history.steps_per_day)
-    return Scale.of(past).spread
 
 
 def in_words(shares: dict[str, float], most: int = 3) -> str:

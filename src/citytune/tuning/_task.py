@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Backbone
-from citytune.tuning._experts import ask, experts_of, features
+from citytune.tuning._experts import ask, experts_of, features, window_unit
 from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
-from citytune.tuning._mixture import window_unit
 from citytune.tuning._seasonal import SEASONAL, Seasonal
 from citytune.windows import Examples, History, WindowSpec, choose_examples, cut_future
 

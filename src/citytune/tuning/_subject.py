@@ -1,0 +1,108 @@
+"""What gradient steps are taken on: a copy of the backbone, free to move, before its windows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from citytune.backbones import Past
+from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._lenses import LENSES, Shown
+from citytune.tuning._moved import Moved, root_of
+from citytune.tuning._task import Task
+
+PROFILES = ("weeks", "day-kind")
+"""Seasonal rules that lenses take off."""
+
+
+class Subject:
+    """A network that may move, and its forecasts of a task's windows, with gradients.
+
+    A model that forecasts is asked through one lens. One that cannot gets a new last layer on its
+    features, which starts from the closed form and adds to the prior.
+    """
+
+    def __init__(self, task: Task, lens: str, seen: Tensor, *, closed_form: bool = False) -> None:
+        """Args: `seen` are the windows it may learn from; `closed_form` starts with a new head."""
+        self.task, self.lens = task, lens
+        self.backbone = copy.deepcopy(task.backbone)
+        self.root = root_of(self.backbone)
+        self.blocks = list(self.backbone.blocks())
+        self.forecasts = task.backbone.card.horizon is not None
+        self.weeks, self.kind = task.says_of(PROFILES).unbind(-1)
+        self.view: View | None = None
+        self.layer: nn.Parameter | None = None
+        self.fixed: Head | None = None
+        if not self.forecasts or closed_form:
+            lesson = task.lesson
+            head, _ = fit_head(Lesson(*(part[seen] for part in lesson)), horizon=task.spec.horizon)
+            self.unit = lesson.unit * task.scale
+            if self.forecasts:
+                self.fixed = head
+                self.correction = self.unit * head.residual(lesson.features)
+            else:
+                self.view, self.layer = head.view, nn.Parameter(head.weights)
+                self.prior = task.said_by(task.prior)
+
+    def head(self) -> list[nn.Parameter]:
+        """The weights of what answers: the last block, or the new last layer."""
+        if self.layer is not None:
+            return [self.layer]
+        return list(self.blocks[-1].parameters())
+
+    def body(self) -> list[nn.Module]:
+        """The blocks below it, in depth order."""
+        return self.blocks if self.layer is not None else self.blocks[:-1]
+
+    def free(self, weights: Sequence[Tensor]) -> None:
+        """Let these move, and nothing else of the backbone."""
+        self.root.requires_grad_(requires_grad=False)
+        for weight in weights:
+            weight.requires_grad = True
+
+    def forecast(self, which: Tensor) -> Tensor:
+        """(example, horizon) of some of the task's windows, in the unit of the data."""
+        task = self.task
+        shown = Shown(
+            task.seasonal,
+            task.examples.pick(which),
+            task.spec.context,
+            self.weeks[which],
+            self.kind[which],
+        )
+        if self.forecasts:
+            said = LENSES[self.lens](self.backbone, shown)
+            return said if self.fixed is None else said + self.correction[which]
+        assert self.view is not None, "a model that cannot forecast has a new last layer"
+        assert self.layer is not None, "as above"
+        past = Past(shown.past, shown.measured, shown.calendar, shown.day)
+        seen = self.view(self.backbone.features(past))
+        return self.prior[which] + self.unit[which] * (seen @ self.layer).float()
+
+    def moved(self) -> Moved:
+        """What has changed against the backbone as pretrained."""
+        before = dict(root_of(self.task.backbone).named_parameters())
+        low_rank = _adapters(self.root)
+        values = {
+            name: weight.detach().clone()
+            for name, weight in self.root.named_parameters()
+            if name in before and not torch.equal(weight, before[name])
+        }
+        head = self.fixed
+        if self.layer is not None and self.view is not None:
+            head = Head(self.view, self.layer.detach().clone(), 0.0)
+        return Moved(self.lens, values, low_rank, head)
+
+
+def _adapters(root: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+    """Weight's name → B (out, rank), scaled, and A (rank, in), of the LoRA layers in `root`."""
+    found = {}
+    for name, module in root.named_modules():
+        if hasattr(module, "lora_A"):
+            ((adapter, a),) = module.lora_A.items()
+            b = module.scaling[adapter] * module.lora_B[adapter].weight
+            found[f"{name}.weight"] = (b.detach().clone(), a.weight.detach().clone())
+    return found
