@@ -119,7 +119,7 @@ def test_patience_stops_a_training_that_gets_no_better() -> None:
     assert len(course.losses) == 3
     assert list(course.notes) == [
         "stopped in epoch 3 of 9, as no lower loss on held-back data in 2 epochs: "
-        + "the weights of epoch 1 are kept"
+        "the weights of epoch 1 are kept"
     ]
 
 

@@ -11,15 +11,28 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from citytune.backbones import at_hand, load_backbone, missing
-from citytune.forecasting import Forecast, TunedModel, fit_model, load
+from citytune.backbones import Backbone, at_hand, load_backbone, missing
+from citytune.forecasting import Forecast, TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
-from citytune.tuning import strategies
+from citytune.tuning import Moved, Options, able, strategies
+from citytune.tuning._moved import root_of
 
 BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
 STRATEGIES = ("zero-shot", "blend", "head", "head-sgd")
+BY_STEPS = ("bias", "norms", "last-blocks", "lora", "full", "gradual")
+QUICK: Options = {"epochs": 2, "windows": 96, "folds": 2, "rate": 1e-3, "batch": 32}
+"""Enough steps to move; that they help is another test's matter."""
+ALONE: Options = {"stack": False}
+PAIRS = [
+    (backbone, strategy)
+    for backbone in BACKBONES
+    for strategy in (*STRATEGIES, *BY_STEPS)
+    if strategy not in BY_STEPS
+    or (backbone != "lags" and (backbone, strategy) != ("efficientnet-lite0", "lora"))
+]
 HORIZON = 24
 PERCENT = Quantity("load", "%", low=0, high=60, domain="energy")
 
@@ -44,26 +57,50 @@ def fingerprint(backbone: str) -> str:
     return found.hexdigest()
 
 
+def options_for(strategy: str) -> Options:
+    """Each strategy's own forecast, not the stack's."""
+    if strategy in BY_STEPS:
+        return {**QUICK, **ALONE, "interpolate": False}
+    return ALONE if strategy.startswith("head") else {}
+
+
 @functools.cache
 def tuned(backbone: str, strategy: str, city: City) -> Fitted:
     """Each is fitted once for all tests of this file."""
     frame = city(3, 35, turn=1.0, noise=0.1)
     before = fingerprint(backbone)
-    model = fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy)
+    model = fit_model(
+        frame,
+        horizon=HORIZON,
+        backbone=backbone,
+        strategy=strategy,
+        options=options_for(strategy),
+    )
     model.forecast(frame)
     return Fitted(model, frame, before, fingerprint(backbone))
 
 
+def there(name: str) -> str:
+    if name not in at_hand():
+        pytest.skip(missing()[name])
+    return name
+
+
 @pytest.fixture(params=BACKBONES)
 def backbone(request: pytest.FixtureRequest, weights: None) -> str:
-    if request.param not in at_hand():
-        pytest.skip(missing()[request.param])
-    return request.param
+    return there(request.param)
 
 
-@pytest.fixture(params=STRATEGIES)
-def fitted(request: pytest.FixtureRequest, backbone: str, city: City) -> Fitted:
-    return tuned(backbone, request.param, city)
+@pytest.fixture(params=PAIRS, ids="-".join)
+def fitted(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
+    backbone, strategy = request.param
+    return tuned(there(backbone), strategy, city)
+
+
+@pytest.fixture(params=[pair for pair in PAIRS if pair[1] in BY_STEPS], ids="-".join)
+def moved(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
+    backbone, strategy = request.param
+    return tuned(there(backbone), strategy, city)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,11 +130,70 @@ def test_in_this_city_there_is_something_to_learn_for_a_head(backbone: str, city
 
 
 def test_the_strategies_tested_here_are_all_there_are() -> None:
-    assert sorted(strategies) == sorted(STRATEGIES)
+    assert sorted(strategies) == sorted((*STRATEGIES, *BY_STEPS))
+
+
+def test_each_backbone_can_be_tuned_by_the_strategies_tested_here(backbone: str) -> None:
+    expected = [strategy for name, strategy in PAIRS if name == backbone]
+    assert sorted(able(load_backbone(backbone))) == sorted(expected)
 
 
 def test_the_backbone_does_not_move(fitted: Fitted) -> None:
     assert fitted.after == fitted.before
+
+
+def part_of(fitted: Fitted) -> Moved:
+    found = fitted.model.tuned.mixture.moved
+    assert found is not None
+    return found
+
+
+def test_only_the_weights_of_the_strategy_move_and_they_do(moved: Fitted) -> None:
+    backbone, part = fitted_backbone(moved), part_of(moved)
+    before = dict(root_of(backbone).named_parameters())
+    after = dict(root_of(part.applied(backbone)).named_parameters())
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    own_head = {id(w) for w in backbone.blocks()[-1].parameters()}
+    heads = {n for n, w in before.items() if id(w) in own_head} if part.head is None else set()
+    free, adapted = changed - heads, {n for n, (b, _) in part.low_rank.items() if b.any()}
+    assert changed == set(part.values) | adapted
+    assert changed
+    strategy = moved.model.strategy
+    if strategy == "bias":
+        assert all(name.endswith("bias") for name in free), free
+    if strategy == "norms":
+        assert all(before[name].ndim == 1 for name in free), free
+    if strategy == "lora":
+        assert free == set(part.low_rank) - {
+            n for n, (b, _) in part.low_rank.items() if not b.any()
+        }
+        assert free
+    if strategy == "last-blocks":
+        blocks = backbone.blocks()
+        last = blocks[-1] if part.head is not None else blocks[-2]
+        allowed = {id(weight) for weight in last.parameters()}
+        assert all(id(before[name]) in allowed for name in free), free
+    if strategy in ("full", "gradual"):
+        assert len(changed) > 0.8 * len(before)
+
+
+def fitted_backbone(fitted: Fitted) -> Backbone:
+    return load_backbone(fitted.model.card.name)
+
+
+def test_the_tuned_weights_are_what_forecasts(moved: Fitted) -> None:
+    """And not those of the backbone, of which only the tuned differ."""
+    model, frame = moved.model, moved.frame
+    plain = tuned(model.card.name, "zero-shot", lambda *_, **__: frame).model
+    assert not np.allclose(model.forecast(frame).mean, plain.forecast(frame).mean, rtol=1e-4)
+
+
+def test_none_of_the_way_is_the_model_as_pretrained(moved: Fitted) -> None:
+    backbone = fitted_backbone(moved)
+    back = part_of(moved).toward_pretrained(backbone, 0.0)
+    before = dict(root_of(backbone).named_parameters())
+    for name, weight in root_of(back.applied(backbone)).named_parameters():
+        assert torch.equal(weight, before[name]), name
 
 
 def test_a_saved_model_forecasts_the_same_to_the_bit(fitted: Fitted, tmp_path: Path) -> None:
@@ -106,16 +202,13 @@ def test_a_saved_model_forecasts_the_same_to_the_bit(fitted: Fitted, tmp_path: P
     assert (again.weights, again.words()) == (fitted.model.weights, fitted.model.words())
     for name in ("spec", "card", "strategy", "sensors", "clock", "quantity", "country", "fallback"):
         assert getattr(again, name) == getattr(fitted.model, name), name
-    for name in ("trained_until", "seed", "caution", "covariates", "fold_error"):
+    for name in ("trained_until", "seed", "caution", "covariates", "fold_error", "options"):
         assert getattr(again, name) == getattr(fitted.model, name), name
 
 
 def test_the_same_seed_gives_the_same_model(fitted: Fitted) -> None:
     model, frame = fitted.model, fitted.frame
-    again = fit_model(
-        frame, horizon=HORIZON, backbone=model.card.name, strategy=model.strategy, seed=model.seed
-    )
-    same(again.forecast(frame), model.forecast(frame))
+    same(refit(model, frame).forecast(frame), model.forecast(frame))
 
 
 @pytest.mark.parametrize("origin", [5, 30, 24 * 9, 24 * 20 + 7, 24 * 34])
@@ -246,10 +339,15 @@ def test_the_hour_of_the_day_is_kept_where_the_clocks_change(
     assert error[96:].mean() < shifted[96:].mean() / 2
 
 
+SAFE = [pair for pair in PAIRS if pair[1] != "zero-shot"]
+
+
 @pytest.mark.parametrize("kind", ["noise", "walk"])
-def test_where_nothing_can_be_learnt_the_blend_stays_with_the_pretrained_forecast(
-    backbone: str, city: City, kind: str
+@pytest.mark.parametrize(("name", "strategy"), SAFE, ids=map("-".join, SAFE))
+def test_where_nothing_can_be_learnt_the_stack_stays_with_the_pretrained_forecast(
+    weights: None, name: str, strategy: str, city: City, kind: str
 ) -> None:
+    backbone = there(name)
     frame = city(6, 42, timezone=None, country=None)
     steps = np.random.default_rng(1).standard_normal(frame.values.shape)
     values = 100 + (10 * steps if kind == "noise" else steps.cumsum(0))
@@ -258,10 +356,11 @@ def test_where_nothing_can_be_learnt_the_blend_stays_with_the_pretrained_forecas
     actual = np.stack([frame.values[origin : origin + 24] for origin in origins])
 
     def error(strategy: str) -> float:
-        model = fit_model(train, horizon=24, backbone=backbone, strategy=strategy)
+        options = QUICK if strategy in BY_STEPS else {}
+        model = fit_model(train, horizon=24, backbone=backbone, strategy=strategy, options=options)
         return float(np.abs(model.predict(frame, list(origins)).mean - actual).mean())
 
-    assert error("blend") <= 1.015 * error("zero-shot")
+    assert error(strategy) <= 1.015 * error("zero-shot")
 
 
 def test_a_time_of_day_that_no_window_started_at_is_no_surprise(backbone: str, city: City) -> None:

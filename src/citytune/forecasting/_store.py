@@ -173,7 +173,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "penalty": _penalty(mixture.head),
         "known_penalty": _penalty(mixture.known),
         "moved": None if mixture.moved is None else mixture.moved.lens,
-        "moved_penalty": _penalty(mixture.moved and mixture.moved.head),
+        "moved_penalty": None if mixture.moved is None else _penalty(mixture.moved.head),
         "notes": list(tuned.notes),
         "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
         "windows": tuned.windows,
