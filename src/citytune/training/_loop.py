@@ -151,6 +151,8 @@ class _Descent:
                 watch(epoch, self.losses[-1], ([math.nan, *self.keeper.history])[-1])
             if progress is not None:
                 progress(epoch / self.loop.epochs)
+        if progress is not None and len(self.losses) < self.loop.epochs:
+            progress(1.0)
         self._say_why_it_stopped()
         self.keeper.restore()
         for weight in self.weights:
