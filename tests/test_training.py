@@ -84,7 +84,7 @@ def test_no_weight_decays_by_itself() -> None:
     """The penalty is part of the loss, and the loss here is flat."""
     for optimiser in ("adamw", "sgd"):
         at = torch.ones(2, requires_grad=True)
-        minimise([at], lambda batch, at=at: 0 * at.sum(), 8, Loop(optimiser=optimiser))  # type: ignore[misc,arg-type]
+        minimise([at], lambda batch, at=at: 0 * at.sum(), 8, Loop(optimiser=optimiser))  # type: ignore[misc]
         assert torch.equal(at.detach(), torch.ones(2))
 
 
@@ -165,7 +165,8 @@ def spoilt(at: Tensor, spoil: set[int], how: float = float("nan")) -> Callable[[
 
 @pytest.mark.parametrize("how", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_costs_a_step_back_and_half_the_rate(how: float) -> None:
-    at, told = torch.ones(1, requires_grad=True), []
+    at = torch.ones(1, requires_grad=True)
+    told: list[str] = []
     loop = Loop(epochs=4, batch=4, optimiser="sgd", rate=0.1)
     course = minimise([at], spoilt(at, {5}, how), 8, loop, note=told.append)
     assert at.isfinite().all()
@@ -315,7 +316,7 @@ def test_no_time_at_all_leaves_the_weights_of_the_start() -> None:
 
 def test_a_rate_that_is_found_leads_to_the_bottom() -> None:
     for optimiser in ("adamw", "sgd"):
-        loop = Loop(epochs=60, batch=32, rate=None, optimiser=optimiser)  # type: ignore[arg-type]
+        loop = Loop(epochs=60, batch=32, rate=None, optimiser=optimiser)
         at, history = descend(loop)
         torch.testing.assert_close(at, TARGET, atol=0.05, rtol=0)
         assert history[0] > history[-1]
@@ -325,7 +326,8 @@ def test_the_range_test_moves_nothing_and_finds_the_same_rate_again() -> None:
     looks = 1 + torch.randn(64, generator=torch.Generator().manual_seed(1))
     found = []
     for _ in range(2):
-        at, stood = torch.zeros(1, requires_grad=True), []
+        at = torch.zeros(1, requires_grad=True)
+        stood: list[float] = []
 
         def loss(batch: Tensor, at: Tensor = at) -> Tensor:
             return (looks[batch] - at).square().mean()
@@ -415,30 +417,38 @@ def test_each_epoch_is_shown() -> None:
     assert seen[0][1] == 1.0 > seen[1][1]
 
 
-TOGETHER = """
-import json, sys, torch
+TRAINING = """
+import torch
 from citytune.training import Loop, minimise
-looks = torch.randn(41, 3, generator=torch.Generator().manual_seed(1)).double()
-rank = int(__import__("os").environ.get("RANK", 0))
-at = torch.full((3,), float(rank), dtype=torch.double, requires_grad=True)
-unused = torch.ones(2, requires_grad=True)
-passed = []
-def loss(batch):
-    passed.append(len(batch))
-    if rank and len(passed) == 9:
-        return at.sum() * float("nan")
-    return (looks[batch] - at).square().mean()
-held = lambda: (looks.mean(0) - at).square().sum() + 0.1 * rank
-loop = Loop(epochs=int(sys.argv[1]), batch=8, rate=None, max_seconds=float(sys.argv[2]), patience=9)
-course = minimise([at, unused], loss, 41, loop, held=held)
-print(json.dumps([at.tolist(), course.rate, course.best, course.losses, course.notes, sum(passed)]))
-if torch.distributed.is_initialized():
-    torch.distributed.destroy_process_group()
+
+def train(epochs, seconds, rank=0):
+    looks = torch.randn(41, 3, generator=torch.Generator().manual_seed(1)).double()
+    at = torch.full((3,), float(rank), dtype=torch.double, requires_grad=True)
+    unused, passed = torch.ones(2, requires_grad=True), []
+
+    def loss(batch):
+        passed.append(len(batch))
+        if rank and len(passed) == 75:
+            return at.sum() * float("nan")
+        return (looks[batch] - at).square().mean()
+
+    def held():
+        return (looks.mean(0) - at).square().sum() + 0.1 * rank
+
+    loop = Loop(epochs=epochs, batch=8, rate=None, max_seconds=seconds, patience=9)
+    found = minimise([at, unused], loss, 41, loop, held=held)
+    return at.tolist(), found.rate, found.best, found.losses, found.notes, sum(passed)
+"""
+TOGETHER = """
+import json, os
+rank = int(os.environ["RANK"])
+print(json.dumps([train(6, 60.0, rank), train(100_000, 0.3, rank)]))
+torch.distributed.destroy_process_group()
 """
 
 
-def together(processes: int, *words: str) -> list[list[Any]]:
-    """What each of several processes said at the end."""
+def together(processes: int) -> list[list[Any]]:
+    """What each of several processes says at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -446,7 +456,7 @@ def together(processes: int, *words: str) -> list[list[Any]]:
     company |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     running = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", TOGETHER, *words],
+            [sys.executable, "-W", "ignore", "-c", TRAINING + TOGETHER],
             env={**os.environ, **company, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             text=True,
@@ -459,19 +469,17 @@ def together(processes: int, *words: str) -> list[list[Any]]:
 
 
 def test_two_processes_share_the_work_and_end_with_the_same_weights() -> None:
-    [alone] = together(1, "6", "60")
-    one, other = together(2, "6", "60")
+    here: dict[str, Any] = {}
+    exec(TRAINING, here)  # noqa: S102 - the very words that the two run
+    alone = here["train"](6, 60.0)
+    (one, short), (other, other_short) = together(2)
     assert one[:5] == other[:5]
     assert len(one[4]) == 1  # of the loss that was NaN in one of them
     assert one[5] + other[5] == pytest.approx(alone[5], rel=0.05)
     assert max(one[5], other[5]) < 0.6 * alone[5]
     assert one[1] == pytest.approx(alone[1])
-
-
-def test_two_processes_agree_when_the_time_is_used_up() -> None:
-    one, other = together(2, "100000", "0.5")
-    assert one[:5] == other[:5]
-    assert len(one[3]) < 100_000
+    assert short[:5] == other_short[:5]  # they agree on when the time is used up
+    assert len(short[3]) < 100_000
 
 
 @pytest.mark.parametrize(
