@@ -470,7 +470,7 @@ def together(processes: int) -> list[list[Any]]:
 
 def test_two_processes_share_the_work_and_end_with_the_same_weights() -> None:
     here: dict[str, Any] = {}
-    exec(TRAINING, here)  # noqa: S102 - the very words that the two run
+    exec(TRAINING, here)
     alone = here["train"](6, 60.0)
     (one, short), (other, other_short) = together(2)
     assert one[:5] == other[:5]
