@@ -233,7 +233,11 @@ def freed(backbone: Backbone) -> Backbone:
     return free
 
 
-UNREACHED = {"citytune-base": set(), "ttm-r2": set(), "efficientnet-lite0": set()}
+UNREACHED: dict[str, set[str]] = {
+    "citytune-base": set(),
+    "ttm-r2": set(),
+    "efficientnet-lite0": set(),
+}
 """Weights that no answer depends on."""
 
 

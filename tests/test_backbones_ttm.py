@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from torch import nn
 
 from citytune.backbones import Backbone, Past, load_backbone, missing
@@ -152,7 +151,7 @@ def test_a_layer_put_in_the_place_of_a_plain_one_is_asked(ttm: Backbone) -> None
         def forward(self, seen: torch.Tensor) -> torch.Tensor:
             return self.plain(seen) + self.more(seen)
 
-    past = shown_as(sine(512)[None])
+    past = shown_as(sine(512))
     other = copy.deepcopy(ttm)
     added = []
     for part in other.network.modules():  # type: ignore[attr-defined]
