@@ -117,12 +117,12 @@ class _Descent:
         self._note = note
         self.machine = machine_for(self.weights)
         self.machine.agree(self.weights)
-        pieces = Pieces(loop.batch, self.machine, self.tell)
-        penalised = _penalised(loss, self.weights, loop.decay)
-        self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
         self.epoch_steps = -(-examples // loop.batch)
         steps = loop.epochs * self.epoch_steps
         self.plan = Plan(steps, self.epoch_steps, loop.max_seconds, self.machine, self.tell)
+        pieces = Pieces(loop.batch, self.machine, self.tell)
+        penalised = _penalised(loss, self.weights, loop.decay)
+        self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
         self.failures = 0
         self.going = self.patient = True
         self.losses: list[float] = []
