@@ -95,6 +95,11 @@ def test_progress_ends_at_one() -> None:
     assert told == [0.25, 0.5, 0.75, 1.0]
 
 
+def test_nothing_can_be_learnt_from_no_examples() -> None:
+    with pytest.raises(ValueError, match="at least 1 example to learn from, got 0"):
+        minimise([torch.zeros(1, requires_grad=True)], lambda batch: batch.sum(), 0, Loop())
+
+
 # --- held back data -------------------------------------------------------------------------
 
 
@@ -442,8 +447,9 @@ def train(epochs, seconds, rank=0):
 TOGETHER = """
 import json, os
 rank = int(os.environ["RANK"])
-print(json.dumps([train(6, 60.0, rank), train(100_000, 0.3, rank)]))
-torch.distributed.destroy_process_group()
+print(json.dumps([train(6, 60.0, rank), train(100_000, 0.3, rank)]), flush=True)
+torch.distributed.barrier()
+os._exit(0)  # gloo's threads do not always end in peace
 """
 
 

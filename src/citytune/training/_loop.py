@@ -82,8 +82,9 @@ def minimise(
 
     Args:
         groups: Tensors that require gradients, or `Group`s of them; nothing else moves.
-        loss: Mean loss of a minibatch, given the indices (example,) of its members.
-        examples: How many there are.
+        loss: Mean loss of a minibatch, given the indices (example,) of its members. Where a batch
+            is passed in pieces, or shared, each part's mean counts by its number of examples.
+        examples: How many there are, at least 1.
         loop: How to take the steps.
         seed: Of the order of the examples and of all chance within `loss`.
         held: Loss on data held back, asked at the start and after each epoch: the weights with
@@ -93,6 +94,8 @@ def minimise(
             without `held`).
         note: Called with each note, one sentence, as it arises.
     """
+    if examples < 1:
+        raise ValueError(f"there must be at least 1 example to learn from, got {examples}")
     descent = _Descent(as_groups(groups), loss, examples, loop, seed, held, note)
     with own_chance(descent.weights, seed):
         return descent.run(progress, watch)
