@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from citytune.backbones import Backbone, Past, at_hand, load_backbone, missing, shelf
 
@@ -202,8 +202,9 @@ def test_blocks_follow_each_other_from_the_input_on(backbone: Backbone) -> None:
         pytest.skip("it has no weights")
     order: list[int] = []
     hooks = [
-        block.register_forward_hook(lambda *_, place=place: order.append(place))
+        part.register_forward_hook(lambda *_, place=place: order.append(place))
         for place, block in enumerate(backbone.blocks())
+        for part in (block if isinstance(block, nn.ModuleList) else [block])
     ]
     try:
         answers(backbone, past_of(city(1, 672, 24)))
@@ -223,6 +224,61 @@ def test_freed_weights_get_gradients_through_a_copy(backbone: Backbone) -> None:
     free.features(past_of(city(2, 672, 24))).sum().backward()
     assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in first.parameters())
     assert not any(w.requires_grad for block in backbone.blocks() for w in block.parameters())
+
+
+def freed(backbone: Backbone) -> Backbone:
+    """A copy whose every weight is free to move."""
+    free = copy.deepcopy(backbone)
+    free.network.requires_grad_(True)  # type: ignore[attr-defined]
+    return free
+
+
+UNREACHED: dict[str, set[str]] = {
+    "citytune-base": set(),
+    "ttm-r2": set(),
+    "efficientnet-lite0": set(),
+}
+"""Weights that no answer depends on."""
+
+
+@pytest.mark.parametrize("name", sorted(UNREACHED))
+def test_every_weight_of_a_freed_copy_gets_a_gradient(name: str) -> None:
+    if name not in at_hand():
+        pytest.skip(missing()[name])
+    backbone = load_backbone(name)
+    free, past = freed(backbone), past_of(city(4, 672, 24))
+    ahead = free.forecast(past, HORIZON)
+    answer = free.features(past) if ahead is None else ahead
+    assert answer.requires_grad
+    answer.square().sum().backward()
+    named = dict(free.network.named_parameters())  # type: ignore[attr-defined]
+    idle = {k for k, w in named.items() if w.grad is None or not bool(w.grad.any())}
+    assert idle == UNREACHED[name]
+    assert all(bool(w.grad.isfinite().all()) for k, w in named.items() if k not in idle)
+    torch.testing.assert_close(answers(free, past), answers(backbone, past), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_shown_goes_to_where_the_weights_are(backbone: Backbone) -> None:
+    """On a device that only knows shapes, a tensor left behind would be the first to complain."""
+    if not backbone.blocks():
+        pytest.skip("it has no weights")
+    away, past = copy.deepcopy(backbone), past_of(city(2, 672, 24))
+    away.network.to("meta")  # type: ignore[attr-defined]
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        away.features(past)
+    if backbone.card.horizon is not None:
+        with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+            away.forecast(past, HORIZON)
+
+
+def test_a_freed_copy_asked_without_gradients_gives_none(backbone: Backbone) -> None:
+    if not backbone.blocks():
+        pytest.skip("it has no weights")
+    past = past_of(city(70, 672, 24))
+    with torch.no_grad():
+        found = answers(freed(backbone), past)
+    assert not any(answer.requires_grad for answer in found)
+    torch.testing.assert_close(found, answers(backbone, past), rtol=0, atol=0)
 
 
 def test_frozen_features_may_enter_a_training_loop(backbone: Backbone) -> None:

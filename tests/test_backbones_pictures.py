@@ -113,9 +113,8 @@ def test_efficientnet_keeps_the_released_weights() -> None:
         pytest.skip("the package with the weights is not installed")
     whole = _efficientnet.whole_network(pixels=64)
     grey = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    colours = (grey - _efficientnet.colour(_efficientnet.MEAN)) / _efficientnet.colour(
-        _efficientnet.SPREAD
-    )
+    mean, spread = _efficientnet.MEAN, _efficientnet.SPREAD
+    colours = (grey - _efficientnet.colour(mean, grey)) / _efficientnet.colour(spread, grey)
     seen = whole._swish(whole._bn0(whole._conv_stem(colours)))
     network = load_backbone("efficientnet-lite0").network
     with torch.inference_mode():

@@ -1,13 +1,15 @@
 """The promise: `ttm-r2` is IBM's TinyTimeMixer to the last digit, and a trend does not fool it."""
 
+import copy
 import csv
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from citytune.backbones import Backbone, Past, load_backbone, missing
-from citytune.backbones._mixer import read_weights
+from citytune.backbones._mixer import PatchMixer, read_weights
 from citytune.backbones._ttm import CARD, lengthen, show, strong_slope
 from citytune.backbones._weights import find_weights
 
@@ -134,3 +136,34 @@ def test_nothing_older_than_512_steps_counts(ttm: Backbone, steps_per_day: int) 
 def test_a_horizon_is_the_beginning_of_a_longer_one(ttm: Backbone) -> None:
     past = shown_as(sine(512))
     torch.testing.assert_close(ttm.forecast(past, 7), ttm.forecast(past, 96)[:, :7])
+
+
+def test_a_layer_put_in_the_place_of_a_plain_one_is_asked(ttm: Backbone) -> None:
+    """As a low-rank update would be: first one that adds nothing, then one that does."""
+
+    class Updated(nn.Module):
+        def __init__(self, plain: nn.Linear) -> None:
+            super().__init__()
+            self.plain, self.more = plain, nn.Linear(plain.in_features, plain.out_features)
+            nn.init.zeros_(self.more.weight)
+            nn.init.zeros_(self.more.bias)
+
+        def forward(self, seen: torch.Tensor) -> torch.Tensor:
+            return self.plain(seen) + self.more(seen)
+
+    past = shown_as(sine(512))
+    other = copy.deepcopy(ttm)
+    added = []
+    for part in other.network.modules():  # type: ignore[attr-defined]
+        if isinstance(part, PatchMixer):
+            for name in ("fc1", "fc2", "gate"):
+                setattr(part, name, Updated(getattr(part, name)))
+                added.append(getattr(part, name).more)
+    assert len(added) == 3 * 8
+    plain = ttm.features(past)
+    torch.testing.assert_close(other.features(past), plain, rtol=1e-3, atol=1e-4)
+    other.features(past).square().sum().backward()
+    assert all(bool(more.weight.grad.any()) for more in added)
+    with torch.no_grad():
+        added[0].bias += 1
+        assert not torch.allclose(other.features(past), plain, rtol=1e-2)

@@ -16,9 +16,9 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from citytune._errors import MissingWeights
 from citytune.backbones._city_network import LEVELS, MEDIAN, CityNetwork
-from citytune.backbones._city_view import look, period_of
+from citytune.backbones._city_view import View, look, period_of
 from citytune.backbones._city_wall import Lot, straighten
-from citytune.backbones._network import frozen, in_chunks
+from citytune.backbones._network import ask, frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
 from citytune.backbones._shelf import register, shelf
 from citytune.backbones._weights import check_file
@@ -69,17 +69,24 @@ class CityBackbone:
         return self._each(past, step)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Embeddings and the first choice of like days, the layers, and what answers from them."""
+        """What is seen, the layers, and what answers: the head, that reads like days and states."""
         return self.network.parts()
 
     def _features(self, lot: Lot, horizon: int) -> Tensor:
-        states, _ = self.network.states(look(lot.past, horizon))
+        states = ask(self.network, self._states, *look(lot.past, horizon))
         ahead = adaptive_avg_pool1d(states[:, 1:].transpose(1, 2), PARTS)
         return torch.cat([ahead.transpose(1, 2).flatten(1), states[:, 0]], 1)
 
+    def _states(self, *parts: Tensor) -> Tensor:
+        return self.network.states(View(*parts))[0]
+
+    def _ahead(self, *parts: Tensor) -> Tensor:
+        ahead: Tensor = self.network(View(*parts))
+        return ahead
+
     def _quantiles(self, lot: Lot, horizon: int) -> Tensor:
         view = look(lot.past, lot.reach)
-        ahead = self.network(view).double()
+        ahead = ask(self.network, self._ahead, *view).double()
         ahead = ahead * view.spread[..., None] + view.level[..., None]
         ahead = ahead[:, :horizon] if lot.at is None else ahead.take_along_dim(lot.at[..., None], 1)
         return ahead.to(lot.past.values.dtype)

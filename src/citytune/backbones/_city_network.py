@@ -158,9 +158,10 @@ class CityNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
 
     def parts(self) -> list[nn.Module]:
-        """The network's parts in depth order: all but `place`, which no part owns."""
+        """What is seen, the layers, and what answers: all but `place`, which no part owns."""
         seen = [self.notes, self.clock, self.ahead, self.first, self.heard, self.weeks, self.recent]
-        return [*seen, *self.layers, self.last, self.norm, self.trust, self.fade, self.mend]
+        answers = [self.last, self.norm, self.trust, self.fade, self.mend]
+        return [_together(seen), *self.layers, _together(answers)]
 
     def states(self, view: View) -> tuple[Tensor, Tensor]:
         """State of now and of every patch ahead (example, 1 + patch, width); notes on candidates.
@@ -193,6 +194,13 @@ class CityNetwork(nn.Module):
         above = 0.3 * softplus(mended[..., MEDIAN + 1 :]).cumsum(-1)
         middle = middle[..., None]
         return torch.cat([middle - below, middle, middle + above], -1).flatten(1, 2)
+
+
+def _together(parts: list[nn.Module]) -> nn.Module:
+    """Parts as one block, in the mode that they are in."""
+    block = nn.ModuleList(parts)
+    block.training = parts[0].training
+    return block
 
 
 def _heard(values: Tensor, shift: Tensor, notes: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class EfficientNetLite(PictureNetwork):
 
     def forward(self, grey: Tensor) -> list[Tensor]:
         """Activations (example, channel, row, column) at every depth."""
-        seen = self.stem((grey - colour(MEAN)) / colour(SPREAD))
+        seen = self.stem((grey - colour(MEAN, grey)) / colour(SPREAD, grey))
         depths = []
         for stage in self.stages:
             seen = stage(seen)
@@ -88,9 +88,9 @@ def _check() -> None:
         raise MissingWeights(f"backbone {CARD.name!r}: {_file()} {what}: {CARD.get}")
 
 
-def colour(channels: Sequence[float]) -> Tensor:
-    """One number per colour (colour, 1, 1), to be broadcast over a picture."""
-    return torch.tensor(channels)[:, None, None]
+def colour(channels: Sequence[float], grey: Tensor) -> Tensor:
+    """One number per colour (colour, 1, 1), to be broadcast over a picture, and where that is."""
+    return torch.tensor(channels, device=grey.device)[:, None, None]
 
 
 def whole_network(*, pixels: int) -> Any:

@@ -59,7 +59,13 @@ class PatchMixer(FeatureMixer):
 
 
 def _across(layer: nn.Linear, seen: Tensor) -> Tensor:
-    """A linear layer along the middle axis of (example, patch, channel)."""
+    """A linear layer along the middle axis of (example, patch, channel).
+
+    One that was put in the place of a plain layer, a low-rank update say, is called as it is.
+    """
+    if type(layer) is not nn.Linear:
+        found: Tensor = layer(seen.transpose(1, 2)).transpose(1, 2)
+        return found
     weight = layer.weight.expand(len(seen), -1, -1)
     return torch.baddbmm(layer.bias[:, None], weight, seen)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from citytune.backbones._fold import fold
-from citytune.backbones._network import frozen, in_chunks
+from citytune.backbones._network import ask, frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
 
 PIXELS = 64
@@ -48,9 +48,12 @@ class PictureBackbone:
 
         def step(values: Tensor) -> Tensor:
             grey = fold(values, past.steps_per_day, pixels=PIXELS)
-            return picture_features(self.network(grey), columns=self.columns)
+            return ask(self.network, self._read, grey)
 
         return in_chunks(self.network, step, past.values, self.chunk)
+
+    def _read(self, grey: Tensor) -> Tensor:
+        return picture_features(self.network(grey), columns=self.columns)
 
     def forecast(self, past: Past, horizon: int) -> None:
         """None: it cannot forecast."""

@@ -104,5 +104,8 @@ class Backbone(Protocol):
         ...
 
     def blocks(self) -> Sequence[nn.Module]:
-        """The network's parts in depth order; empty if it has no weights."""
+        """The network's parts in depth order; empty if it has no weights.
+
+        Of a model that forecasts the last one is its head: what answers.
+        """
         ...

@@ -81,7 +81,8 @@ class ResNet(PictureNetwork):
 
     def forward(self, grey: Tensor) -> list[Tensor]:
         """Activations (example, channel, row, column) after every layer used."""
-        stem = self.stem(255 * grey - torch.tensor(MEAN)[:, None, None])
+        mean = torch.tensor(MEAN, device=grey.device)[:, None, None]
+        stem = self.stem(255 * grey - mean)
         first = self.layer1(stem)
         return [stem, first, self.layer2(first)]
 

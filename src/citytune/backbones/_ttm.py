@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from citytune.backbones._mixer import CONTEXT, HORIZON, PATCHES, STATE, read_weights
 from citytune.backbones._mixer import TinyTimeMixer as Network
-from citytune.backbones._network import frozen, in_chunks, standardise
+from citytune.backbones._network import ask, frozen, in_chunks, standardise
 from citytune.backbones._protocol import COARSE, Backbone, Card, Past
 from citytune.backbones._shelf import register
 from citytune.backbones._weights import find_weights
@@ -79,7 +79,8 @@ class TinyTimeMixer:
         """Decoder state (example, 8 patches × 128)."""
 
         def step(values: Tensor) -> Tensor:
-            return self.network.state(show(values, past.steps_per_day).values)
+            seen = show(values, past.steps_per_day).values
+            return ask(self.network, self.network.state, seen)
 
         return in_chunks(self.network, step, past.values, CHUNK)
 
@@ -88,7 +89,8 @@ class TinyTimeMixer:
 
         def step(values: Tensor) -> Tensor:
             shown = show(values, past.steps_per_day)
-            return shown.undo(self.network(shown.values)[:, :horizon]).to(values.dtype)
+            ahead = ask(self.network, self.network, shown.values)
+            return shown.undo(ahead[:, :horizon]).to(values.dtype)
 
         return in_chunks(self.network, step, past.values, CHUNK)
 

@@ -2,7 +2,8 @@
 
 from citytune.training._course import Course
 from citytune.training._loop import Loop, minimise
+from citytune.training._machine import device
 from citytune.training._penalty import decay, toward
 from citytune.training._stepper import Group
 
-__all__ = ["Course", "Group", "Loop", "decay", "minimise", "toward"]
+__all__ = ["Course", "Group", "Loop", "decay", "device", "minimise", "toward"]

@@ -82,8 +82,9 @@ def minimise(
 
     Args:
         groups: Tensors that require gradients, or `Group`s of them; nothing else moves.
-        loss: Mean loss of a minibatch, given the indices (example,) of its members.
-        examples: How many there are.
+        loss: Mean loss of a minibatch, given the indices (example,) of its members. Where a batch
+            is passed in pieces, or shared, each part's mean counts by its number of examples.
+        examples: How many there are, at least 1.
         loop: How to take the steps.
         seed: Of the order of the examples and of all chance within `loss`.
         held: Loss on data held back, asked at the start and after each epoch: the weights with
@@ -93,6 +94,8 @@ def minimise(
             without `held`).
         note: Called with each note, one sentence, as it arises.
     """
+    if examples < 1:
+        raise ValueError(f"there must be at least 1 example to learn from, got {examples}")
     descent = _Descent(as_groups(groups), loss, examples, loop, seed, held, note)
     with own_chance(descent.weights, seed):
         return descent.run(progress, watch)
@@ -117,12 +120,12 @@ class _Descent:
         self._note = note
         self.machine = machine_for(self.weights)
         self.machine.agree(self.weights)
-        pieces = Pieces(loop.batch, self.machine, self.tell)
-        penalised = _penalised(loss, self.weights, loop.decay)
-        self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
         self.epoch_steps = -(-examples // loop.batch)
         steps = loop.epochs * self.epoch_steps
         self.plan = Plan(steps, self.epoch_steps, loop.max_seconds, self.machine, self.tell)
+        pieces = Pieces(loop.batch, self.machine, self.tell)
+        penalised = _penalised(loss, self.weights, loop.decay)
+        self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
         self.failures = 0
         self.going = self.patient = True
         self.losses: list[float] = []
@@ -151,6 +154,8 @@ class _Descent:
                 watch(epoch, self.losses[-1], ([math.nan, *self.keeper.history])[-1])
             if progress is not None:
                 progress(epoch / self.loop.epochs)
+        if progress is not None and len(self.losses) < self.loop.epochs:
+            progress(1.0)
         self._say_why_it_stopped()
         self.keeper.restore()
         for weight in self.weights:
@@ -209,15 +214,12 @@ class _Descent:
     def _say_why_it_stopped(self) -> None:
         if self.failures == FAILURES or self.plan.step == self.loop.epochs * self.epoch_steps:
             return
+        if not self.patient:
+            return  # as it should: `Course.best` tells which weights were kept
         best = f"epoch {self.keeper.best}" if self.keeper.best else "the start"
-        why = (
-            f"the {self.loop.max_seconds:g} s it may take are used up"
-            if self.patient
-            else f"no lower loss on held-back data in {self.loop.patience} epochs"
-        )
         self.tell(
-            f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, as {why}: the weights "
-            f"of {best} are kept"
+            f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, as the "
+            f"{self.loop.max_seconds:g} s it may take are used up: the weights of {best} are kept"
         )
 
 

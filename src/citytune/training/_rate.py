@@ -14,6 +14,8 @@ LOWEST, HIGHEST = 1e-6, 1.0
 """Rates tried."""
 STEPS, FEWEST = 60, 16
 """Steps from one to the other; fewer where the time is short."""
+SPENT = 0.2
+"""Of the time that is left."""
 TURN = 4
 """Batches taken in turn: a mean over one turn does not tell which batch was easy."""
 BLOWN = 0.1
@@ -38,26 +40,30 @@ def find_rate(
         examples: How many there are.
         batch: Examples a step.
         seed: Of the batches.
-        left: Seconds that are left; a fifth of them may be spent here.
+        left: Seconds that are left; a fifth of them should be spent here, and half at most.
     """
     shuffle = torch.Generator().manual_seed(seed)
     turn = torch.randperm(examples, generator=shuffle).split(batch)[:TURN]
     before = [weight.detach().clone() for weight in stepper.weights]
     begun = left()
     rates, losses = [LOWEST], [_loss(stepper, turn[0], LOWEST)]
-    a_step = max(begun - left(), 1e-9)
-    steps = STEPS if begun == math.inf else int(min(STEPS, max(FEWEST, 0.2 * begun / a_step)))
-    top = math.inf
-    while len(rates) < steps and losses[-1] <= top and left() > 0:
+    limited = begun < math.inf
+    steps = _steps_in(SPENT * begun, begun - left()) if limited else STEPS
+    latest = begun / 2 if limited else 0.0
+    while len(rates) < steps and left() > latest:
+        if _blown(_mean(losses[-len(turn) :]), _mean(losses[: len(turn)])):
+            break
         rates.append(LOWEST * (HIGHEST / LOWEST) ** (len(rates) / (steps - 1)))
         losses.append(_loss(stepper, turn[len(losses) % len(turn)], rates[-1]))
-        if len(losses) == len(turn):
-            top = 4 * max(abs(loss) for loss in losses)  # beyond it there is nothing to learn
     with torch.no_grad():
         for weight, value in zip(stepper.weights, before, strict=True):
             weight.copy_(value)
     stepper.forget()
     return choose(rates, losses, len(turn))
+
+
+def _steps_in(seconds: float, a_step: float) -> int:
+    return int(min(STEPS, max(FEWEST, seconds / max(a_step, 1e-9))))
 
 
 def _loss(stepper: Stepper, batch: Tensor, rate: float) -> float:
@@ -72,13 +78,17 @@ def choose(rates: list[float], losses: list[float], turn: int) -> float:
 
     The mean over one turn of batches is taken as the loss at the lowest rate of that turn.
     """
-    mean = [sum(losses[i : i + turn]) / turn for i in range(len(losses) - turn + 1)]
+    mean = [_mean(losses[i : i + turn]) for i in range(max(1, len(losses) - turn + 1))]
     blown = next((i for i, loss in enumerate(mean) if _blown(loss, mean[0])), len(mean) - 1)
     falls = [mean[i] - mean[i + 1] for i in range(blown)]
     safe = rates[blown] / 10
     if not falls or max(falls) <= 0:
         return safe
     return min(rates[falls.index(max(falls))], safe)
+
+
+def _mean(losses: list[float]) -> float:
+    return sum(losses) / len(losses)
 
 
 def _blown(loss: float, start: float) -> bool:

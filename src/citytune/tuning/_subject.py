@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from citytune.backbones import Past
+from citytune.training import device
 from citytune.tuning._head import Head, Lesson, View, fit_head
 from citytune.tuning._lenses import LENSES, Shown
 from citytune.tuning._moved import Moved, root_of
@@ -29,7 +30,7 @@ class Subject:
         """Args: `seen` are the windows it may learn from; `closed_form` starts with a new head."""
         self.task, self.lens = task, lens
         self.backbone = copy.deepcopy(task.backbone)
-        self.root = root_of(self.backbone)
+        self.root = root_of(self.backbone).to(device())
         self.blocks = list(self.backbone.blocks())
         self.forecasts = task.backbone.card.horizon is not None
         self.weeks, self.kind = task.says_of(PROFILES).unbind(-1)
@@ -87,9 +88,9 @@ class Subject:
         before = dict(root_of(self.task.backbone).named_parameters())
         low_rank = _adapters(self.root)
         values = {
-            name: weight.detach().clone()
+            name: weight.detach().cpu().clone()
             for name, weight in self.root.named_parameters()
-            if name in before and not torch.equal(weight, before[name])
+            if name in before and not torch.equal(weight.cpu(), before[name])
         }
         head = self.fixed
         if self.layer is not None and self.view is not None:
@@ -104,5 +105,5 @@ def _adapters(root: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
         if hasattr(module, "lora_A"):
             ((adapter, a),) = module.lora_A.items()
             b = module.scaling[adapter] * module.lora_B[adapter].weight
-            found[f"{name}.weight"] = (b.detach().clone(), a.weight.detach().clone())
+            found[f"{name}.weight"] = (b.detach().cpu().clone(), a.weight.detach().cpu().clone())
     return found
