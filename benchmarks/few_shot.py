@@ -6,7 +6,8 @@ every sensor standardised on the training rows, windows of all sensors together,
 decoder and head trained by AdamW on the squared error, the rate from `optimal_lr_finder`,
 OneCycleLR, 64 windows a batch, at most 50 epochs, stopped after 10 without a gain of 1e-5 on the
 validation rows, the best epoch kept, dropout of the head 0.7 for the ETT sets and as pretrained
-elsewhere, seed 42 (its callback that only counts seconds is left out). `--rate 0.001` is the notebook's other choice. Ours is `fit_model`, "blend".
+elsewhere, seed 42. `--rate 0.001` is the notebook's other choice. Left out is its callback that
+only counts seconds. Ours is `fit_model`, "blend".
 
     python benchmarks/few_shot.py
     python benchmarks/few_shot.py --sets norway ontario --todays 3 --sensors 24
@@ -132,6 +133,7 @@ def ours(today: Today, strategy: str) -> Said:
 
 def theirs(today: Today, name: str, epochs: int, rate: float | None) -> Tried:
     """Forecasts of granite-tsfm's model after its few-shot fine-tuning."""
+    import transformers.trainer  # noqa: F401 - loading packages is not timed
     from transformers import set_seed
     from tsfm_public import TimeSeriesPreprocessor, get_datasets
     from tsfm_public.toolkit.lr_finder import optimal_lr_finder
