@@ -41,9 +41,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from exam import EXAM
+from exam import named
 from numpy.typing import NDArray
-from sets import CITIES, City, evenly, read
+from sets import City, evenly, read
 from todays import CONTEXT, DOMAINS, Today, geometric, need_data, nothing_cached, today_of, todays
 from torch import Tensor
 
@@ -332,14 +332,6 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             print(f"seen by both in pretraining, {row['set']}: {SEEN[row['set']]}")
 
 
-def chosen(parts: Sequence[str]) -> list[City]:
-    """The sets whose names contain one of `parts`; by default those of `SETS`, in its order."""
-    cities = {city.name: city for city in (*CITIES, *EXAM)}
-    if not parts:
-        return [cities[name] for name in SETS]
-    return [city for name, city in cities.items() if any(part in name for part in parts)]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sets asked for, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -356,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.disable(logging.WARNING)
     torch.set_num_threads(options.threads)
     rows = []
-    for city in chosen(options.sets):
+    for city in named(options.sets, SETS):
         frame = read(city, known_ahead=False)
         frame = frame.select(evenly(frame.sensors, options.sensors))
         found = [
