@@ -43,8 +43,8 @@ import numpy as np
 import torch
 from exam import named
 from numpy.typing import NDArray
-from sets import City, evenly, read
-from todays import CONTEXT, DOMAINS, Today, geometric, need_data, nothing_cached, today_of, todays
+from sets import City, evenly, past_days, read
+from todays import CONTEXT, DOMAINS, Today, geometric, need_data, nothing_cached, today_of
 from torch import Tensor
 
 from citytune.backbones import load_backbone
@@ -353,7 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         frame = frame.select(evenly(frame.sensors, options.sensors))
         found = [
             trial(today_of(frame, DAYS, row), city, options.epochs, options.rate)
-            for row in todays(frame, DAYS, options.todays)
+            for row in past_days(frame, DAYS, CONTEXT, options.todays)
         ]
         if not found:
             print(f"{city.name} is left out: too short, or too little of it was measured")
