@@ -28,18 +28,11 @@ from typing import Any
 
 import numpy as np
 from exam import EXAM
-from sets import CITIES, DATA, City, past_days, read
-
-import citytune as ct
-from citytune.backbones import load_backbone
-from citytune.frame import SensorFrame
+from sets import CITIES, City, read
+from todays import CONTEXT, DOMAINS, geometric, need_data, today_of, todays, usable
 
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
 RIVALS = ("zero_shot", "naive", "boosting")
-HORIZON = 48
-CONTEXT = 512
-COARSE = 6
-"""Steps a day below which a week is forecast, of the four weeks after."""
 
 
 def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]]:
@@ -49,24 +42,22 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]
     from citytune.evaluation import baselines, coverage, mae
     from citytune.forecasting import LEVELS, fit_model
 
-    city, days, today, options = job
+    city, days, row, options = job
     torch.set_num_threads(1)
-    frame = read(city, known_ahead=options.known_ahead)
-    day = frame.clock.steps_per_day
-    horizon, after = (HORIZON, 7) if day >= COARSE else (7 * day, 28)
     before = 0 if options.cold else CONTEXT
-    first = max(0, today - days * day - before)
-    frame, today = frame.since(first).until(today + after * day - first), today - first
-    origins = list(range(today, len(frame) - horizon + 1, max(1, day // 4)))
-    actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
+    today = today_of(read(city, known_ahead=options.known_ahead), days, row, before=before)
+    frame, origins, actual = today.frame, today.origins, today.actual
     rivals = (*NAIVE, *(() if options.no_boosting else ("boosting",)))
-    simple = {name: mae(actual, baselines[name](frame, origins, horizon, today)) for name in rivals}
+    simple = {
+        name: mae(actual, baselines[name](frame, origins, today.horizon, today.row))
+        for name in rivals
+    }
 
     def play(backbone: str) -> dict[str, Any]:
         def fit(strategy: str) -> Any:
             return fit_model(
-                frame.until(today),
-                horizon=horizon,
+                today.known,
+                horizon=today.horizon,
                 backbone=backbone,
                 strategy=strategy,
                 caution=options.caution,
@@ -85,11 +76,6 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]
         return found | simple
 
     return [play(backbone) for backbone in options.backbone]
-
-
-def geometric(ratios: list[float]) -> float:
-    """Geometric mean."""
-    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
 
 
 def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
@@ -140,7 +126,7 @@ def show_one(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
         )
     print()
     for days in sorted({r["days"] for r in rows}):
-        for domain in ("traffic", "energy", "air"):
+        for domain in DOMAINS:
             some = [r for r in rows if r["domain"] == domain and r["days"] == days]
             if some:
                 mean = {k: geometric([r[k] for r in some]) for k in RIVALS}
@@ -170,11 +156,11 @@ def compare(rows: list[dict[str, Any]], name: str, rival: str) -> None:
         ratios = {row["set"]: row["tuned"] / tuned[rival, row["set"], days] for row in own}
         for place, ratio in ratios.items():
             print(f"{place:30s} {days:4d} days {ratio:7.3f}")
-        for domain in ("traffic", "energy", "air"):
+        for domain in DOMAINS:
             some = [ratios[row["set"]] for row in own if row["domain"] == domain]
             if some:
                 print(f"{domain:30s} {days:4d} days {geometric(some):7.3f}")
-        print(f"{'geometric mean':30s} {days:4d} days {geometric([*ratios.values()]):7.3f}")
+        print(f"{'geometric mean':30s} {days:4d} days {geometric(ratios.values()):7.3f}")
 
 
 def chosen(options: argparse.Namespace) -> list[City]:
@@ -186,23 +172,6 @@ def chosen(options: argparse.Namespace) -> list[City]:
         return [city for city in cities if city.covariates]
     # The same sensors as beijing_multisite_pm25, beside their weather.
     return [city for city in cities if city.name != "beijing_multisite"]
-
-
-def todays(frame: SensorFrame, days: int, options: argparse.Namespace) -> list[int]:
-    """Rows that play today, with a context before their history where the set is long enough."""
-    found = past_days(frame, days, CONTEXT, options.todays)
-    return found or past_days(frame, days, 0, options.todays)
-
-
-def usable(names: list[str]) -> list[str]:
-    """The backbones that are here; of the others it is said why not."""
-    found = []
-    for name in names:
-        try:
-            found.append(load_backbone(name).card.name)
-        except ct.InputError as error:
-            print(f"{name} is left out: {error}")
-    return found
 
 
 def main() -> None:
@@ -221,11 +190,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, help="also write every trial as JSON lines")
     options = parser.parse_args()
-    if not DATA.is_dir():
-        raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
+    need_data()
     options.backbone = usable(options.backbone)
-    if not options.backbone:
-        raise SystemExit("no backbone is left to tune")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     rows, trials = [], []
@@ -235,9 +201,9 @@ def main() -> None:
             frame = read(city, known_ahead=options.known_ahead)
             groups: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
             jobs = [
-                (city, days, today, options)
+                (city, days, row, options)
                 for days in options.days
-                for today in todays(frame, days, options)
+                for row in todays(frame, days, options.todays)
             ]
             if not jobs:
                 print(f"{city.name} is left out: too short, or too little of it was measured")

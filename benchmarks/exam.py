@@ -8,6 +8,8 @@ the months they share, May 2014 to April 2015.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sets import CITIES, City
 
 _SHARED = ("gefcom2012_load", "london_marylebone_1998_2016")
@@ -51,3 +53,11 @@ EXAM = (
         utc=True,
     ),
 )
+
+
+def named(parts: Sequence[str], usual: Sequence[str]) -> list[City]:
+    """The sets, of the exam or not, whose names contain one of `parts`; without any, `usual`."""
+    cities = {city.name: city for city in (*CITIES, *EXAM)}
+    if not parts:
+        return [cities[name] for name in usual]
+    return [city for name, city in cities.items() if any(part in name for part in parts)]

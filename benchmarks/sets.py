@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -15,6 +17,7 @@ from citytune.frame import SensorFrame
 
 DATA = Path(os.environ.get("CITYTUNE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 MOST_SENSORS = 24
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,14 @@ def read(city: City, *, known_ahead: bool) -> SensorFrame:
     )
     measured = np.isfinite(frame.values).mean(0) > 0.2
     names = [name for name, kept in zip(frame.sensors, measured, strict=True) if kept]
-    if len(names) > MOST_SENSORS:
-        names = [names[i] for i in np.linspace(0, len(names) - 1, MOST_SENSORS).round().astype(int)]
-    return replace(frame.select(names), source=city.name)
+    return replace(frame.select(evenly(names, MOST_SENSORS)), source=city.name)
+
+
+def evenly(things: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, evenly spread from the first to the last."""
+    if len(things) <= most:
+        return list(things)
+    return [things[i] for i in np.linspace(0, len(things) - 1, most).round().astype(int)]
 
 
 def _in_utc(path: Path) -> pl.DataFrame:
@@ -143,6 +151,4 @@ def past_days(frame: SensorFrame, days: int, context: int, count: int | None) ->
         if known[today - days * day : today].mean() > 0.3
         and known[today : today + 7 * day].mean() > 0.3
     ]
-    if len(usable) <= count:
-        return usable
-    return [usable[i] for i in np.linspace(0, len(usable) - 1, count).round().astype(int)]
+    return evenly(usable, count)

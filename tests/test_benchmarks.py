@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from citytune import InputError
+from citytune._errors import MissingWeights
 from citytune.backbones import Card, Past, load_backbone
 from citytune.windows import Examples, History
 
@@ -200,3 +203,135 @@ def test_rare_values_are_counted_over_all_days_that_play_today(
     assert rare.told(found, "tuned")[1] == pytest.approx(hits / whole)
     rare.show("two buildings", "top 5%", found, 1.0)
     assert "came true" in capsys.readouterr().out
+
+
+def jobs_file(zero_shot: ModuleType, tmp_path: Path, asked: str) -> Path:
+    import strategies
+
+    table_of_buildings(70).write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
+    out = tmp_path / "found.jsonl"
+    strategies.main(["--sets", "bdg2", "--jobs", "1", "--out", str(out), *asked.split()])
+    return out
+
+
+def test_every_strategy_plays_the_same_tasks_and_a_run_goes_on_where_it_stopped(
+    zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = "--days 7 --todays 2 --sensors 1 --backbone lags --strategies auto"
+    out = jobs_file(zero_shot, tmp_path, asked)
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    played = {
+        name: [one["row"] for one in found if one["strategy"] == name and one["stack"]]
+        for name in ("zero-shot", "head", "blend", "auto")
+    }
+    assert len(played["auto"]) == 2
+    assert len({tuple(rows) for rows in played.values()}) == 1
+    error = {(one["strategy"], one["row"]): one["mae"] for one in found if one["stack"]}
+    sums = [sum(error[name, row] for row in played["auto"]) for name in ("auto", "zero-shot")]
+    said = capsys.readouterr().out
+    assert f"{len(found)} fits, 0 of them known" in said
+    assert f"{sums[0] / sums[1]:.3f} × always zero-shot" in said
+
+    kept = "".join(out.read_text().splitlines(keepends=True)[:-1])
+    out.write_text(kept)
+    jobs_file(zero_shot, tmp_path, asked)
+    assert f"{len(found)} fits, {len(found) - 1} of them known" in capsys.readouterr().out
+    assert out.read_text().startswith(kept)
+    assert len(out.read_text().splitlines()) == len(found)
+
+
+def test_what_hurts_is_counted_by_task_before_and_after_the_stack(
+    zero_shot: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import strategies
+
+    def fit(strategy: str, row: int, mae: float, *, stack: bool = True) -> dict[str, Any]:
+        return {
+            "set": "a", "days": 7, "row": row, "backbone": "lags", "strategy": strategy,
+            "stack": stack, "mae": mae, "seconds": 3.0 if strategy == "auto" else 1.0,
+        }  # fmt: skip
+
+    first = [fit("zero-shot", 1, 1.0), fit("blend", 1, 0.8), fit("lora", 1, 1.2, stack=False)]
+    then = [fit("zero-shot", 2, 3.0), fit("blend", 2, 3.2), fit("lora", 2, 2.7, stack=False)]
+    more = [fit(name, row, 2.0) for name in ("lora", "auto") for row in (1, 2)]
+    found = [*first, *then, *more]
+    table = strategies.Table(found)
+    assert table.by_set("blend", "zero-shot") == pytest.approx([4.0 / 4.0])
+    assert strategies.harm(table.by_task("blend")) == (0.5, pytest.approx(3.2 / 3))
+    assert strategies.harm(table.by_task("lora", stack=False)) == (0.5, pytest.approx(1.2))
+    assert strategies.harm(table.by_task("lora")) == (0.5, pytest.approx(2.0))
+    assert table.of_best() == pytest.approx([4.0 / 4.0])
+    assert table.longer("auto", "blend") == [3.0, 3.0]
+
+    refused = fit("full", 1, 0.0) | {"refused": "it has no layers to move"}
+    strategies.show([*found, refused])
+    said = capsys.readouterr().out
+    assert "lora adds nothing over blend at 7 days: 1.000 ×" in said
+    assert "auto at 7 days: 3.00 × the seconds of blend" in said
+    assert "lags is left out of full: it has no layers to move" in said
+
+
+def test_a_strategy_that_can_leave_the_stack_out_is_fitted_without_it_too(
+    zero_shot: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import strategies
+    from exam import EXAM
+
+    @dataclass(frozen=True)
+    class Moves:
+        stack: bool = True
+
+    @dataclass(frozen=True)
+    class Still:
+        pass
+
+    monkeypatch.setattr(strategies.strategies, "_factories", {"moves": Moves, "still": Still})
+    assert strategies.forms("moves") == [True, False]
+    assert strategies.forms("still") == strategies.forms("auto") == [True]
+
+    asked: list[dict[str, Any]] = []
+
+    def fit_model(known: Any, **options: Any) -> None:
+        asked.append(options)
+        raise InputError("it has no layers to move")
+
+    monkeypatch.setattr("citytune.forecasting.fit_model", fit_model)
+    city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
+    alone = strategies.Job(city, 14, 40 * 24, "lags", "moves", False, 8, 5.0)
+    assert strategies.trial(alone)["refused"] == "it has no layers to move"
+    strategies.trial(alone._replace(stack=True, max_seconds=None))
+    assert (asked[0]["options"], asked[0]["max_seconds"]) == ({"stack": False}, 5.0)
+    assert not {"options", "max_seconds"} & asked[1].keys()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(
+    zero_shot: ModuleType, tmp_path: Path
+) -> None:
+    pytest.importorskip("tsfm_public")
+    try:
+        load_backbone("ttm-r2")
+    except MissingWeights as error:
+        pytest.skip(str(error))
+    import few_shot
+    from exam import EXAM
+    from sets import read
+    from todays import today_of
+
+    frame = read(next(c for c in EXAM if c.name == "bdg2_two_buildings"), known_ahead=False)
+    frame.values[1100:1130, 0] = np.nan
+    today = today_of(frame, 28, 51 * 24)
+    other = few_shot.theirs(today, "two buildings", epochs=1, rate=1e-3)
+    plain = few_shot.ours(today, "zero-shot").mean
+    assert other.said.mean.shape == today.actual.shape
+    np.testing.assert_allclose(other.untouched, plain, rtol=1e-3)
+    assert other.epochs == 1
+    assert np.abs(other.said.mean - other.untouched).max() > 1e-3
+
+    data, measured = few_shot.laid_out(today)
+    assert np.isfinite(data["sensor 0"]).all()
+    first = 51 * 24 - 28 * 24 - 512
+    assert (~measured[:, 0]).nonzero()[:, 0].tolist() == list(range(1100 - first, 1130 - first))
+    windows = few_shot.Windows([{}] * 100, measured, 3, 48)
+    shown = windows[5]["future_observed_mask"]
+    np.testing.assert_array_equal(shown, measured[3 + 5 + 512 :][:48])
