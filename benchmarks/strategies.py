@@ -2,9 +2,9 @@
 
 A task is one set, one amount of history and one past day that plays today: tune on that history
 (one context more lies before it where the set is long enough), forecast the week after from every
-quarter of a day. Every strategy is fitted twice where it can be: as it is, its forecasts stacked
-with the others' ("after"), and alone, with its option `stack` off ("before"). Sets are some of
-`exam.py`: no weights of ours have seen them, and the authors of ttm-r2 name none of them.
+quarter of a day. Shown of every strategy are its forecasts as they are, stacked with the others'
+("after"), and what it fitted, alone ("before": as far from zero-shot as its own folds say). Sets
+are some of `exam.py`: no weights of ours have seen them, and the authors of ttm-r2 name none of them.
 
     python benchmarks/strategies.py --out strategies.jsonl
     python benchmarks/strategies.py --strategies blend lora auto --days 7 --sets etth1 --todays 1
@@ -24,7 +24,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -35,8 +35,9 @@ from sets import City, evenly, read
 from todays import geometric, need_data, nothing_cached, today_of, todays, usable
 
 import citytune as ct
+from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
-from citytune.tuning import strategies
+from citytune.tuning import MOVED, Mixture, make_strategy, options_of, strategies
 
 SETS = (
     "jonas_dc_demand",
@@ -68,7 +69,6 @@ class Job(NamedTuple):
     """Of the set: the first that was not known yet."""
     backbone: str
     strategy: str
-    stack: bool
     sensors: int
     """At most so many of the set's."""
     max_seconds: float | None
@@ -98,18 +98,15 @@ def trial(job: Job) -> Found:
 
     from citytune.backbones import load_backbone
     from citytune.evaluation import mae
-    from citytune.forecasting import fit_model
 
     torch.set_num_threads(1)
     today = today_of(few(job.city, job.sensors), job.days, job.row)
     load_backbone(job.backbone)  # not timed
-    asked: dict[str, Any] = {} if job.stack else {"options": {"stack": False}}
-    if job.max_seconds is not None:
-        asked["max_seconds"] = job.max_seconds
+    asked = {} if job.max_seconds is None else {"max_seconds": job.max_seconds}
     with nothing_cached():
         started = time.perf_counter()
         try:
-            model = fit_model(
+            model = ct.tune(
                 today.known,
                 horizon=today.horizon,
                 backbone=job.backbone,
@@ -119,16 +116,23 @@ def trial(job: Job) -> Found:
         except ct.InputError as error:  # a strategy that this backbone cannot do
             return job.name | {"refused": str(error)}
         seconds = time.perf_counter() - started
-        error = mae(today.actual, model.predict(today.frame, today.origins).mean)
-    return job.name | {"mae": error, "seconds": seconds}
+        found = {"mae": mae(today.actual, model.predict(today.frame, today.origins).mean)}
+        if "stack" in options_of(make_strategy(model.strategy)) and job.strategy != AUTO:
+            said = alone(model).predict(today.frame, today.origins).mean
+            found["alone"] = mae(today.actual, said)
+    return job.name | found | {"seconds": seconds, "took": model.strategy}
 
 
-def forms(strategy: str) -> list[bool]:
-    """Whether it is stacked: both ways where it has the option, else as it is."""
-    if strategy == AUTO:
-        return [True]
-    options = {field.name for field in fields(strategies.make(strategy))}
-    return [True, False] if "stack" in options else [True]
+def alone(model: TunedModel) -> TunedModel:
+    """What a strategy fitted, without the stack; the prior where nothing had helped out of fold."""
+    mixture, horizon = model.tuned.mixture, model.spec.horizon
+    if mixture.moved is not None:
+        only = Mixture.of_one(MOVED, mixture.prior, horizon, moved=mixture.moved)
+    elif mixture.head is not None and model.strategy.startswith(HEAD):
+        only = Mixture.of_one(HEAD, mixture.prior, horizon, head=mixture.head)
+    else:
+        only = Mixture.of_one(mixture.prior, mixture.prior, horizon)
+    return replace(model, tuned=replace(model.tuned, mixture=only))
 
 
 def jobs_of(city: City, options: argparse.Namespace) -> list[Job]:
@@ -139,12 +143,11 @@ def jobs_of(city: City, options: argparse.Namespace) -> list[Job]:
         if not found:
             print(f"{city.name} is left out at {days} days: too short, or too little was measured")
     return [
-        Job(city, days, row, backbone, strategy, stack, options.sensors, options.max_seconds)
+        Job(city, days, row, backbone, strategy, options.sensors, options.max_seconds)
         for days in options.days
         for row in rows[days]
         for backbone in options.backbone
         for strategy in options.strategies
-        for stack in forms(strategy)
     ]
 
 
@@ -157,15 +160,17 @@ class Table:
 
     def __init__(self, found: Iterable[Found]) -> None:
         self.errors: dict[tuple[str, bool], dict[Task, float]] = {}
-        self.seconds: dict[tuple[str, bool], dict[Task, float]] = {}
+        self.seconds: dict[str, dict[Task, float]] = {}
         self.refused: dict[str, str] = {}
         for one in found:
-            form, task = (one["strategy"], one["stack"]), (one["set"], one["days"], one["row"])
+            name, task = one["strategy"], (one["set"], one["days"], one["row"])
             if "refused" in one:
-                self.refused[one["strategy"]] = one["refused"]
-            else:
-                self.errors.setdefault(form, {})[task] = one["mae"]
-                self.seconds.setdefault(form, {})[task] = one["seconds"]
+                self.refused[name] = one["refused"]
+                continue
+            self.errors.setdefault((name, True), {})[task] = one["mae"]
+            self.seconds.setdefault(name, {})[task] = one["seconds"]
+            if "alone" in one:
+                self.errors.setdefault((name, False), {})[task] = one["alone"]
 
     @property
     def strategies(self) -> list[str]:
@@ -204,7 +209,7 @@ class Table:
 
     def longer(self, name: str, other: str) -> list[float]:
         """Seconds over those of another strategy, of every task."""
-        own, rival = self.seconds.get((name, True), {}), self.seconds.get((other, True), {})
+        own, rival = self.seconds.get(name, {}), self.seconds.get(other, {})
         return [own[task] / rival[task] for task in own.keys() & rival.keys()]
 
 
@@ -235,7 +240,7 @@ def show_table(table: Table) -> None:
     for name in table.strategies:
         ratios = [geometric(table.by_set(name, other)) for other in (ZERO, HEAD, BLEND)]
         worse, worst = harm(table.by_task(name))
-        spent = np.mean([*table.seconds[name, True].values()] or [np.nan])
+        spent = np.mean([*table.seconds[name].values()] or [np.nan])
         print(f"{name:14s}{len(table.errors[name, True]):6d}{ratios[0]:9.3f}{ratios[1]:8.3f}"
               f"{ratios[2]:9.3f}{spent:8.1f}{worse:8.1%}{worst:8.3f}", end="")  # fmt: skip
         if alone := table.by_task(name, stack=False):
@@ -319,8 +324,7 @@ def lines(out: Path | None) -> list[Found]:
 
 def progress(found: Found) -> str:
     """One fit in a few words."""
-    form = "" if found["stack"] else " alone"
-    where = f"{found['set']}, {found['days']} days, {found['backbone']}, {found['strategy']}{form}"
+    where = f"{found['set']}, {found['days']} days, {found['backbone']}, {found['strategy']}"
     if "refused" in found:
         return f"{where}: {found['refused']}"
     return f"{where}: {found['mae']:.4g} in {found['seconds']:.1f} s"

@@ -6,7 +6,6 @@ import argparse
 import datetime as dt
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +16,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from citytune import InputError
 from citytune._errors import MissingWeights
 from citytune.backbones import Card, Past, load_backbone
 from citytune.windows import Examples, History
@@ -221,12 +219,12 @@ def test_every_strategy_plays_the_same_tasks_and_a_run_goes_on_where_it_stopped(
     out = jobs_file(zero_shot, tmp_path, asked)
     found = [json.loads(line) for line in out.read_text().splitlines()]
     played = {
-        name: [one["row"] for one in found if one["strategy"] == name and one["stack"]]
+        name: [one["row"] for one in found if one["strategy"] == name]
         for name in ("zero-shot", "head", "blend", "auto")
     }
     assert len(played["auto"]) == 2
     assert len({tuple(rows) for rows in played.values()}) == 1
-    error = {(one["strategy"], one["row"]): one["mae"] for one in found if one["stack"]}
+    error = {(one["strategy"], one["row"]): one["mae"] for one in found}
     sums = [sum(error[name, row] for row in played["auto"]) for name in ("auto", "zero-shot")]
     said = capsys.readouterr().out
     assert f"{len(found)} fits, 0 of them known" in said
@@ -245,16 +243,15 @@ def test_what_hurts_is_counted_by_task_before_and_after_the_stack(
 ) -> None:
     import strategies
 
-    def fit(strategy: str, row: int, mae: float, *, stack: bool = True) -> dict[str, Any]:
+    def fit(strategy: str, row: int, mae: float, **more: float) -> dict[str, Any]:
         return {
             "set": "a", "days": 7, "row": row, "backbone": "lags", "strategy": strategy,
-            "stack": stack, "mae": mae, "seconds": 3.0 if strategy == "auto" else 1.0,
+            "mae": mae, "seconds": 3.0 if strategy == "auto" else 1.0, **more,
         }  # fmt: skip
 
-    first = [fit("zero-shot", 1, 1.0), fit("blend", 1, 0.8), fit("lora", 1, 1.2, stack=False)]
-    then = [fit("zero-shot", 2, 3.0), fit("blend", 2, 3.2), fit("lora", 2, 2.7, stack=False)]
-    more = [fit(name, row, 2.0) for name in ("lora", "auto") for row in (1, 2)]
-    found = [*first, *then, *more]
+    first = [fit("zero-shot", 1, 1.0), fit("blend", 1, 0.8), fit("lora", 1, 2.0, alone=1.2)]
+    then = [fit("zero-shot", 2, 3.0), fit("blend", 2, 3.2), fit("lora", 2, 2.0, alone=2.7)]
+    found = [*first, *then, *(fit("auto", row, 2.0) for row in (1, 2))]
     table = strategies.Table(found)
     assert table.by_set("blend", "zero-shot") == pytest.approx([4.0 / 4.0])
     assert strategies.harm(table.by_task("blend")) == (0.5, pytest.approx(3.2 / 3))
@@ -271,37 +268,17 @@ def test_what_hurts_is_counted_by_task_before_and_after_the_stack(
     assert "lags is left out of full: it has no layers to move" in said
 
 
-def test_a_strategy_that_can_leave_the_stack_out_is_fitted_without_it_too(
-    zero_shot: ModuleType, monkeypatch: pytest.MonkeyPatch
+def test_what_a_strategy_fitted_is_also_measured_alone(
+    zero_shot: ModuleType, tmp_path: Path
 ) -> None:
-    import strategies
-    from exam import EXAM
-
-    @dataclass(frozen=True)
-    class Moves:
-        stack: bool = True
-
-    @dataclass(frozen=True)
-    class Still:
-        pass
-
-    monkeypatch.setattr(strategies.strategies, "_factories", {"moves": Moves, "still": Still})
-    assert strategies.forms("moves") == [True, False]
-    assert strategies.forms("still") == strategies.forms("auto") == [True]
-
-    asked: list[dict[str, Any]] = []
-
-    def fit_model(known: Any, **options: Any) -> None:
-        asked.append(options)
-        raise InputError("it has no layers to move")
-
-    monkeypatch.setattr("citytune.forecasting.fit_model", fit_model)
-    city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
-    alone = strategies.Job(city, 14, 40 * 24, "lags", "moves", False, 8, 5.0)
-    assert strategies.trial(alone)["refused"] == "it has no layers to move"
-    strategies.trial(alone._replace(stack=True, max_seconds=None))
-    assert (asked[0]["options"], asked[0]["max_seconds"]) == ({"stack": False}, 5.0)
-    assert not {"options", "max_seconds"} & asked[1].keys()
+    asked = "--days 14 --todays 1 --sensors 1 --backbone lags --strategies full"
+    found = {
+        one["strategy"]: one
+        for one in map(json.loads, jobs_file(zero_shot, tmp_path, asked).read_text().splitlines())
+    }
+    assert "lags" in found["full"]["refused"]
+    assert not {"alone"} & {*found["blend"], *found["zero-shot"]}
+    assert found["head"]["alone"] != found["head"]["mae"]
 
 
 @pytest.mark.filterwarnings("ignore")

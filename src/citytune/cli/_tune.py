@@ -49,7 +49,13 @@ def tune(
     ] = "auto",
     strategy: Annotated[
         str,
-        typer.Option(metavar="NAME", help="zero-shot, head, head-sgd or blend; auto is blend."),
+        typer.Option(
+            metavar="NAME",
+            help=(
+                "zero-shot, blend, head, head-sgd, bias, norms, last-blocks, lora, full or "
+                "gradual; auto is what measures best here, mostly blend."
+            ),
+        ),
     ] = "auto",
     option: Annotated[
         list[str] | None,
@@ -119,6 +125,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     if outcome.frame.country is None:
         say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
     model = outcome.model
+    for line in model.tuned.notes:
+        note(line)
     among = [row.card.name for row in outcome.advice.rows] if outcome.advice is not None else []
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
     spent = outcome.seconds["total"]

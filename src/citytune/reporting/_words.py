@@ -13,15 +13,16 @@ from citytune.tuning import WORDS as EXPERTS
 
 if TYPE_CHECKING:
     from citytune.backbones import Card
+    from citytune.forecasting import TunedModel
 
 STRATEGIES = {
     "zero-shot": "The pretrained model is used untouched; nothing was fitted to this city.",
     "head": (
-        "The pretrained model is frozen; only a new last layer was fitted, exactly, by ridge "
-        "regression."
+        "The pretrained model is frozen; a new last layer was fitted, exactly, by ridge "
+        "regression. {mixed}"
     ),
     "head-sgd": (
-        "The pretrained model is frozen; only a new last layer was fitted, by gradient steps."
+        "The pretrained model is frozen; a new last layer was fitted, by gradient steps. {mixed}"
     ),
     "blend": (
         "The pretrained model is frozen and shown the series in several ways; its forecasts and a "
@@ -29,14 +30,32 @@ STRATEGIES = {
         "repeat from day to day."
     ),
 }
+MOVING = {
+    "bias": "the biases",
+    "norms": "the normalisation layers",
+    "last-blocks": "the last blocks",
+    "lora": "low-rank adapters on the linear layers",
+    "full": "all weights",
+    "gradual": "block after block from the top down",
+}
+"""What gradient steps move, beside what answers."""
+BY_STEPS = (
+    "Gradient steps moved {what}, and what answers, of a copy of the pretrained model, only as far "
+    "as this helped on days left out in turn. {mixed}"
+)
+MIXED = (
+    "What comes of it is mixed with the other forecasts, and the mix leaves the safe ones only on "
+    "gains that repeat from day to day."
+)
 ANCHORED = {
     "zero-shot": "Nothing was fitted: the forecast is the seasonal rule that did best in the past.",
     "head": (
         "A seasonal rule is corrected by a new last layer on {source}, fitted exactly by ridge "
-        "regression."
+        "regression. {mixed}"
     ),
     "head-sgd": (
-        "A seasonal rule is corrected by a new last layer on {source}, fitted by gradient steps."
+        "A seasonal rule is corrected by a new last layer on {source}, fitted by gradient steps. "
+        "{mixed}"
     ),
     "blend": (
         "A few seasonal rules are mixed with a correction learnt from {source}; the mix leaves the "
@@ -162,14 +181,16 @@ def calibrated(coverage: float) -> str:
     return f"{said}: they are wider than they need be."
 
 
-def strategy(name: str, card: Card) -> str:
+def strategy(model: TunedModel) -> str:
     """What was done to the pretrained model; nothing for a strategy not known here."""
-    if card.horizon is not None:
-        return STRATEGIES.get(name, "")
+    card, name = model.card, model.strategy
+    mixed = MIXED if len(model.tuned.mixture.experts) > 1 else ""
     source = (
         "the frozen pretrained network" if card.parameters else "recent values and the calendar"
     )
-    return ANCHORED.get(name, "").format(source=source)
+    texts = STRATEGIES if card.horizon is not None else ANCHORED
+    text = BY_STEPS if name in MOVING else texts.get(name, "")
+    return text.format(source=source, mixed=mixed, what=MOVING.get(name, "")).strip()
 
 
 def unable(card: Card) -> str:

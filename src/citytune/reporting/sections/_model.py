@@ -20,8 +20,9 @@ def model(material: Material) -> dict[str, Any]:
     """What was done, the stack's weights as bars and in words, the card, and the advice."""
     tuned = material.model
     return {
-        "explained": words.strategy(tuned.strategy, tuned.card),
+        "explained": words.strategy(tuned),
         "why": _why(material),
+        "notes": [f"{note[:1].upper()}{note[1:]}." for note in tuned.tuned.notes],
         "words": tuned.words(),
         "stack": _stack(material),
         "facts": _card(material),
