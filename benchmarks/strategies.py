@@ -4,7 +4,7 @@ A task is one set, one amount of history and one past day that plays today: tune
 (one context more lies before it where the set is long enough), forecast the week after from every
 quarter of a day. Shown of every strategy are its forecasts as they are, stacked with the others'
 ("after"), and what it fitted, alone ("before": as far from zero-shot as its own folds say). Sets
-are some of `exam.py`: no weights of ours have seen them, and the authors of ttm-r2 name none of them.
+are some of `exam.py`: no weights of ours have seen them, and the authors of ttm-r2 name none.
 
     python benchmarks/strategies.py --out strategies.jsonl
     python benchmarks/strategies.py --strategies blend lora auto --days 7 --sets etth1 --todays 1

@@ -15,6 +15,7 @@ from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lora import Lora
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._moved import MOVED, Moved
+from citytune.tuning._moving import Moving
 from citytune.tuning._norms import Norms
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
@@ -27,6 +28,7 @@ from citytune.tuning._strategy import (
     options_of,
     strategies,
 )
+from citytune.tuning._subject import Subject
 from citytune.tuning._task import Task
 from citytune.tuning._zero_shot import ZeroShot
 
@@ -49,12 +51,14 @@ __all__ = [
     "MOVED",
     "Mixture",
     "Moved",
+    "Moving",
     "Norms",
     "Options",
     "Path",
     "Seasonal",
     "Statistics",
     "Strategy",
+    "Subject",
     "Task",
     "Tuned",
     "Usual",
