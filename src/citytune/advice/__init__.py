@@ -2,5 +2,6 @@
 
 from citytune.advice._recommend import recommend
 from citytune.advice._recommendation import Choice, Recommendation
+from citytune.advice._relevance import daily_share
 
-__all__ = ["Choice", "Recommendation", "recommend"]
+__all__ = ["Choice", "Recommendation", "daily_share", "recommend"]

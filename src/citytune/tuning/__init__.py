@@ -2,8 +2,9 @@
 
 from citytune.tuning._blend import Blend
 from citytune.tuning._conformal import LEVELS, Conformal
-from citytune.tuning._experts import WORDS
-from citytune.tuning._fit import Tuned, fit
+from citytune.tuning._experts import WORDS, features
+from citytune.tuning._few import student
+from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._head import Head, Lesson, View, fit_head
 from citytune.tuning._known import KnownAhead, Usual
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
@@ -46,11 +47,14 @@ __all__ = [
     "WORDS",
     "ZeroShot",
     "bands",
+    "errors_by_day",
+    "features",
     "fit",
     "fit_head",
     "in_words",
     "make_strategy",
     "options_of",
     "strategies",
+    "student",
     "train_head",
 ]
