@@ -42,13 +42,14 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     origins = list(range(today, len(frame) - horizon + 1, max(1, frame.clock.steps_per_day // 4)))
     actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
     past = frame.until(today)
-    advice = recommend(past, horizon=horizon, thorough=False)
+    advice = recommend(past, horizon=horizon, thorough=True, strategies=False)
     found = []
     for place, row in enumerate(advice.rows):
         error = mae(actual, row.model.predict(frame, origins).mean)
         found.append({"set": city.name, "domain": city.domain, "days": days, "today": today})
         found[-1] |= {"backbone": row.card.name, "place": place, "error": error}
-        found[-1] |= {"blend_s": row.seconds, "daily_errors": row.daily_errors}
+        found[-1] |= {"blend_s": row.seconds, "windows": row.model.tuned.windows}
+        found[-1] |= {"daily": row.model.tuned.fold_errors.tolist()}
         found[-1] |= {name: getattr(row, name) for name in FACTS}
     if not options.no_auto:
         started = time.perf_counter()

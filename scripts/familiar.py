@@ -49,9 +49,7 @@ def windows_of(entry: dict, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     some = torch.linspace(0, len(task.examples) - 1, min(WINDOWS, len(task.examples))).long()
     part = task.part(some)
     history = part.history
-    past = cut_past(
-        history.filled, part.examples, part.spec.context, period=history.steps_per_day
-    )
+    past = cut_past(history.filled, part.examples, part.spec.context, period=history.steps_per_day)
     return part.lesson.features, daily_share(past, history.steps_per_day)
 
 
@@ -80,7 +78,9 @@ def main() -> None:
     )
     low, high = share.quantile(torch.tensor([0.05, 0.95])).tolist()
     far = float(found.distance(features).quantile(0.95))
-    write_familiar(SHIPPED, found._replace(far=round(far, 4), daily=(round(low, 4), round(high, 4))))
+    write_familiar(
+        SHIPPED, found._replace(far=round(far, 4), daily=(round(low, 4), round(high, 4)))
+    )
     print(f"{len(features)} windows; 95 % lie within {far:.2f}")
 
 

@@ -4,49 +4,52 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from citytune.forecasting import fit_task, task_of
-from citytune.frame import SensorFrame
+from citytune.forecasting import DEFAULT
+from citytune.tuning import Task, make_strategy, says_again
 
 DAYS = (3, 7, 14, 28, 56)
 """Lengths of history that are tried."""
-BLOCKS = 3
+BLOCKS = 5
 """Stretches held back in turn, the last ones …"""
 BLOCK_DAYS = 3
 """… of so many days, or as long as the horizon."""
-SENSORS, WINDOWS = 6, 300
-"""Most sensors, and windows of a fit: a curve is about days."""
+WINDOWS = 400
+"""Most windows of a fit or a block: a curve is about days."""
 PAYS = 0.01
 """Share of the untouched model's error that tuning must save to have paid."""
 SECONDS = 30.0
 """Time for all of it, about; what is not done by then is left out."""
 WEEK = 7
+GOLDEN = 0.6180339887498949
 
 Progress = Callable[[str, float], None]
 
 
 class Point(NamedTuple):
-    """One length of history."""
+    """One length of history, measured on each held-back block, in each sensor's usual spread."""
 
     days: int
-    error: float
-    """Of the tuned model on the held-back blocks, in each sensor's usual spread."""
-    untouched: float
-    """The same of the untouched model (the best seasonal rule, where it cannot forecast)."""
-    blocks: tuple[float, ...]
-    """Errors of the tuned model, block by block."""
+    tuned: tuple[float, ...]
+    untouched: tuple[float, ...]
+    """Of the untouched model (the best seasonal rule, where it cannot forecast)."""
+
+    @property
+    def error(self) -> float:
+        """Of the tuned model, over all blocks."""
+        return float(np.nanmean(self.tuned))
 
     @property
     def gain(self) -> float:
         """Share of the untouched model's error that tuning saves."""
-        return 1 - self.error / self.untouched
+        return 1 - self.error / max(float(np.nanmean(self.untouched)), 1e-12)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Enough:
         return {
             "days": round(self.have, 1),
             "curve": [
-                {"days": p.days, "error": round(p.error, 5), "untouched": round(p.untouched, 5)}
+                {"days": p.days, "error": round(p.error, 5), "saves": round(p.gain, 5)}
                 for p in self.points
             ],
             "needs_days": None if self.needs is None else round(self.needs),
@@ -93,82 +96,74 @@ class Enough:
         return said.strip()
 
 
-def enough_of(
-    frame: SensorFrame,
-    backbone: str,
-    dials: Mapping[str, Any],
-    progress: Progress | None = None,
-    *,
-    seconds: float = SECONDS,
-) -> Enough:
-    """Tune on the last 3, 7, 14 … days before each held-back block, with nothing before them.
+def enough_of(task: Task, progress: Progress | None = None, *, seconds: float = SECONDS) -> Enough:
+    """Tune on the windows of the last 3, 7, 14 … days before each of some held-back blocks.
+
+    The backbone is not asked anew. A window's own past may reach further back than the days it is
+    learnt from, so the curve tells what windows to learn from are worth, not what a past is.
 
     Args:
-        frame: What the city measured.
-        backbone: To tune.
-        dials: `horizon` and more, as for `fit_model`.
+        task: All of the city's windows.
         progress: Called with what is being done and the share done, 0 … 1.
-        seconds: About how long it may take.
+        seconds: About how long it may take; the longest histories are left out first.
     """
     started = time.perf_counter()
-    day, horizon = frame.clock.steps_per_day, dials["horizon"]
-    block = max(BLOCK_DAYS, math.ceil(horizon / day)) * day
-    have = len(frame) / day
-    starts = [len(frame) - (i + 1) * block for i in range(BLOCKS)]
-    starts = [start for start in starts if start >= DAYS[0] * day]
-    tried = [days for days in DAYS if starts and starts[-1] >= days * day]
+    day, horizon = task.history.steps_per_day, task.spec.horizon
+    block = max(BLOCK_DAYS * day, horizon)
+    have = task.history.length / day
+    tried, starts = plan_of(task, block)
     if not tried:
-        return Enough(have, (), float(DAYS[0] + block // day), None)
-    frame = _few(frame)
-    scale = np.nanstd(frame.values, 0) + 1e-9
-    points = []
+        return Enough(have, (), float(DAYS[0] + math.ceil((block + horizon) / day)), None)
+    points: list[Point] = []
     for done, days in enumerate(tried):
-        if time.perf_counter() - started > seconds * (1 - 1 / len(DAYS)):
+        if points and time.perf_counter() - started > seconds * (done / (done + 1)):
             break
         if progress is not None:
             progress(f"with {days} days", done / len(tried))
-        spans = [(start - days * day, start, start + block) for start in starts]
-        points.append(_point(frame, days, spans, backbone, dials, scale))
-    return Enough(have, tuple(points), needed(points), next_week(points, have))
+        found = [errors(task, start - days * day, start, start + block) for start in starts]
+        tuned, untouched = (tuple(part) for part in zip(*found, strict=True))
+        points.append(Point(days, tuned, untouched))
+    return Enough(have, tuple(points), needed(points), next_week(points, task.days))
 
 
-def _point(
-    frame: SensorFrame,
-    days: int,
-    spans: Sequence[tuple[int, int, int]],
-    backbone: str,
-    dials: Mapping[str, Any],
-    scale: NDArray[np.float32],
-) -> Point:
-    found = [
-        errors(frame.since(first).until(end - first), start - first, backbone, dials, scale)
-        for first, start, end in spans
-    ]
-    tuned, untouched = (tuple(part) for part in zip(*found, strict=True))
-    return Point(days, float(np.nanmean(tuned)), float(np.nanmean(untouched)), tuned)
+def plan_of(task: Task, block: int) -> tuple[list[int], list[int]]:
+    """Lengths of history to try, in days, and where the held-back blocks start, in steps."""
+    if not len(task.examples):
+        return [], []
+    day = task.history.steps_per_day
+    first, last = (int(edge) for edge in task.examples.origin.aminmax())
+    most = (last + 1 - first - task.spec.horizon - block) // day  # with one block
+    tried = [days for days in DAYS if days <= most - block // day * (BLOCKS - 1) * (most > DAYS[1])]
+    if not tried:
+        return [], []
+    room = (last + 1 - first - task.spec.horizon - tried[-1] * day) // block
+    return tried, [last + 1 - (i + 1) * block for i in range(min(BLOCKS, max(room, 1)))]
 
 
-def errors(
-    frame: SensorFrame,
-    today: int,
-    backbone: str,
-    dials: Mapping[str, Any],
-    scale: NDArray[np.float32],
-) -> tuple[float, float]:
-    """Scaled errors on the rows from `today` on, tuned on those before it and untouched."""
-    past, horizon = frame.until(today), dials["horizon"]
-    task = task_of(past, backbone=backbone, **dials)
-    count = len(task.examples)
-    task = task.part(torch.linspace(0, count - 1, min(count, WINDOWS)).long())
-    step = max(1, frame.clock.steps_per_day // 4)
-    origins = list(range(today, len(frame) - horizon + 1, step))
-    actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
+def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
+    """Scaled errors on the block of origins from `start` to `end`: tuned before it, and untouched.
 
-    def error(strategy: str) -> float:
-        said = fit_task(past, task, strategy=strategy).predict(frame, origins).mean
-        return float(np.nanmean(np.abs(said - actual) / scale))
+    Windows to learn from start at `first` and end before the block does.
+    """
+    origin = task.examples.origin
+    before = (origin >= first) & (origin <= start - task.spec.horizon)
+    learn = task.part(_at_most(WINDOWS, before))
+    block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
+    learnt = make_strategy(DEFAULT).fit(learn).mixture if len(learn.examples) else None
+    untouched = block.said_by(task.prior)
+    tuned = untouched if learnt is None else says_again(learnt, block)
 
-    return error("auto"), error("zero-shot")
+    def error(says: Tensor) -> float:
+        return float(((says - block.actual).abs() / block.scale)[block.known].mean())
+
+    return error(tuned), error(untouched)
+
+
+def _at_most(most: int, which: Tensor) -> Tensor:
+    """Places where `which` is true, at most so many, evenly spread."""
+    places = which.nonzero()[:, 0]
+    turn = torch.arange(len(places), dtype=torch.float64) * GOLDEN % 1
+    return places[turn.argsort()[:most].sort().values]
 
 
 def needed(points: Sequence[Point]) -> float | None:
@@ -193,25 +188,17 @@ def _crossing(before: Point, after: Point) -> float:
     return before.days * math.exp(min((PAYS - before.gain) / slope, 20.0))
 
 
-def next_week(points: Sequence[Point], have: float) -> tuple[float, float] | None:
+def next_week(points: Sequence[Point], days_now: float) -> tuple[float, float] | None:
     """What a week more would save, by a power law through each block's errors: least and most."""
     if len(points) < 2:
         return None
     days = np.log([p.days for p in points])
     found = []
-    for block in zip(*(p.blocks for p in points), strict=True):
+    for block in zip(*(p.tuned for p in points), strict=True):
         if np.isfinite(block).all() and min(block) > 0:
             power = float(np.polyfit(days, np.log(block), 1)[0])
-            found.append(1 - ((have + WEEK) / have) ** power)
+            found.append(1 - ((days_now + WEEK) / days_now) ** power)
     return (min(found), max(found)) if found else None
-
-
-def _few(frame: SensorFrame) -> SensorFrame:
-    """Some sensors, evenly chosen among those that were measured."""
-    measured = np.flatnonzero(np.isfinite(frame.values).mean(0) > 0.2)
-    kept = measured if len(measured) else np.arange(len(frame.sensors))
-    places = np.linspace(0, len(kept) - 1, min(SENSORS, len(kept))).round().astype(int)
-    return frame.select([frame.sensors[kept[i]] for i in places])
 
 
 def _stay(needs: float | None) -> str:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from citytune._errors import MissingWeights
-from citytune.advice._choose import decide
 from citytune.advice._curve import enough_of
+from citytune.advice._decide import Decision, decide
 from citytune.advice._ranking import rank, reason
 from citytune.advice._recommendation import Choice, Recommendation
 from citytune.advice._trial import Trial, try_backbone
 from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
-from citytune.forecasting import check_horizon
+from citytune.forecasting import TunedModel, check_horizon
 from citytune.frame import SensorFrame
 
 Progress = Callable[[str, float], None]
+ASKED = "it was asked for"
 
 
 def recommend(
@@ -24,6 +27,7 @@ def recommend(
     *,
     horizon: int,
     thorough: bool = True,
+    strategies: bool = True,
     max_seconds: float | None = None,
     progress: Progress | None = None,
     **dials: Any,
@@ -37,7 +41,9 @@ def recommend(
     Args:
         frame: What the city measured; all of it may be learnt from.
         horizon: Steps to forecast.
-        thorough: Also draw the learning curve that says whether the data are enough.
+        strategies: Also try strategies on the best backbone; otherwise it is `blend`.
+        thorough: Measure all of it, beyond what the choice needs, and draw the learning curve that
+            says whether the data are enough.
         max_seconds: Time for trying strategies; by default twice what `blend` took.
         progress: Called with what is being done and the share done, 0 … 1.
         dials: `seed` and `caution`, as for `fit_model`.
@@ -50,29 +56,33 @@ def recommend(
     """
     check_horizon(frame, horizon)
     dials |= {"horizon": horizon}
-    ranked, lacking = _try_all(frame, _part(progress, 0.0, 0.7), dials)
+    ranked, lacking = _try_all(frame, _part(progress, 0.0, 0.7), dials, thorough=thorough)
     best = ranked[0]
-    told = _part(progress, 0.7, 0.8)
-    decision = decide(
-        frame, best.task, best.model, best.seconds, max_seconds=max_seconds, progress=told
-    )
-    enough = None
-    if thorough:
-        enough = enough_of(frame, best.card.name, dials, _part(progress, 0.8, 1.0))
-    return Recommendation(
+    found = Recommendation(
         tuple(_row(trial, best) for trial in ranked),
-        decision.model,
+        best.model,
         lacking,
-        decision.plan,
-        decision.halving,
-        decision.verdict,
-        enough,
-        warnings_of(frame),
+        warnings=warnings_of(frame),
     )
+    if strategies:
+        dial: dict[str, Any] = {"max_seconds": max_seconds, "progress": _part(progress, 0.7, 0.8)}
+        found = found.decided(decide(frame, best.task, best.model, best.seconds, **dial))
+    if strategies and thorough:
+        found = replace(found, enough=enough_of(best.task, _part(progress, 0.8, 1.0)))
+    return found
+
+
+def alone(model: TunedModel, decision: Decision, seconds: float) -> Recommendation:
+    """The recommendation of a strategy for a backbone that was asked for."""
+    nan = math.nan
+    row = Choice(
+        model.card, model, model.fold_error, nan, nan, nan, None, nan, nan, seconds, seconds, ASKED
+    )
+    return Recommendation((row,), model, {}).decided(decision)
 
 
 def _try_all(
-    frame: SensorFrame, progress: Progress | None, dials: dict[str, Any]
+    frame: SensorFrame, progress: Progress | None, dials: dict[str, Any], *, thorough: bool
 ) -> tuple[list[Trial], dict[str, str]]:
     """Trials of every backbone at hand, the best first, and why the others were not tried."""
     names, lacking = at_hand(), dict(missing())
@@ -80,7 +90,7 @@ def _try_all(
     for done, name in enumerate(names):
         part = _part(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
         try:
-            trials.append(try_backbone(frame, name, progress=part, **dials))
+            trials.append(try_backbone(frame, name, progress=part, thorough=thorough, **dials))
         except MissingWeights as error:  # damaged files are found only when they are read
             lacking[name] = str(error)
     return rank(trials), lacking
@@ -103,9 +113,7 @@ def _row(trial: Trial, best: Trial) -> Choice:
     )
 
 
-def _part(
-    progress: Progress | None, start: float, end: float, prefix: str = ""
-) -> Progress | None:
+def _part(progress: Progress | None, start: float, end: float, prefix: str = "") -> Progress | None:
     """Progress of a stretch of the whole."""
     if progress is None:
         return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from citytune.advice._curve import Enough
+from citytune.advice._decide import Decision
 from citytune.advice._halving import Tried
 from citytune.advice._rules import Plan
 from citytune.backbones import Card
@@ -84,6 +85,10 @@ class Recommendation:
     def strategy(self) -> str:
         """The name of the strategy to take."""
         return self.model.strategy
+
+    def decided(self, decision: Decision) -> Recommendation:
+        """The same with a strategy taken."""
+        return replace(self, **decision._asdict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

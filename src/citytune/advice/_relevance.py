@@ -32,7 +32,7 @@ def relevance_of(task: Task, frame: SensorFrame) -> Relevance:
     skill = float("nan")
     if task.backbone.card.horizon is not None and len(task.examples):
         skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
-    known = familiar_of(task.backbone.card)
+    known = familiar_of(task.backbone.card) if "lesson" in vars(task) else None
     if known is None or not len(task.examples):
         return Relevance(skill, None, None, None)
     return Relevance(skill, frame.clock.freq in known.clocks, near(task, known), daily(task, known))
@@ -46,9 +46,7 @@ def near(task: Task, known: Familiar) -> float:
 def daily(task: Task, known: Familiar) -> bool:
     """Whether the median window's mean day explains as much as it does in the corpus."""
     history = task.history
-    past = cut_past(
-        history.filled, task.examples, task.spec.context, period=history.steps_per_day
-    )
+    past = cut_past(history.filled, task.examples, task.spec.context, period=history.steps_per_day)
     low, high = known.daily
     return low <= float(daily_share(past, history.steps_per_day).median()) <= high
 

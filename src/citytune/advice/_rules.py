@@ -50,9 +50,11 @@ class Plan:
         a, n = self.amount, self.nature
         skill = "" if math.isnan(self.skill) else f", untouched skill {_percent(self.skill)}"
         return [
-            f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
-            f"({a.days:.0f} days × {a.sensors:.1f} sensors); forecastability {n.forecastable:.2f}, "
-            f"the calendar explains {_percent(n.calendar)}, signal to noise {n.signal:.0f}{skill}",
+            (
+                f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
+                f"({a.days:.0f} days × {a.sensors:.1f} sensors); forecastability {n.forecastable:.2f}, "
+                f"the calendar explains {_percent(n.calendar)}, signal to noise {n.signal:.0f}{skill}"
+            ),
             *(rule.says for rule in self.rules),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ def try_backbone(
     frame: SensorFrame,
     name: str,
     *,
+    thorough: bool = True,
     progress: Callable[[str, float], None] | None = None,
     **dials: Any,
 ) -> Trial:
@@ -63,6 +65,7 @@ def try_backbone(
     Args:
         frame: What the city measured.
         name: Of the backbone.
+        thorough: Measure also what the ranking does not go by.
         progress: Called with what is being done and the share done, 0 … 1.
         dials: As for `fit_model`.
 
@@ -77,9 +80,9 @@ def try_backbone(
         task,
         model,
         tuned_in,
-        head_error(task),
-        logme_of(task),
-        complexity_of(task),
+        head_error(task) if thorough else math.nan,
+        logme_of(task) if thorough else math.nan,
+        complexity_of(task, measure=thorough),
         relevance_of(task, frame),
         time.perf_counter() - started,
     )
@@ -111,7 +114,7 @@ def logme_of(task: Task) -> float:
 
 
 def _components(futures: Tensor) -> Tensor:
-    """(horizon, target) directions in which futures (example, horizon) differ most, and the mean."""
+    """(horizon, target) directions in which futures (example, horizon) differ most."""
     centred = futures.double() - futures.double().mean(0)
     _, vectors = torch.linalg.eigh(centred.T @ centred)
     mean = torch.full((futures.shape[1], 1), futures.shape[1] ** -0.5, dtype=torch.float64)

@@ -105,8 +105,8 @@ def unlike(frame: SensorFrame) -> str:
         return ""
     return (
         f"the last {LAST} days are unlike those before (distance of distributions {last:.2f}; "
-        f"earlier stretches are at most {max(apart):.2f} from the others): a holiday, an event or a "
-        "change of the network would explain it, and errors measured before promise too much"
+        f"earlier stretches are at most {max(apart):.2f} from the others): a holiday, an event or "
+        "a change of the network would explain it, and errors measured before promise too much"
     )
 
 

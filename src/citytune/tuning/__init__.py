@@ -6,6 +6,7 @@ from citytune.tuning._experts import WORDS, features
 from citytune.tuning._few import student
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._heard import says_again
 from citytune.tuning._known import KnownAhead, Usual
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
@@ -54,6 +55,7 @@ __all__ = [
     "in_words",
     "make_strategy",
     "options_of",
+    "says_again",
     "strategies",
     "student",
     "train_head",

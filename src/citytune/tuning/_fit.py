@@ -74,7 +74,8 @@ def errors_by_day(task: Task, says: Tensor) -> Tensor:
     days, block = task.day.unique(return_inverse=True)
     error = ((says - task.actual).abs() / task.scale).nan_to_num(0.0) * task.known
     total, count = (
-        torch.zeros(len(days)).index_add(0, block, part.sum(1)) for part in (error, task.known.float())
+        torch.zeros(len(days)).index_add(0, block, part.sum(1))
+        for part in (error, task.known.float())
     )
     return total / count / _rule_error(task)
 
