@@ -43,14 +43,13 @@ def choose(
     dials |= {"horizon": horizon}
     more: dict[str, Any] = {"max_seconds": max_seconds, "progress": progress}
     asked = strategy != "auto" or bool(options)
+    named: dict[str, Any] = {"backbone": backbone, "strategy": strategy, "options": options}
     if backbone == "auto":
         found = recommend(frame, **dials, **more, thorough=False, strategies=not asked)
         if not asked or (strategy in ("auto", found.strategy) and not options):
             return found.model, found
-        named = {"backbone": found.best, "strategy": strategy, "options": options}
-        return fit_model(frame, **dials, **more, **named), found
+        return fit_model(frame, **dials, **more, **named | {"backbone": found.best}), found
     if asked:
-        named = {"backbone": backbone, "strategy": strategy, "options": options}
         return fit_model(frame, **dials, **more, **named), None
     started = time.perf_counter()
     task = task_of(frame, backbone=backbone, progress=progress, **dials)

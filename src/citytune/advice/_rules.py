@@ -49,14 +49,15 @@ class Plan:
         """What is known of the city, and each rule, in a sentence."""
         a, n = self.amount, self.nature
         skill = "" if math.isnan(self.skill) else f", untouched skill {_percent(self.skill)}"
-        return [
-            (
-                f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
-                f"({a.days:.0f} days × {a.sensors:.1f} sensors); forecastability {n.forecastable:.2f}, "
-                f"the calendar explains {_percent(n.calendar)}, signal to noise {n.signal:.0f}{skill}"
-            ),
-            *(rule.says for rule in self.rules),
-        ]
+        amount = (
+            f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
+            f"({a.days:.0f} days × {a.sensors:.1f} sensors)"
+        )
+        nature = (
+            f"forecastability {n.forecastable:.2f}, the calendar explains {_percent(n.calendar)}, "
+            f"signal to noise {n.signal:.0f}{skill}"
+        )
+        return [f"{amount}; {nature}", *(rule.says for rule in self.rules)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
