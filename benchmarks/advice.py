@@ -47,7 +47,7 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     for place, row in enumerate(advice.rows):
         error = mae(actual, row.model.predict(frame, origins).mean)
         found.append({"set": city.name, "domain": city.domain, "days": days, "today": today})
-        found[-1] |= {"backbone": row.card.name, "place": place, "error": error}
+        found[-1] |= {"backbone": row.card.name, "place": place, "error": error, "score": row.score}
         found[-1] |= {"blend_s": row.seconds, "windows": row.model.tuned.windows}
         found[-1] |= {"daily": row.model.tuned.fold_errors.tolist()}
         found[-1] |= {name: getattr(row, name) for name in FACTS}
@@ -75,9 +75,14 @@ def cut(
     return frame.since(first).until(today + after * day - first), today - first, horizon
 
 
-def tau_of(rows: list[dict[str, Any]], key: str = "place") -> float:
-    """Weighted Kendall τ between an order advised (least first) and that of true errors."""
-    true, told = ([-row[name] for row in rows] for name in ("error", key))
+def tau_of(rows: list[dict[str, Any]]) -> float:
+    """Weighted Kendall τ between the order by what was advised and that by true errors.
+
+    Backbones from which the same seasonal rules are taken forecast the same, and share a place.
+    """
+    least = min(row["error"] for row in rows)
+    true = [-round(row["error"] / least, 4) for row in rows]
+    told = [-round(row.get("score", row["fold_error"]), 4) for row in rows]
     return float(weightedtau(true, told, rank=None).statistic) if len(set(true)) > 1 else 1.0
 
 

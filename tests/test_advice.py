@@ -20,11 +20,10 @@ from citytune.advice._decide import decide, mean_and_error
 from citytune.advice._logme import logme
 from citytune.advice._nature import explained, forecastable, signal
 from citytune.advice._relevance import daily_share
-from citytune.backbones import Card, familiar_of, load_backbone
+from citytune.backbones import familiar_of, load_backbone
 from citytune.forecasting import fit_task, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import says_again
-from citytune.windows import all_sensors
 
 City = Callable[..., SensorFrame]
 
@@ -64,7 +63,9 @@ def test_logme_prefers_features_that_tell_and_ignores_doubled_ones() -> None:
 
 def test_sensors_that_say_the_same_count_once() -> None:
     one = draw(60, 1)
-    assert sensors_in(one.expand(60, 10) + 0.01 * draw(60, 10, seed=1)) == pytest.approx(1, abs=0.05)
+    assert sensors_in(one.expand(60, 10) + 0.01 * draw(60, 10, seed=1)) == pytest.approx(
+        1, abs=0.05
+    )
     assert sensors_in(draw(60, 10, seed=2)) == pytest.approx(10, rel=0.15)
     assert sensors_in(draw(6, 10, seed=3)) > 5  # few days alone do not make sensors alike
 
@@ -128,7 +129,7 @@ def test_the_card_of_our_network_keeps_what_it_was_trained_on() -> None:
     assert {"1h", "15min", "1D"} <= set(known.clocks)
     usual = known.mean + known.variance.sqrt() * draw(50, len(known.mean)).float()
     assert float(known.distance(usual).median()) == pytest.approx(1, abs=0.1)
-    assert float(known.distance(known.mean + 5 * known.variance.sqrt())[None].min()) > known.far
+    assert float(known.distance((known.mean + 5 * known.variance.sqrt())[None])) > known.far
 
 
 def test_a_backbone_that_keeps_no_numbers_is_compared_by_none() -> None:
@@ -177,11 +178,6 @@ def test_a_learnt_mixture_says_the_same_without_asking_anew(city: City) -> None:
 # --- the whole -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def only_lags() -> None:
-    """Nothing: a name that says which tests rank one small backbone."""
-
-
 def test_a_choice_for_a_named_backbone_is_measured(city: City) -> None:
     model, advice = choose(city(2, 40), horizon=12, backbone="lags")
     assert advice is not None
@@ -203,16 +199,16 @@ def test_nothing_is_chosen_where_everything_was_named(city: City) -> None:
 
 
 def test_too_few_days_for_any_fold_stay_untouched_and_say_why(city: City) -> None:
-    model, advice = choose(city(2, 3), horizon=24, backbone="lags")
+    model, advice = choose(city(2, 2), horizon=24, backbone="lags")
     assert advice is not None
     assert model.strategy == "zero-shot"
-    assert "needs at least" in advice.verdict
+    assert "needs about 4 days" in advice.verdict
 
 
 def test_blend_is_left_only_for_a_strategy_that_beats_it_by_more_than_its_error(
     city: City,
 ) -> None:
-    frame = city(2, 40)
+    frame = city(2, 60, turn=0.6, noise=0.1)
     task = task_of(frame, horizon=12, backbone="lags")
     poor = fit_task(frame, task, strategy="zero-shot")  # plays the incumbent: a head beats it here
     found = decide(frame, task, poor, 5.0)

@@ -66,14 +66,16 @@ def sensors_in(errors: Tensor) -> float:
     The participation ratio (Σλ)² / Σλ² of the eigenvalues of their correlations, less what chance
     alone makes of few days.
     """
-    known = (~errors.isnan()).float()
+    errors = errors.double()
+    known = (~errors.isnan()).double()
     around = (errors - errors.nanmean(0)).nan_to_num(0.0)
     shared = known.T @ known
     spread = (around.square().T @ known).clamp_min(1e-12)  # of each, where the other is known
     square = (around.T @ around).square() / (spread * spread.T)
     chance = 1 / (shared - 1).clamp_min(1)
-    square = ((square - chance) / (1 - chance).clamp_min(1e-6)).clamp(0, 1)
+    square = (square - chance) / (1 - chance).clamp_min(1e-6)
     square.fill_diagonal_(1.0)
     measured = known.sum(0) > 1
     kept = square[measured][:, measured]
-    return float(measured.sum()) ** 2 / max(float(kept.sum()), 1.0) if measured.any() else 1.0
+    count = float(measured.sum())
+    return count**2 / min(max(float(kept.sum()), count), count**2) if count else 1.0

@@ -56,4 +56,4 @@ def choose(
     usual = fit_task(frame, task)
     spent = time.perf_counter() - started
     decision = decide(frame, task, usual, spent, **more)
-    return decision.model, alone(usual, decision, spent)
+    return decision.model, alone(task, usual, decision, spent)

@@ -16,6 +16,7 @@ from citytune.advice._rules import Plan, plan_of
 from citytune.forecasting import DEFAULT, TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.tuning import Task, student
+from citytune.windows import purged_folds
 
 BUDGET = 2.0
 """Time for trying others, in that of the usual strategy."""
@@ -61,7 +62,7 @@ def decide(
     """
     started = time.perf_counter()
     plan = plan_of(task)
-    if not math.isfinite(usual.fold_error) or stretches(task) < 2:
+    if not math.isfinite(usual.fold_error) or not foldable(task):
         return _stay_untouched(frame, task, usual, plan)
     budget = max(BUDGET * seconds, max_seconds or 0.0)
     left = budget - (time.perf_counter() - started)
@@ -73,7 +74,7 @@ def decide(
             noted.append(row)
             continue
         gain = gain_of(usual, row.model, stretch(task))
-        noted.append(replace(row, note=_gain_in_words(gain)))
+        noted.append(replace(row, note=_gain_in_words(gain, usual.strategy)))
         better = gain.mean > gain.error and row.model.fold_error < best.fold_error
         best = row.model if better else best
     verdict = _verdict(best, usual, noted)
@@ -107,25 +108,26 @@ def stretch(task: Task) -> int:
     return max(1, math.ceil(task.spec.horizon / task.history.steps_per_day))
 
 
-def stretches(task: Task) -> float:
-    """How many times the windows span the horizon: below 2 there is nothing to fold."""
-    return task.days / stretch(task) if len(task.examples) else 0.0
+def foldable(task: Task) -> bool:
+    """Whether anything can be judged on windows that share no target with those it learnt from."""
+    origin = task.examples.origin
+    return len(origin) > 0 and len(purged_folds(origin, horizon=task.spec.horizon, folds=3)) > 1
 
 
 def _stay_untouched(frame: SensorFrame, task: Task, usual: TunedModel, plan: Plan) -> Decision:
     model = fit_task(frame, task, strategy="zero-shot")
-    reach = stretch(task)
+    needs = 2 + 2 * stretch(task)
     why = (
-        f"zero-shot: the windows span {task.days:.0f} days, and judging anything out of fold at "
-        f"this horizon needs at least {2 * reach}; tune again when there are more."
+        f"zero-shot: the windows span {task.days:.1f} days, too few to judge anything on days it "
+        f"was not fitted to; with this horizon that needs about {needs} days of history."
     )
     return Decision(model, plan, (), why)
 
 
-def _gain_in_words(gain: Gain) -> str:
+def _gain_in_words(gain: Gain, usual: str) -> str:
     if not math.isfinite(gain.error):
-        return "too few days to tell it from blend"
-    return f"gains {100 * gain.mean:+.1f} ± {100 * gain.error:.1f} points over blend"
+        return f"too few days to tell it from {usual}"
+    return f"gains {100 * gain.mean:+.1f} ± {100 * gain.error:.1f} points over {usual}"
 
 
 def _verdict(best: TunedModel, usual: TunedModel, tried: Sequence[Tried]) -> str:

@@ -17,14 +17,15 @@ RULE = (
 )
 
 
+def score(trial: Trial) -> float:
+    """What backbones are ranked by; less is better, and infinite where nothing could be judged."""
+    return trial.error if math.isfinite(trial.error) else math.inf
+
+
 def rank(trials: Sequence[Trial]) -> list[Trial]:
     """The least error first; among those within `SAME` of it, the one with the fewest weights."""
-
-    def error(item: Trial) -> float:
-        return item.error if math.isfinite(item.error) else math.inf
-
-    by_error = sorted(trials, key=error)
-    close = [item for item in by_error if error(item) <= error(by_error[0]) * (1 + SAME)]
+    by_error = sorted(trials, key=score)
+    close = [item for item in by_error if score(item) <= score(by_error[0]) * (1 + SAME)]
     first = min(close, key=lambda item: item.card.parameters)
     return [first, *(item for item in by_error if item is not first)]
 

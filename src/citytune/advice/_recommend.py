@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 from citytune._errors import MissingWeights
 from citytune.advice._curve import enough_of
 from citytune.advice._decide import Decision, decide
-from citytune.advice._ranking import rank, reason
+from citytune.advice._ranking import rank, reason, score
 from citytune.advice._recommendation import Choice, Recommendation
 from citytune.advice._trial import Trial, try_backbone
 from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel, check_horizon
 from citytune.frame import SensorFrame
+from citytune.tuning import Task
 
 Progress = Callable[[str, float], None]
 ASKED = "it was asked for"
@@ -72,12 +72,10 @@ def recommend(
     return found
 
 
-def alone(model: TunedModel, decision: Decision, seconds: float) -> Recommendation:
+def alone(task: Task, model: TunedModel, decision: Decision, seconds: float) -> Recommendation:
     """The recommendation of a strategy for a backbone that was asked for."""
-    nan = math.nan
-    row = Choice(
-        model.card, model, model.fold_error, nan, nan, nan, None, nan, nan, seconds, seconds, ASKED
-    )
+    trial = Trial.unmeasured(task, model, seconds)
+    row = replace(_row(trial, trial), reason=ASKED)
     return Recommendation((row,), model, {}).decided(decision)
 
 
@@ -100,6 +98,7 @@ def _row(trial: Trial, best: Trial) -> Choice:
     return Choice(
         card=trial.card,
         model=trial.model,
+        score=score(trial),
         fold_error=trial.error,
         head_error=trial.head_error,
         logme=trial.logme,

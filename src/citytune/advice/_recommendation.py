@@ -10,6 +10,7 @@ from typing import Any
 from citytune.advice._curve import Enough
 from citytune.advice._decide import Decision
 from citytune.advice._halving import Tried
+from citytune.advice._ranking import RULE
 from citytune.advice._rules import Plan
 from citytune.backbones import Card
 from citytune.forecasting import TunedModel
@@ -22,6 +23,8 @@ class Choice:
     card: Card
     model: TunedModel
     """Tuned by the usual strategy."""
+    score: float
+    """What it is ranked by; less is better."""
     fold_error: float
     """Error out of fold over that of the best seasonal rule on the same windows."""
     head_error: float
@@ -106,6 +109,7 @@ class Recommendation:
 
     def __str__(self) -> str:
         lines = [f"{i}. {row.card.name}: {row.reason}" for i, row in enumerate(self.rows, 1)]
+        lines += [RULE] if len(self.rows) > 1 else []
         if self.not_at_hand:
             lines.append(f"Not tried, not at hand here: {', '.join(self.not_at_hand)}.")
         if self.verdict:

@@ -41,6 +41,13 @@ class Trial:
     spent: float
     """Seconds of all of it."""
 
+    @classmethod
+    def unmeasured(cls, task: Task, model: TunedModel, seconds: float) -> Trial:
+        """Of a backbone that was asked for."""
+        cost = Complexity(model.card.parameters, math.nan, math.nan)
+        known = Relevance(math.nan, None, None, None)
+        return cls(task, model, seconds, math.nan, math.nan, cost, known, seconds)
+
     @property
     def card(self) -> Card:
         """Of the backbone."""
