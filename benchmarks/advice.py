@@ -82,7 +82,9 @@ def tau_of(rows: list[dict[str, Any]]) -> float:
     """
     least = min(row["error"] for row in rows)
     true = [-round(row["error"] / least, 4) for row in rows]
-    told = [-round(row.get("score", row["fold_error"]), 4) for row in rows]
+    told = [-round(row["score"], 4) for row in rows]
+    first = min(range(len(rows)), key=lambda i: rows[i]["place"])
+    told[first] = max(told) + (told[first] < max(told))  # close to the best, and put before it
     return float(weightedtau(true, told, rank=None).statistic) if len(set(true)) > 1 else 1.0
 
 

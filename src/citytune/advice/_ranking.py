@@ -12,8 +12,9 @@ SAME = 0.01
 SMALL = 200
 """Fewer windows than this make a thin judgement, and it is said so."""
 RULE = (
-    "Ranked by error out of fold after tuning, relative to the best seasonal rule on the same "
-    "windows; of those within 1 % of the best, the one with the fewest weights is first."
+    "Ranked by error out of fold after tuning, over that of the best seasonal rule on the same "
+    "windows. Of those within 1 % of the best, the one that untouched does best here is first; "
+    "without one, the one with the fewest weights."
 )
 
 
@@ -23,11 +24,16 @@ def score(trial: Trial) -> float:
 
 
 def rank(trials: Sequence[Trial]) -> list[Trial]:
-    """The least error first; among those within `SAME` of it, the one with the fewest weights."""
-    by_error = sorted(trials, key=score)
-    close = [item for item in by_error if score(item) <= score(by_error[0]) * (1 + SAME)]
-    first = min(close, key=lambda item: item.card.parameters)
-    return [first, *(item for item in by_error if item is not first)]
+    """By the score; among those within `SAME` of the best, skill and then few weights decide."""
+    by_score = sorted(trials, key=score)
+    close = [item for item in by_score if score(item) <= score(by_score[0]) * (1 + SAME)]
+    first = min(close, key=lambda item: (-_skill(item), item.card.parameters))
+    return [first, *(item for item in by_score if item is not first)]
+
+
+def _skill(trial: Trial) -> float:
+    skill = trial.relevance.skill
+    return max(skill, 0.0) if math.isfinite(skill) else 0.0
 
 
 def reason(trial: Trial, best: Trial) -> str:
@@ -36,7 +42,7 @@ def reason(trial: Trial, best: Trial) -> str:
         return f"too little history to judge it; {_cost(trial)}"
     said = f"{_less(1 - trial.error)} than the best seasonal rule, out of fold"
     if trial is not best and trial.error <= best.error * (1 + SAME):
-        said += f"; no better than {best.card.name}, which is smaller"
+        said += f"; within 1 % of {best.card.name}"
     thin = f"; from only {trial.model.tuned.windows} windows" * (trial.model.tuned.windows < SMALL)
     return f"{said}{thin}; {_relevance(trial)}{_cost(trial)}"
 

@@ -34,9 +34,8 @@ def advise(
     """Rank the pretrained models at hand for a file, and name a strategy, with reasons.
 
     Nothing is written. Each model is tuned and measured out of fold on the whole file, so this
-    takes somewhat longer
-    than tuning with every one of them. It also says whether the days are enough, and warns of
-    doubled and constant sensors, shifted levels and weeks unlike those before.
+    takes somewhat longer than tuning with every one of them. It also says whether the days are
+    enough, and warns of doubled and constant sensors, shifted levels and weeks unlike the others.
 
     ```
     citytune advise loops.csv --horizon 24
