@@ -38,10 +38,10 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     from citytune.advice import choose, recommend
     from citytune.evaluation import mae
 
-    frame, today, horizon = cut(city, days, today, options)
-    origins = list(range(today, len(frame) - horizon + 1, max(1, frame.clock.steps_per_day // 4)))
+    frame, start, horizon = cut(city, days, today, options)
+    origins = list(range(start, len(frame) - horizon + 1, max(1, frame.clock.steps_per_day // 4)))
     actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
-    past = frame.until(today)
+    past = frame.until(start)
     advice = recommend(past, horizon=horizon, thorough=True, strategies=False)
     found = []
     for place, row in enumerate(advice.rows):
@@ -83,8 +83,6 @@ def tau_of(rows: list[dict[str, Any]]) -> float:
     least = min(row["error"] for row in rows)
     true = [-round(row["error"] / least, 4) for row in rows]
     told = [-round(row["score"], 4) for row in rows]
-    first = min(range(len(rows)), key=lambda i: rows[i]["place"])
-    told[first] = max(told) + (told[first] < max(told))  # close to the best, and put before it
     return float(weightedtau(true, told, rank=None).statistic) if len(set(true)) > 1 else 1.0
 
 

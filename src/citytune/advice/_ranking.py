@@ -7,33 +7,35 @@ from collections.abc import Sequence
 
 from citytune.advice._trial import Trial
 
-SAME = 0.01
-"""Errors closer than this share are called the same."""
 SMALL = 200
 """Fewer windows than this make a thin judgement, and it is said so."""
+DOUBT = 0.05
+"""Benefit of the doubt, as a share of the error, of a model that forecasts by itself."""
+BEYOND = 0.1
+"""What error beyond that of the best seasonal rule counts: `blend` can always fall back on it."""
 RULE = (
     "Ranked by error out of fold after tuning, over that of the best seasonal rule on the same "
-    "windows. Of those within 1 % of the best, the one that untouched does best here is first; "
-    "without one, the one with the fewest weights."
+    "windows. What exceeds 1 counts a tenth, for with all days blend can fall back on that rule; "
+    f"a model that forecasts by itself gets {100 * DOUBT:.0f} % off, for its folds have fewer days "
+    "to trust it. Equals go by fewest weights."
 )
 
 
 def score(trial: Trial) -> float:
-    """What backbones are ranked by; less is better, and infinite where nothing could be judged."""
-    return trial.error if math.isfinite(trial.error) else math.inf
+    """What backbones are ranked by; less is better, 1 is the best seasonal rule."""
+    error = trial.error if math.isfinite(trial.error) else 1.0
+    doubt = DOUBT * (trial.card.horizon is not None)
+    return (min(error, 1.0) + BEYOND * max(error - 1.0, 0.0)) * (1 - doubt)
 
 
 def rank(trials: Sequence[Trial]) -> list[Trial]:
-    """By the score; among those within `SAME` of the best, skill and then few weights decide."""
-    by_score = sorted(trials, key=score)
-    close = [item for item in by_score if score(item) <= score(by_score[0]) * (1 + SAME)]
-    first = min(close, key=lambda item: (-_skill(item), item.card.parameters))
-    return [first, *(item for item in by_score if item is not first)]
+    """The least score first; of equals the one that adapts to the clock, then few weights."""
 
+    def order(trial: Trial) -> tuple[float, bool, int]:
+        card = trial.card
+        return round(score(trial), 4), card.context_days is None, card.parameters
 
-def _skill(trial: Trial) -> float:
-    skill = trial.relevance.skill
-    return max(skill, 0.0) if math.isfinite(skill) else 0.0
+    return sorted(trials, key=order)
 
 
 def reason(trial: Trial, best: Trial) -> str:
@@ -41,8 +43,8 @@ def reason(trial: Trial, best: Trial) -> str:
     if not math.isfinite(trial.error):
         return f"too little history to judge it; {_cost(trial)}"
     said = f"{_less(1 - trial.error)} than the best seasonal rule, out of fold"
-    if trial is not best and trial.error <= best.error * (1 + SAME):
-        said += f"; within 1 % of {best.card.name}"
+    if trial is not best and trial.error < best.error:
+        said += f"; less than {best.card.name}, but not by enough"
     thin = f"; from only {trial.model.tuned.windows} windows" * (trial.model.tuned.windows < SMALL)
     return f"{said}{thin}; {_relevance(trial)}{_cost(trial)}"
 
