@@ -79,11 +79,11 @@ class Enough:
 
     def __str__(self) -> str:
         if not self.points:
-            return f"{self.have:.0f} days are too few to hold any back; {_stay(self.needs)}."
+            return f"{self.have:.0f} days are too few to hold any back: {_stay(self.needs)}."
         curve = ", ".join(f"{p.days} d {p.error:.3f} ({_percent(p.gain)})" for p in self.points)
         said = f"error by days learnt from, and what tuning saves of it: {curve}. "
         if self.needs is None:
-            said += f"With {self.have:.0f} days, stay with zero-shot: tuning has not paid yet. "
+            said += f"With {self.have:.0f} days, zero-shot does as well: tuning has not paid yet. "
         elif self.needs > self.have:
             said += f"With {self.have:.0f} days, {_stay(self.needs)}. "
         elif self.needs <= DAYS[0]:
@@ -96,7 +96,9 @@ class Enough:
         return said.strip()
 
 
-def enough_of(task: Task, progress: Progress | None = None, *, seconds: float = SECONDS) -> Enough:
+def enough_of(
+    task: Task, have: float, progress: Progress | None = None, *, seconds: float = SECONDS
+) -> Enough:
     """Tune on the windows of the last 3, 7, 14 … days before each of some held-back blocks.
 
     The backbone is not asked anew. A window's own past may reach further back than the days it is
@@ -104,13 +106,13 @@ def enough_of(task: Task, progress: Progress | None = None, *, seconds: float = 
 
     Args:
         task: All of the city's windows.
+        have: Days that were measured.
         progress: Called with what is being done and the share done, 0 … 1.
         seconds: About how long it may take; the longest histories are left out first.
     """
     started = time.perf_counter()
     day, horizon = task.history.steps_per_day, task.spec.horizon
     block = max(BLOCK_DAYS * day, horizon)
-    have = task.history.length / day
     tried, starts = plan_of(task, block)
     if not tried:
         return Enough(have, (), float(DAYS[0] + math.ceil((block + horizon) / day)), None)
@@ -137,7 +139,9 @@ def plan_of(task: Task, block: int) -> tuple[list[int], list[int]]:
     if not tried:
         return [], []
     room = (last + 1 - first - task.spec.horizon - tried[-1] * day) // block
-    return tried, [last + 1 - (i + 1) * block for i in range(min(BLOCKS, max(room, 1)))]
+    starts = [last + 1 - (i + 1) * block for i in range(min(BLOCKS, max(room, 1)))]
+    origin = task.examples.origin
+    return tried, [s for s in starts if bool(((origin >= s) & (origin < s + block)).any())]
 
 
 def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
@@ -202,7 +206,7 @@ def next_week(points: Sequence[Point], days_now: float) -> tuple[float, float] |
 
 
 def _stay(needs: float | None) -> str:
-    return f"stay with zero-shot: fine-tuning needs about {needs:.0f}"
+    return f"zero-shot does as well, and fine-tuning needs about {needs:.0f}"
 
 
 def _percent(share: float) -> str:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from citytune.advice._halving import Tried, halve
 from citytune.advice._rules import Plan, plan_of
+from citytune.advice._trial import foldable
 from citytune.forecasting import DEFAULT, TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.tuning import Task, student
-from citytune.windows import purged_folds
 
 BUDGET = 2.0
 """Time for trying others, in that of the usual strategy."""
@@ -106,12 +106,6 @@ def mean_and_error(gains: Tensor, days: int) -> Gain:
 def stretch(task: Task) -> int:
     """Days in a block: as many as the horizon reaches, so that blocks share few targets."""
     return max(1, math.ceil(task.spec.horizon / task.history.steps_per_day))
-
-
-def foldable(task: Task) -> bool:
-    """Whether anything can be judged on windows that share no target with those it learnt from."""
-    origin = task.examples.origin
-    return len(origin) > 0 and len(purged_folds(origin, horizon=task.spec.horizon, folds=3)) > 1
 
 
 def _stay_untouched(frame: SensorFrame, task: Task, usual: TunedModel, plan: Plan) -> Decision:

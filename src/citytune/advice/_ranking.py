@@ -9,6 +9,8 @@ from citytune.advice._trial import Trial
 
 SMALL = 200
 """Fewer windows than this make a thin judgement, and it is said so."""
+LEAST = 0.0005
+"""Share of the error below which a difference is not said."""
 DOUBT = 0.05
 """Benefit of the doubt, as a share of the error, of a model that forecasts by itself."""
 BEYOND = 0.1
@@ -73,4 +75,6 @@ def _cost(trial: Trial) -> str:
 
 
 def _less(gain: float) -> str:
+    if abs(gain) < LEAST:
+        return "no less error"
     return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} error".replace("%", " %")

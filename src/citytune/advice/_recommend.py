@@ -68,7 +68,8 @@ def recommend(
         dial: dict[str, Any] = {"max_seconds": max_seconds, "progress": _part(progress, 0.7, 0.8)}
         found = found.decided(decide(frame, best.task, best.model, best.seconds, **dial))
     if strategies and thorough:
-        found = replace(found, enough=enough_of(best.task, _part(progress, 0.8, 1.0)))
+        days = len(frame) / frame.clock.steps_per_day
+        found = replace(found, enough=enough_of(best.task, days, _part(progress, 0.8, 1.0)))
     return found
 
 

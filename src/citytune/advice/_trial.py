@@ -18,6 +18,7 @@ from citytune.backbones import Card
 from citytune.forecasting import TunedModel, fit_task, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Task, View, errors_by_day, fit_head
+from citytune.windows import purged_folds
 
 TARGETS = 4
 """Principal components of the future that LogME looks at."""
@@ -55,8 +56,9 @@ class Trial:
 
     @property
     def error(self) -> float:
-        """Error out of fold of the tuned model, over that of the best seasonal rule."""
-        return self.model.fold_error
+        """Error out of fold of the tuned model, over that of the best seasonal rule; NaN if there
+        are too few days for folds."""
+        return self.model.fold_error if foldable(self.task) else math.nan
 
 
 def try_backbone(
@@ -127,3 +129,9 @@ def _components(futures: Tensor) -> Tensor:
     mean = torch.full((futures.shape[1], 1), futures.shape[1] ** -0.5, dtype=torch.float64)
     found, _ = torch.linalg.qr(torch.cat([mean, vectors.flip(1)[:, : TARGETS - 1]], 1))
     return found
+
+
+def foldable(task: Task) -> bool:
+    """Whether anything can be judged on windows that share no target with those it learnt from."""
+    origin = task.examples.origin
+    return len(origin) > 0 and len(purged_folds(origin, horizon=task.spec.horizon, folds=3)) > 1
