@@ -91,8 +91,8 @@ class Enough:
         else:
             said += f"Tuning pays from about {self.needs:.0f} days on; there are {self.have:.0f}. "
         if self.next_week is not None:
-            low, high = (_percent(x) for x in self.next_week)
-            said += f"A week more would save about {low} to {high} of the error."
+            most, least = (f"{-100 * x:+.1f} %" for x in self.next_week)
+            said += f"A week more would change the error by about {least} to {most}."
         return said.strip()
 
 

@@ -56,8 +56,7 @@ class Trial:
 
     @property
     def error(self) -> float:
-        """Error out of fold of the tuned model, over that of the best seasonal rule; NaN if there
-        are too few days for folds."""
+        """Error out of fold when tuned, over that of the best seasonal rule; NaN without folds."""
         return self.model.fold_error if foldable(self.task) else math.nan
 
 
