@@ -13,13 +13,16 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from citytune.advice import choose, recommend
-from citytune.advice._amount import days_in, sensors_in
+from citytune.advice._amount import Amount, days_in, sensors_in
 from citytune.advice._complexity import peak
-from citytune.advice._curve import Point, needed, next_week
+from citytune.advice._curve import enough_of
 from citytune.advice._decide import decide, mean_and_error
+from citytune.advice._enough import Point, needed, next_week
+from citytune.advice._halving import affordable, halve
 from citytune.advice._logme import logme
-from citytune.advice._nature import explained, forecastable, signal
+from citytune.advice._nature import Nature, explained, forecastable, signal
 from citytune.advice._relevance import daily_share
+from citytune.advice._rules import rules_for
 from citytune.backbones import familiar_of, load_backbone
 from citytune.forecasting import fit_task, task_of
 from citytune.frame import SensorFrame
@@ -216,6 +219,52 @@ def test_blend_is_left_only_for_a_strategy_that_beats_it_by_more_than_its_error(
     assert found.model.fold_error < poor.fold_error
     good = fit_task(frame, task, strategy="head")
     assert decide(frame, task, good, 5.0).model is good
+
+
+def test_what_does_not_fit_the_time_is_not_tried_and_says_how_long_it_takes() -> None:
+    fitting, left_out = affordable(["zero-shot", "head", "lora"], 5.0, 10.0)
+    assert fitting == ["zero-shot", "head"]
+    assert left_out[0].strategy == "lora"
+    assert "about 40 s" in str(left_out[0])
+    assert "--max-seconds" in str(left_out[0])
+    assert affordable(["zero-shot", "head", "lora"], 5.0, 60.0)[0][-1] == "lora"
+
+
+def test_of_three_the_worse_half_is_tried_on_a_share_of_the_windows_only(city: City) -> None:
+    frame = city(2, 60, turn=0.6, noise=0.1)
+    task = task_of(frame, horizon=6, backbone="lags")
+    names = ["zero-shot", "head", "blend"]
+    tried = {t.strategy: t for t in halve(frame, task, names, blend_seconds=0.1, budget=300)}
+    assert {name for name, t in tried.items() if t.share == 1} == {"head", "blend"}
+    assert tried["zero-shot"].share == 0.25
+    assert tried["zero-shot"].model is None
+
+
+def test_few_independent_windows_leave_the_network_alone() -> None:
+    calm = Nature(0.5, 0.6, 10.0)
+
+    def contenders(windows: float, skill: float = 0.1, nature: Nature = calm) -> set[str]:
+        rules = rules_for(Amount(999, windows, 1.0), nature, skill, movable=True)
+        return {name for rule in rules for name in rule.adds}
+
+    assert contenders(10) == {"zero-shot"}
+    assert contenders(30) == {"zero-shot", "head"}
+    assert contenders(30) <= contenders(100) <= contenders(1000)
+    assert contenders(1000, nature=Nature(0.9, 0.97, 99.0)) == {"zero-shot", "head"}
+    assert "head-sgd" not in contenders(1000)
+
+
+def test_a_curve_is_drawn_from_windows_that_end_before_what_they_are_judged_by(
+    city: City,
+) -> None:
+    task = task_of(city(1, 16), horizon=12, backbone="lags")
+    curve = enough_of(task, 16)
+    assert [p.days for p in curve.points][:2] == [3, 7]
+    assert all(math.isfinite(p.error) and p.error > 0 for p in curve.points)
+    short = enough_of(task_of(city(1, 3), horizon=12, backbone="lags"), 3)
+    assert short.points == ()
+    assert short.needs is not None
+    assert "3 days are too few" in str(short)
 
 
 @pytest.mark.slow

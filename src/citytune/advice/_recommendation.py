@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from citytune.advice._curve import Enough
 from citytune.advice._decide import Decision
+from citytune.advice._enough import Enough
 from citytune.advice._halving import Tried
 from citytune.advice._ranking import RULE
 from citytune.advice._rules import Plan
