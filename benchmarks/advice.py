@@ -2,7 +2,8 @@
 
 For every set, from several past days as today: rank the backbones on the history, then tune each
 (`blend`) and forecast the week after. The order advised and the order by that week's error are
-compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most. Then `auto`
+compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most: today by
+today (`tau`), and over all todays of a set (`of means`), as one week alone is a noisy truth. Then `auto`
 chooses a strategy on the advised backbone, and its error and seconds are compared with `blend`.
 
     python benchmarks/advice.py
@@ -91,7 +92,9 @@ def show(rows: list[dict[str, Any]]) -> None:
     trials: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         trials[row["domain"], row["set"], row["days"], row["today"]].append(row)
-    print(f"\n{'set':32s} days todays    tau  regret   auto/blend  seconds  advised first")
+    print(
+        f"\n{'set':32s} days todays    tau  of means  regret   auto/blend  seconds  advised first"
+    )
     for level in (2, 1, 0):
         groups: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
         for key, trial_rows in trials.items():
@@ -107,15 +110,37 @@ def show(rows: list[dict[str, Any]]) -> None:
 def line(name: str, days: int, trials: list[list[dict[str, Any]]]) -> None:
     """Means over todays of one set, or of one domain."""
     tau = np.mean([tau_of(rows) for rows in trials])
+    pooled = np.mean([tau_of(over_todays(some)) for some in by_set(trials)])
     regret = geometric([rows[0]["error"] / min(r["error"] for r in rows) for rows in trials])
     autos = [rows[0] for rows in trials if "auto" in rows[0]]
     error = geometric([row["auto_error"] / row["error"] for row in autos])
     times = geometric([row["auto_s"] / row["blend_s"] for row in autos])
     first = sorted({rows[0]["backbone"] for rows in trials})
     print(
-        f"{name:32s} {days:4d} {len(trials):6d} {tau:6.2f} {regret:7.3f} {error:12.3f} "
-        f"{times:7.1f}x  {', '.join(first)}"
+        f"{name:32s} {days:4d} {len(trials):6d} {tau:6.2f} {pooled:9.2f} {regret:7.3f} "
+        f"{error:12.3f} {times:7.1f}x  {', '.join(first)}"
     )
+
+
+def by_set(trials: list[list[dict[str, Any]]]) -> list[list[list[dict[str, Any]]]]:
+    """Trials grouped by their set."""
+    found: dict[str, list[list[dict[str, Any]]]] = defaultdict(list)
+    for rows in trials:
+        found[rows[0]["set"]].append(rows)
+    return [*found.values()]
+
+
+def over_todays(trials: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A row for each backbone of one set: its errors over the least, and its scores, averaged."""
+    errors, scores = defaultdict(list), defaultdict(list)
+    for rows in trials:
+        least = min(row["error"] for row in rows)
+        for row in rows:
+            errors[row["backbone"]].append(row["error"] / least)
+            scores[row["backbone"]].append(row["score"])
+    return [
+        {"error": geometric(errors[name]), "score": float(np.mean(scores[name]))} for name in errors
+    ]
 
 
 def geometric(ratios: list[float]) -> float:
