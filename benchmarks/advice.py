@@ -3,8 +3,8 @@
 For every set, from several past days as today: rank the backbones on the history, then tune each
 (`blend`) and forecast the week after. The order advised and the order by that week's error are
 compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most: today by
-today (`tau`), and over all todays of a set (`of means`), as one week alone is a noisy truth. Then `auto`
-chooses a strategy on the advised backbone, and its error and seconds are compared with `blend`.
+today (`tau`), and over all todays of a set (`of means`), as one week alone is a noisy truth. Then
+`auto` chooses a strategy on the advised backbone, and is compared with `blend` in error and time.
 
     python benchmarks/advice.py
     python benchmarks/advice.py --sets etth1 los_loop --todays 2 --days 28 --sensors 6
