@@ -3,7 +3,8 @@
 For every set, from several past days as today: rank the backbones on the history, then tune each
 (`blend`) and forecast the week after. The order advised and the order by that week's error are
 compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most: today by
-today (`tau`), and over all todays of a set (`of means`), as one week alone is a noisy truth. Then
+today (`tau`; in the next column errors within 0.5 % of each other share a place), and over all
+todays of a set (`of means`), as one week alone is a noisy truth. Then
 `auto` chooses a strategy on the advised backbone, and is compared with `blend` in error and time.
 
     python benchmarks/advice.py
@@ -31,6 +32,8 @@ from sets import CITIES, DATA, City, past_days, read
 from citytune.frame import SensorFrame
 
 HORIZON, CONTEXT, COARSE = 48, 512, 6
+NEAR = 0.005
+"""Errors closer than this share are also shown as the same."""
 FACTS = ("fold_error", "head_error", "logme", "skill", "near", "per_second", "megabytes", "spent")
 
 
@@ -76,15 +79,18 @@ def cut(
     return frame.since(first).until(today + after * day - first), today - first, horizon
 
 
-def tau_of(rows: list[dict[str, Any]]) -> float:
+def tau_of(rows: list[dict[str, Any]], same: float = 1e-4) -> float:
     """Weighted Kendall τ between the order by what was advised and that by true errors.
 
-    Backbones from which the same seasonal rules are taken forecast the same, and share a place.
+    Backbones within about a share `same` of each other share a place: some forecast the same, as
+    nothing but the seasonal rules is taken of them.
     """
-    least = min(row["error"] for row in rows)
-    true = [-round(row["error"] / least, 4) for row in rows]
-    told = [-round(row["score"], 4) for row in rows]
-    return float(weightedtau(true, told, rank=None).statistic) if len(set(true)) > 1 else 1.0
+    true, told = (
+        [-round(math.log(row[name]) / same) for row in rows] for name in ("error", "score")
+    )
+    if min(len(set(true)), len(set(told))) == 1:
+        return float(len(set(true)) == 1)
+    return float(weightedtau(true, told, rank=None).statistic)
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -93,7 +99,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         trials[row["domain"], row["set"], row["days"], row["today"]].append(row)
     print(
-        f"\n{'set':32s} days todays    tau  of means  regret   auto/blend  seconds  advised first"
+        f"\n{'set':32s} days todays    tau  0.5 %  of means  regret   auto/blend  seconds  advised first"
     )
     for level in (2, 1, 0):
         groups: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
@@ -109,7 +115,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def line(name: str, days: int, trials: list[list[dict[str, Any]]]) -> None:
     """Means over todays of one set, or of one domain."""
-    tau = np.mean([tau_of(rows) for rows in trials])
+    tau, near = (np.mean([tau_of(rows, same) for rows in trials]) for same in (1e-4, NEAR))
     pooled = np.mean([tau_of(over_todays(some)) for some in by_set(trials)])
     regret = geometric([rows[0]["error"] / min(r["error"] for r in rows) for rows in trials])
     autos = [rows[0] for rows in trials if "auto" in rows[0]]
@@ -117,7 +123,7 @@ def line(name: str, days: int, trials: list[list[dict[str, Any]]]) -> None:
     times = geometric([row["auto_s"] / row["blend_s"] for row in autos])
     first = sorted({rows[0]["backbone"] for rows in trials})
     print(
-        f"{name:32s} {days:4d} {len(trials):6d} {tau:6.2f} {pooled:9.2f} {regret:7.3f} "
+        f"{name:32s} {days:4d} {len(trials):6d} {tau:6.2f} {near:6.2f} {pooled:9.2f} {regret:7.3f} "
         f"{error:12.3f} {times:7.1f}x  {', '.join(first)}"
     )
 
