@@ -98,9 +98,8 @@ def show(rows: list[dict[str, Any]]) -> None:
     trials: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         trials[row["domain"], row["set"], row["days"], row["today"]].append(row)
-    print(
-        f"\n{'set':32s} days todays    tau  0.5 %  of means  regret   auto/blend  seconds  advised first"
-    )
+    heading = "days todays    tau  0.5 %  of means  regret   auto/blend  seconds  advised first"
+    print(f"\n{'set':32s} {heading}")
     for level in (2, 1, 0):
         groups: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
         for key, trial_rows in trials.items():

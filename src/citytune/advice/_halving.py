@@ -109,7 +109,7 @@ def _try_all(
         left = stage.end - time.perf_counter()
         if progress is not None:
             progress(f"trying {name}", done / len(names))
-        if left <= 0 and stage.share == 1:
+        if left <= 0 and stage.share == 1 and cost_of(name).limited:
             continue  # what it showed on a share of the windows stands
         limit = max(left, 0.1) / (len(names) - done) if cost_of(name).limited else None
         found[name] = _try(frame, task.part(stage.which, max_seconds=limit), name, stage.share)
@@ -129,12 +129,15 @@ def _first_half(progress: Progress | None) -> Progress | None:
 def affordable(
     names: Sequence[str], blend_seconds: float, budget: float
 ) -> tuple[list[str], list[Tried]]:
-    """Strategies that fit into the budget, in order, and the others with the reason."""
+    """Strategies that fit into the budget, in order, and the others with the reason.
+
+    Those that take no gradient steps always do, so that the clock decides nothing among them.
+    """
     fitting, left_out, spent = [], [], 0.0
     for name in names:
         usual = cost_of(name).times * blend_seconds
         needs = usual * LEAST if cost_of(name).limited else usual
-        if spent + needs <= budget:
+        if not cost_of(name).limited or spent + needs <= budget:
             fitting.append(name)
             spent += needs
             continue
