@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     ):
         path = DATA / f"{name}.parquet"
         table.write_parquet(path, compression="zstd", compression_level=19, statistics=False)
-        print(f"{path.name}: {table.height:,} rows, {path.stat().st_size:,} bytes")  # noqa: T201
+        print(f"{path.name}: {table.height:,} rows, {path.stat().st_size:,} bytes")
 
 
 def traffic(path: Path) -> pl.DataFrame:

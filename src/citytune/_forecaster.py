@@ -38,28 +38,23 @@ def tune(
         horizon: Steps to forecast.
         backbone: A name from `citytune models`; "auto" takes the one that did best, out of fold,
             among those whose weights are at hand.
-        strategy: "zero-shot", "head", "head-sgd" or "blend"; "auto" is "blend".
+        strategy: A name such as "blend" or "head"; "auto" is "blend", unless trying others here
+            shows one to be better by more than a standard error.
         options: Options of the strategy by name, such as `{"head_days": 30}`.
         seed: The same seed and data give the same model.
         caution: How often a gain must have repeated before the model leaves the safe forecasts;
             0 trusts every gain, 4 hardly any.
-        max_seconds: Time that gradient steps may take; the best so far is kept.
+        max_seconds: Time that gradient steps, or trying strategies, may take; the best so far is
+            kept. By default trying takes at most twice the time of "blend".
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
         >>> model = tune(frame, horizon=24)  # doctest: +SKIP
         >>> model.forecast(frame)            # doctest: +SKIP
     """
-    from citytune.forecasting import fit_model
+    from citytune.advice import choose
 
-    if backbone == "auto":
-        from citytune.advice import recommend
-
-        advice = recommend(frame, horizon=horizon, seed=seed, caution=caution, progress=progress)
-        if strategy in ("auto", advice.model.strategy) and not options:
-            return advice.model
-        backbone = advice.best
-    return fit_model(
+    model, _ = choose(
         frame,
         horizon=horizon,
         backbone=backbone,
@@ -70,6 +65,7 @@ def tune(
         max_seconds=max_seconds,
         progress=progress,
     )
+    return model
 
 
 class Forecaster:

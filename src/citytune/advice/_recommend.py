@@ -1,99 +1,124 @@
-"""Try every backbone at hand on the city's own windows, and rank them by purged folds."""
+"""Measure every backbone at hand on the city's own windows, then strategies on the best one."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from citytune._errors import MissingWeights
-from citytune.advice._recommendation import SAME, Choice, Recommendation
+from citytune.advice._curve import enough_of
+from citytune.advice._decide import Decision, decide
+from citytune.advice._ranking import rank, reason, score
+from citytune.advice._recommendation import Choice, Recommendation
+from citytune.advice._trial import Trial, try_backbone
+from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
-from citytune.forecasting import TunedModel, check_horizon, fit_model
+from citytune.forecasting import TunedModel, check_horizon
 from citytune.frame import SensorFrame
+from citytune.tuning import Task
 
-SMALL = 200
-"""Fewer windows than this make a thin judgement, and it is said so."""
+Progress = Callable[[str, float], None]
+ASKED = "it was asked for"
 
 
 def recommend(
     frame: SensorFrame,
     *,
     horizon: int,
-    seed: int = 0,
-    caution: float = 2.0,
-    progress: Callable[[str, float], None] | None = None,
+    thorough: bool = True,
+    strategies: bool = True,
+    max_seconds: float | None = None,
+    progress: Progress | None = None,
+    **dials: Any,
 ) -> Recommendation:
-    """Rank the backbones at hand by tuning each one here; "auto" takes the first.
+    """Rank the backbones at hand by measuring each one here, then choose a strategy for the best.
 
-    Each is tuned by `blend` and judged by its error out of fold, relative to the best seasonal
-    rule on the same windows. Of two that are within 1 %, the one with fewer weights wins.
+    Every backbone is tuned by `blend` and judged by its error out of fold. Strategies that the
+    rules call worth a try are tried on the best one by successive halving, and one is taken only
+    if it beats `blend` by more than a standard error.
 
     Args:
         frame: What the city measured; all of it may be learnt from.
         horizon: Steps to forecast.
-        seed: The same seed gives the same answer.
-        caution: κ of the stack; see `fit_model`.
+        strategies: Also try strategies on the best backbone; otherwise it is `blend`.
+        thorough: Measure all of it, beyond what the choice needs, and draw the learning curve that
+            says whether the data are enough.
+        max_seconds: Time for trying strategies; by default twice what `blend` took.
         progress: Called with what is being done and the share done, 0 … 1.
+        dials: `seed` and `caution`, as for `fit_model`.
 
     Raises:
         InputError: the horizon does not fit the frame.
+
+    Example:
+        >>> print(recommend(frame, horizon=24))  # doctest: +SKIP
     """
     check_horizon(frame, horizon)
-    names = at_hand()
-    tried: list[tuple[TunedModel, float]] = []
-    lacking = dict(missing())
+    dials |= {"horizon": horizon}
+    ranked, lacking = _try_all(frame, _part(progress, 0.0, 0.7), dials, thorough=thorough)
+    best = ranked[0]
+    found = Recommendation(
+        tuple(_row(trial, best) for trial in ranked),
+        best.model,
+        lacking,
+        warnings=warnings_of(frame),
+    )
+    if strategies:
+        dial: dict[str, Any] = {"max_seconds": max_seconds, "progress": _part(progress, 0.7, 0.8)}
+        found = found.decided(decide(frame, best.task, best.model, best.seconds, **dial))
+    if strategies and thorough:
+        days = len(frame) / frame.clock.steps_per_day
+        found = replace(found, enough=enough_of(best.task, days, _part(progress, 0.8, 1.0)))
+    return found
+
+
+def alone(task: Task, model: TunedModel, decision: Decision, seconds: float) -> Recommendation:
+    """The recommendation of a strategy for a backbone that was asked for."""
+    trial = Trial.unmeasured(task, model, seconds)
+    row = replace(_row(trial, trial), reason=ASKED)
+    return Recommendation((row,), model, {}).decided(decision)
+
+
+def _try_all(
+    frame: SensorFrame, progress: Progress | None, dials: dict[str, Any], *, thorough: bool
+) -> tuple[list[Trial], dict[str, str]]:
+    """Trials of every backbone at hand, the best first, and why the others were not tried."""
+    names, lacking = at_hand(), dict(missing())
+    trials = []
     for done, name in enumerate(names):
-
-        def tell(stage: str, share: float, name: str = name, done: int = done) -> None:
-            if progress is not None:
-                progress(f"{name}: {stage}", (done + share) / len(names))
-
-        started = time.perf_counter()
+        part = _part(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
         try:
-            model = fit_model(
-                frame,
-                horizon=horizon,
-                backbone=name,
-                seed=seed,
-                caution=caution,
-                progress=tell,
-            )
+            trials.append(try_backbone(frame, name, progress=part, thorough=thorough, **dials))
         except MissingWeights as error:  # damaged files are found only when they are read
             lacking[name] = str(error)
-            continue
-        tried.append((model, time.perf_counter() - started))
-    ranked = rank(tried)
-    rows = tuple(
-        Choice(model.card, model.fold_error, spent, _reason(model, ranked[0][0], spent))
-        for model, spent in ranked
+    return rank(trials), lacking
+
+
+def _row(trial: Trial, best: Trial) -> Choice:
+    return Choice(
+        card=trial.card,
+        model=trial.model,
+        score=score(trial),
+        fold_error=trial.error,
+        head_error=trial.head_error,
+        logme=trial.logme,
+        skill=trial.relevance.skill,
+        near=trial.relevance.near,
+        per_second=trial.complexity.per_second,
+        megabytes=trial.complexity.megabytes,
+        seconds=trial.seconds,
+        spent=trial.spent,
+        reason=reason(trial, best),
     )
-    return Recommendation(rows, ranked[0][0], lacking)
 
 
-def rank(tried: list[tuple[TunedModel, float]]) -> list[tuple[TunedModel, float]]:
-    """The least error first; among those within `SAME` of it, the one with the fewest weights."""
+def _part(progress: Progress | None, start: float, end: float, prefix: str = "") -> Progress | None:
+    """Progress of a stretch of the whole."""
+    if progress is None:
+        return None
 
-    def error(item: tuple[TunedModel, float]) -> float:
-        found = item[0].fold_error
-        return found if math.isfinite(found) else math.inf
+    def tell(stage: str, share: float) -> None:
+        progress(f"{prefix}{stage}", start + (end - start) * share)
 
-    by_error = sorted(tried, key=error)
-    close = [item for item in by_error if error(item) <= error(by_error[0]) * (1 + SAME)]
-    first = min(close, key=lambda item: item[0].card.parameters)
-    return [first, *(item for item in by_error if item is not first)]
-
-
-def _reason(model: TunedModel, best: TunedModel, spent: float) -> str:
-    size = f"{model.card.parameters / 1e6:.1f} million weights"
-    cost = f"{size if model.card.parameters else 'nothing pretrained'}, tuned in {spent:.1f} s"
-    if not math.isfinite(model.fold_error):
-        return f"too little history to judge it; {cost}"
-    change = 1 - model.fold_error
-    against = "than the best seasonal rule, out of fold"
-    said = f"{abs(change):.1%} {'less' if change >= 0 else 'more'} error {against}"
-    said = said.replace("%", " %")
-    if model is not best and model.fold_error <= best.fold_error * (1 + SAME):
-        said += f"; no better than {best.card.name}, which is smaller"
-    thin = f"; from only {model.tuned.windows} windows" if model.tuned.windows < SMALL else ""
-    return f"{said}{thin}; {cost}"
+    return tell

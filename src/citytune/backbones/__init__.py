@@ -12,6 +12,7 @@ from citytune.backbones import (  # noqa: F401 - importing them puts them on the
     _resnet,
     _ttm,
 )
+from citytune.backbones._familiar import Familiar, familiar_of, write_familiar
 from citytune.backbones._protocol import Backbone, Card, Past
 from citytune.backbones._shelf import at_hand, load_backbone, missing, register, shelf
 from citytune.backbones._weights import find_weights
@@ -19,11 +20,14 @@ from citytune.backbones._weights import find_weights
 __all__ = [
     "Backbone",
     "Card",
+    "Familiar",
     "Past",
     "at_hand",
+    "familiar_of",
     "find_weights",
     "load_backbone",
     "missing",
     "register",
     "shelf",
+    "write_familiar",
 ]

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
 from citytune.cli._alerts import check_alerts
@@ -167,22 +167,20 @@ def choose(
     frame: SensorFrame, horizon: int, wish: Wish, stage: Stage
 ) -> tuple[TunedModel, Recommendation | None]:
     """A model fitted on the rows before the holdout, and why it was chosen."""
-    from citytune.forecasting import fit_model
+    from citytune import advice
 
-    advice: Recommendation | None = None
-    backbone, strategy = wish.backbone, wish.strategy
-    dials: dict[str, Any] = {"horizon": horizon, "seed": wish.seed, "caution": wish.caution}
-    more: dict[str, Any] = {"options": wish.options, "max_seconds": wish.max_seconds}
-    if backbone == "auto":
-        from citytune.advice import recommend
-
-        advice = recommend(frame, **dials, progress=stage("Choosing a model"))
-        backbone = advice.best
-        if strategy in ("auto", advice.model.strategy) and not wish.options:
-            return advice.model, advice
-    told = stage("Fitting")
-    more |= {"backbone": backbone, "strategy": strategy}
-    return fit_model(frame, **dials, **more, progress=told), advice
+    auto = "auto" in (wish.backbone, wish.strategy)
+    return advice.choose(
+        frame,
+        horizon=horizon,
+        backbone=wish.backbone,
+        strategy=wish.strategy,
+        options=wish.options,
+        seed=wish.seed,
+        caution=wish.caution,
+        max_seconds=wish.max_seconds,
+        progress=stage("Choosing a model" if auto else "Fitting"),
+    )
 
 
 def score(

@@ -131,6 +131,10 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
     spent = outcome.seconds["total"]
     say(f"Model: {model.card.name}, {model.strategy}{chosen}; {spent:.0f} s in all.")
+    if outcome.advice is not None and outcome.advice.verdict:
+        say(f"Strategy: {outcome.advice.verdict}")
+    for warning in outcome.advice.warnings if outcome.advice is not None else ():
+        say(f"Look at this: {warning}.")
     for sentence in comparison(outcome.scores) if outcome.scores is not None else []:
         say(sentence)
     for line in rare(outcome.scores) if outcome.scores is not None else []:

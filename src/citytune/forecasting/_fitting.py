@@ -53,12 +53,35 @@ def fit_model(
         MissingWeights: the backbone's weights are not here; it says how to get them.
     """
     check_horizon(frame, horizon)
-    way = check_strategy(strategy, options)
+    check_strategy(strategy, options)
+    task = task_of(
+        frame,
+        horizon=horizon,
+        backbone=backbone,
+        seed=seed,
+        caution=caution,
+        max_seconds=max_seconds,
+        progress=progress,
+    )
+    return fit_task(frame, task, strategy=strategy, options=options)
+
+
+def task_of(
+    frame: SensorFrame,
+    *,
+    horizon: int,
+    backbone: str,
+    seed: int = 0,
+    caution: float = 2.0,
+    max_seconds: float | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Task:
+    """What a strategy learns from; several may share it, and the backbone is asked only once."""
+    check_horizon(frame, horizon)
     _check_dials(caution, max_seconds)
     model = load_backbone(backbone)
-    started = time.perf_counter()
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
-    task = Task(
+    return Task(
         backbone=model,
         history=History.of(_recent(frame, spec), ahead=horizon),
         spec=spec,
@@ -67,12 +90,19 @@ def fit_model(
         max_seconds=max_seconds,
         progress=progress,
     )
-    tuned = fit(task, way)
-    if progress is not None:
-        progress("weighing what repeats", 1.0)
+
+
+def fit_task(
+    frame: SensorFrame, task: Task, *, strategy: str = "auto", options: Options | None = None
+) -> TunedModel:
+    """The model of a task of this frame, tuned by one strategy."""
+    started = time.perf_counter()
+    tuned = fit(task, check_strategy(strategy, options))
+    if task.progress is not None:
+        task.progress("weighing what repeats", 1.0)
     return TunedModel(
-        spec=spec,
-        card=model.card,
+        spec=task.spec,
+        card=task.backbone.card,
         strategy=DEFAULT if strategy == "auto" else strategy,
         sensors=frame.sensors,
         clock=frame.clock,
@@ -81,12 +111,12 @@ def fit_model(
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
         covariates=tuple(frame.covariates) if KNOWN in tuned.mixture.counted else (),
-        fallback=short_of_history(frame, spec),
+        fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
-        seed=seed,
-        caution=caution,
+        seed=task.seed,
+        caution=task.caution,
         options=dict(options or {}),
-        max_seconds=max_seconds,
+        max_seconds=task.max_seconds,
     )
 
 

@@ -4,11 +4,13 @@ from citytune.tuning._able import able, reason_against
 from citytune.tuning._bias import Bias
 from citytune.tuning._blend import Blend
 from citytune.tuning._conformal import LEVELS, Conformal
-from citytune.tuning._experts import WORDS
-from citytune.tuning._fit import Tuned, fit
+from citytune.tuning._experts import WORDS, features
+from citytune.tuning._few import student
+from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._full import Full
 from citytune.tuning._gradual import Gradual
 from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._heard import says_again
 from citytune.tuning._known import KnownAhead, Usual
 from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
@@ -67,12 +69,16 @@ __all__ = [
     "ZeroShot",
     "able",
     "bands",
+    "errors_by_day",
+    "features",
     "fit",
     "fit_head",
     "in_words",
     "make_strategy",
     "options_of",
     "reason_against",
+    "says_again",
     "strategies",
+    "student",
     "train_head",
 ]

@@ -29,6 +29,8 @@ class Tuned:
     """How many windows it was learnt from."""
     notes: tuple[str, ...] = ()
     """What a person should know of the fit."""
+    fold_errors: Tensor | None = None
+    """(day,) the same error by local day of origin; None without windows, and not kept on disk."""
 
 
 def fit(task: Task, strategy: Strategy) -> Tuned:
@@ -51,6 +53,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
         fold_error(task, learned.out_of_fold),
         len(task.examples),
         learned.notes,
+        errors_by_day(task, learned.out_of_fold),
     )
 
 
@@ -71,10 +74,24 @@ def calibrate(task: Task, says: Tensor) -> Conformal:
 
 def fold_error(task: Task, says: Tensor) -> float:
     """Scaled error of `says` over that of the best seasonal rule."""
-    rules = task.says_of(SEASONAL)
-    scale, known = task.scale, task.known
+    return _error(task, says) / _rule_error(task)
 
-    def error(forecast: Tensor) -> float:
-        return float(((forecast - task.actual).abs() / scale)[known].mean())
 
-    return error(says) / max(min(map(error, rules.unbind(-1))), 1e-9)
+def errors_by_day(task: Task, says: Tensor) -> Tensor:
+    """(day,) the same for the windows of each local day of origin; NaN if nothing was measured."""
+    days, block = task.day.unique(return_inverse=True)
+    error = ((says - task.actual).abs() / task.scale).nan_to_num(0.0) * task.known
+    total, count = (
+        torch.zeros(len(days)).index_add(0, block, part.sum(1))
+        for part in (error, task.known.float())
+    )
+    return total / count / _rule_error(task)
+
+
+def _rule_error(task: Task) -> float:
+    """Scaled error of the best seasonal rule."""
+    return max(min(_error(task, rule) for rule in task.says_of(SEASONAL).unbind(-1)), 1e-9)
+
+
+def _error(task: Task, says: Tensor) -> float:
+    return float(((says - task.actual).abs() / task.scale)[task.known].mean())

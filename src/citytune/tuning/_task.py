@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -97,6 +97,16 @@ class Task:
     def said_by(self, name: str) -> Tensor:
         """(example, horizon) of one expert."""
         return self.says_of((name,))[..., 0]
+
+    def part(self, which: Tensor, *, max_seconds: float | None = None) -> Task:
+        """Some of the windows, by index, with what was already said of them."""
+        part = replace(self, max_seconds=max_seconds)
+        kept: dict[str, object] = {"examples": self.examples.pick(which), "seasonal": self.seasonal}
+        kept |= {name: self.__dict__[name][which] for name in ("says",) if name in self.__dict__}
+        if "lesson" in self.__dict__:
+            kept["lesson"] = Lesson(*(column[which] for column in self.lesson))
+        part.__dict__.update(kept)
+        return part
 
     @cached_property
     def spread(self) -> Tensor:

@@ -1,0 +1,102 @@
+"""Draw a learning curve: tune on ever longer histories before some held-back stretches."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from citytune.advice._enough import Enough, Point, needed, next_week
+from citytune.forecasting import DEFAULT
+from citytune.tuning import Task, make_strategy, says_again
+
+DAYS = (3, 7, 14, 28, 56)
+"""Lengths of history that are tried."""
+BLOCKS = 5
+"""Stretches held back in turn, the last ones …"""
+BLOCK_DAYS = 3
+"""… of so many days, or as long as the horizon."""
+WINDOWS = 400
+"""Most windows of a fit or a block: a curve is about days."""
+SECONDS = 30.0
+"""Time for all of it, about; what is not done by then is left out."""
+GOLDEN = 0.6180339887498949
+
+Progress = Callable[[str, float], None]
+
+
+def enough_of(
+    task: Task, have: float, progress: Progress | None = None, *, seconds: float = SECONDS
+) -> Enough:
+    """Tune on the windows of the last 3, 7, 14 … days before each of some held-back blocks.
+
+    The backbone is not asked anew. A window's own past may reach further back than the days it is
+    learnt from, so the curve tells what windows to learn from are worth, not what a past is.
+
+    Args:
+        task: All of the city's windows.
+        have: Days that were measured.
+        progress: Called with what is being done and the share done, 0 … 1.
+        seconds: About how long it may take; the longest histories are left out first.
+    """
+    started = time.perf_counter()
+    day, horizon = task.history.steps_per_day, task.spec.horizon
+    block = max(BLOCK_DAYS * day, horizon)
+    tried, starts = plan_of(task, block)
+    if not tried:
+        return Enough(have, (), float(DAYS[0] + math.ceil((block + horizon) / day)), None)
+    points: list[Point] = []
+    for done, days in enumerate(tried):
+        if points and time.perf_counter() - started > seconds * (done / (done + 1)):
+            break
+        if progress is not None:
+            progress(f"with {days} days", done / len(tried))
+        found = [errors(task, start - days * day, start, start + block) for start in starts]
+        tuned, untouched = (tuple(part) for part in zip(*found, strict=True))
+        points.append(Point(days, tuned, untouched))
+    return Enough(have, tuple(points), needed(points), next_week(points, task.days))
+
+
+def plan_of(task: Task, block: int) -> tuple[list[int], list[int]]:
+    """Lengths of history to try, in days, and where the held-back blocks start, in steps."""
+    if not len(task.examples):
+        return [], []
+    day = task.history.steps_per_day
+    first, last = (int(edge) for edge in task.examples.origin.aminmax())
+    most = (last + 1 - first - task.spec.horizon - block) // day  # with one block
+    tried = [days for days in DAYS if days <= most - block // day * (BLOCKS - 1) * (most > DAYS[1])]
+    if not tried:
+        return [], []
+    room = (last + 1 - first - task.spec.horizon - tried[-1] * day) // block
+    starts = [last + 1 - (i + 1) * block for i in range(min(BLOCKS, max(room, 1)))]
+    origin = task.examples.origin
+    return tried, [s for s in starts if bool(((origin >= s) & (origin < s + block)).any())]
+
+
+def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
+    """Scaled errors on the block of origins from `start` to `end`: tuned before it, and untouched.
+
+    Windows to learn from start at `first` and end before the block does.
+    """
+    origin = task.examples.origin
+    before = (origin >= first) & (origin <= start - task.spec.horizon)
+    learn = task.part(_at_most(WINDOWS, before))
+    block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
+    learnt = make_strategy(DEFAULT).fit(learn).mixture if len(learn.examples) else None
+    untouched = block.said_by(task.prior)
+    tuned = untouched if learnt is None else says_again(learnt, block)
+
+    def error(says: Tensor) -> float:
+        return float(((says - block.actual).abs() / block.scale)[block.known].mean())
+
+    return error(tuned), error(untouched)
+
+
+def _at_most(most: int, which: Tensor) -> Tensor:
+    """Places where `which` is true, at most so many, evenly spread."""
+    places = which.nonzero()[:, 0]
+    turn = torch.arange(len(places), dtype=torch.float64) * GOLDEN % 1
+    return places[turn.argsort()[:most].sort().values]

@@ -1,0 +1,75 @@
+"""What a backbone was trained on, in numbers: the file `familiar.json` beside its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from citytune.backbones._city import SHIPPED
+from citytune.backbones._protocol import Card
+
+FAMILIAR = "familiar.json"
+FORMAT = 1
+
+
+class Familiar(NamedTuple):
+    """Windows of the corpus as the backbone's own features describe them."""
+
+    windows: int
+    """How many were looked at."""
+    clocks: tuple[str, ...]
+    """Steps that the corpus was shown at, such as "15min"."""
+    mean: Tensor  # (feature,)
+    variance: Tensor  # (feature,)
+    far: float
+    """Distance that 95 % of them keep within; see `distance`."""
+    daily: tuple[float, float]
+    """Share of a window's variance that its mean day explains: 5 % of them are below, 5 % above."""
+
+    def distance(self, features: Tensor) -> Tensor:
+        """(example,) how far features (example, feature) lie from the corpus; 1 is usual there.
+
+        The root mean square of standardised features: Mahalanobis' distance along the axes.
+        """
+        usual = self.variance.sqrt().clamp_min(1e-6)
+        return ((features - self.mean) / usual).square().mean(1).sqrt()
+
+
+def familiar_of(card: Card) -> Familiar | None:
+    """The numbers kept in a backbone's card; None where only words are."""
+    folders = [Path(name) for name in card.folders]
+    folders += [SHIPPED] if card.name == SHIPPED.name else []
+    for folder in folders:
+        try:
+            facts = json.loads((folder / FAMILIAR).read_text(encoding="utf-8"))
+            if facts["format"] != FORMAT:
+                continue
+            return Familiar(
+                facts["windows"],
+                tuple(facts["clocks"]),
+                torch.tensor(facts["mean"]),
+                torch.tensor(facts["variance"]),
+                facts["far"],
+                (facts["daily"][0], facts["daily"][1]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            continue
+    return None
+
+
+def write_familiar(folder: Path, found: Familiar) -> None:
+    """Keep the numbers beside a card, to five digits."""
+
+    def rounded(values: Tensor) -> list[float]:
+        return [float(f"{value:.5g}") for value in values.tolist()]
+
+    facts = found._asdict() | {
+        "format": FORMAT,
+        "mean": rounded(found.mean),
+        "variance": rounded(found.variance),
+    }
+    (folder / FAMILIAR).write_text(json.dumps(facts, indent=None) + "\n", encoding="utf-8")

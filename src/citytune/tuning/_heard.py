@@ -1,0 +1,27 @@
+"""What a mixture says of windows that were already passed through the backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._known import BESIDE
+from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
+from citytune.tuning._task import Task
+
+
+def says_again(mixture: Mixture, task: Task) -> Tensor:
+    """Forecasts (example, horizon) of the task's windows; the backbone is not asked anew.
+
+    The same as `Mixture.forecast` of closed-form strategies, but for rounding.
+    """
+    heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
+    prior = heard[mixture.prior]
+    if mixture.head is not None:
+        lesson = task.lesson
+        heard[HEAD] = prior + lesson.unit * task.scale * mixture.head.residual(lesson.features)
+    if mixture.known is not None:
+        beside = torch.stack([heard[name] for name in BESIDE], -1)
+        heard[KNOWN] = mixture.known.correct(task.history, task.examples, prior, beside)
+    says = torch.stack([heard[name] for name in mixture.experts], -1)
+    return weigh(task.history, task.examples, says, mixture.weights, mixture.experts)
