@@ -53,8 +53,6 @@ class Seer:
     can_forecast: bool = True
     covariates: tuple = ()
     country: str | None = None
-    seed: int = 7
-    caution: float = 3.0
     asked: list = field(default_factory=list)
 
     fitting = TunedModel.fitting
@@ -92,8 +90,8 @@ def fits(monkeypatch):
     """Replace fitting by a stand-in that remembers what it was shown; zero-shot misses by 2."""
     calls = []
 
-    def fit_model(frame, *, horizon, backbone, strategy, seed, caution, progress):
-        assert (backbone, seed, caution) == ("seer", 7, 3.0)
+    def refit(model, frame, *, strategy, progress):
+        strategy = strategy or model.strategy
         progress("fitting", 0.5)
         calls.append((strategy, len(frame)))
         return replace(
@@ -101,7 +99,7 @@ def fits(monkeypatch):
         )
 
     fits_of = {}
-    monkeypatch.setattr(citytune.forecasting, "fit_model", fit_model)
+    monkeypatch.setattr(citytune.forecasting, "refit", refit)
 
     def run(model, frame, **options):
         fits_of["model"] = model

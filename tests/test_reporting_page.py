@@ -57,6 +57,7 @@ class FakeModel:
     frame: SensorFrame
     strategy: str = "blend"
     fallback: tuple[str, ...] = ("New tunnel",)
+    notes: tuple[str, ...] = ()
     weights: dict[str, dict[str, float]] = field(
         default_factory=lambda: {
             "0-6": {

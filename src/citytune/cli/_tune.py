@@ -125,7 +125,7 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     if outcome.frame.country is None:
         say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
     model = outcome.model
-    for line in model.tuned.notes:
+    for line in model.notes:
         note(line)
     among = [row.card.name for row in outcome.advice.rows] if outcome.advice is not None else []
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""

@@ -76,6 +76,11 @@ class TunedModel:
         return self.tuned.fold_error
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the fit, one sentence each."""
+        return self.tuned.notes
+
+    @property
     def weights(self) -> dict[str, dict[str, float]]:
         """Band of steps ahead such as "0-6" → expert → share, the largest first."""
         return self.tuned.mixture.shares(self.spec.horizon)

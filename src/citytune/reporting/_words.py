@@ -184,7 +184,7 @@ def calibrated(coverage: float) -> str:
 def strategy(model: TunedModel) -> str:
     """What was done to the pretrained model; nothing for a strategy not known here."""
     card, name = model.card, model.strategy
-    mixed = MIXED if len(model.tuned.mixture.experts) > 1 else ""
+    mixed = MIXED if any(len(shares) > 1 for shares in model.weights.values()) else ""
     source = (
         "the frozen pretrained network" if card.parameters else "recent values and the calendar"
     )

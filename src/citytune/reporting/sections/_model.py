@@ -22,7 +22,7 @@ def model(material: Material) -> dict[str, Any]:
     return {
         "explained": words.strategy(tuned),
         "why": _why(material),
-        "notes": [f"{note[:1].upper()}{note[1:]}." for note in tuned.tuned.notes],
+        "notes": [f"{note[:1].upper()}{note[1:]}." for note in tuned.notes],
         "words": tuned.words(),
         "stack": _stack(material),
         "facts": _card(material),
