@@ -20,6 +20,7 @@ from citytune.tuning._strategy import (
     strategies,
 )
 from citytune.tuning._task import Task
+from citytune.tuning._tilt import Tilt, choose_tilt
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
@@ -40,12 +41,14 @@ __all__ = [
     "Statistics",
     "Strategy",
     "Task",
+    "Tilt",
     "Tuned",
     "Usual",
     "View",
     "WORDS",
     "ZeroShot",
     "bands",
+    "choose_tilt",
     "fit",
     "fit_head",
     "in_words",

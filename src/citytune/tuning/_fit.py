@@ -12,6 +12,7 @@ from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
 from citytune.tuning._task import Task
+from citytune.tuning._tilt import Tilt, choose_tilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class Tuned:
     counting alike; NaN without windows."""
     windows: int
     """How many windows it was learnt from."""
+    tilt: Tilt | None = None
+    """How the forecast is moved toward rare values; None if nobody asked for that."""
 
 
 def fit(task: Task, strategy: Strategy) -> Tuned:
@@ -38,11 +41,13 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
             0,
         )
     learned = strategy.fit(task)
+    conformal = calibrate(task, learned.out_of_fold)
     return Tuned(
         learned.mixture,
-        calibrate(task, learned.out_of_fold),
+        conformal,
         fold_error(task, learned.out_of_fold),
         len(task.examples),
+        choose_tilt(task, learned.out_of_fold, conformal),
     )
 
 

@@ -15,7 +15,7 @@ from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
 from citytune.tuning._mixture import window_unit
 from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, History, WindowSpec, choose_examples, cut_future
+from citytune.windows import Examples, History, Rare, WindowSpec, choose_examples, cut_future
 
 Progress = Callable[[str, float], None]
 WINDOW_DAYS = 120
@@ -40,6 +40,8 @@ class Task:
     max_seconds: float | None = None
     """Time that gradient steps may take; the best so far is kept."""
     progress: Progress | None = None
+    rare: Rare | None = None
+    """Values that count more than others; None counts all alike."""
 
     @cached_property
     def seasonal(self) -> Seasonal:
@@ -61,6 +63,17 @@ class Task:
     def known(self) -> Tensor:
         """(example, horizon) bool."""
         return ~self.actual.isnan()
+
+    @cached_property
+    def rare_weights(self) -> Tensor:
+        """(example, horizon) how much each target counts, with a mean of 1; all 1 without `rare`.
+
+        For any loss that is a mean over targets.
+        """
+        if self.rare is None:
+            return torch.ones_like(self.actual)
+        examples = self.examples
+        return self.rare.weights(self.history, examples.sensor, examples.origin, self.actual)
 
     @cached_property
     def experts(self) -> tuple[str, ...]:
