@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
     from citytune.tuning import Options
+    from citytune.windows import Wanted
 
 Progress = Callable[[str, float], None]
-PARAMETERS = ("horizon", "backbone", "strategy", "options", "seed", "caution", "max_seconds")
+PARAMETERS = ("horizon", "backbone", "strategy", "options", "seed", "caution", "max_seconds", "rare")
 """Of a `Forecaster`."""
 
 
@@ -29,6 +30,7 @@ def tune(
     seed: int = 0,
     caution: float = 2.0,
     max_seconds: float | None = None,
+    rare: Wanted = None,
     progress: Progress | None = None,
 ) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
@@ -44,6 +46,9 @@ def tune(
         caution: How often a gain must have repeated before the model leaves the safe forecasts;
             0 trusts every gain, 4 hardly any.
         max_seconds: Time that gradient steps may take; the best so far is kept.
+        rare: Values to treat fairly though they are rare: True or "density" for those where a
+            sensor's are sparse, "top 5%", "pm2.5>150", "7-9h" (local time), several of them in a
+            row, or a `Rare`. The forecast is moved toward them at a small price in usual hours.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -56,7 +61,7 @@ def tune(
         from citytune.advice import recommend
 
         advice = recommend(frame, horizon=horizon, seed=seed, caution=caution, progress=progress)
-        if strategy in ("auto", advice.model.strategy) and not options:
+        if strategy in ("auto", advice.model.strategy) and not options and not rare:
             return advice.model
         backbone = advice.best
     return fit_model(
@@ -68,6 +73,7 @@ def tune(
         seed=seed,
         caution=caution,
         max_seconds=max_seconds,
+        rare=rare,
         progress=progress,
     )
 
@@ -93,6 +99,7 @@ class Forecaster:
         seed: int = 0,
         caution: float = 2.0,
         max_seconds: float | None = None,
+        rare: Wanted = None,
     ) -> None:
         self.horizon = horizon
         self.backbone = backbone
@@ -101,6 +108,7 @@ class Forecaster:
         self.seed = seed
         self.caution = caution
         self.max_seconds = max_seconds
+        self.rare = rare
 
     def fit(self, frame: object, y: object = None) -> Self:
         """Tune to everything in `frame`; `y` is there only because scikit-learn passes it."""

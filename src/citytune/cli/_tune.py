@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from citytune.cli import _job as job
-from citytune.cli._alerts import Alerts
+from citytune.cli._alerts import Alerts, Rares
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import PARTS, new_run
 from citytune.cli._reading import File, Json, Reading, reads_a_file
@@ -70,6 +70,7 @@ def tune(
         ),
     ] = None,
     alert: Alerts = None,
+    rare: Rares = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -87,6 +88,7 @@ def tune(
     citytune tune loops.csv --horizon 24 --out runs/loops
     citytune tune air.csv --horizon 48h --target pm25 --covariates wind,temperature --out runs/air
     citytune tune air.csv --horizon 24h --target pm25 --alert 'pm2.5>150' --out runs/air
+    citytune tune loops.csv --horizon 24 --rare 'top 5%' --out runs/loops
     ```
     """
     wish = job.Wish(
@@ -98,6 +100,7 @@ def tune(
         options=job.read_options(option or ()),
         max_seconds=max_seconds,
         alerts=tuple(alert or ()),
+        rare=tuple(rare or ()),
     )
     job.check_wish(wish)
     with new_run(out, overwrite=overwrite) as folder, stages() as stage:

@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
 from citytune.frame import Clock, Quantity, SensorFrame, spell
 from citytune.tuning import Options, Seasonal, Tuned, bands, in_words
-from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
+from citytune.windows import Examples, History, Rare, WindowSpec, all_sensors, cut_past
 
 RULES = 9
 """Weeks before a context that the seasonal rules look at."""
@@ -69,6 +69,10 @@ class TunedModel:
     """Of the strategy, where they were not the usual ones."""
     max_seconds: float | None = None
     """Time that gradient steps could take."""
+    rare: Rare | None = None
+    """Values that count more than others; None counts all alike."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and changed nothing, and why."""
 
     @property
     def fold_error(self) -> float:
@@ -79,6 +83,11 @@ class TunedModel:
     def weights(self) -> dict[str, dict[str, float]]:
         """Band of steps ahead such as "0-6" → expert → share, the largest first."""
         return self.tuned.mixture.shares(self.spec.horizon)
+
+    @property
+    def plain(self) -> TunedModel:
+        """The same model before its forecasts are moved toward rare values."""
+        return replace(self, tuned=replace(self.tuned, tilt=None), rare=None)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -151,6 +160,9 @@ class TunedModel:
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
         quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when], wider)
+        if (tilt := self.tuned.tilt) is not None:
+            low, high = self.quantity.low, self.quantity.high
+            mean = tilt.move(mean, quantiles, examples.sensor, low, high)
         shape = (len(origins), len(frame.sensors), self.spec.horizon)
         return Prediction(
             self._legal(mean).unflatten(0, shape[:2]).transpose(1, 2).numpy(),

@@ -184,4 +184,6 @@ class Task:
         seen = features(
             self.backbone, self.seasonal, self.examples, self.spec.horizon, self.spec.context
         )
-        return Lesson(seen, (self.actual - prior) / unit, unit / self.scale, self.examples.origin)
+        heed = None if self.rare is None else self.rare_weights
+        residual = (self.actual - prior) / unit
+        return Lesson(seen, residual, unit / self.scale, self.examples.origin, heed)

@@ -22,6 +22,8 @@ POINTS = 40
 """Equally likely values that stand for a predictive distribution."""
 POWERS = tuple(i / 20 for i in range(21))
 """Powers tried out of fold."""
+EXAMPLES = 600
+"""Most windows they are tried on."""
 CHUNK = 4_000_000
 """Most values laid out at once."""
 
@@ -64,12 +66,8 @@ class Tilt:
     def _move(
         self, mean: Tensor, quantiles: Tensor, sensor: Tensor, low: float | None, high: float | None
     ) -> Tensor:
-        points = quantiles @ _reading().T
-        if low is not None or high is not None:
-            points = points.clamp(low, high)
-        weight = self.rarity.odds_of(points, sensor) ** self.power
-        step = _median(points, weight) - _median(points, torch.ones_like(points))
-        return mean + step.nan_to_num(0.0)
+        points = _points(quantiles, low, high)
+        return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
 
 
 def choose_tilt(task: Task, says: Tensor, conformal: Conformal) -> Tilt | None:
@@ -88,33 +86,64 @@ def choose_tilt(task: Task, says: Tensor, conformal: Conformal) -> Tilt | None:
     tilt = Tilt(Rarity.of(task.rare, task.history), 0.0)
     if not tilt.rarity.found:
         return None
-    sensor = task.examples.sensor
-    when = task.examples.origin[:, None] + torch.arange(task.spec.horizon)
-    quantiles = conformal.quantiles(says, sensor, task.history.slot[when])
-    odds = tilt.rarity.odds_of(task.actual, sensor)
-    known = task.known
-    wanted = POWERS if task.rare.power is None else (task.rare.power,)
-    sizes = (torch.ones_like(task.scale), task.scale)  # in the unit of the data, and as shares
+    some = torch.linspace(0, len(says) - 1, min(len(says), EXAMPLES)).round().long()
+    trials = _Trials.of(task, says, conformal, tilt.rarity, some)
+    if task.rare.power is not None:
+        return trials.of_power(tilt, task.rare.power)
+    found = [trials.of_power(tilt, power) for power in POWERS]
+    allowed = [one for one in found if one.cost <= task.rare.price]
+    return max(allowed, key=lambda one: one.gain if math.isfinite(one.gain) else 0.0)
 
-    def errors(forecast: Tensor) -> tuple[list[float], float]:
-        error = (forecast - task.actual).abs()
-        overall = [float((error / size)[known].double().mean()) for size in sizes]
-        rare = known & (odds > 1)
-        few = (error / task.scale)[rare].double()
-        return overall, float(few.mean()) if len(few) else math.nan
 
-    before, few_before = errors(says)
-    best = replace(tilt, cost=0.0, gain=0.0)
-    for power in wanted:
-        trial = replace(tilt, power=power)
-        overall, few = errors(trial.move(says, quantiles, sensor))
-        cost = max(b / max(a, 1e-12) for a, b in zip(before, overall, strict=True)) - 1
-        trial = replace(trial, cost=cost, gain=1 - few / max(few_before, 1e-12))
-        if task.rare.power is not None:
-            return trial
-        if cost <= task.rare.price and trial.gain > best.gain:
-            best = trial
-    return best
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """Forecasts of windows as if unseen, laid out for one power after the other."""
+
+    says: Tensor  # (example, horizon)
+    actual: Tensor  # (example, horizon)
+    points: Tensor  # (example, horizon, point)
+    odds: Tensor  # (example, horizon, point)
+    rare: Tensor  # (example, horizon) bool
+    scale: Tensor  # (example, 1)
+
+    @classmethod
+    def of(
+        cls, task: Task, says: Tensor, conformal: Conformal, rarity: Rarity, some: Tensor
+    ) -> _Trials:
+        examples = task.examples.pick(some)
+        when = examples.origin[:, None] + torch.arange(task.spec.horizon)
+        slot = task.history.slot[when]
+        points = _points(conformal.quantiles(says[some], examples.sensor, slot))
+        actual = task.actual[some]
+        rare = rarity.odds_of(actual, examples.sensor) > 1
+        odds = rarity.odds_of(points, examples.sensor)
+        return cls(says[some], actual, points, odds, rare, task.scale[some])
+
+    def of_power(self, tilt: Tilt, power: float) -> Tilt:
+        """The tilt with another power, its cost and its gain measured."""
+        moved = _moved(self.says, self.points, self.odds, power)
+        before, after = ((one - self.actual).abs() for one in (self.says, moved))
+
+        def ratio(size: Tensor | float, which: Tensor) -> float:
+            a, b = ((error / size)[which].double().mean() for error in (before, after))
+            return float(b / a.clamp_min(1e-12))
+
+        known = ~self.actual.isnan()
+        # In the unit of the data the large sensors decide, in their own units all alike.
+        cost = max(ratio(1.0, known), ratio(self.scale, known)) - 1
+        return replace(tilt, power=power, cost=cost, gain=1 - ratio(self.scale, self.rare))
+
+
+def _points(quantiles: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
+    """Equally likely values (example, horizon, point) of distributions, within legal limits."""
+    found = quantiles @ _reading().T
+    return found if low is None and high is None else found.clamp(low, high)
+
+
+def _moved(mean: Tensor, points: Tensor, odds: Tensor, power: float) -> Tensor:
+    """`mean` moved by as much as the median of `points` moves when each counts odds^power."""
+    step = _median(points, odds**power) - _median(points, torch.ones_like(points))
+    return mean + step.nan_to_num(0.0)
 
 
 def _reading() -> Tensor:

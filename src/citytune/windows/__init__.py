@@ -10,7 +10,7 @@ from citytune.windows._examples import (
     cut_past,
 )
 from citytune.windows._history import History, fill_causally
-from citytune.windows._rare import Rare, Rarity
+from citytune.windows._rare import Rare, Rarity, Wanted
 from citytune.windows._scale import Scale
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
@@ -23,6 +23,7 @@ __all__ = [
     "Rare",
     "Rarity",
     "Scale",
+    "Wanted",
     "WindowSpec",
     "all_sensors",
     "choose_examples",
