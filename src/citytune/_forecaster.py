@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from citytune.windows import Wanted
 
 Progress = Callable[[str, float], None]
-PARAMETERS = ("horizon", "backbone", "strategy", "options", "seed", "caution", "max_seconds", "rare")
+PARAMETERS = (
+    "horizon",
+    "backbone",
+    "strategy",
+    "options",
+    "seed",
+    "caution",
+    "max_seconds",
+    "rare",
+)
 """Of a `Forecaster`."""
 
 

@@ -130,6 +130,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
         say(sentence)
     for line in rare(outcome.scores) if outcome.scores is not None else []:
         say(line)
+    for sentence in model.notes:
+        say(f"{sentence[:1].upper()}{sentence[1:]}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")

@@ -37,6 +37,7 @@ class Prediction(NamedTuple):
 
     mean: NDArray[np.float32]  # (origin, horizon, sensor), in the unit of the data
     quantiles: NDArray[np.float32]  # (origin, horizon, sensor, level)
+    plain: NDArray[np.float32]  # (origin, horizon, sensor), `mean` before it is moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +161,7 @@ class TunedModel:
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
         quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when], wider)
+        plain = mean
         if (tilt := self.tuned.tilt) is not None:
             low, high = self.quantity.low, self.quantity.high
             mean = tilt.move(mean, quantiles, examples.sensor, low, high)
@@ -167,6 +169,7 @@ class TunedModel:
         return Prediction(
             self._legal(mean).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
             self._legal(quantiles).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
+            self._legal(plain).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
         )
 
     @property

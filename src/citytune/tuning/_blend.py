@@ -42,7 +42,7 @@ class Blend:
             actual=task.actual / task.scale,
             sensor=task.examples.sensor,
             day=task.day,
-            heed=None if task.rare is None else task.rare_weights,
+            heed=task.heed,
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)

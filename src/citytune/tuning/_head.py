@@ -147,9 +147,7 @@ def _solver_of(seen: Tensor, lesson: Lesson, which: Tensor | None = None) -> Sol
     return solver(seen, residual, weight, lesson.heed if which is None else lesson.heed[which])
 
 
-def solver(
-    seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None = None
-) -> Solver:
+def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None = None) -> Solver:
     """λ (as a share of the total weight) → the minimising head (component, horizon).
 
     Missing targets are filled with what the head itself says, again and again: a majorisation

@@ -70,10 +70,16 @@ class Task:
 
         For any loss that is a mean over targets.
         """
-        if self.rare is None:
+        if self.rare is None or not self.rare.moves_fit:
             return torch.ones_like(self.actual)
         examples = self.examples
         return self.rare.weights(self.history, examples.sensor, examples.origin, self.actual)
+
+    @property
+    def heed(self) -> Tensor | None:
+        """`rare_weights`, or None where all targets count alike."""
+        moved = self.rare is not None and self.rare.moves_fit
+        return self.rare_weights if moved else None
 
     @cached_property
     def experts(self) -> tuple[str, ...]:
@@ -184,6 +190,5 @@ class Task:
         seen = features(
             self.backbone, self.seasonal, self.examples, self.spec.horizon, self.spec.context
         )
-        heed = None if self.rare is None else self.rare_weights
         residual = (self.actual - prior) / unit
-        return Lesson(seen, residual, unit / self.scale, self.examples.origin, heed)
+        return Lesson(seen, residual, unit / self.scale, self.examples.origin, self.heed)

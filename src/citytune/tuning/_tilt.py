@@ -24,6 +24,8 @@ POWERS = tuple(i / 20 for i in range(21))
 """Powers tried out of fold."""
 EXAMPLES = 600
 """Most windows they are tried on."""
+BLOCKS = 4
+"""Stretches of time by which it is judged how sure the cost is."""
 CHUNK = 4_000_000
 """Most values laid out at once."""
 
@@ -36,7 +38,8 @@ class Tilt:
     power: float
     """0 moves nothing; at 1 the rare values count as much as all the others together."""
     cost: float = math.nan
-    """Mean error over all values, over that without a tilt, less 1; out of fold."""
+    """Share by which the mean error over all values rises, out of fold, and a standard error of
+    that: without it, the price on days to come was over twice as often more than was allowed."""
     gain: float = math.nan
     """Share of the mean error of rare values that is saved; out of fold."""
 
@@ -124,14 +127,22 @@ class _Trials:
         moved = _moved(self.says, self.points, self.odds, power)
         before, after = ((one - self.actual).abs() for one in (self.says, moved))
 
-        def ratio(size: Tensor | float, which: Tensor) -> float:
-            a, b = ((error / size)[which].double().mean() for error in (before, after))
-            return float(b / a.clamp_min(1e-12))
-
-        known = ~self.actual.isnan()
+        few = [(error / self.scale)[self.rare].double().mean() for error in (before, after)]
         # In the unit of the data the large sensors decide, in their own units all alike.
-        cost = max(ratio(1.0, known), ratio(self.scale, known)) - 1
-        return replace(tilt, power=power, cost=cost, gain=1 - ratio(self.scale, self.rare))
+        cost = max(self._cost(before, after, size) for size in (torch.ones(1, 1), self.scale))
+        return replace(
+            tilt, power=power, cost=cost, gain=1 - float(few[1] / few[0].clamp_min(1e-12))
+        )
+
+    def _cost(self, before: Tensor, after: Tensor, size: Tensor) -> float:
+        """Rise of the mean error, and a standard error of it over stretches of time."""
+        known = ~self.actual.isnan()
+        usual = (before / size)[known].double().mean().clamp_min(1e-12)
+        rise = ((after - before) / size).double() / usual
+        parts = zip(rise.chunk(BLOCKS), known.chunk(BLOCKS), strict=True)
+        means = torch.stack([part[there].mean() for part, there in parts if there.any()])
+        error = means.std() / len(means) ** 0.5 if len(means) > 1 else torch.zeros(())
+        return float(means.mean() + error)
 
 
 def _points(quantiles: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
