@@ -15,11 +15,12 @@ from citytune._errors import InputError
 from citytune.evaluation import Alert, AlertScore, Detail, Scores, backtest
 from citytune.evaluation._alert import alerts_of
 from citytune.evaluation._alerts import climatology, score_alert, twcrps
-from citytune.evaluation._rare import REGIONS, density, region_of, regions
+from citytune.evaluation._rare import REGIONS, region_of, regions
 from citytune.evaluation._rare_words import alert_said
 from citytune.evaluation._scores import METRICS
 from citytune.forecasting import LEVELS, chance_above, fit_model
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.windows import density
 
 PM = Quantity("pm2.5", "µg/m³", low=0)
 HOUR = dt.timedelta(hours=1)

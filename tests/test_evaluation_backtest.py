@@ -39,6 +39,7 @@ def town(days=42, *, step=HOUR, sensors=3, gaps=0.1, noise=4.0, timezone="Europe
 class Prediction(NamedTuple):
     mean: np.ndarray
     quantiles: np.ndarray
+    plain: np.ndarray
 
 
 @dataclass
@@ -53,6 +54,8 @@ class Seer:
     can_forecast: bool = True
     covariates: tuple = ()
     country: str | None = None
+    rare: None = None
+    notes: tuple = ()
     asked: list = field(default_factory=list)
 
     fitting = TunedModel.fitting
@@ -82,7 +85,7 @@ class Seer:
         steps = np.array(origins)[:, None] + np.arange(self.horizon)
         mean = np.nan_to_num(self.truth.values, nan=50.0)[steps] + np.float32(self.bias)
         spread = np.array([20 * (level - 0.5) for level in LEVELS], np.float32)
-        return Prediction(mean, mean[..., None] + spread)
+        return Prediction(mean, mean[..., None] + spread, mean)
 
 
 @pytest.fixture

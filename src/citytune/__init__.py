@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from citytune.frame import Clock, Fault, Quantity, SensorFrame
     from citytune.readers import check, read
     from citytune.reporting import Report
+    from citytune.windows import Rare
 
     __version__: str
 
@@ -43,6 +44,7 @@ _HOMES = {
     "InputError": "citytune._errors",
     "MissingWeights": "citytune._errors",
     "Quantity": "citytune.frame",
+    "Rare": "citytune.windows",
     "Recommendation": "citytune.advice",
     "Report": "citytune.reporting",
     "RunError": "citytune._errors",
@@ -71,6 +73,7 @@ __all__ = [
     "InputError",
     "MissingWeights",
     "Quantity",
+    "Rare",
     "Recommendation",
     "Report",
     "RunError",

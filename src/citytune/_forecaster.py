@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
     from citytune.tuning import Options
+    from citytune.windows import Wanted
 
 Progress = Callable[[str, float], None]
-PARAMETERS = ("horizon", "backbone", "strategy", "options", "seed", "caution", "max_seconds")
+PARAMETERS = (
+    "horizon",
+    "backbone",
+    "strategy",
+    "options",
+    "seed",
+    "caution",
+    "max_seconds",
+    "rare",
+)
 """Of a `Forecaster`."""
 
 
@@ -29,6 +39,7 @@ def tune(
     seed: int = 0,
     caution: float = 2.0,
     max_seconds: float | None = None,
+    rare: Wanted = None,
     progress: Progress | None = None,
 ) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
@@ -46,6 +57,9 @@ def tune(
             0 trusts every gain, 4 hardly any.
         max_seconds: Time that gradient steps, or trying strategies, may take; the best so far is
             kept. By default trying takes at most twice the time of "blend".
+        rare: Values to treat fairly though they are rare: True or "density" for those where a
+            sensor's are sparse, "top 5%", "pm2.5>150", "7-9h" (local time), several of them in a
+            row, or a `Rare`. The forecast is moved toward them at a small price in usual hours.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -63,6 +77,7 @@ def tune(
         seed=seed,
         caution=caution,
         max_seconds=max_seconds,
+        rare=rare,
         progress=progress,
     )
     return model
@@ -89,6 +104,7 @@ class Forecaster:
         seed: int = 0,
         caution: float = 2.0,
         max_seconds: float | None = None,
+        rare: Wanted = None,
     ) -> None:
         self.horizon = horizon
         self.backbone = backbone
@@ -97,6 +113,7 @@ class Forecaster:
         self.seed = seed
         self.caution = caution
         self.max_seconds = max_seconds
+        self.rare = rare
 
     def fit(self, frame: object, y: object = None) -> Self:
         """Tune to everything in `frame`; `y` is there only because scikit-learn passes it."""

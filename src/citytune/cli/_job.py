@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
-from citytune.cli._alerts import check_alerts
+from citytune.cli._alerts import check_alerts, check_rare
 from citytune.cli._console import Stage
 from citytune.cli._horizon import check_known_ahead, check_words, fewest, steps
 from citytune.cli._reading import Reading
@@ -39,6 +39,8 @@ class Wish:
     max_seconds: float | None = None
     alerts: tuple[str, ...] = ()
     """What to be warned of; nothing said is the usual."""
+    rare: tuple[str, ...] = ()
+    """Values to treat fairly though they are rare; nothing said counts all alike."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ def check_wish(wish: Wish) -> None:
     """Refuse what no file can make good, before one is read."""
     check_words(wish.horizon)
     check_alerts(wish.alerts)
+    check_rare(wish.rare)
     if wish.caution < 0:
         raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
     if wish.max_seconds is not None and not wish.max_seconds > 0:
@@ -179,6 +182,7 @@ def choose(
         seed=wish.seed,
         caution=wish.caution,
         max_seconds=wish.max_seconds,
+        rare=list(wish.rare),
         progress=stage("Choosing a model" if auto else "Fitting"),
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from citytune.cli import _job as job
-from citytune.cli._alerts import Alerts
+from citytune.cli._alerts import Alerts, Rares
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import PARTS, new_run
 from citytune.cli._reading import File, Json, Reading, reads_a_file
@@ -76,6 +76,7 @@ def tune(
         ),
     ] = None,
     alert: Alerts = None,
+    rare: Rares = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -93,6 +94,7 @@ def tune(
     citytune tune loops.csv --horizon 24 --out runs/loops
     citytune tune air.csv --horizon 48h --target pm25 --covariates wind,temperature --out runs/air
     citytune tune air.csv --horizon 24h --target pm25 --alert 'pm2.5>150' --out runs/air
+    citytune tune loops.csv --horizon 24 --rare 'top 5%' --out runs/loops
     ```
     """
     wish = job.Wish(
@@ -104,6 +106,7 @@ def tune(
         options=job.read_options(option or ()),
         max_seconds=max_seconds,
         alerts=tuple(alert or ()),
+        rare=tuple(rare or ()),
     )
     job.check_wish(wish)
     with new_run(out, overwrite=overwrite) as folder, stages() as stage:
@@ -125,8 +128,6 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     if outcome.frame.country is None:
         say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
     model = outcome.model
-    for line in model.notes:
-        note(line)
     among = [row.card.name for row in outcome.advice.rows] if outcome.advice is not None else []
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
     spent = outcome.seconds["total"]
@@ -139,6 +140,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
         say(sentence)
     for line in rare(outcome.scores) if outcome.scores is not None else []:
         say(line)
+    for sentence in model.notes:
+        say(f"{sentence[:1].upper()}{sentence[1:]}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")

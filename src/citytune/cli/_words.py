@@ -53,7 +53,8 @@ def comparison(scores: Scores) -> list[str]:
 def rare(scores: Scores) -> list[str]:
     """How rare values and alerts were foretold: a sentence and small tables, line by line."""
     lines = scores.rare_lines()
-    return [scores.rare_sentence(), *lines, ""] if lines else []
+    said = filter(None, [scores.rare_sentence(), scores.price_sentence()])
+    return [*said, *lines, ""] if lines else []
 
 
 def change(scores: Scores, rival: str | None) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -13,15 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
-from citytune.frame import Quantity
+from citytune.frame import Quantity, read_threshold
 
-EXAMPLES = "'pm2.5>150', '>150', '<30' or 'top 5%'"
 USUAL = "top 5%"
 """What is looked at if nobody asks for anything."""
-_PASSED = re.compile(
-    r"(?P<name>[^<>]*)(?P<side>[<>])\s*(?P<number>[-+]?[\d.]+(e[-+]?\d+)?)\s*(?P<unit>.*)"
-)
-_RAREST = re.compile(r"(?P<side>top|bottom)\s*(?P<number>[\d.]+)\s*(%|per ?cent)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,15 +64,8 @@ class Alert:
         Raises:
             InputError: it cannot be read, or speaks of something the frame does not hold.
         """
-        if found := _RAREST.fullmatch(text.strip()):
-            share = _number(found["number"], text) / 100
-            return cls(rarest=share, above=found["side"].lower() == "top")
-        found = _PASSED.fullmatch(text.strip())
-        if not found:
-            raise InputError(f"the alert {text!r} cannot be read; write it as {EXAMPLES}")
-        if quantity is not None:
-            _check(text, found["name"].strip(), found["unit"].strip(), quantity)
-        return cls(_number(found["number"], text), above=found["side"] == ">")
+        found = read_threshold(text, quantity)
+        return cls(found.value, found.above, rarest=found.rarest)
 
     def thresholds(self, history: NDArray[np.float32]) -> NDArray[np.float32]:
         """Each sensor's threshold (sensor,), in the unit of the data.
@@ -114,32 +100,3 @@ def alerts_of(wanted: Sequence[Alert | str] | None, quantity: Quantity) -> tuple
     asked = (USUAL,) if wanted is None else wanted
     found = [Alert.parse(one, quantity) if isinstance(one, str) else one for one in asked]
     return tuple(dict.fromkeys(found))
-
-
-def _check(text: str, name: str, unit: str, quantity: Quantity) -> None:
-    if name and _plain(name) != _plain(quantity.name):
-        raise InputError(
-            f"the alert {text!r} speaks of {name!r}, but the readings are {quantity.name!r}; write "
-            f"{quantity.name + text.strip()[len(name) :].lstrip()!r}, or read them with "
-            f"quantity={name!r}"
-        )
-    if unit and _plain(unit) != _plain(quantity.unit):
-        held = f"in {quantity.unit!r}" if quantity.unit else "of an unknown unit"
-        raise InputError(
-            f"the alert {text!r} is in {unit!r}, but the readings are {held}; write the threshold "
-            "in the unit of the readings, without the unit"
-        )
-
-
-def _plain(name: str) -> str:
-    """Letters and digits only, so that PM2.5, pm25 and pm_2_5 are one name, and m³ is m3."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).lower()))
-
-
-def _number(digits: str, text: str) -> float:
-    try:
-        return float(digits)
-    except ValueError:
-        raise InputError(
-            f"the alert {text!r} has no number that can be read; write it as {EXAMPLES}"
-        ) from None

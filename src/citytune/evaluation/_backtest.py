@@ -15,6 +15,7 @@ from citytune.evaluation._baselines import choose
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._forecasts import (
     Forecasts,
+    plain_of,
     quantiles_of,
     simple_of,
     tuned_of,
@@ -75,17 +76,25 @@ def backtest(
     left_out, frame = _left_out(model, frame), model.fitting(frame)
     horizon = model.spec.horizon
     holdout = plan(frame, horizon=horizon, seen=_seen(model, frame), days=days, refit=refit)
-    tell = Tell(progress, len(holdout.blocks) * (2 + 2 * len(names)))
+    tell = Tell(progress, len(holdout.blocks) * (2 + 2 * len(names) + _refits(model)))
     asked = {"tuned": tuned_of(model, frame, holdout, tell)}
+    plain = plain_of(model, frame, holdout, asked["tuned"], tell)
+    if plain is not None:
+        asked["tuned-plain"] = plain
     untouched, why = untouched_of(model, frame, holdout, asked["tuned"], tell)
     if untouched is not None:
         asked["zero-shot"] = untouched
     simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
-    said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model))
+    said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model), *model.notes)
     scores = _scores(frame, holdout, asked, simple, said, tell)
     found = tuple(score_alert(alert, scores.detail) for alert in wanted)
     tell.end()
     return replace(scores, alerts=found, anchored=model.card.horizon is None)
+
+
+def _refits(model: TunedModel) -> int:
+    """Fits of a block for the model without care for rare values."""
+    return int(model.rare is not None and model.rare.moves_fit)
 
 
 def _left_out(model: TunedModel, frame: SensorFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ class Forecasts(NamedTuple):
 
     mean: Floats  # (origin, horizon, sensor)
     quantiles: Floats  # (origin, horizon, sensor, level)
+    plain: Floats  # (origin, horizon, sensor), `mean` before it is moved toward rare values
 
 
 def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell) -> Forecasts:
@@ -35,6 +37,29 @@ def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell
     for block in holdout.blocks:
         tell.start("refitting" if holdout.refit else "scoring")
         fitted.append(_fit(model, frame, block, None, tell) if holdout.refit else model)
+        tell.finish()
+    return _predict(fitted, frame, holdout)
+
+
+def plain_of(
+    model: TunedModel, frame: SensorFrame, holdout: Holdout, tuned: Forecasts, tell: Tell
+) -> Forecasts | None:
+    """Those of the same model without care for rare values; None if it has none.
+
+    Where that care entered the fit, such a model is fitted first.
+    """
+    if model.rare is None:
+        return None
+    if not model.rare.moves_fit:
+        return tuned._replace(mean=tuned.plain)
+    careless = replace(model, rare=None)
+    fitted = []
+    for block in holdout.blocks:
+        tell.start("without care for rare values")
+        try:
+            fitted.append(_fit(careless, frame, block, None, tell))
+        except InputError:  # a new file may hold too few rows
+            return None
         tell.finish()
     return _predict(fitted, frame, holdout)
 
@@ -110,4 +135,5 @@ def _predict(fitted: list[TunedModel], frame: SensorFrame, holdout: Holdout) -> 
     return Forecasts(
         np.concatenate([part.mean for part in parts]),
         np.concatenate([part.quantiles for part in parts]),
+        np.concatenate([part.plain for part in parts]),
     )

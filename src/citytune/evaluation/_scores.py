@@ -13,13 +13,14 @@ from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._rare import Region
 from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
-from citytune.evaluation._text import beside, cell, count, table
+from citytune.evaluation._text import beside, cell, change, count, table
 
 METRICS = ("mae", "rmse", "mase", "wql", "coverage_90", "width_90")
 NAIVE = ("naive-day", "naive-week", "naive-weeks4")
 """Forecasts that anyone could make with a pencil."""
 WORDS = {
     "tuned": "the tuned model",
+    "tuned-plain": "the same model without care for rare values",
     "zero-shot": "the pretrained model untouched",
     "naive-day": "yesterday's values",
     "naive-week": "last week's values",
@@ -126,13 +127,32 @@ class Scores:
 
     @property
     def shown(self) -> list[str]:
-        """The models shown where all would be too many: tuned, zero-shot, the best naive."""
-        return [n for n in ("tuned", "zero-shot", self.best_naive) if n and n in self.models]
+        """The models shown where all would be too many; tuned also without care for rare values."""
+        return [
+            n
+            for n in ("tuned", "tuned-plain", "zero-shot", self.best_naive)
+            if n and n in self.models
+        ]
 
     def rare_sentence(self) -> str:
         """What is gained where values are rare beside what that costs where they are usual."""
         rivals = [name for name in reversed(self.shown) if name != "tuned"]
+        if "tuned-plain" in self.models:
+            rivals = ["tuned-plain"]
         return regions_said(self.regions, rivals, self.call)
+
+    def price_sentence(self) -> str:
+        """What care for rare values gains in them beside what it costs; empty without."""
+        if "tuned-plain" not in self.models:
+            return ""
+        few = next((r.errors for r in self.regions if r.name == "few" and r.values), None)
+        told = []
+        if few is not None and few["tuned-plain"] > 0:
+            saved = 1 - few["tuned"] / few["tuned-plain"]
+            told.append(f"{change(saved)} in the rarest 10 % of values")
+        if math.isfinite(saved := self.skill("tuned-plain")):
+            told.append(f"{change(saved)} over all")
+        return f"Care for rare values changed the error by {', '.join(told)}." if told else ""
 
     def alert_sentences(self) -> list[str]:
         """What each alert would have been worth, in words; plain where no value ever passed it."""

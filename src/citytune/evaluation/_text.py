@@ -54,6 +54,15 @@ def beside(saved: float, name: str) -> str:
     return f"{100 * abs(saved):.0f} % {'less' if saved > 0 else 'more'} error than {name}"
 
 
+def change(saved: float) -> str:
+    """How an error changed, in per cent.
+
+    >>> change(0.104), change(-0.021), change(0.0001)
+    ('−10.4 %', '+2.1 %', '0 %')
+    """
+    return f"{-100 * saved:+.1f} %".replace("-", "−") if abs(saved) >= 0.0005 else "0 %"
+
+
 def table(rows: list[list[str]]) -> list[str]:
     """Lines of a table whose columns stand under each other, the first to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

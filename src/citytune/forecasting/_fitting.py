@@ -11,7 +11,7 @@ from citytune.backbones import load_backbone
 from citytune.forecasting._model import RULES, TunedModel, short_of_history
 from citytune.frame import SensorFrame
 from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
-from citytune.windows import History, WindowSpec
+from citytune.windows import History, Rare, Wanted, WindowSpec
 
 DEFAULT = "blend"
 """The strategy that "auto" stands for."""
@@ -31,6 +31,7 @@ def fit_model(
     seed: int = 0,
     caution: float = 2.0,
     max_seconds: float | None = None,
+    rare: Wanted = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
@@ -44,6 +45,7 @@ def fit_model(
         seed: The same seed gives the same model.
         caution: κ of the stack: how much a gain that does not repeat from day to day costs.
         max_seconds: Time that gradient steps may take; the best so far is kept.
+        rare: Values that count more than others: a `Rare`, or words such as "top 5%".
         progress: Called with what is being done and the share done, 0 … 1.
 
     Raises:
@@ -61,6 +63,7 @@ def fit_model(
         seed=seed,
         caution=caution,
         max_seconds=max_seconds,
+        rare=rare,
         progress=progress,
     )
     return fit_task(frame, task, strategy=strategy, options=options)
@@ -74,10 +77,12 @@ def task_of(
     seed: int = 0,
     caution: float = 2.0,
     max_seconds: float | None = None,
+    rare: Wanted = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Task:
     """What a strategy learns from; several may share it, and the backbone is asked only once."""
     check_horizon(frame, horizon)
+    fair = Rare.of(rare, frame.quantity)
     _check_dials(caution, max_seconds)
     model = load_backbone(backbone)
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
@@ -89,6 +94,7 @@ def task_of(
         seed=seed,
         max_seconds=max_seconds,
         progress=progress,
+        rare=fair,
     )
 
 
@@ -117,6 +123,7 @@ def fit_task(
         caution=task.caution,
         options=dict(options or {}),
         max_seconds=task.max_seconds,
+        rare=task.rare,
     )
 
 
@@ -145,6 +152,7 @@ def refit(
         seed=model.seed,
         caution=model.caution,
         max_seconds=model.max_seconds,
+        rare=model.rare if same else None,
         progress=progress,
     )
 

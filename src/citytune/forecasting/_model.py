@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
 from citytune.frame import Clock, Quantity, SensorFrame, spell
 from citytune.tuning import Options, Seasonal, Tuned, bands, in_words
-from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
+from citytune.windows import Examples, History, Rare, WindowSpec, all_sensors, cut_past
 
 RULES = 9
 """Weeks before a context that the seasonal rules look at."""
@@ -37,6 +37,7 @@ class Prediction(NamedTuple):
 
     mean: NDArray[np.float32]  # (origin, horizon, sensor), in the unit of the data
     quantiles: NDArray[np.float32]  # (origin, horizon, sensor, level)
+    plain: NDArray[np.float32]  # (origin, horizon, sensor), `mean` before it is moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,8 @@ class TunedModel:
     """Of the strategy, where they were not the usual ones."""
     max_seconds: float | None = None
     """Time that gradient steps could take."""
+    rare: Rare | None = None
+    """Values that count more than others; None counts all alike."""
 
     @property
     def fold_error(self) -> float:
@@ -84,6 +87,11 @@ class TunedModel:
     def weights(self) -> dict[str, dict[str, float]]:
         """Band of steps ahead such as "0-6" → expert → share, the largest first."""
         return self.tuned.mixture.shares(self.spec.horizon)
+
+    @property
+    def plain(self) -> TunedModel:
+        """The same model before its forecasts are moved toward rare values."""
+        return replace(self, tuned=replace(self.tuned, tilt=None), rare=None)
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -156,10 +164,15 @@ class TunedModel:
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
         quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when], wider)
+        plain = mean
+        if (tilt := self.tuned.tilt) is not None:
+            low, high = self.quantity.low, self.quantity.high
+            mean = tilt.move(mean, quantiles, examples.sensor, low, high)
         shape = (len(origins), len(frame.sensors), self.spec.horizon)
         return Prediction(
             self._legal(mean).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
             self._legal(quantiles).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
+            self._legal(plain).unflatten(0, shape[:2]).transpose(1, 2).numpy(),
         )
 
     @property

@@ -19,8 +19,18 @@ from citytune.backbones import Card, shelf
 from citytune.backbones._shelf import name_of
 from citytune.forecasting._model import TunedModel
 from citytune.frame import Clock, Quantity
-from citytune.tuning import Conformal, Head, KnownAhead, Mixture, Moved, Tuned, Usual, View
-from citytune.windows import WindowSpec
+from citytune.tuning import (
+    Conformal,
+    Head,
+    KnownAhead,
+    Mixture,
+    Moved,
+    Tilt,
+    Tuned,
+    Usual,
+    View,
+)
+from citytune.windows import Rare, Rarity, WindowSpec
 
 FORMAT = 1
 FACTS, TENSORS = "model.json", "model.safetensors"
@@ -134,6 +144,11 @@ def _parts(tuned: Tuned) -> dict[str, Tensor]:
             "known.usual.level": known.usual.level,
             "known.usual.spread": known.usual.spread,
         }
+    if tuned.tilt is not None:
+        found |= {
+            "tilt.edges": tuned.tilt.rarity.edges,
+            "tilt.odds": tuned.tilt.rarity.odds,
+        }
     return found
 
 
@@ -168,6 +183,8 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "caution": model.caution,
         "options": dict(model.options),
         "max_seconds": model.max_seconds,
+        "rare": dataclasses.asdict(model.rare) if model.rare is not None else None,
+        "tilt": _tilt_facts(tuned.tilt),
         "experts": list(mixture.experts),
         "prior": mixture.prior,
         "penalty": _penalty(mixture.head),
@@ -183,6 +200,13 @@ def _facts(model: TunedModel) -> dict[str, Any]:
 def _penalty(part: Head | KnownAhead | None) -> float | None:
     """λ for JSON: None without a part, or where it says nothing (λ is infinite)."""
     return part.penalty if part is not None and np.isfinite(part.penalty) else None
+
+
+def _tilt_facts(tilt: Tilt | None) -> dict[str, float | None] | None:
+    if tilt is None:
+        return None
+    found = {"power": tilt.power, "cost": tilt.cost, "gain": tilt.gain}
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def _tensors(folder: str | Path, path: Path, facts: dict[str, Any]) -> dict[str, Tensor]:
@@ -219,6 +243,7 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
         caution=facts["caution"],
         options=facts["options"],
         max_seconds=facts["max_seconds"],
+        rare=Rare.load(facts["rare"]),
     )
 
 
@@ -289,8 +314,22 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
     experts = tuple(facts["experts"])
     parts = head, known, _moved(facts, tensors)
     mixture = Mixture(experts, tensors["weights"], facts["prior"], *parts)
-    error = float("nan") if facts["fold_error"] is None else facts["fold_error"]
-    return Tuned(mixture, conformal, error, facts["windows"], tuple(facts["notes"]))
+    tilt = None
+    if "tilt.edges" in tensors:
+        rarity = Rarity(tensors["tilt.edges"], tensors["tilt.odds"])
+        tilt = Tilt(rarity, **{n: _number(value) for n, value in facts["tilt"].items()})
+    return Tuned(
+        mixture,
+        conformal,
+        _number(facts["fold_error"]),
+        facts["windows"],
+        notes=tuple(facts["notes"]),
+        tilt=tilt,
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _head(name: str, penalty: float | None, tensors: dict[str, Tensor]) -> Head | None:

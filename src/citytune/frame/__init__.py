@@ -5,6 +5,7 @@ from citytune.frame._clock import Clock, spell
 from citytune.frame._fault import Fault, Severity
 from citytune.frame._frame import SensorFrame
 from citytune.frame._quantity import Quantity
+from citytune.frame._threshold import Threshold, read_threshold
 
 __all__ = [
     "Calendar",
@@ -13,7 +14,9 @@ __all__ = [
     "Quantity",
     "SensorFrame",
     "Severity",
+    "Threshold",
     "calendar",
     "check_country",
+    "read_threshold",
     "spell",
 ]

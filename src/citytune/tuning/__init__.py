@@ -32,6 +32,7 @@ from citytune.tuning._strategy import (
 )
 from citytune.tuning._subject import Subject
 from citytune.tuning._task import Task
+from citytune.tuning._tilt import Tilt, choose_tilt
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Strategy",
     "Subject",
     "Task",
+    "Tilt",
     "Tuned",
     "Usual",
     "View",
@@ -69,6 +71,7 @@ __all__ = [
     "ZeroShot",
     "able",
     "bands",
+    "choose_tilt",
     "errors_by_day",
     "features",
     "fit",

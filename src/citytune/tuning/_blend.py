@@ -58,6 +58,7 @@ class Blend:
             actual=task.actual / task.scale,
             sensor=task.examples.sensor,
             day=task.day,
+            heed=task.heed,
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)

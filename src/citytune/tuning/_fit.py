@@ -14,6 +14,7 @@ from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
 from citytune.tuning._task import Task
+from citytune.tuning._tilt import Tilt, choose_tilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Tuned:
     """What a person should know of the fit."""
     fold_errors: Tensor | None = None
     """(day,) the same error by local day of origin; None without windows, and not kept on disk."""
+    tilt: Tilt | None = None
+    """How the forecast is moved toward rare values; None if nobody asked for that."""
 
 
 def fit(task: Task, strategy: Strategy) -> Tuned:
@@ -47,13 +50,15 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
             ("too little history for a single window, so nothing was learnt from it",),
         )
     learned = strategy.fit(task)
+    conformal = calibrate(task, learned.out_of_fold)
     return Tuned(
         learned.mixture,
-        calibrate(task, learned.out_of_fold),
+        conformal,
         fold_error(task, learned.out_of_fold),
         len(task.examples),
-        learned.notes,
-        errors_by_day(task, learned.out_of_fold),
+        notes=(*learned.notes, *(task.rare.never(task.history) if task.rare is not None else ())),
+        fold_errors=errors_by_day(task, learned.out_of_fold),
+        tilt=choose_tilt(task, learned.out_of_fold, conformal),
     )
 
 

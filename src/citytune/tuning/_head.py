@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -30,6 +30,10 @@ LOUDEST = 9.0
 """Most that one window may count, in units of a window with its sensor's usual spread."""
 
 
+Solver: TypeAlias = Callable[[float], Tensor]
+"""λ, as a share of the total weight → the minimising head (component, horizon)."""
+
+
 class Lesson(NamedTuple):
     """What a head learns from; a window's own spread is its unit."""
 
@@ -37,11 +41,16 @@ class Lesson(NamedTuple):
     residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
     unit: Tensor  # (example, 1), in units of the sensor's usual spread
     origin: Tensor  # (example,) long
+    heed: Tensor | None = None  # (example, horizon), how much each target counts beside that
 
     @property
     def weight(self) -> Tensor:
         """(example,) how much a window counts: as in the sensor's own units, within limits."""
         return self.unit[:, 0].square().clamp_max(LOUDEST)
+
+    def pick(self, which: Tensor) -> Lesson:
+        """Some of the windows, by index or mask."""
+        return Lesson(*(None if part is None else part[which] for part in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,36 +128,66 @@ def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
     folds = folds_of(lesson.origin, horizon=horizon)
     trials = torch.zeros(len(PENALTIES), len(seen), horizon, dtype=torch.float64)
     for fold in folds:
-        solve = solver(seen[fold.train], lesson.residual[fold.train], lesson.weight[fold.train])
+        solve = _solver_of(seen, lesson, fold.train)
         for i, penalty in enumerate(PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
     best = choose_penalty(trials, lesson.residual, lesson.unit, folds)
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)
-    weights = solver(seen, lesson.residual, lesson.weight)(PENALTIES[best])
+    weights = _solver_of(seen, lesson)(PENALTIES[best])
     return Head(view, weights, PENALTIES[best]), trials[best].float()
 
 
-def solver(seen: Tensor, residual: Tensor, weight: Tensor) -> Callable[[float], Tensor]:
+def _solver_of(seen: Tensor, lesson: Lesson, which: Tensor | None = None) -> Solver:
+    """The solver on all windows, or on some of them."""
+    parts = (seen, lesson.residual, lesson.weight)
+    if which is not None:
+        seen, residual, weight = (part[which] for part in parts)
+    else:
+        residual, weight = parts[1:]
+    if lesson.heed is None:
+        return solver(seen, residual, weight)
+    return solver(seen, residual, weight, lesson.heed if which is None else lesson.heed[which])
+
+
+def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None = None) -> Solver:
     """λ (as a share of the total weight) → the minimising head (component, horizon).
 
     Missing targets are filled with what the head itself says, again and again: a majorisation
     whose fixed point minimises the loss over what was measured alone. It starts from "the prior
-    is right" and stops early on its side.
+    is right" and stops early on its side. Targets that count less than the most heeded one of
+    their window are filled in part, by the same argument; so one Gram matrix does for all steps.
+
+    Args:
+        seen: (example, component).
+        residual: (example, horizon); NaN is missing.
+        weight: (example,).
+        heed: (example, horizon) how much each target counts beside that; None is all alike.
     """
     missing = residual.isnan()
     known = residual.nan_to_num(0.0).double()
+    share: Tensor | None = None
+    if heed is not None:
+        # A missing target must not decide how much its window counts.
+        counted = heed.double().masked_fill(missing, 0.0)
+        most = counted.amax(1).clamp_min(1e-9)
+        share, weight = counted / most[:, None], weight.double() * most
     total = float(weight.sum())
     path = Path.of(Statistics.of(seen, known, weight.double()))
-    if not missing.any():
+    if share is None and not missing.any():
         return lambda penalty: path.head(penalty * total)
     weighted = (seen * weight.double()[:, None]).T
+
+    def filled(said: Tensor) -> Tensor:
+        if share is None:
+            return torch.where(missing, said, known)
+        return said + share * (known - said)
 
     def solve(penalty: float) -> Tensor:
         head = path.head(penalty * total)
         for _ in range(ROUNDS):
-            cross = weighted @ torch.where(missing, seen @ head, known)
+            cross = weighted @ filled(seen @ head)
             head = Path(path.values, path.vectors, path.vectors.T @ cross).head(penalty * total)
         return head
 

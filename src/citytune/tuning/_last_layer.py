@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from citytune.training import Loop, minimise
+from citytune.training import Loop, balanced_mse, minimise
 from citytune.tuning._blend import Blend, Guest
 from citytune.tuning._folds import folds_of
 from citytune.tuning._head import Head, Lesson, fit_head
@@ -39,6 +40,8 @@ class LastLayerBySteps:
     """λ as a share of the windows' total weight; by default what the closed form chooses."""
     loop: Loop = field(default_factory=Loop)
     """How the gradient steps are taken."""
+    loss: Literal["mse", "balanced"] = "mse"
+    """"balanced" learns rare values as if all were usual (Balanced MSE); usual ones pay for it."""
 
     def fit(self, task: Task) -> Learned:
         """Train on all windows, and once per fold for forecasts out of sample."""
@@ -48,21 +51,43 @@ class LastLayerBySteps:
         if penalty == torch.inf:
             return _learned(task, exact, says, stack=self.stack)
         seen = exact.view(lesson.features)
+        base = _base(task) if self.loss == "balanced" else None
         says = torch.zeros(len(seen), horizon)
         for fold in folds_of(lesson.origin, horizon=horizon):
-            weights = train_head(seen[fold.train], _part(lesson, fold.train), penalty, self.loop)
+            weights = train_head(
+                seen[fold.train],
+                lesson.pick(fold.train),
+                penalty,
+                self.loop,
+                base=None if base is None else base[fold.train],
+            )
             says[fold.test] = (seen[fold.test] @ weights).float()
-        weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed)
+        weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed, base=base)
         head = Head(exact.view, weights, penalty)
         return _learned(task, head, says, stack=self.stack)
 
 
 def train_head(
-    seen: Tensor, lesson: Lesson, penalty: float, loop: Loop, *, seed: int = 0
+    seen: Tensor,
+    lesson: Lesson,
+    penalty: float,
+    loop: Loop,
+    *,
+    seed: int = 0,
+    base: Tensor | None = None,
 ) -> Tensor:
     """The last layer (component, horizon) by minibatches, from zero, on `seen` = view(features).
 
     The loss is the ridge's own, Σ w(r − Wᵀφ)² + λ‖W‖² over what was measured, divided by Σ w.
+
+    Args:
+        seen: (example, component).
+        lesson: What is learnt.
+        penalty: λ, as a share of the windows' total weight.
+        loop: How the steps are taken.
+        seed: The same seed takes the same steps.
+        base: (example, horizon) what the prior says, in spreads of the sensor around its mean: the
+            loss is then Balanced MSE, of values rather than of errors.
     """
     weight = lesson.weight.double()[:, None]
     total = weight.sum()
@@ -70,17 +95,36 @@ def train_head(
     actual = lesson.residual.nan_to_num(0.0).double()
     head = torch.zeros(seen.shape[1], actual.shape[1], dtype=torch.float64, requires_grad=True)
 
+    heed = torch.ones_like(actual) if lesson.heed is None else lesson.heed.double()
+
+    def ridge(weights: Tensor) -> Tensor:
+        return penalty * weights.square().sum()
+
     def loss(batch: Tensor) -> Tensor:
-        error = (actual[batch] - seen[batch] @ head) * known[batch]
         share = len(seen) / len(batch) / total
-        return share * (weight[batch] * error.square()).sum() + penalty * head.square().sum()
+        if base is not None:
+            squares = _balanced(seen[batch] @ head, lesson.pick(batch), base[batch])
+            return share * (weight[batch] * heed[batch] * squares).sum() + ridge(head)
+        error = (actual[batch] - seen[batch] @ head) * known[batch]
+        return share * (weight[batch] * heed[batch] * error.square()).sum() + ridge(head)
 
     minimise([head], loss, len(seen), loop, seed=seed)
     return head.detach()
 
 
-def _part(lesson: Lesson, which: Tensor) -> Lesson:
-    return Lesson(*(part[which] for part in lesson))
+def _base(task: Task) -> Tensor:
+    """(example, horizon) the prior forecast, in spreads of its sensor around the sensor's mean."""
+    level = task.history.raw.nanmean(1).nan_to_num(0.0)[task.examples.sensor][:, None]
+    return ((task.said_by(task.prior) - level) / task.scale).double()
+
+
+def _balanced(residual: Tensor, lesson: Lesson, base: Tensor) -> Tensor:
+    """Balanced MSE (example, horizon) of values, in squares of each window's own unit."""
+    unit = lesson.unit.double()
+    actual = base + unit * lesson.residual.double()
+    error = (unit * (lesson.residual.double() - residual.detach())).nan_to_num(0.0)
+    noise = error.square().mean(0).sqrt().clamp_min(1e-3)
+    return balanced_mse(base + unit * residual, actual, noise) / unit.square()
 
 
 def _learned(task: Task, head: Head, says: Tensor, *, stack: bool) -> Learned:

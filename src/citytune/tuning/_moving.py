@@ -216,10 +216,12 @@ class _Fit:
     def _size(self, said: Tensor, which: Tensor, *, squared: bool = False) -> Tensor:
         task = self.task
         error = (said - task.actual[which]) / task.scale[which]
-        known = ~error.isnan()
+        counted = (~error.isnan()).float()
+        if task.heed is not None:
+            counted = counted * task.heed[which]
         error = error.nan_to_num(0.0)
         size = error.square() if squared else error.abs()
-        return (size * known).sum() / known.sum().clamp_min(1)
+        return (size * counted).sum() / counted.sum().clamp_min(1e-9)
 
     def _held(self, subject: Subject, held: Tensor | None) -> Callable[[], float] | None:
         if held is None:

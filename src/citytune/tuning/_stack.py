@@ -61,6 +61,8 @@ class Evidence:
     """(example,) long."""
     day: Tensor
     """(example,) long, local day of each origin."""
+    heed: Tensor | None = None
+    """(example, horizon) how much each target counts, with a mean of 1; None counts all alike."""
 
     def pick(self, which: Tensor) -> Evidence:
         """Some of the examples."""
@@ -69,6 +71,7 @@ class Evidence:
             actual=self.actual[which],
             sensor=self.sensor[which],
             day=self.day[which],
+            heed=None if self.heed is None else self.heed[which],
         )
 
     def thinned(self, most: int) -> Evidence:
@@ -132,6 +135,7 @@ class Losses:
     cell: Tensor  # (target,) long, group · blocks + block
     count: Tensor  # (group, block)
     weight: Tensor  # (group, block), sums to 1 over blocks; 0 where there is no target
+    heed: Tensor | None = None  # (target,), how much each counts in its block
 
     @classmethod
     def of(
@@ -161,7 +165,8 @@ class Losses:
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
         says = evidence.says[:, steps]
-        return cls(says[known], actual[known], group[where], cell, count, weight)
+        heed = None if evidence.heed is None else evidence.heed[:, steps][known]
+        return cls(says[known], actual[known], group[where], cell, count, weight, heed)
 
     def by_block(self, w: Tensor) -> Tensor:
         """(group, block) mean absolute error of the mixtures `w` (group, expert)."""
@@ -169,6 +174,7 @@ class Losses:
         own = w[0] if len(w) == 1 else embedding(self.group, w)
         said = (self.says * own).sum(-1)
         error = (said - self.actual).abs()
+        error = error if self.heed is None else error * self.heed
         total = torch.zeros(self.count.numel()).index_add(0, self.cell, error)
         return total.view_as(self.count) / self.count.clamp_min(1)
 

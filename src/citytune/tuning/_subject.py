@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from citytune.backbones import Past
 from citytune.training import device
-from citytune.tuning._head import Head, Lesson, View, fit_head
+from citytune.tuning._head import Head, View, fit_head
 from citytune.tuning._lenses import LENSES, Shown
 from citytune.tuning._moved import Moved, root_of
 from citytune.tuning._task import Task
@@ -39,7 +39,7 @@ class Subject:
         self.fixed: Head | None = None
         if not self.forecasts or closed_form:
             lesson = task.lesson
-            head, _ = fit_head(Lesson(*(part[seen] for part in lesson)), horizon=task.spec.horizon)
+            head, _ = fit_head(lesson.pick(seen), horizon=task.spec.horizon)
             self.unit = lesson.unit * task.scale
             if self.forecasts:
                 self.fixed = head

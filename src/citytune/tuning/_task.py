@@ -14,7 +14,7 @@ from citytune.tuning._experts import ask, experts_of, features, window_unit
 from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
 from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, History, WindowSpec, choose_examples, cut_future
+from citytune.windows import Examples, History, Rare, WindowSpec, choose_examples, cut_future
 
 Progress = Callable[[str, float], None]
 WINDOW_DAYS = 120
@@ -39,6 +39,8 @@ class Task:
     max_seconds: float | None = None
     """Time that gradient steps may take; the best so far is kept."""
     progress: Progress | None = None
+    rare: Rare | None = None
+    """Values that count more than others; None counts all alike."""
 
     @cached_property
     def seasonal(self) -> Seasonal:
@@ -60,6 +62,23 @@ class Task:
     def known(self) -> Tensor:
         """(example, horizon) bool."""
         return ~self.actual.isnan()
+
+    @cached_property
+    def rare_weights(self) -> Tensor:
+        """(example, horizon) how much each target counts, with a mean of 1; all 1 without `rare`.
+
+        For any loss that is a mean over targets.
+        """
+        if self.rare is None or not self.rare.moves_fit:
+            return torch.ones_like(self.actual)
+        examples = self.examples
+        return self.rare.weights(self.history, examples.sensor, examples.origin, self.actual)
+
+    @property
+    def heed(self) -> Tensor | None:
+        """`rare_weights`, or None where all targets count alike."""
+        moved = self.rare is not None and self.rare.moves_fit
+        return self.rare_weights if moved else None
 
     @cached_property
     def experts(self) -> tuple[str, ...]:
@@ -104,7 +123,7 @@ class Task:
         kept: dict[str, object] = {"examples": self.examples.pick(which), "seasonal": self.seasonal}
         kept |= {name: self.__dict__[name][which] for name in ("says",) if name in self.__dict__}
         if "lesson" in self.__dict__:
-            kept["lesson"] = Lesson(*(column[which] for column in self.lesson))
+            kept["lesson"] = self.lesson.pick(which)
         part.__dict__.update(kept)
         return part
 
@@ -180,4 +199,5 @@ class Task:
         seen = features(
             self.backbone, self.seasonal, self.examples, self.spec.horizon, self.spec.context
         )
-        return Lesson(seen, (self.actual - prior) / unit, unit / self.scale, self.examples.origin)
+        residual = (self.actual - prior) / unit
+        return Lesson(seen, residual, unit / self.scale, self.examples.origin, self.heed)

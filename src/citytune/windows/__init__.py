@@ -1,5 +1,6 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
+from citytune.windows._density import LEAST, density, density_at, density_weights
 from citytune.windows._examples import (
     Examples,
     all_sensors,
@@ -9,6 +10,7 @@ from citytune.windows._examples import (
     cut_past,
 )
 from citytune.windows._history import History, fill_causally
+from citytune.windows._rare import Rare, Rarity, Wanted
 from citytune.windows._scale import Scale
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
@@ -17,13 +19,20 @@ __all__ = [
     "Examples",
     "Fold",
     "History",
+    "LEAST",
+    "Rare",
+    "Rarity",
     "Scale",
+    "Wanted",
     "WindowSpec",
     "all_sensors",
     "choose_examples",
     "cut_future",
     "cut_measured",
     "cut_past",
+    "density",
+    "density_at",
+    "density_weights",
     "fill_causally",
     "purged_folds",
     "split_by_time",

@@ -18,7 +18,7 @@ def rare(material: Material) -> dict[str, Any] | None:
         return None
     names = scores.shown
     return {
-        "said": scores.rare_sentence(),
+        "said": f"{scores.rare_sentence()} {scores.price_sentence()}".strip(),
         "unit": material.unit,
         "columns": [material.call(name) for name in names],
         "regions": [_region(region, names) for region in scores.regions if region.values],

@@ -1,0 +1,190 @@
+"""Move a forecast toward rare values, as far as that is worth its price in usual ones.
+
+Learning with weights w(y) finds the forecast of a world where values are that much more frequent:
+p'(y|x) ∝ p(y|x) · w(y), the identity behind Balanced MSE (Ren et al. 2022, arXiv:2203.16427). The
+calibrated quantiles say what p(y|x) is, so the forecast with the least weighted absolute error, the
+median of p', is had without learning anew, for any strategy. The quantiles stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._conformal import LEVELS, Conformal
+from citytune.tuning._task import Task
+from citytune.windows import Rarity
+
+POINTS = 40
+"""Equally likely values that stand for a predictive distribution."""
+POWERS = tuple(i / 20 for i in range(21))
+"""Powers tried out of fold."""
+EXAMPLES = 600
+"""Most windows they are tried on."""
+BLOCKS = 4
+"""Stretches of time by which it is judged how sure the cost is."""
+CHUNK = 4_000_000
+"""Most values laid out at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tilt:
+    """How a forecast is moved, and what that did out of fold."""
+
+    rarity: Rarity
+    power: float
+    """0 moves nothing; at 1 the rare values count as much as all the others together."""
+    cost: float = math.nan
+    """Share by which the mean error over all values rises, out of fold, and a standard error of
+    that: without it, the price on days to come was over twice as often more than was allowed."""
+    gain: float = math.nan
+    """Share of the mean error of rare values that is saved; out of fold."""
+
+    def move(
+        self,
+        mean: Tensor,
+        quantiles: Tensor,
+        sensor: Tensor,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> Tensor:
+        """The forecast (example, horizon) moved, in the unit of the data.
+
+        Args:
+            mean: (example, horizon), in the unit of the data.
+            quantiles: (example, horizon, level) around it.
+            sensor: (example,) long.
+            low: Smallest legal value.
+            high: Largest legal value.
+        """
+        if not self.power:
+            return mean
+        size = max(1, CHUNK // (POINTS * mean.shape[1]))
+        parts = zip(mean.split(size), quantiles.split(size), sensor.split(size), strict=True)
+        return torch.cat([self._move(*part, low, high) for part in parts])
+
+    def _move(
+        self, mean: Tensor, quantiles: Tensor, sensor: Tensor, low: float | None, high: float | None
+    ) -> Tensor:
+        points = _points(quantiles, low, high)
+        return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
+
+
+def choose_tilt(task: Task, says: Tensor, conformal: Conformal) -> Tilt | None:
+    """The tilt that saves most error in rare values without costing more than was allowed.
+
+    Args:
+        task: With `rare` set.
+        says: (example, horizon), forecasts of the task's windows, as if unseen.
+        conformal: What calibrates them.
+
+    Returns:
+        None if no value is more rare than another.
+    """
+    if task.rare is None or not task.rare.by_value:
+        return None
+    tilt = Tilt(Rarity.of(task.rare, task.history), 0.0)
+    if not tilt.rarity.found:
+        return None
+    some = torch.linspace(0, len(says) - 1, min(len(says), EXAMPLES)).round().long()
+    trials = _Trials.of(task, says, conformal, tilt.rarity, some)
+    if task.rare.power is not None:
+        return trials.of_power(tilt, task.rare.power)
+    found = [trials.of_power(tilt, power) for power in POWERS]
+    allowed = [one for one in found if one.cost <= task.rare.price]
+    return max(allowed, key=lambda one: one.gain if math.isfinite(one.gain) else 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """Forecasts of windows as if unseen, laid out for one power after the other."""
+
+    says: Tensor  # (example, horizon)
+    actual: Tensor  # (example, horizon)
+    points: Tensor  # (example, horizon, point)
+    odds: Tensor  # (example, horizon, point)
+    rare: Tensor  # (example, horizon) bool
+    scale: Tensor  # (example, 1)
+
+    @classmethod
+    def of(
+        cls, task: Task, says: Tensor, conformal: Conformal, rarity: Rarity, some: Tensor
+    ) -> _Trials:
+        examples = task.examples.pick(some)
+        when = examples.origin[:, None] + torch.arange(task.spec.horizon)
+        slot = task.history.slot[when]
+        points = _points(conformal.quantiles(says[some], examples.sensor, slot))
+        actual = task.actual[some]
+        rare = rarity.odds_of(actual, examples.sensor) > 1
+        odds = rarity.odds_of(points, examples.sensor)
+        return cls(says[some], actual, points, odds, rare, task.scale[some])
+
+    def of_power(self, tilt: Tilt, power: float) -> Tilt:
+        """The tilt with another power, its cost and its gain measured."""
+        moved = _moved(self.says, self.points, self.odds, power)
+        before, after = ((one - self.actual).abs() for one in (self.says, moved))
+
+        few = [(error / self.scale)[self.rare].double().mean() for error in (before, after)]
+        # In the unit of the data the large sensors decide, in their own units all alike.
+        cost = max(self._cost(before, after, size) for size in (torch.ones(1, 1), self.scale))
+        return replace(
+            tilt, power=power, cost=cost, gain=1 - float(few[1] / few[0].clamp_min(1e-12))
+        )
+
+    def _cost(self, before: Tensor, after: Tensor, size: Tensor) -> float:
+        """Rise of the mean error, and a standard error of it over stretches of time."""
+        known = ~self.actual.isnan()
+        usual = (before / size)[known].double().mean().clamp_min(1e-12)
+        rise = ((after - before) / size).double() / usual
+        parts = zip(rise.chunk(BLOCKS), known.chunk(BLOCKS), strict=True)
+        means = torch.stack([part[there].mean() for part, there in parts if there.any()])
+        error = means.std() / len(means) ** 0.5 if len(means) > 1 else torch.zeros(())
+        return float(means.mean() + error)
+
+
+def _points(quantiles: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
+    """Equally likely values (example, horizon, point) of distributions, within legal limits."""
+    found = quantiles @ _reading().T
+    return found if low is None and high is None else found.clamp(low, high)
+
+
+def _moved(mean: Tensor, points: Tensor, odds: Tensor, power: float) -> Tensor:
+    """`mean` moved by as much as the median of `points` moves when each counts odds^power."""
+    step = _median(points, odds**power) - _median(points, torch.ones_like(points))
+    return mean + step.nan_to_num(0.0)
+
+
+def _reading() -> Tensor:
+    """(point, level): each point as a weighing of the quantiles.
+
+    A straight line between neighbouring ones, an exponential tail beyond the outermost, as for
+    exceedance probabilities.
+    """
+    found = torch.zeros(POINTS, len(LEVELS))
+    fall = math.log(LEVELS[1] / LEVELS[0])
+    for i in range(POINTS):
+        level = (i + 0.5) / POINTS
+        if not LEVELS[0] <= level <= LEVELS[-1]:
+            # The tails mirror each other: from the outermost quantile, away from the next one.
+            outer, inner = (0, 1) if level < 0.5 else (-1, -2)
+            away = -math.log(min(level, 1 - level) / LEVELS[0]) / fall
+            found[i, outer], found[i, inner] = 1 + away, -away
+            continue
+        right = next(j for j in range(1, len(LEVELS)) if level <= LEVELS[j])
+        share = (level - LEVELS[right - 1]) / (LEVELS[right] - LEVELS[right - 1])
+        found[i, right - 1], found[i, right] = 1 - share, share
+    return found
+
+
+def _median(points: Tensor, weight: Tensor) -> Tensor:
+    """The weighted median (example, horizon) of ascending points (example, horizon, point)."""
+    below = weight.cumsum(-1)
+    middle = (below - weight / 2) / below[..., -1:]
+    place = (middle < 0.5).sum(-1, keepdim=True).clamp(1, points.shape[-1] - 1)
+    a, b = middle.gather(-1, place - 1), middle.gather(-1, place)
+    share = ((0.5 - a) / (b - a).clamp_min(1e-9)).clamp(0, 1)
+    left, right = points.gather(-1, place - 1), points.gather(-1, place)
+    return (left + share * (right - left))[..., 0]
