@@ -9,6 +9,7 @@ from collections.abc import Callable
 from citytune._errors import InputError, UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._model import RULES, TunedModel, short_of_history
+from citytune.forecasting._updating import check_forget
 from citytune.frame import SensorFrame
 from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
 from citytune.windows import History, WindowSpec
@@ -31,6 +32,7 @@ def fit_model(
     seed: int = 0,
     caution: float = 2.0,
     max_seconds: float | None = None,
+    forget: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
@@ -44,6 +46,7 @@ def fit_model(
         seed: The same seed gives the same model.
         caution: κ of the stack: how much a gain that does not repeat from day to day costs.
         max_seconds: Time that gradient steps may take; the best so far is kept.
+        forget: Half-life in days, for a city that drifts: what is so old counts half.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Raises:
@@ -55,6 +58,7 @@ def fit_model(
     check_horizon(frame, horizon)
     way = check_strategy(strategy, options)
     _check_dials(caution, max_seconds)
+    check_forget(forget)
     model = load_backbone(backbone)
     started = time.perf_counter()
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
@@ -66,6 +70,7 @@ def fit_model(
         seed=seed,
         max_seconds=max_seconds,
         progress=progress,
+        forget=forget,
     )
     tuned = fit(task, way)
     if progress is not None:
@@ -87,6 +92,8 @@ def fit_model(
         caution=caution,
         options=dict(options or {}),
         max_seconds=max_seconds,
+        forget=forget,
+        memory=task.remember(tuple(frame.covariates)),
     )
 
 
@@ -115,6 +122,7 @@ def refit(
         seed=model.seed,
         caution=model.caution,
         max_seconds=model.max_seconds,
+        forget=model.forget,
         progress=progress,
     )
 
@@ -157,4 +165,4 @@ def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
     """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
     day = frame.clock.steps_per_day
     kept = (DAYS + 7 * RULES) * day + spec.context * max(1, day // 24) + spec.horizon
-    return frame.since(max(0, len(frame) - kept))
+    return frame.since(max(0, len(frame) - max(kept, 2 * spec.context)))

@@ -5,8 +5,9 @@ from citytune.tuning._conformal import LEVELS, Conformal
 from citytune.tuning._experts import WORDS
 from citytune.tuning._fit import Tuned, fit
 from citytune.tuning._head import Head, Lesson, View, fit_head
-from citytune.tuning._known import KnownAhead, Usual
+from citytune.tuning._known import KnownAhead, Timetable, Usual
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
+from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
@@ -33,6 +34,7 @@ __all__ = [
     "LastLayerBySteps",
     "Learned",
     "Lesson",
+    "Memory",
     "Mixture",
     "Options",
     "Path",
@@ -40,10 +42,12 @@ __all__ = [
     "Statistics",
     "Strategy",
     "Task",
+    "Timetable",
     "Tuned",
     "Usual",
     "View",
     "WORDS",
+    "Windows",
     "ZeroShot",
     "bands",
     "fit",

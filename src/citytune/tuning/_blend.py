@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.windows import purged_folds
+from citytune.windows import Examples, purged_folds
 
 FOLDS = 3
 
@@ -45,11 +46,12 @@ class Blend:
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)
-        weights = fit_stack(evidence, caution, days=task.days, sensors=sensors)
+        span: dict[str, Any] = {"days": task.days, "sensors": sensors, "forget": task.forget}
+        weights = fit_stack(evidence, caution, **span)
         unseen = torch.zeros_like(task.actual)
         covered = torch.zeros(len(says), dtype=torch.bool)
         for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
-            found = fit_stack(evidence.pick(fold.train), caution, days=task.days, sensors=sensors)
+            found = fit_stack(evidence.pick(fold.train), caution, **span)
             unseen[fold.test] = self._weigh(task, fold.test, says, found, names)
             covered[fold.test] = True
         rest = (~covered).nonzero()[:, 0]
@@ -59,13 +61,15 @@ class Blend:
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
     ) -> Tensor:
-        return weigh(task.history, task.examples.pick(which), says[which], weights, names)
+        season, sensor = task.windows.season[which], task.windows.sensor[which]
+        return weigh(season, sensor, says[which], weights, names)
 
     def _ask(self, task: Task) -> tuple[tuple[str, ...], Tensor, Head | None, KnownAhead | None]:
         """Every expert's name and forecasts, with those that are fitted here where they help."""
         heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
         prior, head, known = heard[task.prior], None, None
-        if task.days >= self.head_days or task.backbone.card.horizon is None:
+        old_enough = task.days >= self.head_days or task.backbone.card.horizon is None
+        if old_enough and task.teachable:
             head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
             if head.penalty < torch.inf:
                 heard[HEAD] = prior + task.lesson.unit * task.scale * residual
@@ -76,11 +80,12 @@ class Blend:
         return tuple(heard), torch.stack(list(heard.values()), -1), head, known
 
     def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
-        usual = Usual.of(task.history)
-        beside = task.says_of(BESIDE)
-        design = design_of(task.history, usual, task.examples, prior, beside, task.scale)
+        ahead = task.timetable
+        usual, beside = Usual.of(ahead), task.says_of(BESIDE)
+        examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
+        design = design_of(ahead, usual, examples, prior, beside, task.scale)
         residual = (task.actual - prior) / task.scale
-        return fit_known(design, residual, task.examples.origin, usual, task.spread)
+        return fit_known(design, residual, examples.origin, usual, task.spread, task.worth)
 
     def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""

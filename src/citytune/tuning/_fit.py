@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from citytune.tuning._conformal import Conformal
+from citytune.tuning._conformal import HALF_LIFE, Conformal
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
@@ -48,16 +47,15 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
 
 def calibrate(task: Task, says: Tensor) -> Conformal:
     """Intervals from the errors of `says` (example, horizon) on the task's windows."""
-    history = task.history
-    when = task.examples.origin[:, None] + torch.arange(task.spec.horizon)
     return Conformal.fit(
         task.actual,
         says,
-        task.examples.sensor,
-        history.slot[when],
-        (history.length - task.examples.origin) / history.steps_per_day,
-        history.steps_per_day,
+        task.windows.sensor,
+        task.windows.slot,
+        task.age,
+        task.history.steps_per_day,
         spread=task.spread,
+        half_life=min(HALF_LIFE, task.forget or HALF_LIFE),
     )
 
 

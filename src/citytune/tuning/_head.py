@@ -37,11 +37,12 @@ class Lesson(NamedTuple):
     residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
     unit: Tensor  # (example, 1), in units of the sensor's usual spread
     origin: Tensor  # (example,) long
+    worth: Tensor  # (example,) how much a window counts beside that
 
     @property
     def weight(self) -> Tensor:
         """(example,) how much a window counts: as in the sensor's own units, within limits."""
-        return self.unit[:, 0].square().clamp_max(LOUDEST)
+        return self.unit[:, 0].square().clamp_max(LOUDEST) * self.worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
         solve = solver(seen[fold.train], lesson.residual[fold.train], lesson.weight[fold.train])
         for i, penalty in enumerate(PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = choose_penalty(trials, lesson.residual, lesson.unit, folds)
+    best = choose_penalty(trials, lesson.residual, lesson.unit * lesson.worth[:, None], folds)
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)

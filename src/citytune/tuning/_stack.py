@@ -11,6 +11,7 @@ the pull toward w₀ is the article's λ‖φ‖² in the geometry of convex wei
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -97,24 +98,35 @@ class Caution:
     """τ: how strongly the weights are drawn to w₀."""
 
 
-def fit_stack(evidence: Evidence, caution: Caution, *, days: float, sensors: int) -> Tensor:
+def fit_stack(
+    evidence: Evidence,
+    caution: Caution,
+    *,
+    days: float,
+    sensors: int,
+    forget: float | None = None,
+) -> Tensor:
     """Weights (band, sensor, expert), each row summing to 1.
 
     All sensors first share one set of weights; then each moves away from it, as far as its own
     gains over the shared weights repeat.
 
     Args:
-        days: Length of the history, from which the half-life of the evidence follows.
+        days: Length of the history; evidence counts half after a quarter of it, 7 to 21 days.
         sensors: How many there are; one without evidence keeps the shared weights.
+        forget: Days after which evidence counts half, if that is less.
     """
+    half_life = min(max(days / 4, 7.0), 21.0, forget or math.inf)
     shared, own = evidence.thinned(EXAMPLES), evidence.thinned(OWN_EXAMPLES)
     rows = []
     for start, end in bands(evidence.actual.shape[1]):
         steps = torch.linspace(start, end - 1, min(TARGETS, end - start)).round().long()
-        losses = Losses.of(shared, steps, days=days)
+        losses = Losses.of(shared, steps, half_life=half_life)
         weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
         if sensors > 1:
-            losses = Losses.of(own, steps, days=days, block_days=OWN_BLOCK, sensors=sensors)
+            losses = Losses.of(
+                own, steps, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
+            )
             alone = replace(caution, pull=OWN_PULL)
             weights = weights.expand(sensors, -1)
             weights = _descend(losses, alone, weights, weights)
@@ -139,14 +151,13 @@ class Losses:
         evidence: Evidence,
         steps: Tensor,
         *,
-        days: float,
+        half_life: float,
         block_days: int = 1,
         sensors: int = 1,
     ) -> Losses:
         """Look at some steps ahead, with every sensor as a group if there are several.
 
-        A block's weight halves over a quarter of the history (7 to 21 days), and is less where
-        less was measured.
+        A block's weight halves over `half_life` days, and is less where less was measured.
         """
         actual = evidence.actual[:, steps]
         known = ~actual.isnan()
@@ -157,7 +168,7 @@ class Losses:
         count = torch.bincount(cell, minlength=sensors * len(found)).view(sensors, -1).float()
         usual = count.where(count > 0, torch.nan).nanmedian(1, keepdim=True).values
         age = (found.max() - found).float() * block_days
-        weight = 2.0 ** (-age / min(max(days / 4, 7.0), 21.0))
+        weight = 2.0 ** (-age / half_life)
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
         says = evidence.says[:, steps]

@@ -3,10 +3,15 @@
 from citytune.windows._examples import (
     Examples,
     all_sensors,
+    candidates,
     choose_examples,
     cut_future,
     cut_measured,
     cut_past,
+    first_known,
+    needed,
+    stride_of,
+    thin,
 )
 from citytune.windows._history import History, fill_causally
 from citytune.windows._scale import Scale
@@ -20,11 +25,16 @@ __all__ = [
     "Scale",
     "WindowSpec",
     "all_sensors",
+    "candidates",
     "choose_examples",
     "cut_future",
     "cut_measured",
     "cut_past",
     "fill_causally",
+    "first_known",
+    "needed",
     "purged_folds",
     "split_by_time",
+    "stride_of",
+    "thin",
 ]
