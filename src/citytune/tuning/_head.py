@@ -144,13 +144,15 @@ def solver(seen: Tensor, residual: Tensor, weight: Tensor) -> Callable[[float], 
     path = Path.of(Statistics.of(seen, known, weight.double()))
     if not missing.any():
         return lambda penalty: path.head(penalty * total)
-    weighted = (seen * weight.double()[:, None]).T
+    gappy = missing.any(1)
+    some, empty = seen[gappy], missing[gappy]
+    weighted = path.vectors.T @ (some * weight[gappy, None].double()).T
 
     def solve(penalty: float) -> Tensor:
         head = path.head(penalty * total)
         for _ in range(ROUNDS):
-            cross = weighted @ torch.where(missing, seen @ head, known)
-            head = Path(path.values, path.vectors, path.vectors.T @ cross).head(penalty * total)
+            loads = path.loads + weighted @ (some @ head * empty)
+            head = Path(path.values, path.vectors, loads).head(penalty * total)
         return head
 
     return solve

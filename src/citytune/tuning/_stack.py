@@ -24,7 +24,9 @@ from citytune.tuning._few import student
 
 STEPS = 60
 """Adam steps of one fit."""
-RATE = 0.15
+RATE, BETAS = 0.15, (0.9, 0.999)
+LONGEST = 4096
+"""Longest row in which the targets of one group are laid out."""
 EXAMPLES = 600
 """Most windows the shared weights are fitted on …"""
 OWN_EXAMPLES = 2000
@@ -200,19 +202,76 @@ class Losses:
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
-    """The weights (group, expert) that minimise the goal, from `prior` (group, expert) on."""
+    """The weights (group, expert) that minimise the goal, from `prior` (group, expert) on.
+
+    Adam (Kingma and Ba 2015, arXiv:1412.6980), with the goal's slope written out: it is small, and
+    recording it anew at every step takes longer than working it out.
+    """
     reference = losses.by_block(anchor)
-    size = losses.mean(reference).clamp_min(1e-9)
+    size = losses.mean(reference).clamp_min(1e-9)[:, None]
     prior = prior.clamp_min(1e-6)
-    theta = prior.log().requires_grad_()
-    optimiser = torch.optim.Adam([theta], lr=RATE)
-    for _ in range(STEPS):
+    theta, table = prior.log(), Table.of(losses)
+    first, second = torch.zeros_like(theta), torch.zeros_like(theta)
+    for step in range(1, STEPS + 1):
         w = theta.softmax(1)
-        found = losses.by_block(w)
-        gain = (found - reference) / size[:, None]
-        distance = (w * (w.clamp_min(1e-9) / prior).log()).sum(1)
-        goal = losses.mean(found) / size + caution.risk * losses.standard_error(gain)
-        optimiser.zero_grad()
-        (goal + caution.pull * distance).sum().backward()
-        optimiser.step()
-    return theta.detach().softmax(1)
+        error, sign = table.errors(w)
+        gain = (table.by_block(error) - reference) / size
+        around = gain - losses.mean(gain)[:, None]
+        unit = (losses.mean(around.square()) + 1e-12).sqrt()
+        risk = caution.risk * (losses.allowance / unit)[:, None] * around
+        slope = table.slope(sign, losses.weight * (1 + risk) / size)
+        slope = slope + caution.pull * (w.clamp_min(1e-9) / prior).log()
+        slope = w * (slope - (w * slope).sum(1, keepdim=True))  # through the softmax
+        first = first.lerp(slope, 1 - BETAS[0])
+        second = second.lerp(slope.square(), 1 - BETAS[1])
+        mean, power = first / (1 - BETAS[0] ** step), second / (1 - BETAS[1] ** step)
+        theta = theta - RATE * mean / (power.sqrt() + 1e-8)
+    return theta.softmax(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The targets of `Losses` by group, in rows of equal length, some of whose places are empty."""
+
+    says: Tensor  # (row, place, expert)
+    actual: Tensor  # (row, place)
+    group: Tensor  # (row,) long
+    cell: Tensor  # (row, place) long; empty places have one of their own, the last
+    share: Tensor  # (group, block) what a target counts in the mean of its block
+
+    @classmethod
+    def of(cls, losses: Losses) -> Table:
+        """Lay the targets out in rows about as long as most groups are."""
+        groups = len(losses.count)
+        order = losses.group.argsort(stable=True)
+        size = torch.bincount(losses.group, minlength=groups)
+        usual = float(size[size > 0].float().median()) if len(order) else 1.0
+        length = min(max(int(usual), 1), LONGEST)
+        rows = -(-size // length)
+        group = torch.arange(groups).repeat_interleave(rows)
+        inside = torch.arange(len(order)) - (size.cumsum(0) - size)[losses.group[order]]
+        place = (rows.cumsum(0) - rows)[losses.group[order]] * length + inside
+        shape = (len(group), length)
+        says = losses.says.new_zeros(shape[0] * length, losses.says.shape[1])
+        actual, cell = says.new_zeros(len(says)), torch.full((len(says),), losses.count.numel())
+        says[place], actual[place] = losses.says[order], losses.actual[order]
+        cell[place] = losses.cell[order]
+        share = 1 / losses.count.clamp_min(1)
+        return cls(says.view(*shape, says.shape[1]), actual.view(shape), group, cell.view(shape), share)
+
+    def errors(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """(row, place) absolute errors of the mixtures `w` (group, expert), and their signs."""
+        found = torch.bmm(self.says, w[self.group, :, None])[..., 0] - self.actual
+        return found.abs(), found.sign()
+
+    def by_block(self, error: Tensor) -> Tensor:
+        """(group, block) mean of errors (row, place)."""
+        total = error.new_zeros(self.share.numel() + 1)
+        total = total.index_add(0, self.cell.view(-1), error.view(-1))
+        return total[:-1].view_as(self.share) * self.share
+
+    def slope(self, sign: Tensor, slope: Tensor) -> Tensor:
+        """(group, expert) slope by the weights, given that by the blocks' means (group, block)."""
+        each = torch.nn.functional.pad((slope * self.share).view(-1), (0, 1))[self.cell] * sign
+        row = torch.bmm(each[:, None], self.says)[:, 0]
+        return row.new_zeros(len(slope), row.shape[1]).index_add(0, self.group, row)

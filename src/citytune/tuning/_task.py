@@ -60,9 +60,11 @@ class Task:
     """Experts of the earlier fit that stay as they were found, by name."""
 
     @cached_property
-    def seasonal(self) -> Seasonal:
-        """The seasonal rules over the history."""
-        return Seasonal(self.history)
+    def place(self) -> tuple[Seasonal, Examples]:
+        """The seasonal rules over the sensors with fresh windows, and these windows there."""
+        some, where = self.fresh.sensor.unique(return_inverse=True)
+        history = self.history if len(some) == len(self.history.raw) else self.history.part(some)
+        return Seasonal(history), Examples(where, self.fresh.origin)
 
     @cached_property
     def _choice(self) -> tuple[Memory | None, Examples, Tensor]:
@@ -149,7 +151,7 @@ class Task:
         asked = tuple(name for name in lacking if name not in self.beside)
         said = dict(zip(asked, self._ask(asked).unbind(-1), strict=True)) if asked else {}
         for name in lacking:
-            new = said[name] if name in said else self.beside[name](self.seasonal, self.fresh)
+            new = said[name] if name in said else self.beside[name](*self.place)
             self.note(name, new if self.remembered is None else self._after(name, new))
         return torch.stack([self._heard[name] for name in names], -1)
 
@@ -177,8 +179,7 @@ class Task:
 
         return ask(
             self.backbone,
-            self.seasonal,
-            self.fresh,
+            *self.place,
             self.spec.horizon,
             self.spec.context,
             names,
@@ -269,9 +270,9 @@ class Task:
     @cached_property
     def _view(self) -> tuple[Tensor, Tensor]:
         """Features (example, feature) and unit (example, 1); each window is passed through once."""
-        place, old = (self.seasonal, self.fresh), self.remembered
-        unit = window_unit(*place, self.spec.context)
-        seen = features(self.backbone, *place, self.spec.horizon, self.spec.context)
+        old = self.remembered
+        unit = window_unit(*self.place, self.spec.context)
+        seen = features(self.backbone, *self.place, self.spec.horizon, self.spec.context)
         if old is None or old.features is None or old.unit is None:
             return seen, unit
         return torch.cat([old.features, seen]), torch.cat([old.unit, unit])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,15 @@ class History:
             season=torch.from_numpy(cal.season.copy()),
             covariates=_covariates(frame, len(frame) + ahead),
             first=first,
+        )
+
+    def part(self, sensors: Tensor) -> History:
+        """Of some sensors (sensor,), by their numbers."""
+        return replace(
+            self,
+            raw=self.raw[sensors],
+            filled=self.filled[sensors],
+            covariates=self.covariates[:, sensors],
         )
 
     @property
