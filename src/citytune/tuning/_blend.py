@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from citytune.tuning._task import Task
 from citytune.windows import Examples, purged_folds
 
 FOLDS = 3
+GRID = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +41,8 @@ class Blend:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
         names, says, head, known = self._ask(task)
         evidence = Evidence(
-            says=says / task.scale[..., None],
-            actual=task.actual / task.scale,
+            says=_rounded(says / task.scale[..., None]),
+            actual=_rounded(task.actual / task.scale),
             sensor=task.examples.sensor,
             day=task.day,
         )
@@ -69,7 +71,13 @@ class Blend:
         heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
         prior, head, known = heard[task.prior], None, None
         old_enough = task.days >= self.head_days or task.backbone.card.horizon is None
-        if old_enough and task.teachable:
+        if old_enough and not task.teachable:
+            warnings.warn(
+                f"the model knows {task.days:.0f} days by now, from which a new last layer could "
+                "be learnt as well, but it does not remember enough of them; tune anew to have it",
+                stacklevel=2,
+            )
+        elif old_enough:
             head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
             if head.penalty < torch.inf:
                 heard[HEAD] = prior + task.lesson.unit * task.scale * residual
@@ -110,6 +118,14 @@ class Blend:
         anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.caution, pull=pull)
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """To the nearest 1/2048 of a spread, beyond which the same forecast may come out differently.
+
+    The weights of a sensor with few windows hang on ties, which noise must not decide.
+    """
+    return (values * GRID).round() / GRID
 
 
 strategies.add("blend", Blend)

@@ -207,10 +207,11 @@ def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) ->
     Adam (Kingma and Ba 2015, arXiv:1412.6980), with the goal's slope written out: it is small, and
     recording it anew at every step takes longer than working it out.
     """
-    reference = losses.by_block(anchor)
+    table = Table.of(losses)
+    reference = table.by_block(table.errors(anchor)[0])
     size = losses.mean(reference).clamp_min(1e-9)[:, None]
     prior = prior.clamp_min(1e-6)
-    theta, table = prior.log(), Table.of(losses)
+    theta = prior.log()
     first, second = torch.zeros_like(theta), torch.zeros_like(theta)
     for step in range(1, STEPS + 1):
         w = theta.softmax(1)
