@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from citytune._errors import RunError
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES, load_run, renewed_run
 from citytune.cli._forecast import Run
@@ -47,6 +48,11 @@ def update(
     with stages() as stage:
         stage("Reading")
         model, earlier = load_run(run)
+        if not (run / MODEL).is_dir():
+            raise RunError(
+                f"{run} holds a model, but it is not a run; name a folder that `citytune tune` "
+                "wrote, or update the model from Python"
+            )
         frame = reading.over(earlier).read(file)
         check_known_ahead(frame, model.spec.horizon, model.covariates)
         limit_threads()

@@ -76,9 +76,7 @@ def unpack(packed: bytes) -> Memory:
     said = "memory.says."
     timetable = None
     if "timetable" in facts:
-        timetable = Timetable(
-            found["memory.covariates"], found["memory.slot"], *facts["timetable"]
-        )
+        timetable = Timetable(found["memory.covariates"], found["memory.slot"], *facts["timetable"])
     return Memory(
         since=facts["since"],
         until=facts["until"],

@@ -85,9 +85,7 @@ def _alike(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame
             f"the model was fitted with {', '.join(map(repr, lacking))} known ahead, and "
             f"{frame.source} was read without; pass covariates={lacking!r}"
         )
-    return replace(
-        frame, covariates={name: frame.covariates[name] for name in memory.known_ahead}
-    )
+    return replace(frame, covariates={name: frame.covariates[name] for name in memory.known_ahead})
 
 
 def _recent(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:

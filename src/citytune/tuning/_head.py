@@ -123,7 +123,7 @@ def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
         solve = solver(seen[fold.train], lesson.residual[fold.train], lesson.weight[fold.train])
         for i, penalty in enumerate(PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = choose_penalty(trials, lesson.residual, lesson.unit * lesson.worth[:, None], folds)
+    best = choose_penalty(trials, lesson.residual, lesson.unit, folds)
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)

@@ -189,7 +189,7 @@ def fit_known(
         for i, penalty in enumerate(PENALTIES):
             found = KnownAhead(usual, spread, solve(penalty), penalty)
             trials[i, fold.test] = found.residual(design[fold.test])
-    best = choose_penalty(trials, residual, worth[:, None], folds)
+    best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
     if best is None:
         return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
     weights = _solver(design, residual, worth)(PENALTIES[best])

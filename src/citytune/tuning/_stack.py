@@ -258,7 +258,9 @@ class Table:
         says[place], actual[place] = losses.says[order], losses.actual[order]
         cell[place] = losses.cell[order]
         share = 1 / losses.count.clamp_min(1)
-        return cls(says.view(*shape, says.shape[1]), actual.view(shape), group, cell.view(shape), share)
+        return cls(
+            says.view(*shape, says.shape[1]), actual.view(shape), group, cell.view(shape), share
+        )
 
     def errors(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """(row, place) absolute errors of the mixtures `w` (group, expert), and their signs."""

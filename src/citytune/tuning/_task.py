@@ -9,7 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from citytune.backbones import Backbone
+from citytune.backbones import Backbone, load_backbone, shelf
+from citytune.tuning._cache import cached, key_of
 from citytune.tuning._experts import ask, experts_of, features
 from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
@@ -177,14 +178,18 @@ class Task:
             if self.progress is not None:
                 self.progress("asking the pretrained model", 0.8 * share)
 
-        return ask(
-            self.backbone,
-            *self.place,
-            self.spec.horizon,
-            self.spec.context,
-            names,
-            tell,
+        size = self.spec.horizon, self.spec.context
+        return self._kept(
+            f"says {names}", lambda: ask(self.backbone, *self.place, *size, names, tell)
         )
+
+    def _kept(self, what: str, compute: Callable[[], Tensor]) -> Tensor:
+        """An answer of the backbone as it is on the shelf, from the disk if it is there."""
+        card, (seasonal, examples) = self.backbone.card, self.place
+        if card.name not in shelf() or load_backbone(card.name) is not self.backbone:
+            return compute()
+        size = self.spec.horizon, self.spec.context
+        return cached(lambda: key_of(what, card, seasonal.history, examples, *size), compute)
 
     def said_by(self, name: str) -> Tensor:
         """(example, horizon) of one expert."""
@@ -272,7 +277,8 @@ class Task:
         """Features (example, feature) and unit (example, 1); each window is passed through once."""
         old = self.remembered
         unit = window_unit(*self.place, self.spec.context)
-        seen = features(self.backbone, *self.place, self.spec.horizon, self.spec.context)
+        size = self.spec.horizon, self.spec.context
+        seen = self._kept("features", lambda: features(self.backbone, *self.place, *size))
         if old is None or old.features is None or old.unit is None:
             return seen, unit
         return torch.cat([old.features, seen]), torch.cat([old.unit, unit])

@@ -154,8 +154,10 @@ def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
 
 
 def _next_known(known: Tensor, when: Tensor) -> Tensor:
-    """(sensor, place) the first step from each of `when` (place,) on at which something is known;
-    beyond the last step where there is none."""
+    """(sensor, place) the first step from each of `when` (place,) on at which something is known.
+
+    Where there is none, it is beyond the last step.
+    """
     steps = torch.arange(known.shape[1], dtype=torch.int32)
     at = torch.where(known, steps, known.shape[1])
     return at.flip(1).cummin(1).values.flip(1)[:, when.clamp_max(known.shape[1] - 1)]
