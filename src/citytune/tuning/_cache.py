@@ -65,7 +65,7 @@ def key_of(
     parts = (history.raw, history.wall, history.weekday, history.holiday, *examples)
     for part in parts:
         found.update(repr((part.dtype, tuple(part.shape))).encode())
-        found.update(part.contiguous().numpy())
+        found.update(part.contiguous().numpy().tobytes())
     return found.hexdigest()
 
 
@@ -146,7 +146,7 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 def _seal(answer: Tensor) -> str:
-    return hashlib.sha256(answer.contiguous().numpy()).hexdigest()
+    return hashlib.sha256(answer.contiguous().numpy().tobytes()).hexdigest()
 
 
 @functools.cache
