@@ -67,7 +67,7 @@ def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
     assert not asked
     same(warm, cold, frame)
     fitted(frame, "head")
-    assert "features" not in asked
+    assert not asked
     monkeypatch.setenv("CITYTUNE_CACHE", "off")
     same(fitted(frame), cold, frame)
     assert "features" in asked
@@ -76,11 +76,11 @@ def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
 def test_anything_it_follows_from_changes_the_key(city: City) -> None:
     card, frame = load_backbone("lags").card, city(2, 40)  # until after Easter
 
-    def key(frame: SensorFrame = frame, what: str = "says", horizon: int = 12, **of: object) -> str:
+    def key(frame: SensorFrame = frame, horizon: int = 12, **of: object) -> str:
         history = History.of(frame, ahead=horizon)
         spec = WindowSpec(context=48, horizon=horizon)
         examples = choose_examples(history, spec, limit=100)
-        return key_of(what, replace(card, **of), history, examples, horizon, 48)  # type: ignore[arg-type]
+        return key_of(replace(card, **of), history, examples, horizon, 48)  # type: ignore[arg-type]
 
     values = frame.values.copy()
     values[100, 1] = 99
@@ -89,32 +89,43 @@ def test_anything_it_follows_from_changes_the_key(city: City) -> None:
         key(replace(frame, country="DE")),
         key(frame.select(("s1", "s0"))),
         key(frame.until(39 * 24)),
-        key(what="features"),
         key(horizon=13),
         key(name="lags-2"),
         key(sha256=("abc",)),
     ]
-    assert len({key(), *others}) == 9
+    assert len({key(), *others}) == 8
     assert key() == key()
 
 
-def test_a_damaged_or_half_written_entry_is_made_anew(folder: Path) -> None:
-    def answer() -> torch.Tensor:
-        return torch.arange(1000.0)
+def keep(key: str, size: int = 1000, value: float = 1.0, name: str = "a") -> torch.Tensor:
+    """An answer, computed or from the cache."""
+    answer = torch.full((size,), value)
+    return cached(lambda: key, (name,), lambda names: dict.fromkeys(names, answer))[name]
 
-    cached(lambda: "a", answer)
-    path = folder / "a.safetensors"
+
+def test_an_entry_gathers_what_is_asked_for_one_by_one(folder: Path) -> None:
+    keep("k", name="plain")
+    keep("k", name="weeks", value=2.0)
+    wanted = ("weeks", "plain")
+    found = cached(lambda: "k", wanted, lambda names: pytest.fail(f"computes {names}"))
+    assert found["plain"].unique().tolist() == [1.0]
+    assert found["weeks"].unique().tolist() == [2.0]
+
+
+def test_a_damaged_or_half_written_entry_is_made_anew(folder: Path) -> None:
+    keep("k")
+    path = folder / "k.safetensors"
     whole = path.read_bytes()
     for damaged in (whole[:-100], b"", b"nonsense", whole[:-1] + b"\x01"):
         path.write_bytes(damaged)
-        assert torch.equal(cached(lambda: "a", answer), answer())
+        assert keep("k").unique().tolist() == [1.0]
         assert path.read_bytes() == whole
-    assert [entry.name for entry in folder.iterdir()] == ["a.safetensors"]
+    assert [entry.name for entry in folder.iterdir()] == ["k.safetensors"]
 
 
 def test_what_took_no_time_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_cache, "WORTH", 0.5)
-    cached(lambda: "a", lambda: torch.ones(3))
+    keep("k")
     assert not folder.exists()
 
 
@@ -122,12 +133,12 @@ def test_the_entries_not_used_for_longest_go_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_cache, "MOST", 10_000)
-    for age, name in enumerate(("a", "b")):
-        cached(lambda name=name: name, lambda: torch.ones(1000))  # type: ignore[misc]
-        os.utime(folder / f"{name}.safetensors", (age, age))
-    cached(lambda: "a", lambda: torch.zeros(1000))  # used again
-    cached(lambda: "c", lambda: torch.ones(1000))
-    assert sorted(path.stem for path in folder.iterdir()) == ["a", "c"]
+    for age, key in enumerate(("one", "two")):
+        keep(key)
+        os.utime(folder / f"{key}.safetensors", (age, age))
+    assert keep("one", value=0.0)[0] == 1.0  # used again
+    keep("three")
+    assert sorted(path.stem for path in folder.iterdir()) == ["one", "three"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are different there")
@@ -137,7 +148,7 @@ def test_where_nothing_can_be_written_there_is_no_cache(
     monkeypatch.setattr(_cache, "WORTH", -1.0)
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("CITYTUNE_CACHE", str(tmp_path / "file" / "cache"))
-    assert torch.equal(cached(lambda: "a", lambda: torch.ones(3)), torch.ones(3))
+    assert keep("k").unique().tolist() == [1.0]
 
 
 def test_the_folder_is_the_users_own_or_the_one_named(

@@ -15,7 +15,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -36,31 +36,35 @@ SOURCES = ("backbones", "tuning", "windows")
 log = logging.getLogger(__name__)
 
 
-def cached(key: Callable[[], str], compute: Callable[[], Tensor]) -> Tensor:
-    """What `compute` gives, from the disk if it was computed before.
+def cached(
+    key: Callable[[], str],
+    names: Sequence[str],
+    compute: Callable[[tuple[str, ...]], Mapping[str, Tensor]],
+) -> dict[str, Tensor]:
+    """What `compute` gives, name by name, from the disk if it was computed before.
 
     Args:
         key: Gives the name of the entry; see `key_of`.
-        compute: Gives the answer.
+        names: The answers wanted; an entry may hold others beside them.
+        compute: Gives some of them.
     """
     folder = cache_folder()
     if folder is None:
-        return compute()
+        return dict(compute(tuple(names)))
     path = folder / f"{key()}.safetensors"
-    if (found := _read(path)) is not None:
-        return found
-    started = time.perf_counter()
-    found = compute()
-    if time.perf_counter() - started > WORTH:
-        _write(path, found)
+    found = _read(path, names)
+    if lacking := tuple(name for name in names if name not in found):
+        started = time.perf_counter()
+        new = compute(lacking)
+        if time.perf_counter() - started > WORTH:
+            _write(path, _read(path) | new)
+        found |= new
     return found
 
 
-def key_of(
-    what: str, card: Card, history: History, examples: Examples, horizon: int, context: int
-) -> str:
+def key_of(card: Card, history: History, examples: Examples, horizon: int, context: int) -> str:
     """SHA-256 over all that an answer follows from: model, readings, calendar, windows, code."""
-    said = (FORMAT, _code(), what, card.name, card.sha256, _packages(card), horizon, context)
+    said = (FORMAT, _code(), card.name, card.sha256, _packages(card), horizon, context)
     found = hashlib.sha256(repr((*said, history.steps_per_day, torch.__version__)).encode())
     parts = (history.raw, history.wall, history.weekday, history.holiday, *examples)
     for part in parts:
@@ -90,33 +94,38 @@ def _usual() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "citytune"
 
 
-def _read(path: Path) -> Tensor | None:
-    """An entry; None if there is none, or if it is damaged, in which case it is dropped."""
+def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """What an entry holds of some names, or of all; a damaged one is dropped."""
     from safetensors import SafetensorError, safe_open
 
+    found: dict[str, Tensor] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            found, seal = file.get_tensor("answer"), (file.metadata() or {}).get("sha256")
-        if seal == _seal(found):
+            seals = file.metadata() or {}
+            for name in set(file.keys()).intersection(file.keys() if names is None else names):
+                found[name] = file.get_tensor(name)
+        if all(seals.get(name) == _seal(part) for name, part in found.items()):
             os.utime(path)
             return found
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, SafetensorError):
         pass
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-    return None
+    return {}
 
 
-def _write(path: Path, answer: Tensor) -> None:
-    """Keep an answer, all or nothing; where that cannot be, go on without."""
+def _write(path: Path, answers: Mapping[str, Tensor]) -> None:
+    """Keep answers, all or nothing; where that cannot be, go on without."""
     from safetensors.torch import save
 
+    whole = {name: part.contiguous() for name, part in answers.items()}
+    packed = save(whole, {name: _seal(part) for name, part in whole.items()})
     draft = path.with_name(f".{path.stem[:16]}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.write_bytes(save({"answer": answer.contiguous()}, {"sha256": _seal(answer)}))
+        draft.write_bytes(packed)
         draft.replace(path)
         _make_room(path.parent)
     except OSError as error:

@@ -150,7 +150,7 @@ class Task:
         """(example, horizon, expert) of some experts; each is asked of each window once."""
         lacking = tuple(name for name in names if name not in self._heard)
         asked = tuple(name for name in lacking if name not in self.beside)
-        said = dict(zip(asked, self._ask(asked).unbind(-1), strict=True)) if asked else {}
+        said = self._kept(asked, self._ask) if asked else {}
         for name in lacking:
             new = said[name] if name in said else self.beside[name](*self.place)
             self.note(name, new if self.remembered is None else self._after(name, new))
@@ -171,25 +171,26 @@ class Task:
         assert self.remembered is not None
         return torch.cat([self.remembered.says[name], new])
 
-    def _ask(self, names: tuple[str, ...]) -> Tensor:
-        """(fresh example, horizon, expert) what experts say that need no fitting."""
+    def _ask(self, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Name → (fresh example, horizon), what experts say that need no fitting."""
 
         def tell(share: float) -> None:
             if self.progress is not None:
                 self.progress("asking the pretrained model", 0.8 * share)
 
         size = self.spec.horizon, self.spec.context
-        return self._kept(
-            f"says {names}", lambda: ask(self.backbone, *self.place, *size, names, tell)
-        )
+        said = ask(self.backbone, *self.place, *size, names, tell)
+        return dict(zip(names, said.unbind(-1), strict=True))
 
-    def _kept(self, what: str, compute: Callable[[], Tensor]) -> Tensor:
-        """An answer of the backbone as it is on the shelf, from the disk if it is there."""
+    def _kept(
+        self, names: tuple[str, ...], compute: Callable[[tuple[str, ...]], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Answers of the backbone as it is on the shelf, from the disk if they are there."""
         card, (seasonal, examples) = self.backbone.card, self.place
         if card.name not in shelf() or load_backbone(card.name) is not self.backbone:
-            return compute()
+            return compute(names)
         size = self.spec.horizon, self.spec.context
-        return cached(lambda: key_of(what, card, seasonal.history, examples, *size), compute)
+        return cached(lambda: key_of(card, seasonal.history, examples, *size), names, compute)
 
     def said_by(self, name: str) -> Tensor:
         """(example, horizon) of one expert."""
@@ -278,7 +279,9 @@ class Task:
         old = self.remembered
         unit = window_unit(*self.place, self.spec.context)
         size = self.spec.horizon, self.spec.context
-        seen = self._kept("features", lambda: features(self.backbone, *self.place, *size))
+        seen = self._kept(
+            ("features",), lambda _: {"features": features(self.backbone, *self.place, *size)}
+        )["features"]
         if old is None or old.features is None or old.unit is None:
             return seen, unit
         return torch.cat([old.features, seen]), torch.cat([old.unit, unit])
