@@ -57,8 +57,8 @@ def cached(
         started = time.perf_counter()
         new = compute(lacking)
         if time.perf_counter() - started > WORTH:
-            _write(path, _read(path) | new)
-        found |= new
+            _write(path, {**_read(path), **new})
+        found.update(new)
     return found
 
 
