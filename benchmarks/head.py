@@ -51,7 +51,7 @@ def main() -> None:
 
     def look() -> torch.Tensor:
         context = task.spec.context
-        return features(task.backbone, task.seasonal, task.examples, HORIZON, context)
+        return features(task.backbone, *task.place, HORIZON, context)
 
     look()  # warm up
     started = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +50,14 @@ def make_city(
     values[draw.random(values.shape) < gaps] = np.nan
     names = tuple(f"s{i}" for i in range(sensors))
     return SensorFrame(values.astype(np.float32), clock, names, quantity, country)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache() -> Iterator[None]:
+    """Every test asks the models anew, and leaves the user's own cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CITYTUNE_CACHE", "off")
+        yield
 
 
 @pytest.fixture(scope="session")

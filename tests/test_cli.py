@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,9 @@ from citytune._sample import sample
 from citytune.cli import _job as job
 from citytune.cli import main
 from citytune.cli._console import stages
+from citytune.cli._folder import PARTS
 from citytune.cli._reading import Reading
+from citytune.forecasting import Forecast, load
 
 COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models", "pretrain")
 
@@ -401,6 +405,44 @@ def test_a_run_forecasts_on_from_newer_readings(
     assert (
         run("forecast", tuned / "run", tuned / "newer.csv", "--out", out, "--overwrite").code == 0
     )
+
+
+def test_a_run_learns_from_newer_readings_and_keeps_the_rest(
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tuned / "run", folder)
+    code, said, err = run("update", folder, tuned / "newer.csv", "--forget", 60)
+    assert code == 0
+    assert "until 2024-02-14 23:00" in said
+    assert "scores.json and report.html tell of the model as it was before" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    assert {path.name for path in folder.iterdir()} == set(PARTS)
+    for name in ("scores.json", "report.html"):
+        assert (folder / name).read_bytes() == (tuned / "run" / name).read_bytes()
+    first = (folder / "forecast.csv").read_text().splitlines()[1]
+    assert first.startswith("north,2024-02-15T00:00:00,")
+    assert load(folder).forget == 60
+    code, said, err = run("update", folder, tuned / "newer.csv")
+    assert (code, said) == (0, "")
+    assert "no rows after 2024-02-14 23:00" in err
+    assert run("forecast", folder, tuned / "newer.csv", "--out", tmp_path / "f.csv").code == 0
+
+
+def test_an_update_that_fails_leaves_the_run_as_it_was(
+    run: Callable[..., Any], tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tuned / "run", folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Forecast, "write_csv", full)
+    assert run("update", folder, tuned / "newer.csv").code == 2
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
 
 
 def test_without_a_file_it_is_the_forecast_of_the_run(

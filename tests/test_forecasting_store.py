@@ -56,7 +56,8 @@ def rewrite(saved: Path, **facts: Any) -> None:
 
 
 def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> None:
-    assert sorted(path.name for path in saved.iterdir()) == ["model.json", "model.safetensors"]
+    names = ["memory.safetensors", "model.json", "model.safetensors"]
+    assert sorted(path.name for path in saved.iterdir()) == names
     facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
     assert facts["format"] == 1
     assert facts["quantity"]["unit"] == "µg/m³"
@@ -68,7 +69,10 @@ def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> 
         assert not content.startswith((b"PK", b"\x80"))
 
 
-def test_a_saved_model_is_small_and_holds_no_measurements(saved: Path, city: City) -> None:
+def test_a_model_saved_without_memory_is_small_and_holds_no_measurements(
+    model: TunedModel, tmp_path: Path, city: City
+) -> None:
+    saved = model.save(tmp_path / "model", memory=False)
     size = sum(len(content) for content in contents(saved).values())
     assert size < 2_000_000
     value = tuned(city)[1].values[100, 0].tobytes()

@@ -36,7 +36,7 @@ def lesson(signal: float, *, examples: int = 800, missing: float = 0.0, seed: in
     residual = signal * told + torch.randn(examples, HORIZON, generator=source)
     residual[torch.rand(residual.shape, generator=source) < missing] = torch.nan
     unit = 0.5 + torch.rand(examples, 1, generator=source)
-    return Lesson(seen, residual, unit, torch.arange(examples) * 3)
+    return Lesson(seen, residual, unit, torch.arange(examples) * 3, torch.ones(examples))
 
 
 def objective(seen: Tensor, of: Lesson, head: Tensor, penalty: float) -> float:

@@ -31,7 +31,8 @@ def ask(names: tuple[str, ...], shares: list[float], country: str | None = "NO")
     history, examples = world(country)
     says = torch.arange(float(len(names))).expand(2, HORIZON, -1)
     weights = torch.tensor(shares).expand(2, 1, -1)
-    return weigh(history, examples, says, weights, names).mean(1)
+    season = history.season[examples.origin[:, None] + torch.arange(HORIZON)]
+    return weigh(season, examples.sensor, says, weights, names).mean(1)
 
 
 def test_on_ordinary_days_the_weights_say_it_all() -> None:

@@ -179,7 +179,7 @@ def test_the_losses_are_the_plain_means_they_say_they_are() -> None:
     given = evidence(alike())
     given.actual[torch.rand(given.actual.shape, generator=draw(3)) < 0.3] = torch.nan
     steps, w = torch.arange(6), torch.tensor([[0.4, 0.3, 0.2, 0.1]])
-    losses = Losses.of(given, steps, days=DAYS)
+    losses = Losses.of(given, steps, half_life=min(max(DAYS / 4, 7), 21))
     found = losses.by_block(w)[0]
     weights = []
     for day in range(DAYS):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from citytune.tuning import Task, features
+from citytune.tuning import Task, ask, features
 
 WINDOWS = 64
 """Windows of the pass that is measured: one chunk of every backbone here, which is also the most
@@ -43,10 +43,10 @@ def complexity_of(task: Task, *, measure: bool = True) -> Complexity:
 
 
 def _pass(task: Task) -> Callable[[], object]:
+    size = task.spec.horizon, task.spec.context
     if task.backbone.card.horizon is not None:
-        return lambda: task.ask(("plain",))
-    spec = task.spec
-    return lambda: features(task.backbone, task.seasonal, task.examples, spec.horizon, spec.context)
+        return lambda: ask(task.backbone, *task.place, *size, ("plain",))
+    return lambda: features(task.backbone, *task.place, *size)
 
 
 def peak(run: Callable[[], object]) -> int:

@@ -14,6 +14,7 @@ from citytune.cli._models import models
 from citytune.cli._pretrain import pretrain
 from citytune.cli._score import score
 from citytune.cli._tune import tune
+from citytune.cli._update import update
 
 app = typer.Typer(
     name="citytune",
@@ -62,5 +63,5 @@ def citytune(
     """
 
 
-for command in (demo, check, advise, tune, forecast, score, models, pretrain):
+for command in (demo, check, advise, tune, update, forecast, score, models, pretrain):
     app.command()(command)

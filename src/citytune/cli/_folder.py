@@ -44,6 +44,30 @@ def new_run(out: Path, *, overwrite: bool) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def renewed_run(run: Path) -> Iterator[Path]:
+    """A folder to write some parts of a run into, which replace those at the end, or none does."""
+    place = run.resolve()
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    try:
+        draft.mkdir()
+        yield draft
+        for path in place.iterdir():
+            if not (draft / path.name).exists():
+                _copy(path, draft / path.name)
+        _swap(draft, place)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, to, symlinks=True)
+    else:
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
 def check_free(out: Path, *, overwrite: bool) -> None:
     """Refuse a place where something is that must not be lost."""
     if not out.exists() and not out.is_symlink():

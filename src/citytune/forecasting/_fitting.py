@@ -9,6 +9,7 @@ from collections.abc import Callable
 from citytune._errors import InputError, UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._model import RULES, TunedModel, short_of_history
+from citytune.forecasting._updating import check_forget
 from citytune.frame import SensorFrame
 from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
 from citytune.windows import History, Rare, Wanted, WindowSpec
@@ -32,6 +33,7 @@ def fit_model(
     caution: float = 2.0,
     max_seconds: float | None = None,
     rare: Wanted = None,
+    forget: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
@@ -46,6 +48,7 @@ def fit_model(
         caution: κ of the stack: how much a gain that does not repeat from day to day costs.
         max_seconds: Time that gradient steps may take; the best so far is kept.
         rare: Values that count more than others: a `Rare`, or words such as "top 5%".
+        forget: Half-life in days, for a city that drifts: what is so old counts half.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Raises:
@@ -64,6 +67,7 @@ def fit_model(
         caution=caution,
         max_seconds=max_seconds,
         rare=rare,
+        forget=forget,
         progress=progress,
     )
     return fit_task(frame, task, strategy=strategy, options=options)
@@ -78,12 +82,14 @@ def task_of(
     caution: float = 2.0,
     max_seconds: float | None = None,
     rare: Wanted = None,
+    forget: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Task:
     """What a strategy learns from; several may share it, and the backbone is asked only once."""
     check_horizon(frame, horizon)
     fair = Rare.of(rare, frame.quantity)
     _check_dials(caution, max_seconds)
+    check_forget(forget)
     model = load_backbone(backbone)
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
     return Task(
@@ -95,6 +101,7 @@ def task_of(
         max_seconds=max_seconds,
         progress=progress,
         rare=fair,
+        forget=forget,
     )
 
 
@@ -124,6 +131,8 @@ def fit_task(
         options=dict(options or {}),
         max_seconds=task.max_seconds,
         rare=task.rare,
+        forget=task.forget,
+        memory=task.remember(tuple(frame.covariates)),
     )
 
 
@@ -153,6 +162,7 @@ def refit(
         caution=model.caution,
         max_seconds=model.max_seconds,
         rare=model.rare if same else None,
+        forget=model.forget,
         progress=progress,
     )
 
@@ -195,4 +205,4 @@ def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
     """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
     day = frame.clock.steps_per_day
     kept = (DAYS + 7 * RULES) * day + spec.context * max(1, day // 24) + spec.horizon
-    return frame.since(max(0, len(frame) - kept))
+    return frame.since(max(0, len(frame) - max(kept, 2 * spec.context)))

@@ -16,8 +16,9 @@ from torch import Tensor
 from citytune._errors import InputError, RunError
 from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
+from citytune.forecasting._remembering import MemoryFile
 from citytune.frame import Clock, Quantity, SensorFrame, spell
-from citytune.tuning import Options, Seasonal, Tuned, bands, in_words
+from citytune.tuning import Memory, Options, Seasonal, Tuned, bands, in_words
 from citytune.windows import Examples, History, Rare, WindowSpec, all_sensors, cut_past
 
 RULES = 9
@@ -72,6 +73,10 @@ class TunedModel:
     """Time that gradient steps could take."""
     rare: Rare | None = None
     """Values that count more than others; None counts all alike."""
+    forget: float | None = None
+    """Half-life in days of what it learnt from; None is the usual."""
+    memory: Memory | MemoryFile | None = None
+    """What it was fitted on, for `update`; holds measurements of the city."""
 
     @property
     def fold_error(self) -> float:
@@ -154,7 +159,7 @@ class TunedModel:
                 f"forecasts start at a row of {frame.source}, or right after the last one: at 0 to "
                 f"{len(frame)}; got {list(origins)[:5]}"
             )
-        first = max(0, min(origins) - self._reach)
+        first = max(0, min(origins) - self.reach)
         last = max(origins)
         history = History.of(frame.until(last).since(first), ahead=self.spec.horizon)
         examples = all_sensors(history, torch.tensor(origins) - first)
@@ -176,7 +181,7 @@ class TunedModel:
         )
 
     @property
-    def _reach(self) -> int:
+    def reach(self) -> int:
         """Steps before an origin that the forecast depends on."""
         week = self.clock.steps_per_week
         further = self.spec.context * max(1, self.clock.steps_per_day // 24)
@@ -185,6 +190,34 @@ class TunedModel:
     def _legal(self, values: Tensor) -> Tensor:
         low, high = self.quantity.low, self.quantity.high
         return values if low is None and high is None else values.clamp(low, high)
+
+    def update(self, frame: SensorFrame, *, forget: float | None = None) -> TunedModel:
+        """The model fitted anew on what it learnt from and what has come since: seconds.
+
+        The old history is not needed: the model remembers its windows. It forecasts as a model
+        fitted to everything would, whatever the strategy, as long as old rows have not changed.
+
+        Args:
+            frame: Ends with new rows; reaches back from the first of them, too, as far as one
+                forecast looks (some three months, or to where the first history began).
+            forget: Half-life in days from now on, for a city that drifts; by default the model's.
+
+        Raises:
+            RunError: the model has no memory, or the frame another clock or other sensors.
+            InputError: the frame does not reach back far enough.
+        """
+        from citytune.forecasting._updating import update
+
+        return update(self, frame, forget=forget)
+
+    def recall(self) -> Memory:
+        """What it was fitted on, or a `RunError` if that is not there."""
+        if self.memory is None:
+            raise RunError(
+                "the model was saved without a memory of what it was fitted on, so it cannot go on "
+                "learning; tune anew on the whole history"
+            )
+        return self.memory.read() if isinstance(self.memory, MemoryFile) else self.memory
 
     def fitting(self, frame: SensorFrame) -> SensorFrame:
         """The frame with the model's sensors in its order, or a `RunError` that says why not."""
@@ -222,15 +255,19 @@ class TunedModel:
                     "forecast, or tune without it"
                 )
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, memory: bool = True) -> Path:
         """Write the model as JSON and safetensors, all or nothing; `load` reads it.
+
+        Args:
+            folder: Made, or replaced if it holds a model.
+            memory: Keep what `update` needs, which holds measurements of the city.
 
         Raises:
             RunError: the folder holds something else.
         """
         from citytune.forecasting._store import save
 
-        return save(self, Path(folder))
+        return save(self if memory else replace(self, memory=None), Path(folder))
 
 
 def short_of_history(frame: SensorFrame, spec: WindowSpec) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ from citytune._errors import InputError, MissingWeights, RunError
 from citytune.backbones import Card, shelf
 from citytune.backbones._shelf import name_of
 from citytune.forecasting._model import TunedModel
+from citytune.forecasting._remembering import FILE as MEMORY
+from citytune.forecasting._remembering import MemoryFile
+from citytune.forecasting._remembering import pack as pack_memory
 from citytune.frame import Clock, Quantity
 from citytune.tuning import (
     Conformal,
@@ -83,11 +86,15 @@ def load(folder: str | Path) -> TunedModel:
             "update citytune, or tune anew"
         )
     try:
-        return _model(facts, _tensors(folder, place / TENSORS, facts))
+        found = _model(facts, _tensors(folder, place / TENSORS, facts))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise _damaged(folder, f"{FACTS} lacks or garbles {error}") from error
+    sealed = facts.get("memory")
+    return dataclasses.replace(
+        found, memory=None if sealed is None else MemoryFile(place / MEMORY, sealed)
+    )
 
 
 def _damaged(folder: str | Path, what: str) -> RunError:
@@ -100,7 +107,7 @@ def _check_free(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise RunError(f"{folder} is a file, so it is left alone; name another folder")
-    if strange := sorted({path.name for path in folder.iterdir()} - {FACTS, TENSORS}):
+    if strange := sorted({path.name for path in folder.iterdir()} - {FACTS, TENSORS, MEMORY}):
         raise RunError(
             f"{folder} holds what is not of a saved model ({', '.join(strange[:5])}), so it is "
             "left alone; name another folder"
@@ -112,6 +119,10 @@ def _write(model: TunedModel, folder: Path) -> None:
 
     packed = pack({name: value.contiguous() for name, value in _parts(model.tuned).items()})
     facts = _facts(model)
+    if model.memory is not None:
+        kept = pack_memory(model.recall())
+        facts["memory"] = hashlib.sha256(kept).hexdigest()
+        (folder / MEMORY).write_bytes(kept)
     facts["sha256"] = _seal(facts, packed)
     (folder / TENSORS).write_bytes(packed)
     text = json.dumps(facts, indent=2, ensure_ascii=False)
@@ -185,6 +196,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "max_seconds": model.max_seconds,
         "rare": dataclasses.asdict(model.rare) if model.rare is not None else None,
         "tilt": _tilt_facts(tuned.tilt),
+        "forget": model.forget,
         "experts": list(mixture.experts),
         "prior": mixture.prior,
         "penalty": _penalty(mixture.head),
@@ -244,6 +256,7 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
         options=facts["options"],
         max_seconds=facts["max_seconds"],
         rare=Rare.load(facts["rare"]),
+        forget=facts.get("forget"),
     )
 
 

@@ -4,20 +4,21 @@ from citytune.tuning._able import able, reason_against
 from citytune.tuning._bias import Bias
 from citytune.tuning._blend import Blend
 from citytune.tuning._conformal import LEVELS, Conformal
-from citytune.tuning._experts import WORDS, features
+from citytune.tuning._experts import WORDS, ask, features
 from citytune.tuning._few import student
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._full import Full
 from citytune.tuning._gradual import Gradual
 from citytune.tuning._head import Head, Lesson, View, fit_head
 from citytune.tuning._heard import says_again
-from citytune.tuning._known import KnownAhead, Usual
+from citytune.tuning._known import KnownAhead, Timetable, Usual
 from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lora import Lora
+from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._moved import MOVED, Moved
-from citytune.tuning._moving import Moving
+from citytune.tuning._moving import Moving, Staying
 from citytune.tuning._norms import Norms
 from citytune.tuning._ridge import Path, Statistics
 from citytune.tuning._seasonal import Seasonal
@@ -52,6 +53,7 @@ __all__ = [
     "Lesson",
     "Lora",
     "MOVED",
+    "Memory",
     "Mixture",
     "Moved",
     "Moving",
@@ -60,16 +62,20 @@ __all__ = [
     "Path",
     "Seasonal",
     "Statistics",
+    "Staying",
     "Strategy",
     "Subject",
     "Task",
     "Tilt",
+    "Timetable",
     "Tuned",
     "Usual",
     "View",
     "WORDS",
+    "Windows",
     "ZeroShot",
     "able",
+    "ask",
     "bands",
     "choose_tilt",
     "errors_by_day",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.windows import purged_folds
+from citytune.windows import Examples, purged_folds
 
 FOLDS = 3
 SAME = (KNOWN, MOVED)
@@ -31,6 +32,9 @@ class Guest(NamedTuple):
     # What its forecast is made from:
     head: Head | None = None
     moved: Moved | None = None
+
+
+GRID = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +58,20 @@ class Blend:
         heard, parts = self._ask(task, guests)
         names, says = tuple(heard), torch.stack(list(heard.values()), -1)
         evidence = Evidence(
-            says=says / task.scale[..., None],
-            actual=task.actual / task.scale,
+            says=_rounded(says / task.scale[..., None]),
+            actual=_rounded(task.actual / task.scale),
             sensor=task.examples.sensor,
             day=task.day,
             heed=task.heed,
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)
-        weights = fit_stack(evidence, caution, days=task.days, sensors=sensors)
+        span: dict[str, Any] = {"days": task.days, "sensors": sensors, "forget": task.forget}
+        weights = fit_stack(evidence, caution, **span)
         unseen = torch.zeros_like(task.actual)
         covered = torch.zeros(len(says), dtype=torch.bool)
         for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
-            found = fit_stack(evidence.pick(fold.train), caution, days=task.days, sensors=sensors)
+            found = fit_stack(evidence.pick(fold.train), caution, **span)
             unseen[fold.test] = self._weigh(task, fold.test, says, found, names)
             covered[fold.test] = True
         rest = (~covered).nonzero()[:, 0]
@@ -76,7 +81,8 @@ class Blend:
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
     ) -> Tensor:
-        return weigh(task.history, task.examples.pick(which), says[which], weights, names)
+        season, sensor = task.windows.season[which], task.windows.sensor[which]
+        return weigh(season, sensor, says[which], weights, names)
 
     def _ask(self, task: Task, guests: Sequence[Guest]) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Every expert's forecasts by its name, and what was fitted of those that help."""
@@ -88,7 +94,14 @@ class Blend:
             parts |= {"head": guest.head} if guest.head else {}
             parts |= {"moved": guest.moved} if guest.moved else {}
         able = task.backbone.card.horizon is not None
-        if HEAD not in heard and (task.days >= self.head_days or not able):
+        old_enough = HEAD not in heard and (task.days >= self.head_days or not able)
+        if old_enough and not task.teachable:
+            warnings.warn(
+                f"the model knows {task.days:.0f} days by now, from which a new last layer could "
+                "be learnt as well, but it does not remember enough of them; tune anew to have it",
+                stacklevel=2,
+            )
+        elif old_enough:
             head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
             if head.penalty < torch.inf:
                 heard[HEAD] = prior + task.lesson.unit * task.scale * residual
@@ -101,11 +114,12 @@ class Blend:
         return heard, parts
 
     def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
-        usual = Usual.of(task.history)
-        beside = task.says_of(BESIDE)
-        design = design_of(task.history, usual, task.examples, prior, beside, task.scale)
+        ahead = task.timetable
+        usual, beside = Usual.of(ahead), task.says_of(BESIDE)
+        examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
+        design = design_of(ahead, usual, examples, prior, beside, task.scale)
         residual = (task.actual - prior) / task.scale
-        return fit_known(design, residual, task.examples.origin, usual, task.spread)
+        return fit_known(design, residual, examples.origin, usual, task.spread, task.worth)
 
     def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
@@ -132,6 +146,14 @@ class Blend:
         anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.caution, pull=pull)
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """To the nearest 1/2048 of a spread, beyond which the same forecast may come out differently.
+
+    The weights of a sensor with few windows hang on ties, which noise must not decide.
+    """
+    return (values * GRID).round() / GRID
 
 
 strategies.add("blend", Blend)

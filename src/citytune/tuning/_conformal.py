@@ -48,6 +48,7 @@ class Conformal:
         steps_per_day: int,
         *,
         spread: Tensor | None = None,
+        half_life: float = HALF_LIFE,
     ) -> Conformal:
         """Learn from forecasts of the past beside what happened.
 
@@ -59,17 +60,18 @@ class Conformal:
             age: (example,) days since the forecast was made.
             spread: (sensor,) usual spread of each sensor, by which sensors of different size are
                 compared; by default the sensors that `sensor` names are of one size.
+            half_life: Days after which an error counts half.
         """
         error = actual - mean
         known = ~error.isnan()
-        weight = known * 2.0 ** (-age / HALF_LIFE)[:, None]
+        weight = known * 2.0 ** (-age / half_life)[:, None]
         unit = torch.ones(int(sensor.max()) + 1) if spread is None else spread
         group = _group(slot, steps_per_day)
         cells = (len(unit), min(SLOTS, steps_per_day))
         size = error.nan_to_num(0.0).abs() / unit[sensor, None]
         scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
-        days = _independent(age)
+        days = _independent(age, half_life)
         rows: list[Tensor] = []
         for a, b in bands(actual.shape[1]):
             # A stretch ahead in which nothing was measured is as uncertain as all the others.
@@ -121,9 +123,9 @@ def _scales(
     return ((total + PSEUDO * own[:, None]) / (count + PSEUDO)).clamp_min(1e-9)
 
 
-def _independent(age: Tensor) -> float:
+def _independent(age: Tensor, half_life: float) -> float:
     """How many days the evidence is worth, recent ones counting more (Kish 1965)."""
-    weight = 2.0 ** (-age.floor().unique() / HALF_LIFE)
+    weight = 2.0 ** (-age.floor().unique() / half_life)
     return float(weight.sum() ** 2 / weight.square().sum()) if len(weight) else 1.0
 
 

@@ -66,7 +66,7 @@ def ask(
 ) -> Tensor:
     """Forecasts (example, horizon, expert) of the experts named, in the unit of the data."""
     found = [torch.empty(0, horizon, len(names))]
-    chunks = torch.arange(len(examples)).split(max(1, min(BATCH, CELLS // horizon)))
+    chunks = _chunks(examples, horizon)
     for done, chunk in enumerate(chunks):
         some = examples.pick(chunk)
         says = seasonal.ahead(some, horizon)
@@ -85,7 +85,7 @@ def features(
     """Features (example, feature) of the frozen backbone, each window passed through it once."""
     history = seasonal.history
     found = []
-    for chunk in torch.arange(len(examples)).split(max(1, min(BATCH, CELLS // context))):
+    for chunk in _chunks(examples, context):
         some = examples.pick(chunk)
         past = Past(
             cut_past(history.filled, some, context, period=history.steps_per_day),
@@ -102,3 +102,9 @@ def window_unit(seasonal: Seasonal, examples: Examples, context: int) -> Tensor:
     history = seasonal.history
     past = cut_past(history.filled, examples, context, period=history.steps_per_day)
     return Scale.of(past).spread
+
+
+def _chunks(examples: Examples, length: int) -> Sequence[Tensor]:
+    """Which windows to ask at a time, each of so many steps; none if there are none."""
+    size = max(1, min(BATCH, CELLS // length))
+    return torch.arange(len(examples)).split(size) if len(examples) else ()

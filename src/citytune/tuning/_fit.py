@@ -9,7 +9,7 @@ from torch import Tensor
 
 from citytune._errors import InputError
 from citytune.tuning._able import reason_against
-from citytune.tuning._conformal import Conformal
+from citytune.tuning._conformal import HALF_LIFE, Conformal
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
@@ -56,24 +56,30 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
         conformal,
         fold_error(task, learned.out_of_fold),
         len(task.examples),
-        notes=(*learned.notes, *(task.rare.never(task.history) if task.rare is not None else ())),
+        notes=(*learned.notes, *_never(task)),
         fold_errors=errors_by_day(task, learned.out_of_fold),
         tilt=choose_tilt(task, learned.out_of_fold, conformal),
     )
 
 
+def _never(task: Task) -> list[str]:
+    """Thresholds asked for that no value ever passed; only a whole history can tell."""
+    if task.rare is None or task.memory is not None:
+        return []
+    return task.rare.never(task.history)
+
+
 def calibrate(task: Task, says: Tensor) -> Conformal:
     """Intervals from the errors of `says` (example, horizon) on the task's windows."""
-    history = task.history
-    when = task.examples.origin[:, None] + torch.arange(task.spec.horizon)
     return Conformal.fit(
         task.actual,
         says,
-        task.examples.sensor,
-        history.slot[when],
-        (history.length - task.examples.origin) / history.steps_per_day,
-        history.steps_per_day,
+        task.windows.sensor,
+        task.windows.slot,
+        task.age,
+        task.history.steps_per_day,
         spread=task.spread,
+        half_life=min(HALF_LIFE, task.forget or HALF_LIFE),
     )
 
 

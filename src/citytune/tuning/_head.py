@@ -41,12 +41,13 @@ class Lesson(NamedTuple):
     residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
     unit: Tensor  # (example, 1), in units of the sensor's usual spread
     origin: Tensor  # (example,) long
+    worth: Tensor  # (example,) how much a window counts beside that
     heed: Tensor | None = None  # (example, horizon), how much each target counts beside that
 
     @property
     def weight(self) -> Tensor:
         """(example,) how much a window counts: as in the sensor's own units, within limits."""
-        return self.unit[:, 0].square().clamp_max(LOUDEST)
+        return self.unit[:, 0].square().clamp_max(LOUDEST) * self.worth
 
     def pick(self, which: Tensor) -> Lesson:
         """Some of the windows, by index or mask."""
@@ -175,20 +176,18 @@ def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None =
         share, weight = counted / most[:, None], weight.double() * most
     total = float(weight.sum())
     path = Path.of(Statistics.of(seen, known, weight.double()))
-    if share is None and not missing.any():
+    rest = missing.double() if share is None else 1 - share
+    filled = (rest > 0).any(1)
+    if not filled.any():
         return lambda penalty: path.head(penalty * total)
-    weighted = (seen * weight.double()[:, None]).T
-
-    def filled(said: Tensor) -> Tensor:
-        if share is None:
-            return torch.where(missing, said, known)
-        return said + share * (known - said)
+    some, rest, had = seen[filled], rest[filled], known[filled]
+    weighted = path.vectors.T @ (some * weight[filled, None].double()).T
 
     def solve(penalty: float) -> Tensor:
         head = path.head(penalty * total)
         for _ in range(ROUNDS):
-            cross = weighted @ filled(seen @ head)
-            head = Path(path.values, path.vectors, path.vectors.T @ cross).head(penalty * total)
+            loads = path.loads + weighted @ (rest * (some @ head - had))
+            head = Path(path.values, path.vectors, loads).head(penalty * total)
         return head
 
     return solve

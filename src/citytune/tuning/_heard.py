@@ -24,4 +24,5 @@ def says_again(mixture: Mixture, task: Task) -> Tensor:
         beside = torch.stack([heard[name] for name in BESIDE], -1)
         heard[KNOWN] = mixture.known.correct(task.history, task.examples, prior, beside)
     says = torch.stack([heard[name] for name in mixture.experts], -1)
-    return weigh(task.history, task.examples, says, mixture.weights, mixture.experts)
+    season, sensor = task.windows.season, task.windows.sensor
+    return weigh(season, sensor, says, mixture.weights, mixture.experts)

@@ -26,20 +26,65 @@ BESIDE = ("yesterday", "days", "day-kind", "weeks", "day-kind+fading", "weeks+fa
 """Seasonal rules whose distance from the prior is also shown."""
 PENALTIES = tuple(10.0**power for power in (-5, -4, -3, -2, -1, 0))
 """λ as a share of the number of targets."""
+USUAL_DAYS = 120
+"""Days from which a covariate's usual level and spread are taken."""
 LOUDEST = 4.0
 """Standardised covariates and levels beyond this are cut: a line goes astray far outside."""
 
 
+class Timetable(NamedTuple):
+    """What is known ahead, step by step."""
+
+    covariates: Tensor  # (covariate, sensor, time); NaN where unknown
+    slot: Tensor  # (time,) long, step of the local day
+    first: int  # absolute step of the first one, see `History.first`
+    end: int  # absolute step after the last one that is past
+    steps_per_day: int
+
+    @classmethod
+    def of(cls, history: History) -> Timetable:
+        """That of a history."""
+        day = history.steps_per_day
+        return cls(history.covariates, history.slot, history.first, history.end, day)
+
+    def then(self, later: Timetable) -> Timetable:
+        """This up to where `later` begins, and then `later`."""
+        early = later.first - self.first
+        if not 0 < early <= self.covariates.shape[-1]:
+            return later
+        table = self.covariates[..., :early].expand(-1, later.covariates.shape[1], -1)
+        return later._replace(
+            covariates=torch.cat([table, later.covariates], -1),
+            slot=torch.cat([self.slot[:early], later.slot]),
+            first=self.first,
+        )
+
+    def recent(self, horizon: int) -> Timetable:
+        """The part that `Usual` and the design of windows no older than that look at."""
+        day = self.steps_per_day
+        back = (USUAL_DAYS + 8 + -(-horizon // day)) * day
+        cut = max(0, self.end - back - self.first)
+        table = self.covariates[..., cut:]
+        alike = torch.equal(table.nan_to_num(), table[:, :1].expand_as(table).nan_to_num())
+        return self._replace(
+            covariates=(table[:, :1] if alike else table).clone(),
+            slot=self.slot[cut:].clone(),
+            first=self.first + cut,
+        )
+
+
 class Usual(NamedTuple):
-    """Level and spread of each covariate in the history, to standardise by."""
+    """Usual level and spread of each covariate, to standardise by."""
 
     level: Tensor  # (covariate, 1, 1)
     spread: Tensor  # (covariate, 1, 1)
 
     @classmethod
-    def of(cls, history: History) -> Usual:
-        """Over the measured part of `history`; a covariate never known is taken as 0."""
-        seen = history.covariates[..., : history.length].flatten(1)
+    def of(cls, timetable: Timetable) -> Usual:
+        """Over what lately passed; a covariate never known is taken as 0."""
+        last = timetable.end - timetable.first
+        first = max(0, last - USUAL_DAYS * timetable.steps_per_day)
+        seen = timetable.covariates[..., first:last].flatten(1)
         level = seen.nanmean(1).nan_to_num(0.0)
         spread = (seen - level[:, None]).square().nanmean(1).sqrt().nan_to_num(0.0)
         spread = spread.where(spread > 0, torch.ones_like(spread))
@@ -70,25 +115,26 @@ class KnownAhead:
     ) -> Tensor:
         """The corrected forecast (example, horizon), in the unit of the data."""
         scale = self.spread[examples.sensor][:, None]
-        design = design_of(history, self.usual, examples, prior, beside, scale)
+        ahead = Timetable.of(history)
+        design = design_of(ahead, self.usual, examples, prior, beside, scale)
         return prior + scale * self.residual(design)
 
 
 def design_of(
-    history: History, usual: Usual, examples: Examples, prior: Tensor, beside: Tensor, scale: Tensor
+    ahead: Timetable, usual: Usual, examples: Examples, prior: Tensor, beside: Tensor, scale: Tensor
 ) -> Tensor:
     """Features (example, horizon, feature) of every step ahead.
 
     Args:
-        history: Holds the covariates.
+        ahead: Holds the covariates.
         usual: What they are standardised by.
-        examples: The windows.
+        examples: The windows, whose origins are steps of `ahead`.
         prior: (example, horizon) the forecast to correct.
         beside: (example, horizon, rule) what the rules of `BESIDE` say.
         scale: (example, 1) usual spread of each window's sensor.
     """
-    day, horizon = history.steps_per_day, prior.shape[1]
-    table = ((history.covariates - usual.level) / usual.spread).clamp(-LOUDEST, LOUDEST)
+    day, horizon = ahead.steps_per_day, prior.shape[1]
+    table = ((ahead.covariates - usual.level) / usual.spread).clamp(-LOUDEST, LOUDEST)
     table = table.nan_to_num(0.0)
     total = torch.nn.functional.pad(table.cumsum(-1, dtype=torch.float64), (1, 0))
     when = examples.origin[:, None] + torch.arange(horizon)
@@ -111,7 +157,7 @@ def design_of(
     ).mean(0)
     level = (prior / scale).clamp(-LOUDEST, LOUDEST)
     known = [now, now.square(), now - lately, now - same, so_far - lately]
-    angle = 2 * math.pi * history.slot[when] / day
+    angle = 2 * math.pi * ahead.slot[when] / day
     waves = [now * angle.sin(), now * angle.cos()] if day > 1 else []
     covariates = torch.cat([*known, *(part * level for part in known), *waves])
     rules = ((beside - prior[..., None]) / scale[..., None]).clamp(-LOUDEST, LOUDEST)
@@ -119,7 +165,7 @@ def design_of(
 
 
 def fit_known(
-    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor
+    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor, worth: Tensor
 ) -> tuple[KnownAhead, Tensor]:
     """The ridge over what is known ahead; λ by purged folds and the one-standard-error rule.
 
@@ -129,6 +175,7 @@ def fit_known(
         origin: (example,) long.
         usual: What the design was standardised by.
         spread: (sensor,) in the unit of the data.
+        worth: (example,) how much each window counts.
 
     Returns:
         The correction, and what those of the other folds say (example, horizon); all zero if
@@ -138,25 +185,25 @@ def fit_known(
     folds = folds_of(origin, horizon=design.shape[1])
     trials = torch.zeros(len(PENALTIES), *residual.shape)
     for fold in folds:
-        solve = _solver(design[fold.train], residual[fold.train])
+        solve = _solver(design[fold.train], residual[fold.train], worth[fold.train])
         for i, penalty in enumerate(PENALTIES):
             found = KnownAhead(usual, spread, solve(penalty), penalty)
             trials[i, fold.test] = found.residual(design[fold.test])
     best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
     if best is None:
         return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
-    weights = _solver(design, residual)(PENALTIES[best])
+    weights = _solver(design, residual, worth)(PENALTIES[best])
     return KnownAhead(usual, spread, weights, PENALTIES[best]), trials[best]
 
 
-def _solver(design: Tensor, residual: Tensor) -> Callable[[float], Tensor]:
+def _solver(design: Tensor, residual: Tensor, worth: Tensor) -> Callable[[float], Tensor]:
     """λ → weights (band, feature)."""
     paths = []
     for start, end in bands(residual.shape[1]):
         known = ~residual[:, start:end].isnan()
         seen, target = design[:, start:end][known].double(), residual[:, start:end][known].double()
-        weight = torch.ones(len(seen), dtype=torch.float64)
-        paths.append((len(seen), Path.of(Statistics.of(seen, target[:, None], weight))))
+        weight = worth[:, None].expand(known.shape)[known].double()
+        paths.append((float(weight.sum()), Path.of(Statistics.of(seen, target[:, None], weight))))
     return lambda penalty: torch.stack(
-        [path.head(penalty * max(count, 1))[:, 0] for count, path in paths]
+        [path.head(penalty * (total or 1.0))[:, 0] for total, path in paths]
     ).float()

@@ -15,7 +15,7 @@ from citytune.tuning._known import BESIDE, KnownAhead
 from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
-from citytune.windows import Examples, History, WindowSpec
+from citytune.windows import Examples, WindowSpec
 
 NEGLIGIBLE = 0.004
 """Shares below this are left out of an answer, and of asking."""
@@ -103,7 +103,8 @@ class Mixture:
         names = self._mixed
         where = [self.experts.index(name) for name in names]
         found = torch.stack([heard[name] for name in names], -1)
-        return weigh(seasonal.history, examples, found, self.weights[..., where], names)
+        season = seasonal.history.season[examples.origin[:, None] + torch.arange(spec.horizon)]
+        return weigh(season, examples.sensor, found, self.weights[..., where], names)
 
     @property
     def _mixed(self) -> tuple[str, ...]:
@@ -130,23 +131,23 @@ def steady(experts: Sequence[str]) -> tuple[str, ...]:
 
 
 def weigh(
-    history: History, examples: Examples, says: Tensor, weights: Tensor, names: Sequence[str]
+    season: Tensor, sensor: Tensor, says: Tensor, weights: Tensor, names: Sequence[str]
 ) -> Tensor:
     """The mixture (example, horizon) of experts `names`; in a holiday season on steadier weights.
 
     What repeats from one ordinary day to the next says little of Christmas week: there the seasonal
     rules, which look weeks back, fail first, and most of the weight goes to the model's own view.
-    What is known ahead keeps its share.
+    What is known ahead keeps its share. `season` (example, horizon) says where it is; the rest is
+    as for `mix`.
     """
-    found = mix(says, weights, examples.sensor)
-    season = history.season[examples.origin[:, None] + torch.arange(says.shape[1])]
+    found = mix(says, weights, sensor)
     lean = [names.index(name) for name in steady(names)]
     if not lean or not season.any():
         return found
     kept = torch.tensor([1.0 if name == KNOWN else 1 - SEASON_SHARE for name in names])
     leaning = weights * kept
     leaning[..., lean] += (1 - leaning.sum(-1, keepdim=True)) / len(lean)
-    return torch.where(season, mix(says, leaning, examples.sensor), found)
+    return torch.where(season, mix(says, leaning, sensor), found)
 
 
 def mix(says: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:

@@ -98,15 +98,32 @@ class Moving:
     def fit(self, task: Task) -> Learned:
         """Train on folds and on everything, then let the stack weigh what comes of it."""
         guest, notes = _Fit(self, task).guest()
-        if self.stack:
-            learned = Blend().fit(task, guests=() if guest is None else (guest,))
-        elif guest is None:
-            prior = task.said_by(task.prior)
-            learned = Learned(Mixture.of_one(task.prior, task.prior, task.spec.horizon), prior)
-        else:
-            alone = Mixture.of_one(MOVED, task.prior, task.spec.horizon, moved=guest.moved)
-            learned = Learned(alone, guest.says)
+        if guest is not None:
+            task.note(MOVED, guest.says)
+        learned = Staying(guest and guest.moved, stack=self.stack).fit(task)
         return learned._replace(notes=(*notes, *learned.notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Staying:
+    """Weights that were moved before, and stay: only the stack is fitted."""
+
+    moved: Moved | None
+    """None if none were."""
+    stack: bool = True
+
+    def fit(self, task: Task) -> Learned:
+        """What the moved network says of the windows is known to the task."""
+        if self.moved is None and not self.stack:
+            alone = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
+            return Learned(alone, task.said_by(task.prior))
+        if self.moved is None:
+            return Blend().fit(task)
+        says = task.said_by(MOVED)
+        if self.stack:
+            return Blend().fit(task, guests=(Guest(MOVED, says, moved=self.moved),))
+        alone = Mixture.of_one(MOVED, task.prior, task.spec.horizon, moved=self.moved)
+        return Learned(alone, says)
 
 
 class _Fit:
@@ -157,8 +174,8 @@ class _Fit:
     def _says(self, moved: Moved, which: Tensor) -> Tensor:
         task = self.task
         prior = task.said_by(task.prior)[which]
-        where = task.seasonal, task.examples.pick(which), task.spec
-        return moved.forecast(task.backbone, *where, prior)
+        seasonal, examples = task.place
+        return moved.forecast(task.backbone, seasonal, examples.pick(which), task.spec, prior)
 
     def _train(self, train: Tensor, held: Tensor | None, *, epochs: int) -> tuple[Moved, Course]:
         task, way = self.task, self.way

@@ -11,6 +11,7 @@ the pull toward w₀ is the article's λ‖φ‖² in the geometry of convex wei
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,7 +24,9 @@ from citytune.tuning._few import student
 
 STEPS = 60
 """Adam steps of one fit."""
-RATE = 0.15
+RATE, BETAS = 0.15, (0.9, 0.999)
+LONGEST = 4096
+"""Longest row in which the targets of one group are laid out."""
 EXAMPLES = 600
 """Most windows the shared weights are fitted on …"""
 OWN_EXAMPLES = 2000
@@ -100,24 +103,35 @@ class Caution:
     """τ: how strongly the weights are drawn to w₀."""
 
 
-def fit_stack(evidence: Evidence, caution: Caution, *, days: float, sensors: int) -> Tensor:
+def fit_stack(
+    evidence: Evidence,
+    caution: Caution,
+    *,
+    days: float,
+    sensors: int,
+    forget: float | None = None,
+) -> Tensor:
     """Weights (band, sensor, expert), each row summing to 1.
 
     All sensors first share one set of weights; then each moves away from it, as far as its own
     gains over the shared weights repeat.
 
     Args:
-        days: Length of the history, from which the half-life of the evidence follows.
+        days: Length of the history; evidence counts half after a quarter of it, 7 to 21 days.
         sensors: How many there are; one without evidence keeps the shared weights.
+        forget: Days after which evidence counts half, if that is less.
     """
+    half_life = min(max(days / 4, 7.0), 21.0, forget or math.inf)
     shared, own = evidence.thinned(EXAMPLES), evidence.thinned(OWN_EXAMPLES)
     rows = []
     for start, end in bands(evidence.actual.shape[1]):
         steps = torch.linspace(start, end - 1, min(TARGETS, end - start)).round().long()
-        losses = Losses.of(shared, steps, days=days)
+        losses = Losses.of(shared, steps, half_life=half_life)
         weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
         if sensors > 1:
-            losses = Losses.of(own, steps, days=days, block_days=OWN_BLOCK, sensors=sensors)
+            losses = Losses.of(
+                own, steps, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
+            )
             alone = replace(caution, pull=OWN_PULL)
             weights = weights.expand(sensors, -1)
             weights = _descend(losses, alone, weights, weights)
@@ -143,14 +157,13 @@ class Losses:
         evidence: Evidence,
         steps: Tensor,
         *,
-        days: float,
+        half_life: float,
         block_days: int = 1,
         sensors: int = 1,
     ) -> Losses:
         """Look at some steps ahead, with every sensor as a group if there are several.
 
-        A block's weight halves over a quarter of the history (7 to 21 days), and is less where
-        less was measured.
+        A block's weight halves over `half_life` days, and is less where less was measured.
         """
         actual = evidence.actual[:, steps]
         known = ~actual.isnan()
@@ -161,7 +174,7 @@ class Losses:
         count = torch.bincount(cell, minlength=sensors * len(found)).view(sensors, -1).float()
         usual = count.where(count > 0, torch.nan).nanmedian(1, keepdim=True).values
         age = (found.max() - found).float() * block_days
-        weight = 2.0 ** (-age / min(max(days / 4, 7.0), 21.0))
+        weight = 2.0 ** (-age / half_life)
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
         says = evidence.says[:, steps]
@@ -195,19 +208,88 @@ class Losses:
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
-    """The weights (group, expert) that minimise the goal, from `prior` (group, expert) on."""
-    reference = losses.by_block(anchor)
-    size = losses.mean(reference).clamp_min(1e-9)
+    """The weights (group, expert) that minimise the goal, from `prior` (group, expert) on.
+
+    Adam (Kingma and Ba 2015, arXiv:1412.6980), with the goal's slope written out: it is small, and
+    recording it anew at every step takes longer than working it out.
+    """
+    table = Table.of(losses)
+    reference = table.by_block(table.errors(anchor)[0])
+    size = losses.mean(reference).clamp_min(1e-9)[:, None]
     prior = prior.clamp_min(1e-6)
-    theta = prior.log().requires_grad_()
-    optimiser = torch.optim.Adam([theta], lr=RATE)
-    for _ in range(STEPS):
+    theta = prior.log()
+    first, second = torch.zeros_like(theta), torch.zeros_like(theta)
+    for step in range(1, STEPS + 1):
         w = theta.softmax(1)
-        found = losses.by_block(w)
-        gain = (found - reference) / size[:, None]
-        distance = (w * (w.clamp_min(1e-9) / prior).log()).sum(1)
-        goal = losses.mean(found) / size + caution.risk * losses.standard_error(gain)
-        optimiser.zero_grad()
-        (goal + caution.pull * distance).sum().backward()
-        optimiser.step()
-    return theta.detach().softmax(1)
+        error, sign = table.errors(w)
+        gain = (table.by_block(error) - reference) / size
+        around = gain - losses.mean(gain)[:, None]
+        unit = (losses.mean(around.square()) + 1e-12).sqrt()
+        risk = caution.risk * (losses.allowance / unit)[:, None] * around
+        slope = table.slope(sign, losses.weight * (1 + risk) / size)
+        slope = slope + caution.pull * (w.clamp_min(1e-9) / prior).log()
+        slope = w * (slope - (w * slope).sum(1, keepdim=True))  # through the softmax
+        first = first.lerp(slope, 1 - BETAS[0])
+        second = second.lerp(slope.square(), 1 - BETAS[1])
+        mean, power = first / (1 - BETAS[0] ** step), second / (1 - BETAS[1] ** step)
+        theta = theta - RATE * mean / (power.sqrt() + 1e-8)
+    return theta.softmax(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The targets of `Losses` by group, in rows of equal length, some of whose places are empty."""
+
+    says: Tensor  # (row, place, expert)
+    actual: Tensor  # (row, place)
+    group: Tensor  # (row,) long
+    cell: Tensor  # (row, place) long; empty places have one of their own, the last
+    share: Tensor  # (group, block) what a target counts in the mean of its block
+    heed: Tensor | None  # (row, place) how much each counts beside that
+
+    @classmethod
+    def of(cls, losses: Losses) -> Table:
+        """Lay the targets out in rows about as long as most groups are."""
+        groups = len(losses.count)
+        order = losses.group.argsort(stable=True)
+        size = torch.bincount(losses.group, minlength=groups)
+        usual = float(size[size > 0].float().median()) if len(order) else 1.0
+        length = min(max(int(usual), 1), LONGEST)
+        rows = -(-size // length)
+        group = torch.arange(groups).repeat_interleave(rows)
+        inside = torch.arange(len(order)) - (size.cumsum(0) - size)[losses.group[order]]
+        place = (rows.cumsum(0) - rows)[losses.group[order]] * length + inside
+        shape = (len(group), length)
+        says = losses.says.new_zeros(shape[0] * length, losses.says.shape[1])
+        actual, cell = says.new_zeros(len(says)), torch.full((len(says),), losses.count.numel())
+        says[place], actual[place] = losses.says[order], losses.actual[order]
+        cell[place] = losses.cell[order]
+        share, heed = 1 / losses.count.clamp_min(1), None
+        if losses.heed is not None:
+            heed = torch.ones_like(actual)
+            heed[place] = losses.heed[order]
+            heed = heed.view(shape)
+        says = says.view(*shape, says.shape[1])
+        return cls(says, actual.view(shape), group, cell.view(shape), share, heed)
+
+    def errors(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """(row, place) absolute errors of the mixtures `w` (group, expert), and their signs.
+
+        Both as often as the target counts.
+        """
+        found = torch.bmm(self.says, w[self.group, :, None])[..., 0] - self.actual
+        if self.heed is None:
+            return found.abs(), found.sign()
+        return self.heed * found.abs(), self.heed * found.sign()
+
+    def by_block(self, error: Tensor) -> Tensor:
+        """(group, block) mean of errors (row, place)."""
+        total = error.new_zeros(self.share.numel() + 1)
+        total = total.index_add(0, self.cell.view(-1), error.view(-1))
+        return total[:-1].view_as(self.share) * self.share
+
+    def slope(self, sign: Tensor, slope: Tensor) -> Tensor:
+        """(group, expert) slope by the weights, given that by the blocks' means (group, block)."""
+        each = torch.nn.functional.pad((slope * self.share).view(-1), (0, 1))[self.cell] * sign
+        row = torch.bmm(each[:, None], self.says)[:, 0]
+        return row.new_zeros(len(slope), row.shape[1]).index_add(0, self.group, row)

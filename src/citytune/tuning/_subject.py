@@ -67,9 +67,10 @@ class Subject:
     def forecast(self, which: Tensor) -> Tensor:
         """(example, horizon) of some of the task's windows, in the unit of the data."""
         task = self.task
+        seasonal, examples = task.place
         shown = Shown(
-            task.seasonal,
-            task.examples.pick(which),
+            seasonal,
+            examples.pick(which),
             task.spec.context,
             self.weeks[which],
             self.kind[which],

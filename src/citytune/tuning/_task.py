@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from citytune.backbones import Backbone
+from citytune.backbones import Backbone, load_backbone, shelf
+from citytune.tuning._cache import cached, key_of
 from citytune.tuning._experts import ask, experts_of, features, window_unit
 from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
+from citytune.tuning._known import Timetable
+from citytune.tuning._memory import Memory, Windows, beginnings
 from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, History, Rare, WindowSpec, choose_examples, cut_future
+from citytune.windows import (
+    Examples,
+    History,
+    Rare,
+    WindowSpec,
+    candidates,
+    needed,
+    stride_of,
+    thin,
+)
 
 Progress = Callable[[str, float], None]
+Ask = Callable[[Seasonal, Examples], Tensor]
+"""What an expert says of windows (example, horizon), in the unit of the data."""
 WINDOW_DAYS = 120
 """Windows older than this are not learnt from."""
 RECENT_DAYS = 49
@@ -41,22 +55,83 @@ class Task:
     progress: Progress | None = None
     rare: Rare | None = None
     """Values that count more than others; None counts all alike."""
+    forget: float | None = None
+    """Days after which evidence counts half."""
+    memory: Memory | None = None
+    """Of an earlier fit: its windows are learnt from too, without their history."""
+    beside: Mapping[str, Ask] = field(default_factory=dict)
+    """Experts of the earlier fit that stay as they were found, by name."""
 
     @cached_property
-    def seasonal(self) -> Seasonal:
-        """The seasonal rules over the history."""
-        return Seasonal(self.history)
+    def place(self) -> tuple[Seasonal, Examples]:
+        """The seasonal rules over the sensors with fresh windows, and these windows there."""
+        some, where = self.fresh.sensor.unique(return_inverse=True)
+        history = self.history if len(some) == len(self.history.raw) else self.history.part(some)
+        return Seasonal(history), Examples(where, self.fresh.origin)
+
+    @cached_property
+    def _choice(self) -> tuple[Memory | None, Examples, Tensor]:
+        """What is remembered and still counts; new windows, and the context they cover."""
+        history, old = self.history, self.memory
+        stride = stride_of(history)
+        most = min(self.backbone.card.max_examples, max(200, VALUES // self.spec.horizon))
+        after = None if old is None else old.after(self.spec)
+        fresh, covered = candidates(
+            history, self.spec, days=WINDOW_DAYS, stride=stride, after=after
+        )
+        enough = needed(beginnings(history, old), history.end, self.spec)
+        good = covered >= enough[fresh.sensor]
+        fresh, covered = fresh.pick(good), covered[good]
+        sensor, origin = fresh.sensor, fresh.origin + history.first
+        if old is not None:
+            seen = old.windows
+            good = seen.origin >= history.end - WINDOW_DAYS * history.steps_per_day
+            old = old.pick(good & (seen.covered >= enough[seen.sensor]))
+            sensor = torch.cat([old.windows.sensor, sensor])
+            origin = torch.cat([old.windows.origin, origin])
+        keep = thin(sensor, origin, stride, most, len(history.raw))
+        count = len(keep) - len(fresh)
+        old = None if old is None else old.pick(keep[:count])
+        return old, fresh.pick(keep[count:]), covered[keep[count:]]
+
+    @property
+    def remembered(self) -> Memory | None:
+        """What the memory holds of windows that are still learnt from; they come first."""
+        return self._choice[0]
+
+    @property
+    def fresh(self) -> Examples:
+        """The windows of the history that no fit has seen."""
+        return self._choice[1]
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The windows to learn from."""
+        old, fresh, covered = self._choice
+        found = Windows.of(self.history, fresh, covered, self.spec.horizon)
+        return found if old is None else old.windows.then(found)
 
     @cached_property
     def examples(self) -> Examples:
-        """The windows to learn from."""
-        most = min(self.backbone.card.max_examples, max(200, VALUES // self.spec.horizon))
-        return choose_examples(self.history, self.spec, limit=most, days=WINDOW_DAYS)
+        """The windows to learn from; origins below 0 lie before the history."""
+        return Examples(self.windows.sensor, self.windows.origin - self.history.first)
 
-    @cached_property
+    @property
     def actual(self) -> Tensor:
         """(example, horizon) what was measured then; NaN is missing."""
-        return cut_future(self.history.raw, self.examples, self.spec.horizon)
+        return self.windows.actual
+
+    @cached_property
+    def age(self) -> Tensor:
+        """(example,) days since each origin."""
+        return (self.history.end - self.windows.origin) / self.history.steps_per_day
+
+    @cached_property
+    def worth(self) -> Tensor:
+        """(example,) how much each window counts for its age."""
+        if self.forget is None:
+            return torch.ones_like(self.age)
+        return 2.0 ** (-self.age / self.forget)
 
     @property
     def known(self) -> Tensor:
@@ -71,8 +146,8 @@ class Task:
         """
         if self.rare is None or not self.rare.moves_fit:
             return torch.ones_like(self.actual)
-        examples = self.examples
-        return self.rare.weights(self.history, examples.sensor, examples.origin, self.actual)
+        windows = self.windows
+        return self.rare.weights(self.history, windows.sensor, windows.slot, windows.actual)
 
     @property
     def heed(self) -> Tensor | None:
@@ -85,33 +160,56 @@ class Task:
         """Names of the experts that need no fitting."""
         return experts_of(self.backbone.card, self.history.steps_per_day)
 
-    @cached_property
+    @property
     def says(self) -> Tensor:
         """(example, horizon, expert) what they say."""
-        return self.ask(self.experts)
+        return self.says_of(self.experts)
 
-    def ask(self, names: tuple[str, ...]) -> Tensor:
-        """(example, horizon, expert) what some experts say of the windows."""
+    def says_of(self, names: Sequence[str]) -> Tensor:
+        """(example, horizon, expert) of some experts; each is asked of each window once."""
+        lacking = tuple(name for name in names if name not in self._heard)
+        asked = tuple(name for name in lacking if name not in self.beside)
+        said = self._kept(asked, self._ask) if asked else {}
+        for name in lacking:
+            new = said[name] if name in said else self.beside[name](*self.place)
+            self.note(name, new if self.remembered is None else self._after(name, new))
+        return torch.stack([self._heard[name] for name in names], -1)
+
+    def note(self, name: str, says: Tensor) -> None:
+        """Keep what an expert says of the windows (example, horizon), as if it had not seen them.
+
+        What is noted goes into the memory.
+        """
+        self._heard[name] = says
+
+    @cached_property
+    def _heard(self) -> dict[str, Tensor]:
+        return {}
+
+    def _after(self, name: str, new: Tensor) -> Tensor:
+        assert self.remembered is not None
+        return torch.cat([self.remembered.says[name], new])
+
+    def _ask(self, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """Name → (fresh example, horizon), what experts say that need no fitting."""
 
         def tell(share: float) -> None:
             if self.progress is not None:
                 self.progress("asking the pretrained model", 0.8 * share)
 
-        return ask(
-            self.backbone,
-            self.seasonal,
-            self.examples,
-            self.spec.horizon,
-            self.spec.context,
-            names,
-            tell,
-        )
+        size = self.spec.horizon, self.spec.context
+        said = ask(self.backbone, *self.place, *size, names, tell)
+        return dict(zip(names, said.unbind(-1), strict=True))
 
-    def says_of(self, names: tuple[str, ...]) -> Tensor:
-        """(example, horizon, expert) of some experts; only they are asked if nobody was yet."""
-        if "says" not in self.__dict__:
-            return self.ask(names)
-        return self.says[..., [self.experts.index(name) for name in names]]
+    def _kept(
+        self, names: tuple[str, ...], compute: Callable[[tuple[str, ...]], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Answers of the backbone as it is on the shelf, from the disk if they are there."""
+        card, (seasonal, examples) = self.backbone.card, self.place
+        if card.name not in shelf() or load_backbone(card.name) is not self.backbone:
+            return compute(names)
+        size = self.spec.horizon, self.spec.context
+        return cached(lambda: key_of(card, seasonal.history, examples, *size), names, compute)
 
     def said_by(self, name: str) -> Tensor:
         """(example, horizon) of one expert."""
@@ -119,11 +217,18 @@ class Task:
 
     def part(self, which: Tensor, *, max_seconds: float | None = None) -> Task:
         """Some of the windows, by index, with what was already said of them."""
+        assert self.memory is None, "what is remembered is learnt from as a whole"
         part = replace(self, max_seconds=max_seconds)
-        kept: dict[str, object] = {"examples": self.examples.pick(which), "seasonal": self.seasonal}
-        kept |= {name: self.__dict__[name][which] for name in ("says",) if name in self.__dict__}
-        if "lesson" in self.__dict__:
-            kept["lesson"] = self.lesson.pick(which)
+        seasonal, examples = self.place
+        _, fresh, covered = self._choice
+        kept: dict[str, object] = {
+            "_choice": (None, fresh.pick(which), covered[which]),
+            "place": (seasonal, examples.pick(which)),
+            "windows": self.windows.pick(which),
+            "_heard": {name: says[which] for name, says in self._heard.items()},
+        }
+        if "_view" in self.__dict__:
+            kept["_view"] = tuple(column[which] for column in self._view)
         part.__dict__.update(kept)
         return part
 
@@ -140,20 +245,27 @@ class Task:
     @cached_property
     def scale(self) -> Tensor:
         """(example, 1) spread of each window's sensor."""
-        return self.spread[self.examples.sensor][:, None]
+        return self.spread[self.windows.sensor][:, None]
 
     @cached_property
     def days(self) -> float:
         """How many days the windows' origins span."""
         if not len(self.examples):
             return 0.0
-        first, last = self.examples.origin.aminmax()
+        first, last = self.windows.origin.aminmax()
         return float(last - first) / self.history.steps_per_day + 1
 
-    @cached_property
+    @property
     def day(self) -> Tensor:
         """(example,) long: local day of each origin."""
-        return self.history.wall[self.examples.origin] // self.history.steps_per_day
+        return self.windows.day
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        """What is known ahead, of the memory and of the history."""
+        found = Timetable.of(self.history)
+        old = None if self.memory is None else self.memory.timetable
+        return found if old is None else old.then(found)
 
     @cached_property
     def prior(self) -> str:
@@ -191,13 +303,46 @@ class Task:
         best = int(sure.argmax())
         return SEASONAL[best] if float(sure[best]) > 0 else None
 
+    @property
+    def teachable(self) -> bool:
+        """Whether there are features of every window, or can be."""
+        old = self.remembered
+        return old is None or old.features is not None or not len(old.windows.origin)
+
+    @cached_property
+    def _view(self) -> tuple[Tensor, Tensor]:
+        """Features (example, feature) and unit (example, 1); each window is passed through once."""
+        old = self.remembered
+        unit = window_unit(*self.place, self.spec.context)
+        size = self.spec.horizon, self.spec.context
+        seen = self._kept(
+            ("features",), lambda _: {"features": features(self.backbone, *self.place, *size)}
+        )["features"]
+        if old is None or old.features is None or old.unit is None:
+            return seen, unit
+        return torch.cat([old.features, seen]), torch.cat([old.unit, unit])
+
     @cached_property
     def lesson(self) -> Lesson:
-        """What a new last layer learns from; the backbone sees every window once."""
-        prior = self.said_by(self.prior)
-        unit = window_unit(self.seasonal, self.examples, self.spec.context)
-        seen = features(
-            self.backbone, self.seasonal, self.examples, self.spec.horizon, self.spec.context
+        """What a new last layer learns from."""
+        seen, unit = self._view
+        residual = (self.actual - self.said_by(self.prior)) / unit
+        unit = unit / self.scale
+        return Lesson(seen, residual, unit, self.windows.origin, self.worth, self.heed)
+
+    def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
+        """What the next fit needs of this one; the history's covariates are named."""
+        old, history = self.memory, self.history
+        seen, unit = self._view if "_view" in self.__dict__ else (None, None)
+        ahead = self.timetable.recent(self.spec.horizon) if len(history.covariates) else None
+        return Memory(
+            since=history.first if old is None else old.since,
+            until=history.end,
+            first=beginnings(history, old),
+            windows=self.windows,
+            says=dict(self._heard),
+            features=seen,
+            unit=unit,
+            timetable=ahead,
+            known_ahead=tuple(known_ahead),
         )
-        residual = (self.actual - prior) / unit
-        return Lesson(seen, residual, unit / self.scale, self.examples.origin, self.heed)

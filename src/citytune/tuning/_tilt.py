@@ -113,9 +113,7 @@ class _Trials:
     def of(
         cls, task: Task, says: Tensor, conformal: Conformal, rarity: Rarity, some: Tensor
     ) -> _Trials:
-        examples = task.examples.pick(some)
-        when = examples.origin[:, None] + torch.arange(task.spec.horizon)
-        slot = task.history.slot[when]
+        examples, slot = task.examples.pick(some), task.windows.slot[some]
         points = _points(conformal.quantiles(says[some], examples.sensor, slot))
         actual = task.actual[some]
         rare = rarity.odds_of(actual, examples.sensor) > 1

@@ -4,10 +4,15 @@ from citytune.windows._density import LEAST, density, density_at, density_weight
 from citytune.windows._examples import (
     Examples,
     all_sensors,
+    candidates,
     choose_examples,
     cut_future,
     cut_measured,
     cut_past,
+    first_known,
+    needed,
+    stride_of,
+    thin,
 )
 from citytune.windows._history import History, fill_causally
 from citytune.windows._rare import Rare, Rarity, Wanted
@@ -26,6 +31,7 @@ __all__ = [
     "Wanted",
     "WindowSpec",
     "all_sensors",
+    "candidates",
     "choose_examples",
     "cut_future",
     "cut_measured",
@@ -34,6 +40,10 @@ __all__ = [
     "density_at",
     "density_weights",
     "fill_causally",
+    "first_known",
+    "needed",
     "purged_folds",
     "split_by_time",
+    "stride_of",
+    "thin",
 ]

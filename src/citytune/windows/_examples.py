@@ -12,8 +12,11 @@ from citytune.windows._spec import WindowSpec
 
 MEASURED = 0.6
 """Least share of a context that must have been measured, of what its sensor usually measures."""
-PLASTIC = torch.tensor([0.7548776662466927, 0.5698402909980532], dtype=torch.float64)
-"""1/ρ and 1/ρ² of the plastic number ρ, for (origin, sensor)."""
+USUAL_DAYS = 63
+"""Days before a context from which is taken how much its sensor usually measures."""
+PLASTIC = 0.7548776662466927
+"""1/ρ of the plastic number ρ."""
+GOLDEN = 0.6180339887498949
 
 
 class Examples(NamedTuple):
@@ -39,46 +42,125 @@ def all_sensors(history: History, origins: Tensor) -> Examples:
 def choose_examples(
     history: History, spec: WindowSpec, *, limit: int, days: int = 120, stride: int | None = None
 ) -> Examples:
-    """Windows to learn from: evenly spread over the last `days`, at most `limit` of them.
+    """Windows to learn from: evenly spread over the last `days`, about `limit` of them at most.
 
     A window is left out if less than 60 % of what its sensor usually measures was measured in its
     context (in half of its history, where that is shorter) or none of its targets were. If every
     sensor at every start would be too many, each start takes a different, evenly spread share.
+
+    Starts are multiples of `stride` on the absolute clock, and what one of them takes depends on
+    no other: as rows are added, windows join at the end and go at the beginning, and of those in
+    between some may go but none ever joins.
     """
+    stride = stride or stride_of(history)
+    found, covered = candidates(history, spec, days=days, stride=stride)
+    found = found.pick(covered >= needed(first_known(history), history.end, spec)[found.sensor])
+    sensors = len(history.raw)
+    return found.pick(thin(found.sensor, found.origin + history.first, stride, limit, sensors))
+
+
+def stride_of(history: History) -> int:
+    """Steps between starts: 8 a day, 24 where there are but one or two sensors."""
     sensors, steps = history.raw.shape[0], history.steps_per_day
-    stride = stride or max(1, steps // (24 if sensors <= 2 else 8))
-    first = max(1, history.length - days * steps)
-    backward = range(history.length - spec.horizon, first - 1, -stride)
-    origins = torch.tensor(backward[::-1], dtype=torch.long)
-    place = _usable(history, spec, origins).T.nonzero()  # (window, 2): origin, sensor; origin-major
-    if len(place) > limit:
-        place = place[_spread(place, limit)]
-    return Examples(place[:, 1], origins[place[:, 0]])
+    return max(1, steps // (24 if sensors <= 2 else 8))
 
 
-def _spread(place: Tensor, limit: int) -> Tensor:
-    """Which `limit` of `place` (window, 2), origin and sensor, to keep: every part gets its share.
+def candidates(
+    history: History, spec: WindowSpec, *, days: int, stride: int, after: int | None = None
+) -> tuple[Examples, Tensor]:
+    """Windows with targets, a day of their sensor's past, and how long a context each one covers.
 
-    The plastic number's low-discrepancy sequence in two dimensions (Roberts 2018) never falls in
-    step with the day, the week or the number of sensors.
+    Args:
+        history: Holds them.
+        spec: How they are cut.
+        days: How far back from the end they may start.
+        stride: Steps of the absolute clock between starts.
+        after: Only starts beyond this absolute step.
+
+    Returns:
+        The windows, origin by origin, and (example,) the steps of context of which 60 % of the
+        usual were measured: it depends on nothing but what lies before each start.
     """
-    turn = (place.double() @ PLASTIC) % 1
-    return turn.argsort()[:limit].sort().values
+    first = max(1, history.length - days * history.steps_per_day)
+    if after is not None:
+        first = max(first, after + 1 - history.first)
+    first += -(first + history.first) % stride
+    origins = torch.arange(first, max(first, history.length - spec.horizon + 1), stride)
+    covered = _covered(history, spec, origins).T  # (origin, sensor)
+    place = covered.nonzero()
+    return Examples(place[:, 1], origins[place[:, 0]]), covered[place[:, 0], place[:, 1]]
 
 
-def _usable(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
+def first_known(history: History) -> Tensor:
+    """(sensor,) long: absolute step of each one's first value; where there is none, the end."""
+    known = ~history.raw.isnan()
+    first = known.to(torch.uint8).argmax(1) + history.first
+    return first.where(known.any(1), torch.tensor(history.end))
+
+
+def needed(first: Tensor, end: int, spec: WindowSpec) -> Tensor:
+    """(sensor,) steps of context that a window must cover.
+
+    A new sensor has no whole context yet: half of what there is must do.
+
+    Args:
+        first: (sensor,) absolute step of each one's first value.
+        end: Absolute step after the last row.
+        spec: How windows are cut.
+    """
+    return ((end - first) // 2).clamp(1, spec.context).double()
+
+
+def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) -> Tensor:
+    """(example,) bool: which windows to keep for about `limit` of them, every start its share.
+
+    Sensors stand in a circle. From start to start the place from which they are taken turns on by
+    the plastic number, and how many are taken is rounded up or down by the golden ratio: sequences
+    (Roberts 2018) that never fall in step with the day, the week or the number of sensors.
+
+    Args:
+        sensor: (example,) long.
+        origin: (example,) long, absolute; ascending.
+        stride: Steps between starts.
+        limit: How many to keep of all.
+        sensors: How many there are.
+    """
+    if not len(origin):
+        return torch.zeros(0, dtype=torch.bool)
+    start = origin.div(stride, rounding_mode="floor")
+    share = limit / (int(start[-1] - start[0]) + 1)  # of every start
+    most = (share + start.double() * GOLDEN % 1).floor()
+    circle = (torch.arange(sensors, dtype=torch.float64) * GOLDEN % 1).argsort().argsort()
+    turn = (start.double() * PLASTIC + circle[sensor] / sensors) % 1
+    order = (start - start[0] + turn).argsort()
+    begin = torch.searchsorted(start, start[order])  # of each one's start in `order`
+    keep = torch.empty(len(order), dtype=torch.bool)
+    keep[order] = torch.arange(len(order)) - begin < most[order]
+    return keep
+
+
+def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
+    """(sensor, origin) steps of context that are measured as usual; 0 is no window at all."""
     known = ~history.raw.isnan()
     seen = torch.nn.functional.pad(known.cumsum(1, dtype=torch.int32), (1, 0))  # (sensor, time + 1)
     past = seen[:, origins] - seen[:, (origins - spec.context).clamp_min(0)]
     future = seen[:, (origins + spec.horizon).clamp_max(history.length)] - seen[:, origins]
-    first = known.to(torch.uint8).argmax(1, keepdim=True)
-    since = history.length - first  # (sensor, 1) steps since its first value
+    far = (origins - spec.context - USUAL_DAYS * history.steps_per_day).clamp_min(0)
+    since = origins - _next_known(known, far)
     # A sensor that sleeps every night is judged by its own habit, not by a full day.
-    usual = seen[:, -1:] / since.clamp_min(1)
-    # A new sensor has no whole context yet: half of what there is must do, and a day at least.
-    context = (since // 2).clamp_max(spec.context)
-    settled = origins >= first + history.steps_per_day
-    return (past >= MEASURED * usual * context) & (past > 0) & (future > 0) & settled
+    usual = (seen[:, origins] - seen[:, far]) / since.clamp_min(1).double()
+    good = (past > 0) & (future > 0) & (since >= history.steps_per_day)
+    return torch.where(good, past / (MEASURED * usual).clamp_min(1e-9), 0.0)
+
+
+def _next_known(known: Tensor, when: Tensor) -> Tensor:
+    """(sensor, place) the first step from each of `when` (place,) on at which something is known.
+
+    Where there is none, it is beyond the last step.
+    """
+    steps = torch.arange(known.shape[1], dtype=torch.int32)
+    at = torch.where(known, steps, known.shape[1])
+    return at.flip(1).cummin(1).values.flip(1)[:, when.clamp_max(known.shape[1] - 1)]
 
 
 def cut_past(series: Tensor, examples: Examples, context: int, *, period: int = 1) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class History:
     """(time + ahead,) bool: between public holidays close together."""
     covariates: Tensor
     """(covariate, sensor, time + ahead), known ahead; NaN where unknown; no rows without any."""
+    first: int = 0
+    """Absolute step of the first row: how many steps of its length after 1970 began."""
 
     @classmethod
     def of(cls, frame: SensorFrame, *, ahead: int) -> History:
@@ -42,7 +44,8 @@ class History:
         cal = frame.calendar(0, len(frame) + ahead)
         # Without slots that come back every day (a daily, weekly or 7-hour clock), count steps.
         comes_back = steps > 1 and frame.clock.step * steps == DAY
-        wall = cal.day * steps + cal.slot if comes_back else np.arange(len(cal.day))
+        first = frame.clock.number(0)
+        wall = cal.day * steps + cal.slot if comes_back else first + np.arange(len(cal.day))
         raw = np.ascontiguousarray(frame.values.T, dtype=np.float32)
         return cls(
             raw=torch.from_numpy(raw.copy()),
@@ -53,12 +56,27 @@ class History:
             holiday=torch.from_numpy(cal.holiday.copy()),
             season=torch.from_numpy(cal.season.copy()),
             covariates=_covariates(frame, len(frame) + ahead),
+            first=first,
+        )
+
+    def part(self, sensors: Tensor) -> History:
+        """Of some sensors (sensor,), by their numbers."""
+        return replace(
+            self,
+            raw=self.raw[sensors],
+            filled=self.filled[sensors],
+            covariates=self.covariates[:, sensors],
         )
 
     @property
     def length(self) -> int:
         """Measured steps."""
         return self.raw.shape[1]
+
+    @property
+    def end(self) -> int:
+        """Absolute step after the last row."""
+        return self.first + self.length
 
     @property
     def slot(self) -> Tensor:

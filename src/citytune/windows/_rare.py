@@ -170,14 +170,17 @@ class Rare:
 
     def in_peak(self, history: History) -> Tensor:
         """(time + ahead,) bool: whether a step lies in the peak hours."""
-        hour = history.slot * (24 / history.steps_per_day)
+        return self._is_peak(history.slot, history.steps_per_day)
+
+    def _is_peak(self, slot: Tensor, steps_per_day: int) -> Tensor:
+        hour = slot * (24 / steps_per_day)
         found = torch.zeros_like(hour, dtype=torch.bool)
         for start, end in self.peak_hours:
             inside = (hour >= start, hour < end)
             found |= inside[0] & inside[1] if start < end else inside[0] | inside[1]
         return found
 
-    def weights(self, history: History, sensor: Tensor, origin: Tensor, actual: Tensor) -> Tensor:
+    def weights(self, history: History, sensor: Tensor, slot: Tensor, actual: Tensor) -> Tensor:
         """How much each target of a fit counts (example, horizon), with a mean of 1.
 
         With `in_fit`, by density that is LDS; else a value of a group counts the more, the smaller
@@ -186,7 +189,7 @@ class Rare:
         Args:
             history: Where the shares are taken from.
             sensor: (example,) long.
-            origin: (example,) long.
+            slot: (example, horizon) long, step of the day of each target.
             actual: (example, horizon), in the unit of the data; NaN is missing.
         """
         power = USUAL_POWER if self.power is None else self.power
@@ -203,8 +206,8 @@ class Rare:
         if self.peak_hours:
             peak = self.in_peak(history)
             share = float(peak[: history.length].float().mean())
-            when = origin[:, None] + torch.arange(actual.shape[1])
-            found = torch.where(peak[when], found * _odds(share) ** power, found)
+            peak = self._is_peak(slot, history.steps_per_day)
+            found = torch.where(peak, found * _odds(share) ** power, found)
         known = ~actual.isnan()
         mean = float(found[known].mean()) if known.any() else 1.0
         return torch.where(known, found / mean, 1.0)

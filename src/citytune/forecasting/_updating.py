@@ -1,0 +1,144 @@
+"""Go on learning: new rows join what a model was fitted on, whose history is not needed again."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor
+
+from citytune._errors import InputError, RunError
+from citytune.forecasting._model import TunedModel, short_of_history
+from citytune.frame import SensorFrame
+from citytune.tuning import (
+    KNOWN,
+    MOVED,
+    Memory,
+    Moving,
+    Seasonal,
+    Staying,
+    Strategy,
+    Task,
+    fit,
+    make_strategy,
+)
+from citytune.windows import Examples, History
+
+
+def update(
+    model: TunedModel,
+    frame: SensorFrame,
+    *,
+    forget: float | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> TunedModel:
+    """See `TunedModel.update`."""
+    started = time.perf_counter()
+    check_forget(forget)
+    memory = model.recall()
+    frame = _alike(model.fitting(frame), model, memory)
+    if frame.clock.number(len(frame)) <= memory.until:
+        warnings.warn(
+            f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one that "
+            "the model was fitted on, so it is left as it is",
+            stacklevel=3,
+        )
+        return model
+    task = Task(
+        backbone=model.backbone,
+        history=History.of(_recent(frame, model, memory), ahead=model.spec.horizon),
+        spec=model.spec,
+        caution=model.caution,
+        seed=model.seed,
+        max_seconds=model.max_seconds,
+        progress=progress,
+        rare=model.rare,
+        forget=forget or model.forget,
+        memory=memory,
+        beside=_moved(model),
+    )
+    tuned = fit(task, _strategy(model))
+    return replace(
+        model,
+        clock=frame.clock,
+        trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
+        tuned=tuned,
+        covariates=memory.known_ahead if KNOWN in tuned.mixture.counted else (),
+        fallback=short_of_history(frame, model.spec),
+        seconds={"update": time.perf_counter() - started},
+        forget=forget or model.forget,
+        memory=task.remember(memory.known_ahead),
+    )
+
+
+def _strategy(model: TunedModel) -> Strategy:
+    """The model's own; but weights that gradient steps have moved stay where they are."""
+    way = make_strategy(model.strategy, model.options)
+    return Staying(model.tuned.mixture.moved, way.stack) if isinstance(way, Moving) else way
+
+
+def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor]]:
+    """How the fine-tuned network is asked of new windows, if there is one."""
+    mixture, spec = model.tuned.mixture, model.spec
+    if (part := mixture.moved) is None:
+        return {}
+
+    def says(seasonal: Seasonal, examples: Examples) -> Tensor:
+        rules = seasonal.ahead(examples, spec.horizon)
+        prior = rules.get(mixture.prior, rules["weeks"])  # which one that forecasts does not need
+        return part.forecast(model.backbone, seasonal, examples, spec, prior)
+
+    return {MOVED: says}
+
+
+def check_forget(forget: float | None) -> None:
+    """Refuse what is no half-life."""
+    if forget is not None and not 0 < forget < math.inf:
+        raise InputError(
+            f"forget is a half-life in days, a number above 0 such as 30; got {forget!r}"
+        )
+
+
+def _alike(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:
+    """The frame with the covariates of the first fit, or an error that says why not."""
+    clock, own = frame.clock, model.clock
+    if clock.timezone != own.timezone or (_micros(clock.start) - _micros(own.start)) % _micros(
+        clock.step
+    ):
+        raise RunError(
+            f"{frame.source} is on another clock than the model ({clock.timezone or 'no zone'} "
+            f"from {clock.text(0)}; the model: {own.timezone or 'no zone'} from {own.text(0)}); "
+            "read it with the same time zone, or tune anew"
+        )
+    if lacking := [name for name in memory.known_ahead if name not in frame.covariates]:
+        raise InputError(
+            f"the model was fitted with {', '.join(map(repr, lacking))} known ahead, and "
+            f"{frame.source} was read without; pass covariates={lacking!r}"
+        )
+    return replace(frame, covariates={name: frame.covariates[name] for name in memory.known_ahead})
+
+
+def _recent(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:
+    """The rows that new windows look at; an error if the frame does not hold them."""
+    needed = memory.after(model.spec) + 1 - model.reach
+    first = needed - frame.clock.number(0)
+    if first < 0 and frame.clock.number(0) > memory.since:
+        raise InputError(
+            f"{frame.source} begins at {frame.clock.text(0)}; to go on learning from where the "
+            f"model stopped, at {_text(model, memory.until - 1)}, it must reach back to "
+            f"{_text(model, max(needed, memory.since))}; give it with those rows, or tune anew"
+        )
+    return frame.since(max(0, first))
+
+
+def _text(model: TunedModel, step: int) -> str:
+    return model.clock.text(step - model.clock.number(0))
+
+
+def _micros(of: object) -> int:
+    kind = "datetime64[us]" if hasattr(of, "year") else "timedelta64[us]"
+    return int(np.asarray(of, kind).astype(np.int64))

@@ -1,0 +1,207 @@
+"""The promise: new rows are learnt from without the old ones, as if all were fitted together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from citytune._errors import InputError, RunError
+from citytune.backbones import at_hand, missing
+from citytune.forecasting import TunedModel, fit_model, load
+from citytune.forecasting._remembering import pack, unpack
+from citytune.frame import Clock, SensorFrame
+
+DAY, HORIZON = 24, 12
+City = Callable[..., SensorFrame]
+
+
+def fitted(frame: SensorFrame, backbone: str = "lags", strategy: str = "blend") -> TunedModel:
+    return fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy)
+
+
+def recent(frame: SensorFrame, days: int = 110) -> SensorFrame:
+    """The last days of a frame alone."""
+    return frame.since(max(0, len(frame) - days * DAY))
+
+
+def equal(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
+    """Within 1e-4 of each sensor's spread, and the same in all that is said of them."""
+    spread = np.nanstd(frame.values[-49 * DAY :], 0)
+    found, expected = one.forecast(frame), other.forecast(frame)
+    assert (np.abs(found.mean - expected.mean) < 1e-4 * spread).all()
+    assert (np.abs(found.quantiles - expected.quantiles) < 1e-4 * spread[:, None]).all()
+    assert one.tuned.windows == other.tuned.windows
+    assert one.fold_error == pytest.approx(other.fold_error, abs=1e-4)
+    for name in ("trained_until", "sensors", "covariates", "fallback", "strategy", "forget"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize(
+    ("backbone", "strategy", "days"),
+    [
+        ("lags", "zero-shot", 70),
+        ("lags", "blend", 70),
+        ("lags", "head", 150),
+        ("lags", "head-sgd", 40),
+        ("citytune-base", "zero-shot", 50),
+        ("citytune-base", "blend", 40),
+        ("citytune-base", "blend", 70),
+        ("ttm-r2", "blend", 45),
+    ],
+)
+def test_an_update_is_as_good_as_a_fit_to_everything(
+    backbone: str, strategy: str, days: int, weights: None, city: City
+) -> None:
+    if backbone not in at_hand():
+        pytest.skip(missing()[backbone])
+    frame = city(4, days + 1, turn=1.0, noise=0.1)
+    old = fitted(frame.until(days * DAY), backbone, strategy)
+    equal(old.update(recent(frame)), fitted(frame, backbone, strategy), frame)
+
+
+def test_a_year_of_many_sensors_is_thinned_alike(city: City) -> None:
+    frame = city(40, 241, gaps=0.1)
+    old = fitted(frame.until(240 * DAY))
+    assert old.tuned.windows < 40 * 120 * 8 / 9
+    equal(old.update(recent(frame)), fitted(frame), frame)
+
+
+def test_several_updates_are_as_good_as_one_fit(city: City) -> None:
+    """With a day, hours, a week and the clocks going forward between them."""
+    frame = city(3, 75)
+    model = fitted(frame.until(60 * DAY))
+    for rows in (61 * DAY, 61 * DAY + 5, 68 * DAY + 7, 75 * DAY):
+        model = model.update(recent(frame.until(rows), 100))
+    equal(model, fitted(frame), frame)
+
+
+def test_long_gaps_and_a_sensor_that_begins_late_change_nothing(city: City) -> None:
+    frame = city(4, 78)
+    values = frame.values.copy()
+    values[: 50 * DAY, 1] = np.nan
+    values[20 * DAY : 45 * DAY, 2] = np.nan
+    values[70 * DAY : 76 * DAY] = np.nan
+    values[:, 3] = np.nan
+    frame = replace(frame, values=values)
+    model = fitted(frame.until(72 * DAY))
+    for days in (74, 78):
+        model = model.update(recent(frame.until(days * DAY), 100))
+    found, expected = model.forecast(frame), fitted(frame).forecast(frame)
+    np.testing.assert_allclose(found.mean[:, :3], expected.mean[:, :3], rtol=1e-4)
+    assert np.isnan(found.mean[:, 3]).all()
+
+
+def test_what_is_known_ahead_is_remembered(city: City) -> None:
+    frame = city(3, 160, noise=0.05, turn=0.0)
+    wind = np.random.default_rng(3).standard_normal((len(frame) + HORIZON, 1)).astype(np.float32)
+    values = frame.values * np.exp(0.4 * wind[: len(frame)])
+    frame = replace(frame, values=values, covariates={"wind": wind})
+    old = fitted(frame.until(159 * DAY))
+    assert old.covariates == ("wind",)
+    equal(old.update(recent(frame)), fitted(frame), frame)
+    with pytest.raises(InputError, match=r"known ahead.*covariates=\['wind'\]"):
+        old.update(replace(recent(frame), covariates={}))
+
+
+def test_a_loaded_model_goes_on_learning(tmp_path: Path, city: City) -> None:
+    frame = city(3, 64)
+    old = fitted(frame.until(62 * DAY))
+    loaded = load(old.save(tmp_path / "model"))
+    once = loaded.update(recent(frame.until(63 * DAY)))
+    again = load(once.save(tmp_path / "model")).update(recent(frame))
+    equal(again, fitted(frame), frame)
+
+
+def test_a_memory_comes_back_bit_by_bit(city: City) -> None:
+    frame = city(2, 66)
+    memory = fitted(frame).recall()
+    again = unpack(pack(memory))
+    assert (again.since, again.until) == (memory.since, memory.until)
+    assert set(again.says) == set(memory.says)
+    assert pack(again) == pack(memory)
+
+
+def test_a_model_without_memory_forecasts_and_says_why_it_cannot_learn(
+    tmp_path: Path, city: City
+) -> None:
+    frame = city(2, 41)
+    old = fitted(frame.until(40 * DAY))
+    bare = load(old.save(tmp_path / "bare", memory=False))
+    equal(bare, old, frame)
+    with pytest.raises(RunError, match=r"without a memory.*tune anew"):
+        bare.update(frame)
+    lost = load(old.save(tmp_path / "lost"))
+    (tmp_path / "lost" / "memory.safetensors").unlink()
+    equal(load(tmp_path / "lost"), old, frame)
+    with pytest.raises(RunError, match="is not there"):
+        lost.update(frame)
+    other = load(old.save(tmp_path / "other"))
+    (tmp_path / "other" / "memory.safetensors").write_bytes(b"something else")
+    with pytest.raises(RunError, match="not the file that was written"):
+        other.update(frame)
+
+
+def test_without_new_rows_the_model_is_left_as_it_is(city: City) -> None:
+    frame = city(2, 40)
+    model = fitted(frame)
+    with pytest.warns(UserWarning, match="no rows after 2024-04-0"):
+        assert model.update(frame) is model
+
+
+def test_a_frame_that_does_not_reach_back_is_refused_with_the_day_it_must(city: City) -> None:
+    frame = city(2, 150)
+    old = fitted(frame.until(149 * DAY))
+    with pytest.raises(InputError, match=r"must reach back to 2024-0\d-\d\d \d\d:00"):
+        old.update(recent(frame, 30))
+    elsewhere = replace(frame, clock=Clock(frame.clock.start, frame.clock.step, None))
+    with pytest.raises(RunError, match="another clock"):
+        old.update(elsewhere)
+
+
+def test_sensors_may_come_in_another_order(city: City) -> None:
+    frame = city(4, 46)
+    old = fitted(frame.until(45 * DAY))
+    expected = old.update(frame)
+    equal(old.update(frame.select(("s2", "s0", "s3", "s1"))), expected, frame)
+
+
+@pytest.mark.parametrize("wrong", [0, -3, float("nan"), float("inf")])
+def test_a_foolish_half_life_is_refused(wrong: float, city: City) -> None:
+    frame = city(2, 20)
+    with pytest.raises(InputError, match="half-life in days"):
+        fit_model(frame, horizon=HORIZON, backbone="lags", forget=wrong)
+
+
+def drifting(city: City, days: int = 130, turns: int = 100) -> SensorFrame:
+    """A busy day is followed by another one, until it is followed by a quiet one instead."""
+    draw = np.random.default_rng(0)
+    frame = city(6, days, noise=0.05, gaps=0.0, turn=0.0, country=None, timezone=None)
+    wave = np.zeros((days + 1, 6))
+    for day in range(1, days + 1):
+        sign = 1 if day < turns else -1
+        wave[day] = 0.9 * sign * wave[day - 1] + draw.standard_normal(6)
+    day = (np.arange(len(frame)) + frame.clock.start.hour) // DAY
+    values = frame.values * np.exp(0.25 * wave[day])
+    return replace(frame, values=values.astype(np.float32))
+
+
+def test_forgetting_makes_a_city_that_drifts_better(city: City) -> None:
+    frame = drifting(city)
+    train, origins = frame.until(122 * DAY), list(range(122 * DAY, 129 * DAY, DAY))
+    size = np.nanmean(frame.values, 0)
+    actual = np.stack([frame.values[o : o + HORIZON] for o in origins]) / size
+
+    def error(model: TunedModel) -> float:
+        return float(np.abs(model.predict(frame, origins).mean / size - actual).mean())
+
+    old = fitted(frame.until(120 * DAY), strategy="head")
+    kept, faded = old.update(train), old.update(train, forget=10.0)
+    assert faded.forget == 10.0
+    assert error(faded) < 0.9 * error(kept)
+    full = fit_model(train, horizon=HORIZON, backbone="lags", strategy="head", forget=10.0)
+    equal(faded, full, train)
+    assert faded.update(frame).forget == 10.0

@@ -1,0 +1,183 @@
+"""The promise: a cache saves time and changes nothing, and is never in the way."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from citytune.backbones import load_backbone
+from citytune.forecasting import TunedModel, fit_model
+from citytune.frame import SensorFrame
+from citytune.tuning import _cache, _task
+from citytune.tuning._cache import cache_folder, cached, key_of
+from citytune.windows import History, WindowSpec, choose_examples
+
+City = Callable[..., SensorFrame]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, that keeps whatever took any time at all."""
+    monkeypatch.setenv("CITYTUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(_cache, "WORTH", -1.0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was computed, one word a time."""
+    found: list[str] = []
+    for name in ("ask", "features"):
+        real = getattr(_task, name)
+
+        def call(*parts: object, real: object = real, name: str = name) -> object:
+            found.append(name)
+            return real(*parts)  # type: ignore[operator]
+
+        monkeypatch.setattr(_task, name, call)
+    return found
+
+
+def fitted(frame: SensorFrame, strategy: str = "blend") -> TunedModel:
+    return fit_model(frame, horizon=12, backbone="lags", strategy=strategy)
+
+
+def same(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
+    np.testing.assert_array_equal(one.forecast(frame).mean, other.forecast(frame).mean)
+    np.testing.assert_array_equal(one.forecast(frame).quantiles, other.forecast(frame).quantiles)
+    assert one.weights == other.weights
+    assert one.fold_error == other.fold_error
+
+
+def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
+    folder: Path, asked: list[str], city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = city(3, 70)
+    cold = fitted(frame)
+    assert asked
+    asked.clear()
+    warm = fitted(frame)
+    assert not asked
+    same(warm, cold, frame)
+    fitted(frame, "head")
+    assert not asked
+    monkeypatch.setenv("CITYTUNE_CACHE", "off")
+    same(fitted(frame), cold, frame)
+    assert "features" in asked
+
+
+def test_anything_it_follows_from_changes_the_key(city: City) -> None:
+    card, frame = load_backbone("lags").card, city(2, 40)  # until after Easter
+
+    def key(frame: SensorFrame = frame, horizon: int = 12, **of: object) -> str:
+        history = History.of(frame, ahead=horizon)
+        spec = WindowSpec(context=48, horizon=horizon)
+        examples = choose_examples(history, spec, limit=100)
+        return key_of(replace(card, **of), history, examples, horizon, 48)  # type: ignore[arg-type]
+
+    values = frame.values.copy()
+    values[100, 1] = 99
+    others = [
+        key(replace(frame, values=values)),
+        key(replace(frame, country="DE")),
+        key(frame.select(("s1", "s0"))),
+        key(frame.until(39 * 24)),
+        key(horizon=13),
+        key(name="lags-2"),
+        key(sha256=("abc",)),
+    ]
+    assert len({key(), *others}) == 8
+    assert key() == key()
+
+
+def keep(key: str, size: int = 1000, value: float = 1.0, name: str = "a") -> torch.Tensor:
+    """An answer, computed or from the cache."""
+    answer = torch.full((size,), value)
+    return cached(lambda: key, (name,), lambda names: dict.fromkeys(names, answer))[name]
+
+
+def test_an_entry_gathers_what_is_asked_for_one_by_one(folder: Path) -> None:
+    keep("k", name="plain")
+    keep("k", name="weeks", value=2.0)
+    wanted = ("weeks", "plain")
+    found = cached(lambda: "k", wanted, lambda names: pytest.fail(f"computes {names}"))
+    assert found["plain"].unique().tolist() == [1.0]
+    assert found["weeks"].unique().tolist() == [2.0]
+
+
+def test_a_damaged_or_half_written_entry_is_made_anew(folder: Path) -> None:
+    keep("k")
+    path = folder / "k.safetensors"
+    whole = path.read_bytes()
+    for damaged in (whole[:-100], b"", b"nonsense", whole[:-1] + b"\x01"):
+        path.write_bytes(damaged)
+        assert keep("k").unique().tolist() == [1.0]
+        assert path.read_bytes() == whole
+    assert [entry.name for entry in folder.iterdir()] == ["k.safetensors"]
+
+
+def test_what_took_no_time_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cache, "WORTH", 0.5)
+    keep("k")
+    assert not folder.exists()
+
+
+def test_the_entries_not_used_for_longest_go_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "MOST", 10_000)
+    for age, key in enumerate(("one", "two")):
+        keep(key)
+        os.utime(folder / f"{key}.safetensors", (age, age))
+    assert keep("one", value=0.0)[0] == 1.0  # used again
+    keep("three")
+    assert sorted(path.stem for path in folder.iterdir()) == ["one", "three"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are different there")
+def test_where_nothing_can_be_written_there_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "WORTH", -1.0)
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("CITYTUNE_CACHE", str(tmp_path / "file" / "cache"))
+    assert keep("k").unique().tolist() == [1.0]
+
+
+def test_the_folder_is_the_users_own_or_the_one_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CITYTUNE_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "citytune"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "citytune"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == Path.home() / "Library" / "Caches" / "citytune"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert cache_folder() == tmp_path / "citytune"
+    monkeypatch.setenv("CITYTUNE_CACHE", "off")
+    assert cache_folder() is None
+
+
+def test_a_backbone_that_is_not_the_shelfs_own_is_never_looked_up(folder: Path, city: City) -> None:
+    """Such as a copy of it whose weights were moved: its card is the same."""
+    import copy
+
+    frame, spec = city(2, 30), WindowSpec(context=48, horizon=12)
+    task = _task.Task(
+        backbone=copy.copy(load_backbone("lags")),
+        history=History.of(frame, ahead=12),
+        spec=spec,
+    )
+    assert task.says.isfinite().all()
+    assert not folder.exists()
