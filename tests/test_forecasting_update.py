@@ -19,8 +19,10 @@ DAY, HORIZON = 24, 12
 City = Callable[..., SensorFrame]
 
 
-def fitted(frame: SensorFrame, backbone: str = "lags", strategy: str = "blend") -> TunedModel:
-    return fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy)
+def fitted(
+    frame: SensorFrame, backbone: str = "lags", strategy: str = "blend", **options: bool
+) -> TunedModel:
+    return fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy, options=options)
 
 
 def recent(frame: SensorFrame, days: int = 110) -> SensorFrame:
@@ -198,10 +200,35 @@ def test_forgetting_makes_a_city_that_drifts_better(city: City) -> None:
     def error(model: TunedModel) -> float:
         return float(np.abs(model.predict(frame, origins).mean / size - actual).mean())
 
-    old = fitted(frame.until(120 * DAY), strategy="head")
+    old = fitted(frame.until(120 * DAY), strategy="head", stack=False)
     kept, faded = old.update(train), old.update(train, forget=10.0)
     assert faded.forget == 10.0
     assert error(faded) < 0.9 * error(kept)
     full = fit_model(train, horizon=HORIZON, backbone="lags", strategy="head", forget=10.0)
     equal(faded, full, train)
     assert faded.update(frame).forget == 10.0
+
+
+def test_weights_that_were_moved_stay_and_are_asked_of_the_new_days(
+    city: City, tmp_path: Path
+) -> None:
+    frame = city(3, 40, turn=1.0, noise=0.1)
+    quick = {"epochs": 2, "windows": 96, "folds": 2, "rate": 1e-3, "interpolate": False}
+    model = fit_model(
+        frame.until(35 * DAY),
+        horizon=HORIZON,
+        backbone="citytune-base",
+        strategy="bias",
+        options=quick,
+    )
+    again = load(model.save(tmp_path / "model")).update(frame)
+    part, kept = model.tuned.mixture.moved, again.tuned.mixture.moved
+    assert part is not None
+    assert kept is not None
+    assert all((kept.values[name] == value).all() for name, value in part.values.items())
+    assert again.tuned.windows > model.tuned.windows
+    assert again.trained_until > model.trained_until
+    spread = np.nanstd(frame.values, 0)
+    apart = np.abs(again.forecast(frame).mean - model.forecast(frame).mean)
+    assert (apart < 0.5 * spread).all()
+    assert apart.max() > 0
