@@ -407,11 +407,22 @@ def test_a_run_forecasts_on_from_newer_readings(
     )
 
 
+def test_a_half_life_is_kept_with_the_run_and_a_foolish_one_refused(
+    run: Callable[..., Any], tuned: Path, tmp_path: Path
+) -> None:
+    asked = [tuned / "loops.csv", "--horizon", "12h", "--backbone", "lags", "--out", tmp_path / "r"]
+    code, _, err = run("tune", *asked, "--forget", -3)
+    assert (code, "--forget is a half-life in days above 0, got -3" in err) == (2, True)
+    assert run("tune", *asked, "--forget", 30).code == 0
+    assert load(tmp_path / "r").forget == 30
+
+
 def test_a_run_learns_from_newer_readings_and_keeps_the_rest(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(tuned / "run", folder)
+    assert load(folder).forget is None
     code, said, err = run("update", folder, tuned / "newer.csv", "--forget", 60)
     assert code == 0
     assert "until 2024-02-14 23:00" in said

@@ -25,6 +25,7 @@ PARAMETERS = (
     "caution",
     "max_seconds",
     "rare",
+    "forget",
 )
 """Of a `Forecaster`."""
 
@@ -40,6 +41,7 @@ def tune(
     caution: float = 2.0,
     max_seconds: float | None = None,
     rare: Wanted = None,
+    forget: float | None = None,
     progress: Progress | None = None,
 ) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
@@ -60,6 +62,7 @@ def tune(
         rare: Values to treat fairly though they are rare: True or "density" for those where a
             sensor's are sparse, "top 5%", "pm2.5>150", "7-9h" (local time), several of them in a
             row, or a `Rare`. The forecast is moved toward them at a small price in usual hours.
+        forget: Half-life in days, for a city that drifts: what is so old counts half.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -78,6 +81,7 @@ def tune(
         caution=caution,
         max_seconds=max_seconds,
         rare=rare,
+        forget=forget,
         progress=progress,
     )
     return model
@@ -105,6 +109,7 @@ class Forecaster:
         caution: float = 2.0,
         max_seconds: float | None = None,
         rare: Wanted = None,
+        forget: float | None = None,
     ) -> None:
         self.horizon = horizon
         self.backbone = backbone
@@ -114,6 +119,7 @@ class Forecaster:
         self.caution = caution
         self.max_seconds = max_seconds
         self.rare = rare
+        self.forget = forget
 
     def fit(self, frame: object, y: object = None) -> Self:
         """Tune to everything in `frame`; `y` is there only because scikit-learn passes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ class Wish:
     """What to be warned of; nothing said is the usual."""
     rare: tuple[str, ...] = ()
     """Values to treat fairly though they are rare; nothing said counts all alike."""
+    forget: float | None = None
+    """Half-life in days; nothing said forgets nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,8 @@ def check_wish(wish: Wish) -> None:
         raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
     if wish.max_seconds is not None and not wish.max_seconds > 0:
         raise InputError(f"--max-seconds is a positive number of seconds, got {wish.max_seconds:g}")
+    if wish.forget is not None and not 0 < wish.forget < math.inf:
+        raise InputError(f"--forget is a half-life in days above 0, got {wish.forget:g}")
 
 
 def read_options(said: Sequence[str]) -> dict[str, bool | int | float | str | None]:
@@ -183,6 +188,7 @@ def choose(
         caution=wish.caution,
         max_seconds=wish.max_seconds,
         rare=list(wish.rare),
+        forget=wish.forget,
         progress=stage("Choosing a model" if auto else "Fitting"),
     )
 

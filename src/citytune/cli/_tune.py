@@ -32,6 +32,14 @@ Caution = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed and file give the same model.")]
+Forget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DAYS",
+        show_default=False,
+        help="Half-life for a city that drifts: readings so old count half.",
+    ),
+]
 
 
 @reads_a_file
@@ -77,6 +85,7 @@ def tune(
     ] = None,
     alert: Alerts = None,
     rare: Rares = None,
+    forget: Forget = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -107,6 +116,7 @@ def tune(
         max_seconds=max_seconds,
         alerts=tuple(alert or ()),
         rare=tuple(rare or ()),
+        forget=forget,
     )
     job.check_wish(wish)
     with new_run(out, overwrite=overwrite) as folder, stages() as stage:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from typing import Annotated
-
-import typer
 
 from citytune._errors import RunError
 from citytune.cli._console import note, say, stages
@@ -15,6 +12,7 @@ from citytune.cli._forecast import Run
 from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import File, Reading, reads_a_file
+from citytune.cli._tune import Forget
 from citytune.cli._words import count
 
 
@@ -24,14 +22,7 @@ def update(
     file: File,
     *,
     reading: Reading,
-    forget: Annotated[
-        float | None,
-        typer.Option(
-            metavar="DAYS",
-            show_default=False,
-            help="Half-life for a city that drifts: readings so old count half.",
-        ),
-    ] = None,
+    forget: Forget = None,
 ) -> None:
     """Let a tuned model learn from new readings, in seconds and without the old ones.
 

@@ -42,7 +42,7 @@ def fit_model(
         frame: What the city measured.
         horizon: Steps to forecast at once.
         backbone: A name from the shelf.
-        strategy: "blend" (also "auto"), "zero-shot", "head" or "head-sgd".
+        strategy: "blend" (also "auto"), or another name of `tuning.strategies`.
         options: Options of the strategy by name, such as `{"head_days": 30}`.
         seed: The same seed gives the same model.
         caution: κ of the stack: how much a gain that does not repeat from day to day costs.
