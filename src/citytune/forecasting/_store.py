@@ -199,6 +199,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "forget": model.forget,
         "experts": list(mixture.experts),
         "prior": mixture.prior,
+        "trust": mixture.trust,
         "penalty": _penalty(mixture.head),
         "known_penalty": _penalty(mixture.known),
         "moved": None if mixture.moved is None else mixture.moved.lens,
@@ -325,7 +326,7 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         penalty = _dial(facts["known_penalty"])
         known = KnownAhead(usual, tensors["known.spread"], tensors["known.weights"], penalty)
     experts = tuple(facts["experts"])
-    parts = head, known, _moved(facts, tensors)
+    parts = head, known, _moved(facts, tensors), facts["trust"]
     mixture = Mixture(experts, tensors["weights"], facts["prior"], *parts)
     tilt = None
     if "tilt.edges" in tensors:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from citytune.tuning._experts import WORDS
 from citytune.tuning._head import Head, fit_head
 from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
 from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
@@ -17,6 +18,7 @@ from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
+from citytune.tuning._trust import trusted
 from citytune.windows import Examples, purged_folds
 
 FOLDS = 3
@@ -68,15 +70,24 @@ class Blend:
         sensors = len(task.history.raw)
         span: dict[str, Any] = {"days": task.days, "sensors": sensors, "forget": task.forget}
         weights = fit_stack(evidence, caution, **span)
-        unseen = torch.zeros_like(task.actual)
-        covered = torch.zeros(len(says), dtype=torch.bool)
+        mixed = torch.zeros_like(task.actual)
+        unseen = torch.zeros(len(says), dtype=torch.bool)
         for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
             found = fit_stack(evidence.pick(fold.train), caution, **span)
-            unseen[fold.test] = self._weigh(task, fold.test, says, found, names)
-            covered[fold.test] = True
-        rest = (~covered).nonzero()[:, 0]
-        unseen[rest] = self._weigh(task, rest, says, weights, names)
-        return Learned(Mixture(names, weights, task.prior, **parts), unseen)
+            mixed[fold.test] = self._weigh(task, fold.test, says, found, names)
+            unseen[fold.test] = True
+        rest = (~unseen).nonzero()[:, 0]
+        mixed[rest] = self._weigh(task, rest, says, weights, names)
+        trust = trusted(task, mixed, unseen)
+        mixture = Mixture(names, weights, task.prior, **parts, trust=trust)
+        out_of_fold = torch.lerp(heard[task.prior], mixed, trust)
+        return Learned(mixture, out_of_fold, notes=self._notes(task, unseen))
+
+    def _notes(self, task: Task, unseen: Tensor) -> tuple[str, ...]:
+        if unseen.any():
+            return ()
+        found = f"{len(unseen)} windows over {task.days:.0f} days are too few for folds"
+        return (f"{found}, so the forecast is {WORDS[task.prior]}; bring more history",)
 
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]

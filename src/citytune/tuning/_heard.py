@@ -25,4 +25,5 @@ def says_again(mixture: Mixture, task: Task) -> Tensor:
         heard[KNOWN] = mixture.known.correct(task.history, task.examples, prior, beside)
     says = torch.stack([heard[name] for name in mixture.experts], -1)
     season, sensor = task.windows.season, task.windows.sensor
-    return weigh(season, sensor, says, mixture.weights, mixture.experts)
+    mixed = weigh(season, sensor, says, mixture.weights, mixture.experts)
+    return torch.lerp(prior, mixed, mixture.trust)

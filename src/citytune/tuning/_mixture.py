@@ -48,6 +48,8 @@ class Mixture:
     head: Head | None = None
     known: KnownAhead | None = None
     moved: Moved | None = None
+    trust: float = 1.0
+    """Share of the way that the forecast goes from the prior to what the weights say, 0 … 1."""
 
     @classmethod
     def of_one(
@@ -65,14 +67,14 @@ class Mixture:
     def needed(self) -> tuple[str, ...]:
         """The experts that need no fitting and have to be asked, each once."""
         asked = [name for name in self._mixed if name not in FITTED]
-        asked += [self.prior] if len(asked) < len(self._mixed) else []
+        asked += [self.prior] if len(asked) < len(self._mixed) or self.trust < 1 else []
         asked += BESIDE if KNOWN in self.counted else ()
         return tuple(dict.fromkeys(asked))
 
     @property
     def counted(self) -> tuple[str, ...]:
         """The experts with more than a negligible share somewhere."""
-        most = self.weights.amax((0, 1)).tolist()
+        most = self._followed.amax((0, 1)).tolist()
         return tuple(
             name for name, share in zip(self.experts, most, strict=True) if share > NEGLIGIBLE
         )
@@ -104,12 +106,20 @@ class Mixture:
         where = [self.experts.index(name) for name in names]
         found = torch.stack([heard[name] for name in names], -1)
         season = seasonal.history.season[examples.origin[:, None] + torch.arange(spec.horizon)]
-        return weigh(season, examples.sensor, found, self.weights[..., where], names)
+        mixed = weigh(season, examples.sensor, found, self.weights[..., where], names)
+        return mixed if self.trust == 1 else torch.lerp(heard[self.prior], mixed, self.trust)
 
     @property
     def _mixed(self) -> tuple[str, ...]:
         """The experts that count, and those that count in a holiday season."""
-        return tuple(n for n in self.experts if n in self.counted or n in steady(self.experts))
+        leant_on = steady(self.experts) if self.trust > NEGLIGIBLE else ()
+        return tuple(n for n in self.experts if n in self.counted or n in leant_on)
+
+    @property
+    def _followed(self) -> Tensor:
+        """(band, sensor, expert) how much each counts in the forecast."""
+        home = torch.tensor([float(name == self.prior) for name in self.experts])
+        return torch.lerp(home.expand_as(self.weights), self.weights, self.trust)
 
     def shares(self, horizon: int) -> dict[str, dict[str, float]]:
         """Band such as "0-6" → expert → share over all sensors, the largest first."""
@@ -121,7 +131,7 @@ class Mixture:
                 )
                 if share > NEGLIGIBLE
             }
-            for (start, end), row in zip(bands(horizon), self.weights.mean(1), strict=True)
+            for (start, end), row in zip(bands(horizon), self._followed.mean(1), strict=True)
         }
 
 

@@ -1,0 +1,74 @@
+"""How far a mixture is followed away from the pretrained forecast: as far as gains have repeated.
+
+The weights of a stack are fitted, so what they gain where they were fitted is no proof. Here their
+gains are those on folds left out of fitting, and only what exceeds a part of their standard error
+counts. Between the pretrained forecast and the mixture lies a straight line; on it the gain falls
+slower than the harm, so that half-way is a good place to be when in doubt.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._task import Task
+
+DOUBT = 0.375
+"""Standard errors that a gain must exceed, for each unit of caution …"""
+ENOUGH = 0.03
+"""… and by how much, as a share of the error, for the mixture to be followed all the way."""
+MOST = 1.0
+"""Most that one day's gain or loss counts, in units of the usual error: a sensor that broke says
+little of the days to come."""
+
+
+def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
+    """Share of the way from the pretrained forecast to the mixture that is gone, 0 … 1.
+
+    Args:
+        task: What was learnt from.
+        says: (example, horizon) the mixture's forecasts …
+        unseen: (example,) bool, … and which of them its weights had not seen.
+
+    Returns:
+        0 without a window that the weights had not seen.
+    """
+    if task.caution == 0:
+        return 1.0
+    gain, error = _gain(task, says, unseen)
+    sure = gain - DOUBT * task.caution * error
+    return min(1.0, max(0.0, sure / (ENOUGH * task.caution)))
+
+
+def _gain(task: Task, says: Tensor, unseen: Tensor) -> tuple[float, float]:
+    """Share of the pretrained forecast's error that is saved, and a standard error of it.
+
+    Both over days of origins. Forecasts longer than a day share targets with those of the next
+    day, so that many days count for fewer.
+    """
+    known = task.known & unseen[:, None]
+    days, block = task.day.unique(return_inverse=True)
+
+    def by_day(values: Tensor) -> Tensor:
+        return torch.zeros(len(days), dtype=torch.float64).index_add(0, block, values)
+
+    def loss(forecast: Tensor) -> Tensor:
+        error = ((forecast - task.actual).abs() / task.scale).nan_to_num(0.0) * known
+        return by_day(error.double().sum(1))
+
+    count = by_day(known.double().sum(1))
+    some = count > 0
+    if not some.any():
+        return 0.0, 0.0
+    count = count[some]
+    before, after = (loss(one)[some] / count for one in (task.said_by(task.prior), says))
+    worth = by_day(task.worth.double() * known.any(1))[some] / by_day(known.any(1).double())[some]
+    weight = worth * (count / count.median()).clamp_max(1.0)
+    weight = weight / weight.sum()
+    usual = (weight * before).sum().clamp_min(1e-9)
+    gain = ((before - after) / usual).clamp(-MOST, MOST)
+    mean = (weight * gain).sum()
+    overlap = max(1.0, task.spec.horizon / task.history.steps_per_day)
+    independent = max(1 / float(weight.square().sum()) / overlap, 1.5)
+    spread = (weight * (gain - mean).square()).sum()
+    return float(mean), float((spread / (independent - 1)).sqrt())

@@ -1,0 +1,120 @@
+"""The promise: the forecast leaves the pretrained one only as far as gains out of fold repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+
+from citytune.forecasting import fit_model, task_of
+from citytune.frame import SensorFrame
+from citytune.tuning import Mixture
+from citytune.tuning._heard import says_again
+from citytune.tuning._stack import bands
+from citytune.tuning._task import Task
+from citytune.tuning._trust import trusted
+
+HORIZON, DAY = 24, 24
+City = Callable[..., SensorFrame]
+
+
+def task(errors: list[float], *, horizon: int = HORIZON, caution: float = 2.0) -> Task:
+    """A window a day, of which the pretrained forecast is off by so much; the truth is 0."""
+    said = torch.tensor(errors)[:, None].expand(-1, horizon)
+    found = SimpleNamespace(
+        actual=torch.zeros_like(said),
+        known=torch.ones(said.shape, dtype=torch.bool),
+        scale=torch.ones(len(errors), 1),
+        day=torch.arange(len(errors)),
+        worth=torch.ones(len(errors)),
+        caution=caution,
+        prior="plain",
+        said_by=lambda name: said,
+        spec=SimpleNamespace(horizon=horizon),
+        history=SimpleNamespace(steps_per_day=DAY),
+    )
+    return cast("Task", found)
+
+
+def trust(of: Task, errors: list[float], unseen: list[bool] | None = None) -> float:
+    """The trust in a mixture that is off by so much."""
+    says = torch.tensor(errors)[:, None].expand(-1, of.spec.horizon)
+    seen = torch.ones(len(errors), dtype=torch.bool) if unseen is None else torch.tensor(unseen)
+    return trusted(of, says, seen)
+
+
+def test_a_large_gain_of_every_day_is_followed_all_the_way() -> None:
+    assert trust(task([1.0] * 20), [0.8] * 20) == 1.0
+
+
+def test_a_small_gain_of_every_day_is_followed_in_part() -> None:
+    assert trust(task([1.0] * 20), [0.97] * 20) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_loss_is_not_followed() -> None:
+    assert trust(task([1.0] * 20), [1.02] * 20) == 0.0
+
+
+def test_a_gain_that_does_not_repeat_is_not_followed() -> None:
+    once = [1.0] * 19 + [0.2]
+    assert trust(task([1.0] * 20), once) < 0.2
+    often = [1.0 - 0.04 * 2 * (i % 2) for i in range(20)]
+    assert trust(task([1.0] * 20), often) > 0.4
+
+
+def test_what_the_weights_have_seen_proves_nothing() -> None:
+    flattered = [0.1] * 10 + [1.1] * 10
+    assert trust(task([1.0] * 20), flattered, [False] * 10 + [True] * 10) == 0.0
+    assert trust(task([1.0] * 20), [0.5] * 20, [False] * 20) == 0.0
+
+
+def test_longer_forecasts_need_more_days() -> None:
+    wavering = [0.9 + 0.15 * (i % 2) for i in range(20)]
+    found = [trust(task([1.0] * 20, horizon=h), wavering) for h in (24, 48, 24 * 14)]
+    assert found[0] > found[1] > found[2]
+
+
+def test_one_day_with_a_broken_sensor_does_not_decide() -> None:
+    broken = [0.8] * 29 + [25.0]
+    assert trust(task([1.0] * 30), broken) > 0.5
+
+
+def test_caution_is_the_dial() -> None:
+    slight = [0.95 + 0.02 * (i % 2) for i in range(20)]
+    found = [trust(task([1.0] * 20, caution=c), slight) for c in (0.0, 1.0, 2.0, 4.0, 8.0)]
+    assert found == sorted(found, reverse=True)
+    assert (found[0], len(set(found))) == (1.0, 4)  # all the way with a caution of 0 and of 1
+
+
+def test_a_model_with_no_fold_stays_as_pretrained_and_says_so(city: City) -> None:
+    model = fit_model(city(2, 12), horizon=24 * 7, backbone="citytune-base", strategy="blend")
+    assert model.weights == {band: {"plain": 1.0} for band in model.weights}
+    (note,) = model.notes
+    assert "too few for folds, so the forecast is the pretrained model's own forecast" in note
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_forecast_lies_on_the_line_to_the_mixture(share: float, city: City) -> None:
+    task = task_of(city(2, 40), horizon=HORIZON, backbone="lags")
+    names = ("days", "weeks", "yesterday")
+    whole = Mixture(names, torch.full((len(bands(HORIZON)), 1, 3), 1 / 3), "days")
+    asked = (task.backbone, *task.place, task.spec)
+    far, near = whole.forecast(*asked), replace(whole, trust=share).forecast(*asked)
+    home = Mixture.of_one("days", "days", HORIZON).forecast(*asked)
+    torch.testing.assert_close(near, home + share * (far - home), rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(near, says_again(replace(whole, trust=share), task))
+
+
+def test_without_trust_only_the_pretrained_forecast_is_asked_for() -> None:
+    weights = torch.full((len(bands(HORIZON)), 1, 3), 1 / 3)
+    mixture = Mixture(("plain", "weeks", "days"), weights, "plain", trust=0.0)
+    assert mixture.needed() == ("plain",)
+    assert mixture.shares(HORIZON)["0-6"] == {"plain": 1.0}
+    half = replace(mixture, trust=0.5)
+    assert half.shares(HORIZON)["0-6"] == pytest.approx(
+        {"plain": 2 / 3, "weeks": 1 / 6, "days": 1 / 6}
+    )
