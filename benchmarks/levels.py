@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.evaluation import Alert
-
 STEPS = 200
 """Steps of the grid, from 0 to 1."""
+MIDDLE = 0.5
+"""The level from which the median of a forecast passes the threshold."""
 
 
 class Counts(NamedTuple):
@@ -78,7 +78,7 @@ class Levels:
         return Counts(sum(self.events[first:]), sum(self.values[first:]), sum(self.events))
 
     def level_of(self, precision: float) -> float:
-        """The lowest level with at least this precision; the usual one if there is none.
+        """The lowest level with at least this precision; `MIDDLE` if it says nothing, or too much.
 
         >>> found = Levels.of(np.array([0.1, 0.4, 0.6, 0.9]), np.array([False, True, False, True]))
         >>> found.level_of(0.6), found.level_of(0.9)
@@ -86,8 +86,8 @@ class Levels:
         """
         events = np.cumsum(self.events[::-1])[::-1]
         values = np.cumsum(self.values[::-1])[::-1]
-        good = np.flatnonzero((values > 0) & (events > 0) & (events >= precision * values))
-        return float(good[0]) / STEPS if len(good) else usual_level()
+        good = np.flatnonzero((events > 0) & (events >= precision * values))
+        return float(good[0]) / STEPS if precision > 0 and len(good) else MIDDLE
 
     def bins(self, edges: Sequence[float]) -> tuple[NDArray[np.float64], ...]:
         """(bin,) values, summed probabilities and events between neighbouring edges."""
@@ -95,8 +95,3 @@ class Levels:
         columns = (self.values, self.said, self.events)
         values, said, events = (np.add.reduceat(column, first) for column in columns)
         return values, said, events
-
-
-def usual_level() -> float:
-    """The level of an alert of which nothing else was said."""
-    return Alert(0.0).level

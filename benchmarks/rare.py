@@ -26,19 +26,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from exam import named
-from levels import Counts, Levels, usual_level
+from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
+from rare_tables import ALL, MOVED, RARE, WITH, WITHOUT, Found, show, show_chances
 from sets import City, evenly, read
-from todays import DOMAINS, Today, geometric, need_data, nothing_cached, today_of, todays, usable
+from todays import Today, need_data, nothing_cached, today_of, todays, usable
 
 from citytune.evaluation import Alert, AlertScore, Detail
 from citytune.evaluation._alerts import score_alert
@@ -47,7 +45,6 @@ from citytune.forecasting import chance_above
 from citytune.forecasting._fitting import fit_task, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Conformal, Task, make_strategy
-from citytune.tuning._fit import calibrate
 
 EMBASSY = City(name="beijing_us_embassy_pm25", domain="air", country="CN", target=("pm2.5",))
 PM, TOP = ">150", "top 5%"
@@ -67,22 +64,6 @@ CASES = {
 }
 """Set → what is rare there."""
 STRATEGY = "blend"
-RARE, ALL, REGIONS = "rare", "all", ("few", "medium", "many")
-WITH, WITHOUT, MOVED = "tuned", "tuned-plain", "moved"
-EQUAL, HINDSIGHT = "equal", "hindsight"
-WORDS = {
-    WITHOUT: "without: forecast passes",
-    MOVED: "with: moved forecast passes",
-    WITH: "with: probability ≥ level",
-    EQUAL: "with: equal precision, level from the past",
-    HINDSIGHT: "with: equal precision in hindsight",
-}
-"""How an alert is decided."""
-EDGES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
-"""Bins of probability: most chances of something rare are small."""
-
-Found: TypeAlias = dict[str, Any]
-"""What one fit gave: sums and counts, so that those of several todays can be added."""
 
 
 def few(city: City, sensors: int) -> SensorFrame:
@@ -104,7 +85,7 @@ def trial(today: Today, rare: str, backbone: str) -> Found:
     limits = np.array([*score.thresholds.values()], np.float32)
     return {
         "errors": errors(detail, limits),
-        "alerts": {name: told(score, name) for name in means},
+        "alerts": {name: told(score, name) for name in (WITHOUT, MOVED)},
         "brier": brier(score),
         "chances": chances(said.quantiles, detail.fair, limits, today.frame).counts(),
         "level": equal_level(task, limits, model.tuned.conformal, today.frame),
@@ -156,7 +137,7 @@ def equal_level(
 ) -> float:
     """The level at which alerts out of fold are as often right as where the forecast passes."""
     if not len(task.examples):
-        return usual_level()
+        return MIDDLE
     says, windows = make_strategy(STRATEGY).fit(task).out_of_fold, task.windows
     own = limits[windows.sensor.numpy()][:, None]
     actual = task.actual.numpy()
@@ -166,127 +147,13 @@ def equal_level(
     return chances(quantiles, actual, own, frame).level_of(plain.precision)
 
 
-class Table:
-    """The todays of one set and amount of history, added up."""
-
-    def __init__(self, found: Sequence[Found]) -> None:
-        self.name, self.domain, self.days = (found[0][key] for key in ("set", "domain", "days"))
-        self.rare, self.todays = found[0]["rare"], len(found)
-        self.power = float(np.mean([one["power"] for one in found]))
-        self.errors: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(3))
-        for one in found:
-            for region, sums in one["errors"].items():
-                self.errors[region] += sums
-        levels = [Levels(**one["chances"]) for one in found]
-        self.levels = Levels.sum(levels)
-        self.alerts = {
-            name: Counts.sum(Counts(*one["alerts"][name]) for one in found)
-            for name in (WITHOUT, MOVED, WITH)
-        }
-        cut = [own.above(one["level"]) for own, one in zip(levels, found, strict=True)]
-        self.alerts[EQUAL] = Counts.sum(cut)
-        best = self.levels.level_of(self.alerts[WITHOUT].precision)
-        self.alerts[HINDSIGHT] = self.levels.above(best)
-        own, usual = np.sum([one["brier"] for one in found], 0)
-        self.brier_skill = 1 - own / usual if usual else np.nan
-
-    def ratio(self, region: str) -> float:
-        """Error with over error without; NaN where nothing came."""
-        _, with_, without = self.errors[region]
-        return float(with_ / without) if without else np.nan
-
-    @property
-    def share(self) -> float:
-        """Of the values scored, that of the rare ones."""
-        return float(self.errors[RARE][0] / max(self.errors[ALL][0], 1))
-
-    @property
-    def tells(self) -> bool:
-        """Whether alerts without care are right more often than ones raised at random."""
-        return self.alerts[WITHOUT].precision > self.share
-
-
-def show(found: Sequence[Found]) -> None:
-    """Print a table of errors and one of alerts for each amount of history."""
-    for days in sorted({one["days"] for one in found}):
-        groups: dict[str, list[Found]] = defaultdict(list)
-        for one in found:
-            if one["days"] == days:
-                groups[one["set"]].append(one)
-        tables = [Table(group) for group in groups.values()]
-        print(f"\n{days} days of history")
-        show_errors(tables)
-        show_alerts(tables)
-
-
-def show_errors(tables: Sequence[Table]) -> None:
-    """Errors with over errors without, set by set and as geometric means."""
-    columns = (RARE, *REGIONS, ALL)
-    print(f"{'error with / without':34s}{'todays':>7s}{'share':>7s}{'power':>7s}"
-          + "".join(f"{column:>8s}" for column in columns))  # fmt: skip
-    for one in tables:
-        print(f"{one.name:27s}{one.rare:>7s}{one.todays:7d}{one.share:7.1%}{one.power:7.2f}"
-              + "".join(f"{one.ratio(column):8.3f}" for column in columns))  # fmt: skip
-    for domain in (*DOMAINS, "all"):
-        if own := of_domain(tables, domain):
-            ratios = [geometric(known(one.ratio(column) for one in own)) for column in columns]
-            print(f"{f'{domain} ({len(own)})':34s}{'':21s}" + "".join(f"{r:8.3f}" for r in ratios))
-
-
-def show_alerts(tables: Sequence[Table]) -> None:
-    """Precision, recall and F1 of every way to decide, set by set and as means."""
-    print("\nprecision, recall, F1 of alerts")
-    for i, (name, word) in enumerate(WORDS.items()):
-        print(f"  ({i + 1}) {word}" + (f" {usual_level():g}" if name == WITH else ""))
-    print(f"{'':27s}" + "".join(f"{f'({i + 1})':>17s}" for i in range(len(WORDS))))
-    for one in tables:
-        rows = [one.alerts[way] for way in WORDS]
-        print(f"{one.name:27s}" + "".join(cells(row) for row in rows)
-              + ("" if one.tells else "   no better than chance without: in no mean"))  # fmt: skip
-    for domain in (*DOMAINS, "all"):
-        if own := [one for one in of_domain(tables, domain) if one.tells]:
-            rows = [np.mean([one.alerts[way].shares for one in own], 0) for way in WORDS]
-            print(f"{f'{domain} ({len(own)})':27s}" + "".join(triple(row) for row in rows))
-
-
-def show_chances(tables: Sequence[Table]) -> None:
-    """In bins, how likely the tuned model called what came, and how often it came true."""
-    print(f"\n{'called':27s}{'':8s}" + "".join(f"{a:9.0%}–{b:<6.0%}" for a, b in pairwise(EDGES)))
-    for one in tables:
-        values, said, came = one.levels.bins(EDGES)
-        print(f"{one.name:27s}Brier skill {one.brier_skill:.3f}")
-        for word, sums in (("said", said), ("came", came)):
-            shares = sums / np.maximum(values, 1)
-            print(f"{word:>35s}" + "".join(f"{share:12.1%}    " for share in shares))
-        print(f"{'values':>35s}" + "".join(f"{count:12,.0f}    " for count in values))
-
-
-def cells(counts: Counts) -> str:
-    """Precision, recall and F1 of one way to decide."""
-    return triple(counts.shares)
-
-
-def triple(shares: Iterable[float]) -> str:
-    return "  " + "".join(f"{share:5.2f}" for share in shares)
-
-
-def known(ratios: Iterable[float]) -> list[float]:
-    """Those that are numbers."""
-    return [ratio for ratio in ratios if np.isfinite(ratio) and ratio > 0]
-
-
-def of_domain(tables: Sequence[Table], domain: str) -> list[Table]:
-    """The tables of a domain, or all."""
-    return [one for one in tables if domain in (one.domain, "all")]
-
-
 def run(options: argparse.Namespace) -> list[Found]:
     """Fit all that are not in the file yet, set by set; what all of them gave."""
     before = lines(options.out)
     found = []
-    for city in chosen(options.sets):
-        frame = few(city, options.sensors)
-        for days in options.days:
+    for days in options.days:
+        for city in chosen(options.sets):
+            frame = few(city, options.sensors)
             for row in todays(frame, days, options.todays):
                 key = {"set": city.name, "domain": city.domain, "rare": CASES[city.name]}
                 key |= {"days": days, "row": row, "backbone": options.backbone}
@@ -326,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Fit what was asked for, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names; by default all")
-    parser.add_argument("--days", nargs="+", type=int, default=[7, 28, 90])
+    parser.add_argument("--days", nargs="+", type=int, default=[28, 7, 90])
     parser.add_argument("--todays", type=int, default=6, help="how many per set")
     parser.add_argument("--backbone", default="ttm-r2")
     parser.add_argument("--sensors", type=int, default=6, help="of a set, at most")
@@ -340,10 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\n{options.backbone}, {len(found)} fits")
     show(found)
     if options.chances:
-        groups: dict[tuple[str, int], list[Found]] = defaultdict(list)
-        for one in found:
-            groups[one["set"], one["days"]].append(one)
-        show_chances([Table(group) for group in groups.values()])
+        show_chances(found)
 
 
 if __name__ == "__main__":
