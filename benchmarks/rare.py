@@ -34,7 +34,16 @@ import torch
 from exam import named
 from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
-from rare_tables import ALL, MOVED, RARE, WITH, WITHOUT, Found, show, show_chances
+from rare_tables import (
+    ALL,
+    MOVED,
+    RARE,
+    WITH,
+    WITHOUT,
+    Found,
+    show,
+    show_chances,
+)
 from sets import City, evenly, read
 from todays import Today, need_data, nothing_cached, today_of, todays, usable
 
