@@ -16,8 +16,8 @@ from citytune.frame import Quantity, read_threshold
 USUAL = "top 5%"
 """What is looked at if nobody asks for anything."""
 LEVEL = 0.3
-"""A miss costs somewhat more than a false alarm. On 24 sets this gave more of both together (F1)
-than 0.5, or than levels learnt from each city's forecasts out of fold."""
+"""A miss usually costs more than a false alarm. On eighteen sets this gave a higher F1 than one
+half, and a slightly higher one, with fewer false alarms, than levels learnt by each out of fold."""
 
 
 @dataclass(frozen=True)
