@@ -77,7 +77,8 @@ class Alert:
             history: (time, sensor), what was measured before what is scored; NaN is missing.
 
         Returns:
-            NaN for a sensor whose threshold is its own and of which nothing was measured.
+            NaN for a sensor whose threshold is its own and that never showed two values, such as a
+            dead one: then nothing is rare.
         """
         if self.threshold is not None:
             return np.full(history.shape[1], self.threshold, np.float32)
@@ -86,7 +87,7 @@ class Alert:
         found = np.full(history.shape[1], np.nan, np.float32)
         for sensor, values in enumerate(history.T):
             known = values[np.isfinite(values)]
-            if len(known):
+            if len(known) and known.min() < known.max():
                 found[sensor] = np.quantile(known, share)
         return found
 
