@@ -1,159 +1,222 @@
-"""How well rare values are foretold, and whether a chance of 30 % comes true 3 times in 10.
+"""What fair treatment of rare values gains where values are rare, and what it costs over all.
 
-    python benchmarks/rare.py --sets aqi36 norway --todays 4
+    python benchmarks/rare.py --out rare.jsonl
+    python benchmarks/rare.py --sets aqi36 norway --days 28 --todays 3
 
-For several days of each set that play today, a model is tuned on the 28 days before and makes one
-forecast a day for the week after. Shown for each set, over all its days: what an alert would have
-been worth beside the pretrained model untouched and the best naive forecast (in hindsight), the
-Brier skill of the tuned model's probabilities over how often such values came at that hour of such
-a day before, its error where values were rare and where they were usual over that of the untouched,
-and in five bins how often what it called likely came true.
+A task is one set, one amount of history and one past day that plays today: tune on that history
+with `rare=`, forecast the week after from every quarter of a day. One fit gives both sides: the
+forecast as it is ("with") and before it was moved toward rare values ("without"). Shown for each
+set, over all its todays, and as means of its domain:
+
+- errors with over errors without. The headline is "rare": the values that were asked for, beyond
+  150 µg/m³ of PM2.5 or beyond the sensor's own top 5 %. Few, medium and many are regions by
+  density, as in the scores of a backtest.
+- alerts: an alert is right if the value that it is raised for lies beyond the threshold. Without,
+  it is raised where the forecast passes the threshold; with, where the moved forecast does ("as
+  moved"), or where the probability is at least a level. The level of "equal" is the lowest at which
+  forecasts out of fold, of the history alone, were as often right as without; in hindsight is the
+  lowest at which those scored were, which nobody could have known.
+- how likely the tuned model called what came, and how often it came true.
+
+A run that was cut off goes on where it stopped if given the same `--out`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from exam import EXAM
+from exam import named
+from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
-from sets import CITIES, City, past_days, read
+from rare_tables import (
+    ALL,
+    MOVED,
+    RARE,
+    WITH,
+    WITHOUT,
+    Found,
+    show,
+    show_chances,
+)
+from sets import City, evenly, read
+from todays import Today, need_data, nothing_cached, today_of, todays, usable
 
-import citytune as ct
-from citytune.backbones import load_backbone
-from citytune.evaluation import NAIVE
-from citytune.forecasting import chance_above, fit_model
+from citytune.evaluation import Alert, AlertScore, Detail
+from citytune.evaluation._alerts import score_alert
+from citytune.evaluation._rare import regions
+from citytune.forecasting import chance_above
+from citytune.forecasting._fitting import fit_task, task_of
+from citytune.frame import SensorFrame
+from citytune.tuning import Conformal, Task, make_strategy
 
-HORIZON, DAYS, AFTER = 24, 28, 7
+EMBASSY = City(name="beijing_us_embassy_pm25", domain="air", country="CN", target=("pm2.5",))
+PM, TOP = ">150", "top 5%"
 CASES = {
-    "beijing_aqi36_pm25": ">150",
-    "beijing_multisite_pm25": ">150",
-    "norway_hourly_volume": "top 5%",
-    "melbourne_pedestrian_55": "top 5%",
-    "pjm_hourly_regions": "top 5%",
-    "gefcom2012_load": "top 5%",
+    "norway_hourly_volume": TOP,
+    "melbourne_pedestrian_55": TOP,
+    "jonas_dc_demand": TOP,
+    "capital_bikeshare_hourly": TOP,
+    "pjm_hourly_regions": TOP,
+    "gefcom2012_load": TOP,
+    "gefcom2014_load": TOP,
+    "etth1": TOP,
+    "beijing_aqi36_pm25": PM,
+    "beijing_multisite_pm25": PM,
+    EMBASSY.name: PM,
+    "london_marylebone_1998_2005": TOP,
 }
-"""Set → what to be warned of."""
-EDGES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
-"""Bins of probability: most chances of something rare are small."""
+"""Set → what is rare there."""
+STRATEGY = "blend"
 
 
-class Chances(NamedTuple):
-    """What was said and what came, of every value scored."""
-
-    said: NDArray[np.float32]  # (value,) probability of passing
-    came: NDArray[np.bool_]  # (value,) whether it passed
-
-
-def trials(city: City, alert: str, backbone: str, todays: int) -> list[ct.Scores]:
-    """The scores of each day that plays today."""
+def few(city: City, sensors: int) -> SensorFrame:
+    """The set, of at most so many sensors."""
     frame = read(city, known_ahead=False)
-    day = frame.clock.steps_per_day
-    context = load_backbone(backbone).card.context_at(day)
+    return frame.select(evenly(frame.sensors, sensors))
+
+
+def trial(today: Today, rare: str, backbone: str) -> Found:
+    """Tune, forecast the week after, and count what is compared."""
+    alert = Alert.parse(rare, today.known.quantity)
+    task = task_of(today.known, horizon=today.horizon, backbone=backbone, rare=rare)
+    model = fit_task(today.known, task, strategy=STRATEGY)
+    said = model.predict(today.frame, today.origins)
+    means = {WITH: said.mean, WITHOUT: said.plain, MOVED: said.mean}
+    origins = np.array(today.origins)
+    detail = Detail(today.actual, means, said.quantiles, origins, today.frame)
+    score = score_alert(alert, detail)
+    limits = np.array([*score.thresholds.values()], np.float32)
+    return {
+        "errors": errors(detail, limits),
+        "alerts": {name: told(score, name) for name in (WITHOUT, MOVED)},
+        "brier": brier(score),
+        "chances": chances(said.quantiles, detail.fair, limits, today.frame).counts(),
+        "level": equal_level(task, limits, model.tuned.conformal, today.frame),
+        "power": model.tuned.tilt.power if model.tuned.tilt is not None else 0.0,
+    }
+
+
+def errors(detail: Detail, limits: NDArray[np.float32]) -> dict[str, list[float]]:
+    """Region → values, and the sums of their absolute errors with and without."""
+    beyond = np.where(detail.fair > limits, detail.fair, np.float32(np.nan))
+    found = {r.name: [r.values, *(r.errors[n] for n in (WITH, WITHOUT))] for r in regions(detail)}
+    for name, actual in ((RARE, beyond), (ALL, detail.fair)):
+        known = np.isfinite(actual)
+        miss = [np.abs(detail.means[n] - actual)[known] for n in (WITH, WITHOUT)]
+        found[name] = [int(known.sum()), *(float(m.mean()) if m.size else 0.0 for m in miss)]
+    return {n: [v, *(v * mae if v else 0.0 for mae in rest)] for n, (v, *rest) in found.items()}
+
+
+def told(score: AlertScore, name: str) -> Counts:
+    """The alerts of one way to decide."""
+    found = score.models[name]
+    right = round(found["recall"] * score.events) if score.events else 0
+    return Counts(right, int(found["raised"]), score.events)
+
+
+def brier(score: AlertScore) -> list[float]:
+    """Summed squared error of the probability, and that of how often it came at such an hour."""
+    if not np.isfinite(score.brier_skill):
+        return [0.0, 0.0]
+    own = score.values * score.brier
+    return [own, own / (1 - score.brier_skill)]
+
+
+def chances(
+    quantiles: NDArray[np.float32],
+    actual: NDArray[np.float32],
+    limits: NDArray[np.float32],
+    frame: SensorFrame,
+) -> Levels:
+    """Probabilities of passing beside what came, where both are known."""
+    low, high = frame.quantity.low, frame.quantity.high
+    said = chance_above(quantiles, limits, low=low, high=high)
+    known = np.isfinite(actual) & np.isfinite(said)
+    return Levels.of(said[known], (actual > limits)[known])
+
+
+def equal_level(
+    task: Task, limits: NDArray[np.float32], conformal: Conformal, frame: SensorFrame
+) -> float:
+    """The level at which alerts out of fold are as often right as where the forecast passes."""
+    if not len(task.examples):
+        return MIDDLE
+    says, windows = make_strategy(STRATEGY).fit(task).out_of_fold, task.windows
+    own = limits[windows.sensor.numpy()][:, None]
+    actual = task.actual.numpy()
+    quantiles = conformal.quantiles(says, windows.sensor, windows.slot).numpy()
+    up, event = says.numpy() > own, actual > own
+    plain = Counts(int((up & event).sum()), int((up & np.isfinite(actual)).sum()), event.sum())
+    return chances(quantiles, actual, own, frame).level_of(plain.precision)
+
+
+def run(options: argparse.Namespace) -> list[Found]:
+    """Fit all that are not in the file yet, set by set; what all of them gave."""
+    before = lines(options.out)
     found = []
-    for today in past_days(frame, DAYS, context, todays):
-        start = today - DAYS * day - context
-        known = frame.since(start).until(today - start + AFTER * day)
-        steps = HORIZON * day // 24
-        model = fit_model(known.until(today - start), horizon=steps, backbone=backbone)
-        found.append(ct.backtest(model, known, refit=False, against=NAIVE, alerts=[alert]))
+    for days in options.days:
+        for city in chosen(options.sets):
+            frame = few(city, options.sensors)
+            for row in todays(frame, days, options.todays):
+                key = {"set": city.name, "domain": city.domain, "rare": CASES[city.name]}
+                key |= {"days": days, "row": row, "backbone": options.backbone}
+                if (one := next((o for o in before if key.items() <= o.items()), None)) is None:
+                    began = time.perf_counter()
+                    with nothing_cached():
+                        gave = trial(today_of(frame, days, row), key["rare"], options.backbone)
+                    one = key | gave | {"seconds": time.perf_counter() - began}
+                    keep(one, options.out)
+                    print(f"{city.name}, {days} days, {one['seconds']:.1f} s", flush=True)
+                found.append(one)
     return found
 
 
-def chances(scores: ct.Scores) -> Chances:
-    """The tuned model's probabilities beside what came."""
-    detail, (score,) = scores.detail, scores.alerts
-    limits = np.array([*score.thresholds.values()], np.float32)
-    low, high = detail.frame.quantity.low, detail.frame.quantity.high
-    said = chance_above(detail.quantiles, limits, low=low, high=high)
-    known = np.isfinite(detail.fair) & np.isfinite(limits)
-    came = (detail.fair > limits) & known
-    return Chances(said[known], came[known])
+def chosen(parts: Sequence[str]) -> list[City]:
+    """The sets whose names contain one of `parts`; all of `CASES` without any."""
+    cities = {city.name: city for city in (*named([], [n for n in CASES if n != EMBASSY.name]),
+                                           EMBASSY)}  # fmt: skip
+    return [cities[n] for n in CASES if not parts or any(part in n for part in parts)]
 
 
-def brier_skill(found: list[ct.Scores]) -> float:
-    """Share of the climatology's squared error that is saved, over all days."""
-    alerts = [a for scores in found for a in scores.alerts if np.isfinite(a.brier_skill)]
-    own = sum(a.values * a.brier for a in alerts)
-    return 1 - own / sum(a.values * a.brier / (1 - a.brier_skill) for a in alerts)
+def keep(found: Found, out: Path | None) -> None:
+    """Add a fit to the file."""
+    if out is not None:
+        with out.open("a") as file:
+            file.write(json.dumps(found) + "\n")
 
 
-def told(found: list[ct.Scores], name: str) -> tuple[float, float, float, float]:
-    """Precision, recall, F1 and share of episodes warned of, over all days."""
-    alerts = [scores.alerts[0] for scores in found]
-    raised = sum(a.models[name]["raised"] for a in alerts)
-    right = sum(a.models[name]["recall"] * a.events for a in alerts if a.events)
-    events, episodes = sum(a.events for a in alerts), sum(a.episodes for a in alerts)
-    caught = sum(a.models[name]["caught"] for a in alerts)
-    parts = ((right, raised), (right, events), (2 * right, raised + events), (caught, episodes))
-    precision, recall, f1, warned = (a / b if b else np.nan for a, b in parts)
-    return precision, recall, f1, warned
+def lines(out: Path | None) -> list[Found]:
+    """What a run before wrote."""
+    if out is None or not out.exists():
+        return []
+    return [json.loads(line) for line in out.read_text().splitlines()]
 
 
-def region_error(found: list[ct.Scores], region: str, name: str) -> float:
-    """Mean absolute error of a region, over all days."""
-    parts = [r for scores in found for r in scores.regions if r.name == region and r.values]
-    total = sum(r.values for r in parts)
-    return sum(r.values * r.errors[name] for r in parts) / total if total else np.nan
-
-
-def beyond(found: list[ct.Scores], name: str) -> float:
-    """Threshold-weighted CRPS, over all days."""
-    alerts = [scores.alerts[0] for scores in found if scores.alerts[0].values]
-    return sum(a.values * a.models[name]["twcrps"] for a in alerts) / sum(a.values for a in alerts)
-
-
-def best_naive(found: list[ct.Scores]) -> str:
-    return min(NAIVE, key=lambda name: sum(s.models[name]["mae"] for s in found))
-
-
-def show(name: str, alert: str, found: list[ct.Scores], spent: float) -> None:
-    """The rows of one set."""
-    parts = [chances(scores) for scores in found]
-    said, came = (np.concatenate(column) for column in zip(*parts, strict=True))
-    naive = best_naive(found)
-    print(f"\n{name} {alert}: {len(found)} days, {len(said):,} values, {came.mean():.1%} beyond, "
-          f"{spent:.0f} s; Brier skill {brier_skill(found):.3f}")  # fmt: skip
-    print(f"  {'':14s}{'precision':>10s}{'recall':>8s}{'F1':>8s}{'warned':>8s}{'twcrps':>9s}"
-          f"{'MAE few':>10s}{'many':>9s}")  # fmt: skip
-    for model in ("tuned", "zero-shot", naive):
-        shares = "".join(
-            f"{v:{w}.2f}" for v, w in zip(told(found, model), (10, 8, 8, 8), strict=True)
-        )
-        errors = [region_error(found, region, model) for region in ("few", "many")]
-        print(f"  {model:14s}{shares}{beyond(found, model):9.3g}{errors[0]:10.4g}{errors[1]:9.4g}")
-    ratio = [region_error(found, r, "tuned") / region_error(found, r, "zero-shot")
-             for r in ("few", "medium", "many")]  # fmt: skip
-    print("  tuned / zero-shot, few medium many: " + " ".join(f"{one:.3f}" for one in ratio))
-    print("  called   " + "".join(f"{a:6.0%}–{b:<6.0%}" for a, b in pairwise(EDGES)))
-    which = np.clip(np.searchsorted(EDGES, said, side="right") - 1, 0, len(EDGES) - 2)
-    groups = [which == i for i in range(len(EDGES) - 1)]
-    for head, values in (("mean said", said), ("came true", came)):
-        cells = (f"{values[g].mean():10.1%}   " if g.any() else f"{'–':>10s}   " for g in groups)
-        print(f"  {head}" + "".join(cells))
-    print("  values   " + "".join(f"{g.sum():10,d}   " for g in groups))
-
-
-def main() -> None:
-    """Run the sets asked for."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit what was asked for, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names; by default all")
+    parser.add_argument("--days", nargs="+", type=int, default=[28, 7, 90])
+    parser.add_argument("--todays", type=int, default=6, help="how many per set")
     parser.add_argument("--backbone", default="ttm-r2")
-    parser.add_argument("--todays", type=int, default=4)
-    options = parser.parse_args()
-    torch.set_num_threads(2)
-    cities = {city.name: city for city in (*CITIES, *EXAM)}
-    print(f"{options.backbone}, {DAYS} days to learn from, {HORIZON} h ahead")
-    for name, alert in CASES.items():
-        if options.sets and not any(part in name for part in options.sets):
-            continue
-        began = time.perf_counter()
-        found = trials(cities[name], alert, options.backbone, options.todays)
-        show(name, alert, found, time.perf_counter() - began)
+    parser.add_argument("--sensors", type=int, default=6, help="of a set, at most")
+    parser.add_argument("--chances", action="store_true", help="show what was called how likely")
+    parser.add_argument("--out", type=Path, help="JSON lines, a fit each; continued if it is there")
+    options = parser.parse_args(arguments)
+    need_data()
+    (options.backbone,) = usable([options.backbone])
+    torch.set_num_threads(1)
+    found = run(options)
+    print(f"\n{options.backbone}, {len(found)} fits")
+    show(found)
+    if options.chances:
+        show_chances(found)
 
 
 if __name__ == "__main__":

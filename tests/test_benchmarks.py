@@ -183,23 +183,51 @@ def test_rare_values_are_counted_over_all_days_that_play_today(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import rare
+    import rare_tables
     from exam import EXAM
+    from todays import today_of
 
     city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
     table_of_buildings(110).write_parquet(tmp_path / "energy" / f"{city.name}.parquet")
-    found = rare.trials(city, "top 5%", "lags", 2)
-    assert len(found) == 2
-    alerts = [scores.alerts[0] for scores in found]
-    parts = [rare.chances(scores) for scores in found]
-    assert [len(part.came) for part in parts] == [alert.values for alert in alerts]
-    assert [part.came.sum() for part in parts] == [alert.events for alert in alerts]
-    for part, alert in zip(parts, alerts, strict=True):
-        assert np.square(part.said - part.came).mean() == pytest.approx(alert.brier, rel=1e-5)
-    whole = sum(alert.events for alert in alerts)
-    hits = sum(alert.models["tuned"]["recall"] * alert.events for alert in alerts)
-    assert rare.told(found, "tuned")[1] == pytest.approx(hits / whole)
-    rare.show("two buildings", "top 5%", found, 1.0)
-    assert "came true" in capsys.readouterr().out
+    frame = rare.few(city, 2)
+    days = [today_of(frame, 28, row) for row in (24 * 60, 24 * 90)]
+    about = {"set": city.name, "domain": "energy", "rare": "top 5%", "days": 28}
+    found = [about | rare.trial(day, "top 5%", "lags") for day in days]
+    table = rare_tables.Table([json.loads(json.dumps(one)) for one in found])
+
+    values = events = 0
+    for day in days:
+        limits = np.quantile(day.known.values, 0.95, axis=0)
+        values, events = values + day.actual.size, events + int((day.actual > limits).sum())
+    assert table.errors["all"][0] == sum(table.levels.values) == values
+    assert table.errors["rare"][0] == table.alerts["tuned-plain"].events == events
+    assert sum(table.errors[name][0] for name in ("few", "medium", "many")) == values
+    assert sum(table.errors[name][1] for name in ("few", "medium", "many")) == pytest.approx(
+        table.errors["all"][1], rel=1e-3
+    )
+    assert 0.5 < table.ratio("rare") < 1.05
+    assert all(0 < one["level"] <= 1 for one in found)
+    rare.show(found)
+    assert city.name in capsys.readouterr().out
+
+
+def test_a_level_of_equal_precision_is_the_lowest_there_is(zero_shot: ModuleType) -> None:
+    from levels import MIDDLE, Counts, Levels
+
+    draw = np.random.default_rng(0)
+    chance = draw.uniform(size=5000).astype(np.float32)
+    came = draw.uniform(size=5000) < chance
+    found = Levels.of(chance, came)
+    for level in (0.0, 0.3, 0.995):
+        up = chance >= level
+        assert found.above(level) == Counts((up & came).sum(), up.sum(), came.sum())
+    level = found.level_of(0.8)
+    assert level == pytest.approx(0.6, abs=0.05)
+    assert found.above(level).precision >= 0.8 > found.above(level - 0.005).precision
+    assert found.level_of(0.0) == found.level_of(1.1) == MIDDLE
+    twice = Levels.sum([found, found])
+    assert twice.above(0.3).shares == pytest.approx(found.above(0.3).shares)
+    assert twice.bins((0.0, 0.5, 1.0))[2].sum() == 2 * came.sum()
 
 
 def jobs_file(zero_shot: ModuleType, tmp_path: Path, asked: str) -> Path:

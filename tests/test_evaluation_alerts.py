@@ -152,7 +152,8 @@ def test_alerts_are_counted_as_one_would_by_hand(world: Detail, above: bool) -> 
         event = bool((world.actual[place] > 120) == above)
         likely = float(chance[place]) if above else 1 - float(chance[place])
         values, events = values + 1, events + event
-        raised, right = raised + (likely >= 0.5), right + (event and likely >= 0.5)
+        up = likely >= 0.3
+        raised, right = raised + up, right + (event and up)
         squares += (likely - event) ** 2
     found = score.models["tuned"]
     assert (score.values, score.events, found["raised"]) == (values, events, raised)
@@ -169,6 +170,13 @@ def test_a_rival_warns_where_its_forecast_passes(world: Detail) -> None:
     known = np.isfinite(world.actual)
     up, event = world.means["naive-day"] > 120, world.actual > 120
     assert found["recall"] == pytest.approx((up & event)[known].sum() / event[known].sum())
+
+
+def test_of_a_sensor_that_always_shows_the_same_nothing_is_rare() -> None:
+    history = np.array([[0, 0], [0, 1], [0, 2], [NAN, 3]], np.float32)
+    dead, alive = Alert(rarest=0.05).thresholds(history)
+    assert math.isnan(dead)
+    assert 2 < alive < 3
 
 
 def test_a_lower_level_warns_more(world: Detail) -> None:
@@ -328,6 +336,7 @@ def test_nothing_measured_is_said_and_warns_of_nothing() -> None:
 def test_a_sensor_without_a_history_has_no_share_of_it_and_is_left_out() -> None:
     truth = np.hstack([spikes(33), spikes(33)])
     truth[:30, 1] = NAN
+    truth[0, 0] = 9.0
     score = score_alert(
         Alert(rarest=0.05), detail_of(frame_of(truth), [30, 36], np.nan_to_num(truth))
     )

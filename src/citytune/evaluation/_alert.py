@@ -15,6 +15,9 @@ from citytune.frame import Quantity, read_threshold
 
 USUAL = "top 5%"
 """What is looked at if nobody asks for anything."""
+LEVEL = 0.3
+"""A miss usually costs more than a false alarm. On eighteen sets this gave a higher F1 than one
+half, and a slightly higher one, with fewer false alarms, than levels learnt by each out of fold."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Alert:
 
     Example:
         >>> Alert(150.0), Alert.parse("<30") == Alert(30.0, above=False)
-        (Alert(threshold=150.0, above=True, rarest=None, level=0.5), True)
+        (Alert(threshold=150.0, above=True, rarest=None, level=0.3), True)
         >>> Alert.parse("top 5%").words(Quantity("load", "MW"))
         'top 5 % of load'
     """
@@ -34,7 +37,7 @@ class Alert:
     """Whether large values matter; False for small ones."""
     rarest: float | None = field(default=None, kw_only=True)
     """Instead of a threshold: the share of each sensor's history that lies beyond its own."""
-    level: float = field(default=0.5, kw_only=True)
+    level: float = field(default=LEVEL, kw_only=True)
     """An alert is raised where the probability of passing is at least this."""
 
     def __post_init__(self) -> None:
@@ -74,7 +77,8 @@ class Alert:
             history: (time, sensor), what was measured before what is scored; NaN is missing.
 
         Returns:
-            NaN for a sensor whose threshold is its own and of which nothing was measured.
+            NaN for a sensor whose threshold is its own and that never showed two values, such as a
+            dead one: then nothing is rare.
         """
         if self.threshold is not None:
             return np.full(history.shape[1], self.threshold, np.float32)
@@ -83,7 +87,7 @@ class Alert:
         found = np.full(history.shape[1], np.nan, np.float32)
         for sensor, values in enumerate(history.T):
             known = values[np.isfinite(values)]
-            if len(known):
+            if len(known) and known.min() < known.max():
                 found[sensor] = np.quantile(known, share)
         return found
 
