@@ -22,12 +22,12 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from exam import named
@@ -56,6 +56,7 @@ WORSE = 1.01
 SAME = 0.01
 """Share of `blend`'s error that a gain must pass to be called one."""
 
+J, F = TypeVar("J"), TypeVar("F")
 Found: TypeAlias = dict[str, Any]
 """What one fit gave."""
 
@@ -296,7 +297,7 @@ def run(jobs: Sequence[Job], out: Path | None, workers: int) -> list[Found]:
     known = {key(one): one for one in lines(out)}
     todo = [job for job in jobs if key(job.name) not in known]
     print(f"{len(jobs)} fits, {len(jobs) - len(todo)} of them known", flush=True)
-    for done, found in enumerate(answers(todo, workers), 1):
+    for done, found in enumerate(answers(trial, todo, workers), 1):
         known[key(found)] = found
         if out:
             with out.open("a") as file:
@@ -305,14 +306,14 @@ def run(jobs: Sequence[Job], out: Path | None, workers: int) -> list[Found]:
     return [known[key(job.name)] for job in jobs]
 
 
-def answers(jobs: Sequence[Job], workers: int) -> Iterator[Found]:
-    """Each fit as it is done, in order."""
+def answers(of: Callable[[J], F], jobs: Sequence[J], workers: int) -> Iterator[F]:
+    """Each job's result as it is done, in order."""
     if workers == 1:
-        yield from map(trial, jobs)
+        yield from map(of, jobs)
         return
     spawn = get_context("spawn")  # a forked process hangs on the threads of polars
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(trial, jobs)
+        yield from pool.map(of, jobs)
 
 
 def lines(out: Path | None) -> list[Found]:

@@ -308,6 +308,23 @@ def test_what_a_strategy_fitted_is_also_measured_alone(
     assert found["head"]["alone"] != found["head"]["mae"]
 
 
+def test_trust_is_compared_with_all_the_way(
+    zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import trust
+
+    table_of_buildings(70).write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
+    asked = "--sets bdg2 --days 14 --todays 2 --sensors 1 --backbone lags --jobs 1"
+    trust.main(asked.split())
+    said = capsys.readouterr().out
+    assert "2 of 2: bdg2_two_buildings" in said
+    assert "lags, all" in said
+    job = trust.Job(None, 7, 1, "lags", 1)
+    trust.row("x", [trust.Found(job, 0.5, 1.005, 1.2), trust.Found(job, 1.0, 0.995, 0.9)])
+    cells = " ".join(capsys.readouterr().out.split())
+    assert cells == "x 2 1.000 0.0% 0.0% 1.005 1.039 50.0% 50.0% 1.200 0.75"
+
+
 @pytest.mark.usefixtures("weights")
 @pytest.mark.filterwarnings("ignore")
 def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(

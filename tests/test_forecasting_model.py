@@ -64,7 +64,8 @@ def test_it_tells_what_it_was_tuned_on(model: TunedModel, frame: SensorFrame) ->
     assert 0.3 < model.fold_error < 1.1
 
 
-def test_weights_are_shares_that_a_person_can_read(model: TunedModel) -> None:
+def test_weights_are_shares_that_a_person_can_read(city: City) -> None:
+    model = fit_model(city(3, 30), horizon=HORIZON, backbone="lags", caution=0.0)
     assert list(model.weights) == ["0-6", "6-24"]
     for shares in model.weights.values():
         assert 0.95 < sum(shares.values()) <= 1.001
