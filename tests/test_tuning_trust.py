@@ -16,7 +16,7 @@ from citytune.tuning import Mixture
 from citytune.tuning._heard import says_again
 from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
-from citytune.tuning._trust import trusted
+from citytune.tuning._trust import in_words, trusted
 
 HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]
@@ -95,6 +95,15 @@ def test_a_model_with_no_fold_stays_as_pretrained_and_says_so(city: City) -> Non
     assert model.weights == {band: {"plain": 1.0} for band in model.weights}
     (note,) = model.notes
     assert "too few for folds, so the forecast is the pretrained model's own forecast" in note
+
+
+def test_it_is_said_how_far_the_forecast_goes() -> None:
+    of, unseen = task([1.0] * 20), torch.ones(20, dtype=torch.bool)
+    assert in_words(1.0, of, unseen) == ()
+    (said,) = in_words(0.43, of, unseen)
+    assert "goes 43 % of the way there from the pretrained model's own forecast" in said
+    (said,) = in_words(0.0, of, unseen)
+    assert said.endswith("so the forecast is the pretrained model's own forecast")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

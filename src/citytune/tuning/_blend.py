@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.tuning._experts import WORDS
 from citytune.tuning._head import Head, fit_head
 from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
 from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
@@ -18,7 +17,7 @@ from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.tuning._trust import trusted
+from citytune.tuning._trust import in_words, trusted
 from citytune.windows import Examples, purged_folds
 
 FOLDS = 3
@@ -81,13 +80,7 @@ class Blend:
         trust = trusted(task, mixed, unseen)
         mixture = Mixture(names, weights, task.prior, **parts, trust=trust)
         out_of_fold = torch.lerp(heard[task.prior], mixed, trust)
-        return Learned(mixture, out_of_fold, notes=self._notes(task, unseen))
-
-    def _notes(self, task: Task, unseen: Tensor) -> tuple[str, ...]:
-        if unseen.any():
-            return ()
-        found = f"{len(unseen)} windows over {task.days:.0f} days are too few for folds"
-        return (f"{found}, so the forecast is {WORDS[task.prior]}; bring more history",)
+        return Learned(mixture, out_of_fold, notes=in_words(trust, task, unseen))
 
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from citytune.tuning._experts import WORDS
 from citytune.tuning._task import Task
 
 DOUBT = 0.375
@@ -20,6 +21,9 @@ ENOUGH = 0.03
 MOST = 1.0
 """Most that one day's gain or loss counts, in units of the usual error: a sensor that broke says
 little of the days to come."""
+
+MOSTLY = 0.995
+"""Trust from which nothing is said of it."""
 
 
 def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
@@ -38,6 +42,21 @@ def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
     gain, error = _gain(task, says, unseen)
     sure = gain - DOUBT * task.caution * error
     return min(1.0, max(0.0, sure / (ENOUGH * task.caution)))
+
+
+def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
+    """Why the forecast does not go all the way, if it does not; `unseen` as for `trusted`."""
+    home = WORDS[task.prior]
+    if not unseen.any():
+        found = f"{len(unseen)} windows over {task.days:.0f} days are too few for folds"
+        return (f"{found}, so the forecast is {home}; bring more history",)
+    if trust > MOSTLY:
+        return ()
+    doubt = "what was tuned did not gain enough, day after day, on days left out of fitting"
+    if trust < 1 - MOSTLY:
+        return (f"{doubt}, so the forecast is {home}",)
+    far = f"{trust:.0%}".replace("%", " %")
+    return (f"{doubt}, so the forecast goes {far} of the way there from {home}",)
 
 
 def _gain(task: Task, says: Tensor, unseen: Tensor) -> tuple[float, float]:
