@@ -30,7 +30,7 @@ COSTS = {
     "full": Cost("all", 10.0, limited=True),
 }
 """By name: means over `ttm-r2` and `citytune-base` on four weeks of `etth1`, nothing cached
-(benchmarks/strategies.py). `head-sgd` seeks by steps what `head` finds exactly, and is not tried."""
+(benchmarks/strategies.py). `head-sgd` seeks by steps what `head` finds exactly; it is not tried."""
 UNKNOWN = Cost("some", 10.0, limited=True)
 """Of a strategy that is not in the table."""
 LEAST = 0.3
