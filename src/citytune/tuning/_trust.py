@@ -37,6 +37,8 @@ def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
     Returns:
         0 without a window that the weights had not seen.
     """
+    if not unseen.any():
+        return 0.0
     if task.caution == 0:
         return 1.0
     gain, error = _gain(task, says, unseen)
