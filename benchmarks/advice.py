@@ -1,11 +1,11 @@
 """Is the advice right? The advised order of backbones beside the true one, and `auto` beside all.
 
 For every set, from several past days as today: rank the backbones on the history, then tune each
-(`blend`) and forecast the week after. The order advised and the order by that week's error are
-compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most: today by
-today (`tau`; in the next column errors within 0.5 % of each other share a place), and over all
-todays of a set (`of means`), as one week alone is a noisy truth. Then
-`auto` chooses a strategy on the advised backbone, and is compared with `blend` in error and time.
+(`blend`) and forecast the four weeks after. The order advised and the order by the error of these
+weeks are compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most:
+today by today (`tau`; in the next column errors within 0.5 % of each other share a place), and over
+all todays of a set (`of means`). One week alone (`--weeks 1`) is a noisy truth. Then `auto` chooses
+a strategy on the advised backbone, and is compared with `blend` in error and time.
 
     python benchmarks/advice.py
     python benchmarks/advice.py --sets etth1 los_loop --todays 2 --days 28 --sensors 6
@@ -32,6 +32,8 @@ from sets import CITIES, DATA, City, past_days, read
 from citytune.frame import SensorFrame
 
 HORIZON, CONTEXT, COARSE = 48, 512, 6
+EVERY = 3
+"""Quarters of a day between forecasts, so that they start at all times of day in turn."""
 NEAR = 0.005
 """Errors closer than this share are also shown as the same."""
 FACTS = ("fold_error", "head_error", "logme", "skill", "near", "per_second", "megabytes", "spent")
@@ -43,7 +45,8 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     from citytune.evaluation import mae
 
     frame, start, horizon = cut(city, days, today, options)
-    origins = list(range(start, len(frame) - horizon + 1, max(1, frame.clock.steps_per_day // 4)))
+    step = max(1, EVERY * frame.clock.steps_per_day // 4)
+    origins = list(range(start, len(frame) - horizon + 1, step))
     actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
     past = frame.until(start)
     advice = recommend(past, horizon=horizon, thorough=True, strategies=False)
@@ -74,7 +77,7 @@ def cut(
         places = np.linspace(0, len(frame.sensors) - 1, options.sensors).round().astype(int)
         frame = frame.select([frame.sensors[i] for i in places])
     day = frame.clock.steps_per_day
-    horizon, after = (HORIZON, 7) if day >= COARSE else (7 * day, 28)
+    horizon, after = (HORIZON, 7 * options.weeks) if day >= COARSE else (7 * day, 28)
     first = max(0, today - days * day - CONTEXT)
     return frame.since(first).until(today + after * day - first), today - first, horizon
 
@@ -160,6 +163,7 @@ def main() -> None:
     parser.add_argument("--seen", action="store_true", help="the sets of sets.py instead")
     parser.add_argument("--days", nargs="*", type=int, default=[28])
     parser.add_argument("--todays", type=int, default=4)
+    parser.add_argument("--weeks", type=int, default=4, help="after today, that are forecast")
     parser.add_argument("--sensors", type=int, default=24, help="most of a set")
     parser.add_argument("--no-auto", action="store_true", help="only rank the backbones")
     parser.add_argument("--out", type=Path, help="also write every row as JSON lines")

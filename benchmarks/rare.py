@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from exam import named
+from exam import EXAM, named
 from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
 from rare_tables import (
@@ -53,7 +53,7 @@ from citytune.evaluation._rare import regions
 from citytune.forecasting import chance_above
 from citytune.forecasting._fitting import fit_task, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Conformal, Task, make_strategy
+from citytune.tuning import Intervals, Task, make_strategy
 
 EMBASSY = City(name="beijing_us_embassy_pm25", domain="air", country="CN", target=("pm2.5",))
 PM, TOP = ">150", "top 5%"
@@ -61,17 +61,23 @@ CASES = {
     "norway_hourly_volume": TOP,
     "melbourne_pedestrian_55": TOP,
     "jonas_dc_demand": TOP,
+    "jonas_nyc_demand": TOP,
     "capital_bikeshare_hourly": TOP,
+    "aarhus_parking": TOP,
     "pjm_hourly_regions": TOP,
     "gefcom2012_load": TOP,
     "gefcom2014_load": TOP,
     "etth1": TOP,
+    "adelaide_demand_1997_2007": TOP,
     "beijing_aqi36_pm25": PM,
     "beijing_multisite_pm25": PM,
     EMBASSY.name: PM,
     "london_marylebone_1998_2005": TOP,
+    "london_4sites_2009": TOP,
 }
 """Set → what is rare there."""
+UNSEEN = (*(city.name for city in EXAM), EMBASSY.name)
+"""Sets that `citytune-base` has not learnt from."""
 STRATEGY = "blend"
 
 
@@ -97,7 +103,7 @@ def trial(today: Today, rare: str, backbone: str) -> Found:
         "alerts": {name: told(score, name) for name in (WITHOUT, MOVED)},
         "brier": brier(score),
         "chances": chances(said.quantiles, detail.fair, limits, today.frame).counts(),
-        "level": equal_level(task, limits, model.tuned.conformal, today.frame),
+        "level": equal_level(task, limits, model.tuned.intervals, today.frame),
         "power": model.tuned.tilt.power if model.tuned.tilt is not None else 0.0,
     }
 
@@ -142,7 +148,7 @@ def chances(
 
 
 def equal_level(
-    task: Task, limits: NDArray[np.float32], conformal: Conformal, frame: SensorFrame
+    task: Task, limits: NDArray[np.float32], intervals: Intervals, frame: SensorFrame
 ) -> float:
     """The level at which alerts out of fold are as often right as where the forecast passes."""
     if not len(task.examples):
@@ -150,7 +156,8 @@ def equal_level(
     says, windows = make_strategy(STRATEGY).fit(task).out_of_fold, task.windows
     own = limits[windows.sensor.numpy()][:, None]
     actual = task.actual.numpy()
-    quantiles = conformal.quantiles(says, windows.sensor, windows.slot).numpy()
+    parts = says, windows.sensor, windows.slot, task.deviations
+    quantiles = intervals.quantiles(*parts).numpy()
     up, event = says.numpy() > own, actual > own
     plain = Counts(int((up & event).sum()), int((up & np.isfinite(actual)).sum()), event.sum())
     return chances(quantiles, actual, own, frame).level_of(plain.precision)
@@ -161,7 +168,7 @@ def run(options: argparse.Namespace) -> list[Found]:
     before = lines(options.out)
     found = []
     for days in options.days:
-        for city in chosen(options.sets):
+        for city in chosen(options.sets, options.backbone):
             frame = few(city, options.sensors)
             for row in todays(frame, days, options.todays):
                 key = {"set": city.name, "domain": city.domain, "rare": CASES[city.name]}
@@ -177,11 +184,16 @@ def run(options: argparse.Namespace) -> list[Found]:
     return found
 
 
-def chosen(parts: Sequence[str]) -> list[City]:
-    """The sets whose names contain one of `parts`; all of `CASES` without any."""
+def chosen(parts: Sequence[str], backbone: str) -> list[City]:
+    """The sets whose names contain one of `parts`; without any, all that the backbone may be asked.
+
+    `citytune-base` is asked those that it has not learnt from.
+    """
     cities = {city.name: city for city in (*named([], [n for n in CASES if n != EMBASSY.name]),
                                            EMBASSY)}  # fmt: skip
-    return [cities[n] for n in CASES if not parts or any(part in n for part in parts)]
+    fair = [name for name in CASES if backbone != "citytune-base" or name in UNSEEN]
+    return [cities[n] for n in (CASES if parts else fair)
+            if not parts or any(part in n for part in parts)]  # fmt: skip
 
 
 def keep(found: Found, out: Path | None) -> None:
@@ -204,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names; by default all")
     parser.add_argument("--days", nargs="+", type=int, default=[28, 7, 90])
     parser.add_argument("--todays", type=int, default=6, help="how many per set")
-    parser.add_argument("--backbone", default="ttm-r2")
+    parser.add_argument("--backbone", default="citytune-base")
     parser.add_argument("--sensors", type=int, default=6, help="of a set, at most")
     parser.add_argument("--chances", action="store_true", help="show what was called how likely")
     parser.add_argument("--out", type=Path, help="JSON lines, a fit each; continued if it is there")

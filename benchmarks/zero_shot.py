@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,10 +31,9 @@ import torch
 from exam import EXAM
 from numpy.typing import NDArray
 from sets import DATA, City, read
-from torch import Tensor
 
 import citytune as ct
-from citytune.backbones import Backbone, Past, load_backbone
+from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, load_backbone
 from citytune.evaluation import coverage, mae, wql
 from citytune.evaluation._seasons import Floats, Seasons, Steps
 from citytune.frame import Clock, SensorFrame
@@ -48,8 +47,8 @@ NAIVE: dict[str, Callable[[Seasons, Steps, Steps, Steps], Floats]] = {
     "naive-week": Seasons.last_week,
     "naive-weeks4": Seasons.weeks,
 }
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-EDGES = (0.05, 0.95)
+INNER = LEVELS[1:-1]
+"""Levels of the quantile loss; between the two others lie 90 %."""
 BATCH = 256
 COARSE = 6
 """Steps a day below which a week is forecast, and not a day."""
@@ -57,22 +56,11 @@ TRAIN, VALID, TEST = (months * 30 * 24 for months in (12, 4, 4))
 """Hours of the parts of an ETT set, one after the other."""
 
 
-@runtime_checkable
-class Quantiles(Protocol):
-    """A network that tells how sure it is."""
-
-    levels: Sequence[float]
-
-    def quantiles(self, past: Past, horizon: int) -> Tensor:
-        """(example, horizon, level), in the unit of `past.values`."""
-        ...
-
-
 class Answer(NamedTuple):
     """What a network said of some windows."""
 
     point: Floats  # (example, horizon), in the unit of the data
-    quantiles: Floats | None  # (example, horizon, level) of `EDGES` and `LEVELS`
+    quantiles: Floats | None  # (example, horizon, level) at `LEVELS`
     seconds: float
 
 
@@ -138,10 +126,8 @@ def ask(backbone: Backbone, history: History, examples: Examples, horizon: int) 
         started = time.perf_counter()
         points.append(plain(backbone, shown))
         seconds += time.perf_counter() - started
-        if isinstance(backbone, Quantiles) and horizon <= backbone.card.horizon:
-            levels = np.array(backbone.levels)
-            which = [int(np.abs(levels - level).argmin()) for level in (*EDGES, *LEVELS)]
-            quantiles.append(backbone.quantiles(past, horizon)[..., which])
+        if isinstance(backbone, Probabilistic) and horizon <= backbone.card.horizon:
+            quantiles.append(backbone.quantiles(past, horizon))
     spread = torch.cat(quantiles).numpy() if quantiles else None
     return Answer(torch.cat(points).numpy(), spread, seconds)
 
@@ -210,13 +196,13 @@ def _legal(answer: Answer, frame: SensorFrame) -> Answer:
 def _loss(fair: Floats, answer: Answer) -> float:
     if answer.quantiles is None:
         return wql(fair, answer.point[..., None], [0.5])
-    return wql(fair, answer.quantiles[..., len(EDGES) :], LEVELS)
+    return wql(fair, answer.quantiles[..., 1:-1], list(INNER))
 
 
 def _covered(fair: Floats, answer: Answer) -> float | None:
     if answer.quantiles is None:
         return None
-    return coverage(fair, answer.quantiles[..., 0], answer.quantiles[..., 1])
+    return coverage(fair, answer.quantiles[..., 0], answer.quantiles[..., -1])
 
 
 def geometric(ratios: Sequence[float]) -> float:

@@ -22,9 +22,9 @@ from accelerate import Accelerator
 
 import citytune as ct
 from citytune._errors import InputError, MissingWeights, RunError, UnknownName
-from citytune.backbones import _shelf, load_backbone
+from citytune.backbones import LEVELS, _shelf, load_backbone
 from citytune.backbones._city import read_network
-from citytune.backbones._city_network import LEVELS, MEDIAN, CityNetwork
+from citytune.backbones._city_network import MEDIAN, CityNetwork
 from citytune.backbones._city_view import View, look
 from citytune.cli._pretrain import pretrain as command
 from citytune.pretraining import Recipe, Stand, pretrain, recipe_like

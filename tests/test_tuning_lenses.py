@@ -52,8 +52,7 @@ def says(
     count = len(frame.sensors)
     examples = Examples(torch.arange(count), torch.full((count,), origin))
     names = experts_of(backbone.card, history.steps_per_day)
-    found = ask(backbone, Seasonal(history), examples, horizon, backbone.card.context, names)
-    return dict(zip(names, found.unbind(-1), strict=True))
+    return ask(backbone, Seasonal(history), examples, horizon, backbone.card.context, names)
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])

@@ -6,28 +6,36 @@ import math
 from collections.abc import Sequence
 
 from citytune.advice._trial import Trial
+from citytune.backbones import Card
 
 SMALL = 200
 """Fewer windows than this make a thin judgement, and it is said so."""
 LEAST = 0.0005
 """Share of the error below which a difference is not said."""
-DOUBT = 0.05
-"""Benefit of the doubt, as a share of the error, of a model that forecasts by itself."""
+DOUBT, KNOWING = 0.05, 0.1
+"""Benefit of the doubt, as a share of the error, of a model that forecasts by itself, and of one
+that also knows the calendar: the less a model needs the city's days, the better it keeps."""
 BEYOND = 0.1
 """What error beyond that of the best seasonal rule counts: `blend` can always fall back on it."""
 RULE = (
     "Ranked by error out of fold after tuning, over that of the best seasonal rule on the same "
     "windows. What exceeds 1 counts a tenth, for with all days blend can fall back on that rule; "
-    f"a model that forecasts by itself gets {100 * DOUBT:.0f} % off, for its folds have fewer days "
-    "to trust it. Equals go by fewest weights."
+    f"a model that forecasts by itself gets {100 * DOUBT:.0f} % off, and {100 * KNOWING:.0f} % if "
+    "it knows the calendar, for it needs less of what was learnt here. Equals go by fewest weights."
 )
 
 
 def score(trial: Trial) -> float:
     """What backbones are ranked by; less is better, 1 is the best seasonal rule."""
     error = trial.error if math.isfinite(trial.error) else 1.0
-    doubt = DOUBT * (trial.card.horizon is not None)
-    return (min(error, 1.0) + BEYOND * max(error - 1.0, 0.0)) * (1 - doubt)
+    return (min(error, 1.0) + BEYOND * max(error - 1.0, 0.0)) * (1 - _doubt(trial.card))
+
+
+def _doubt(card: Card) -> float:
+    """Benefit of the doubt."""
+    if card.horizon is None:
+        return 0.0
+    return DOUBT if card.context_days is None else KNOWING
 
 
 def rank(trials: Sequence[Trial]) -> list[Trial]:

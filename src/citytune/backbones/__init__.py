@@ -13,7 +13,7 @@ from citytune.backbones import (  # noqa: F401 - importing them puts them on the
     _ttm,
 )
 from citytune.backbones._familiar import Familiar, familiar_of, write_familiar
-from citytune.backbones._protocol import Backbone, Card, Past
+from citytune.backbones._protocol import LEVELS, Backbone, Card, Past, Probabilistic
 from citytune.backbones._shelf import at_hand, load_backbone, missing, register, shelf
 from citytune.backbones._weights import find_weights
 
@@ -21,7 +21,9 @@ __all__ = [
     "Backbone",
     "Card",
     "Familiar",
+    "LEVELS",
     "Past",
+    "Probabilistic",
     "at_hand",
     "familiar_of",
     "find_weights",

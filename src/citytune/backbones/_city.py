@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d
 
 from citytune._errors import MissingWeights
-from citytune.backbones._city_network import LEVELS, MEDIAN, CityNetwork
+from citytune.backbones._city_network import MEDIAN, CityNetwork
 from citytune.backbones._city_view import View, look, period_of
 from citytune.backbones._city_wall import Lot, straighten
 from citytune.backbones._network import ask, frozen, in_chunks
@@ -41,8 +41,6 @@ class CityBackbone:
     its last layer reads of the next day, and what it makes of the last hours.
     """
 
-    levels = LEVELS
-
     def __init__(self, card: Card, network: CityNetwork) -> None:
         self.card = card
         self.network = frozen(network)
@@ -61,7 +59,7 @@ class CityBackbone:
         return self.quantiles(past, horizon)[..., MEDIAN]
 
     def quantiles(self, past: Past, horizon: int) -> Tensor:
-        """Quantiles (example, horizon, level) at `levels`, in the unit of `past.values`."""
+        """Quantiles (example, horizon, level) at `LEVELS`, in the unit of `past.values`."""
 
         def step(part: Past) -> Tensor:
             return _together(straighten(part, horizon), lambda lot: self._quantiles(lot, horizon))

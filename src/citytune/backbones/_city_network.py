@@ -24,9 +24,8 @@ from citytune.backbones._city_view import (
     WHEN,
     View,
 )
+from citytune.backbones._protocol import LEVELS
 
-LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Quantile levels."""
 MEDIAN = LEVELS.index(0.5)
 VIEWERS = 8
 """Heads that each choose their own like days."""

@@ -12,6 +12,10 @@ COARSE = 6
 """A clock with fewer steps a day is read by the week: a day has no shape to see."""
 
 
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""The quantile levels that forecasts carry."""
+
+
 class Past(NamedTuple):
     """What a backbone is shown: a batch of windows, ready for a network."""
 
@@ -107,5 +111,19 @@ class Backbone(Protocol):
         """The network's parts in depth order; empty if it has no weights.
 
         Of a model that forecasts the last one is its head: what answers.
+        """
+        ...
+
+
+@runtime_checkable
+class Probabilistic(Protocol):
+    """A backbone that also says how sure it is of its forecast."""
+
+    card: Card
+
+    def quantiles(self, past: Past, horizon: int) -> Tensor:
+        """Zero-shot quantiles (example, horizon, level) at `LEVELS`, in the unit of `past.values`.
+
+        They do not cross, and the median is the forecast.
         """
         ...

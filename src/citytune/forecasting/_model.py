@@ -164,11 +164,20 @@ class TunedModel:
         history = History.of(frame.until(last).since(first), ahead=self.spec.horizon)
         examples = all_sensors(history, torch.tensor(origins) - first)
         seasonal = Seasonal(history)
-        mean = self.tuned.mixture.forecast(self.backbone, seasonal, examples, self.spec, progress)
-        mean = _fall_back(mean, seasonal, examples, self.spec)
+        intervals = self.tuned.intervals
+        parts = self.backbone, seasonal, examples, self.spec, progress
+        said = self.tuned.mixture.forecast(*parts, spread=intervals.trust < 1)
+        few = _few(seasonal, examples, self.spec)
+        mean = _fall_back(said.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
-        quantiles = self.tuned.conformal.quantiles(mean, examples.sensor, history.slot[when], wider)
+        where = examples.sensor, history.slot[when]
+        quantiles = intervals.quantiles(mean, *where, said.deviations, wider)
+        if few.any():
+            # Not the model's forecast, so what the model says of itself does not tell.
+            quantiles = torch.where(
+                few[:, None, None], intervals.conformal.quantiles(mean, *where, wider), quantiles
+            )
         plain = mean
         if (tilt := self.tuned.tilt) is not None:
             low, high = self.quantity.low, self.quantity.high
@@ -291,28 +300,37 @@ def _enough(spec: WindowSpec, steps_per_day: int) -> float:
     return min(max(ENOUGH * spec.context, 3), ENOUGH_DAYS * steps_per_day)
 
 
-def _fall_back(mean: Tensor, seasonal: Seasonal, examples: Examples, spec: WindowSpec) -> Tensor:
-    """Where next to nothing was measured lately, the last known value at the same time of day.
+def _few(seasonal: Seasonal, examples: Examples, spec: WindowSpec) -> Tensor:
+    """(example,) bool: next to nothing was measured lately, or the first day is not over."""
+    day = seasonal.history.steps_per_day
+    first = seasonal.known.to(torch.uint8).argmax(1)[examples.sensor]
+    lately = _measured(seasonal, examples, spec.context)
+    return (lately < _enough(spec, day)) | (examples.origin < first + day)
+
+
+def _fall_back(
+    mean: Tensor, few: Tensor, seasonal: Seasonal, examples: Examples, spec: WindowSpec
+) -> Tensor:
+    """For the `few` (example,), the last known value at the same time of day.
 
     A sensor without a single value has no forecast: NaN.
     """
+    if not few.any():
+        return mean
     day = seasonal.history.steps_per_day
-    seen = torch.nn.functional.pad(seasonal.known.cumsum(1), (1, 0))
-
-    def measured(steps: int) -> Tensor:
-        """(example,) how much was measured in the last so many steps."""
-        start = (examples.origin - steps).clamp_min(0)
-        return seen[examples.sensor, examples.origin] - seen[examples.sensor, start]
-
-    first = seasonal.known.to(torch.uint8).argmax(1)[examples.sensor]
-    few = (measured(spec.context) < _enough(spec, day)) | (examples.origin < first + day)
-    if few.any():
-        short = examples.pick(few)
-        rule = seasonal.ahead(short, spec.horizon)["yesterday"]
-        last_day = cut_past(seasonal.history.filled, short, day, period=day)
-        again = last_day.repeat(1, -(-spec.horizon // day))[:, : spec.horizon]
-        rule = torch.where(measured(7 * day)[few, None] > 0, rule, again)  # died long ago
-        rule[measured(seasonal.history.length)[few] == 0] = torch.nan
-        mean = mean.clone()
-        mean[few] = rule
+    short = examples.pick(few)
+    rule = seasonal.ahead(short, spec.horizon)["yesterday"]
+    last_day = cut_past(seasonal.history.filled, short, day, period=day)
+    again = last_day.repeat(1, -(-spec.horizon // day))[:, : spec.horizon]
+    rule = torch.where(_measured(seasonal, short, 7 * day)[:, None] > 0, rule, again)  # long dead
+    rule[_measured(seasonal, short, seasonal.history.length) == 0] = torch.nan
+    mean = mean.clone()
+    mean[few] = rule
     return mean
+
+
+def _measured(seasonal: Seasonal, examples: Examples, steps: int) -> Tensor:
+    """(example,) how much was measured in the last so many steps."""
+    seen = torch.nn.functional.pad(seasonal.known.cumsum(1), (1, 0))
+    start = (examples.origin - steps).clamp_min(0)
+    return seen[examples.sensor, examples.origin] - seen[examples.sensor, start]

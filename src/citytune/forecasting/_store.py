@@ -25,6 +25,7 @@ from citytune.frame import Clock, Quantity
 from citytune.tuning import (
     Conformal,
     Head,
+    Intervals,
     KnownAhead,
     Mixture,
     Moved,
@@ -138,8 +139,8 @@ def _seal(facts: dict[str, Any], packed: bytes) -> str:
 def _parts(tuned: Tuned) -> dict[str, Tensor]:
     found = {
         "weights": tuned.mixture.weights,
-        "conformal.scale": tuned.conformal.scale,
-        "conformal.errors": tuned.conformal.errors,
+        "conformal.scale": tuned.intervals.conformal.scale,
+        "conformal.errors": tuned.intervals.conformal.errors,
     }
     if (head := tuned.mixture.head) is not None:
         found |= _head_parts("head", head)
@@ -200,6 +201,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "experts": list(mixture.experts),
         "prior": mixture.prior,
         "trust": mixture.trust,
+        "intervals": {"stretch": tuned.intervals.stretch, "trust": tuned.intervals.trust},
         "penalty": _penalty(mixture.head),
         "known_penalty": _penalty(mixture.known),
         "moved": None if mixture.moved is None else mixture.moved.lens,
@@ -334,7 +336,8 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         tilt = Tilt(rarity, **{n: _number(value) for n, value in facts["tilt"].items()})
     return Tuned(
         mixture,
-        conformal,
+        # A model saved before has the intervals of its past errors.
+        Intervals(conformal, **facts.get("intervals", {})),
         _number(facts["fold_error"]),
         facts["windows"],
         notes=tuple(facts["notes"]),

@@ -17,7 +17,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from citytune._errors import InputError
-from citytune.backbones._city_network import LEVELS, CityNetwork
+from citytune.backbones import LEVELS
+from citytune.backbones._city_network import CityNetwork
 from citytune.backbones._city_view import View, look
 from citytune.pretraining._batches import Sampler
 from citytune.pretraining._checkpoint import Checkpoint

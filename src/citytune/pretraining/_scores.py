@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.backbones import Past
-from citytune.backbones._city_network import LEVELS, MEDIAN
+from citytune.backbones import LEVELS, Past
+from citytune.backbones._city_network import MEDIAN
 from citytune.backbones._city_view import PATCH, ROWS, View, look, period_of
 from citytune.pretraining._batches import calendar_at, generator, scaled, windows_at
 from citytune.pretraining._source import Source

@@ -1,9 +1,10 @@
 """The fine-tuning strategies: lenses, experts, the stack; the closed-form head; calibration."""
 
+from citytune.backbones import LEVELS
 from citytune.tuning._able import able, reason_against
 from citytune.tuning._bias import Bias
 from citytune.tuning._blend import Blend
-from citytune.tuning._conformal import LEVELS, Conformal
+from citytune.tuning._conformal import Conformal
 from citytune.tuning._experts import WORDS, ask, features
 from citytune.tuning._few import student
 from citytune.tuning._fit import Tuned, errors_by_day, fit
@@ -11,6 +12,7 @@ from citytune.tuning._full import Full
 from citytune.tuning._gradual import Gradual
 from citytune.tuning._head import Head, Lesson, View, fit_head
 from citytune.tuning._heard import says_again
+from citytune.tuning._intervals import Intervals
 from citytune.tuning._known import KnownAhead, Timetable, Usual
 from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
@@ -43,6 +45,7 @@ __all__ = [
     "Full",
     "Gradual",
     "Head",
+    "Intervals",
     "KNOWN",
     "KnownAhead",
     "LEVELS",

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from citytune.backbones import LEVELS
 from citytune.tuning._few import student
 from citytune.tuning._stack import bands
 
-LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""The quantile levels every forecast carries."""
 PSEUDO = 20.0
 """Errors of the sensor as a whole that each of its slots starts from."""
 SLOTS = 48
@@ -71,7 +70,7 @@ class Conformal:
         size = error.nan_to_num(0.0).abs() / unit[sensor, None]
         scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
-        days = _independent(age, half_life)
+        days = independent_days(age, half_life)
         rows: list[Tensor] = []
         for a, b in bands(actual.shape[1]):
             # A stretch ahead in which nothing was measured is as uncertain as all the others.
@@ -123,7 +122,7 @@ def _scales(
     return ((total + PSEUDO * own[:, None]) / (count + PSEUDO)).clamp_min(1e-9)
 
 
-def _independent(age: Tensor, half_life: float) -> float:
+def independent_days(age: Tensor, half_life: float) -> float:
     """How many days the evidence is worth, recent ones counting more (Kish 1965)."""
     weight = 2.0 ** (-age.floor().unique() / half_life)
     return float(weight.sum() ** 2 / weight.square().sum()) if len(weight) else 1.0

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from citytune.backbones import Backbone, Card, Past
-from citytune.tuning._lenses import FINE, LENSES, Shown, calendar_of
+from citytune.backbones import LEVELS, Backbone, Card, Past, Probabilistic
+from citytune.tuning._lenses import FINE, LENSES, Shown, calendar_of, quantiles
 from citytune.tuning._seasonal import SEASONAL, Seasonal
 from citytune.windows import Examples, Scale, cut_measured, cut_past
 
@@ -16,6 +16,9 @@ BATCH = 1024
 """Windows asked at a time."""
 CELLS = 4_000_000
 """Most forecast values of one expert in memory at a time."""
+DEVIATIONS = "deviations"
+"""What is asked beside experts: the quantiles of the model itself, less its forecast."""
+MIDDLE = LEVELS.index(0.5)
 OWN = ("plain", "squashed")
 """Lenses of a model that adapts to the clock: it finds like days, and looks far back, by itself.
 
@@ -63,20 +66,37 @@ def ask(
     context: int,
     names: Sequence[str],
     progress: Callable[[float], None] | None = None,
-) -> Tensor:
-    """Forecasts (example, horizon, expert) of the experts named, in the unit of the data."""
-    found = [torch.empty(0, horizon, len(names))]
+) -> dict[str, Tensor]:
+    """Name → forecasts (example, horizon) of the experts named, in the unit of the data.
+
+    `DEVIATIONS` among the names asks for the model's own quantiles less its forecast (example,
+    horizon, level), which cost nothing beside "plain".
+    """
+    found = {name: [torch.empty(0, horizon)] for name in names}
+    if DEVIATIONS in names:
+        found[DEVIATIONS] = [torch.empty(0, horizon, len(LEVELS))]
     chunks = _chunks(examples, horizon)
     for done, chunk in enumerate(chunks):
         some = examples.pick(chunk)
         says = seasonal.ahead(some, horizon)
-        if any(name in LENSES for name in names):
+        if any(name in LENSES or name == DEVIATIONS for name in names):
             view = Shown(seasonal, some, context, says["weeks"], says["day-kind"])
-            says |= {name: LENSES[name](backbone, view) for name in names if name in LENSES}
-        found.append(torch.stack([says[name] for name in names], -1))
+            says |= _plainly(backbone, view) if DEVIATIONS in names else {}
+            lacking = [name for name in names if name in LENSES and name not in says]
+            says |= {name: LENSES[name](backbone, view) for name in lacking}
+        for name, parts in found.items():
+            parts.append(says[name])
         if progress is not None:
             progress((done + 1) / len(chunks))
-    return torch.cat(found)
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _plainly(backbone: Backbone, view: Shown) -> dict[str, Tensor]:
+    """The model's own forecast and its quantiles, in one pass."""
+    assert isinstance(backbone, Probabilistic), f"{backbone.card.name} has no quantiles"
+    said = quantiles(backbone, view)
+    middle = said[..., MIDDLE]
+    return {"plain": middle, DEVIATIONS: said - middle[..., None]}
 
 
 def features(

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from citytune._errors import InputError
 from citytune.tuning._able import reason_against
-from citytune.tuning._conformal import HALF_LIFE, Conformal
+from citytune.tuning._conformal import Conformal
+from citytune.tuning._intervals import Intervals, calibrate
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
@@ -22,7 +23,7 @@ class Tuned:
     """What was learnt from a task."""
 
     mixture: Mixture
-    conformal: Conformal
+    intervals: Intervals
     fold_error: float
     """Error out of fold over that of the best seasonal rule on the same windows, each sensor
     counting alike; NaN without windows."""
@@ -42,23 +43,24 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
         raise InputError(why)
     if not len(task.examples):
         mixture = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
+        guess = Conformal.guess(task.spread, task.spec.horizon, task.history.steps_per_day)
         return Tuned(
             mixture,
-            Conformal.guess(task.spread, task.spec.horizon, task.history.steps_per_day),
+            Intervals(guess, trust=0.0 if task.knows_spread else 1.0),
             float("nan"),
             0,
             ("too little history for a single window, so nothing was learnt from it",),
         )
     learned = strategy.fit(task)
-    conformal = calibrate(task, learned.out_of_fold)
+    intervals = calibrate(task, learned.out_of_fold)
     return Tuned(
         learned.mixture,
-        conformal,
+        intervals,
         fold_error(task, learned.out_of_fold),
         len(task.examples),
         notes=(*learned.notes, *_never(task)),
         fold_errors=errors_by_day(task, learned.out_of_fold),
-        tilt=choose_tilt(task, learned.out_of_fold, conformal),
+        tilt=choose_tilt(task, learned.out_of_fold, intervals),
     )
 
 
@@ -67,20 +69,6 @@ def _never(task: Task) -> list[str]:
     if task.rare is None or task.memory is not None:
         return []
     return task.rare.never(task.history)
-
-
-def calibrate(task: Task, says: Tensor) -> Conformal:
-    """Intervals from the errors of `says` (example, horizon) on the task's windows."""
-    return Conformal.fit(
-        task.actual,
-        says,
-        task.windows.sensor,
-        task.windows.slot,
-        task.age,
-        task.history.steps_per_day,
-        spread=task.spread,
-        half_life=min(HALF_LIFE, task.forget or HALF_LIFE),
-    )
 
 
 def fold_error(task: Task, says: Tensor) -> float:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from citytune.backbones import Backbone, Past
+from citytune.backbones import Backbone, Past, Probabilistic
 from citytune.tuning._seasonal import Seasonal
 from citytune.windows import Examples, History, cut_measured, cut_past
 
+Answer: TypeAlias = Callable[[Past, int], Tensor]
+"""What a model says of a batch, so many steps ahead: (example, horizon, level)."""
 HEADROOM = 0.7
 """How far, in asinh units, a forecast may rise above the context's maximum."""
 PASSES = 4
@@ -137,6 +139,11 @@ def plain(backbone: Backbone, shown: Shown) -> Tensor:
     return _ask(backbone, shown, shown.past)
 
 
+def quantiles(backbone: Probabilistic, shown: Shown) -> Tensor:
+    """The same with its quantiles (example, horizon, level), whose median it is."""
+    return _answer(backbone.quantiles, backbone.card.horizon, shown, shown.past)
+
+
 def squashed(backbone: Backbone, shown: Shown) -> Tensor:
     """The model sees asinh of the series: bursts are tamed, ratios become differences."""
     return shown.squash.undo(_ask(backbone, shown, shown.squash.do(shown.past)))
@@ -165,7 +172,9 @@ def coarse(backbone: Backbone, shown: Shown) -> Tensor:
     steps = -(-shown.horizon // every)
     calendar = shown.calendar.new_zeros(len(deviation), deviation.shape[1] + steps, 3)
     known = torch.ones_like(deviation, dtype=torch.bool)
-    ahead = _in_passes(backbone, deviation, known, calendar, steps, max(1, shown.day // every))
+    day = max(1, shown.day // every)
+    reach = backbone.card.horizon or steps
+    ahead = _in_passes(_forecast(backbone), reach, deviation, known, calendar, steps, day)[..., 0]
     smooth = _between(deviation[:, -1:], ahead, every, shown.horizon)
     return squash.undo(squash.do(shown.kind) + smooth)
 
@@ -181,18 +190,32 @@ LENSES: dict[str, Callable[[Backbone, Shown], Tensor]] = {
 
 
 def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
-    """The frozen model's forecast of `values` (example, context), for the whole horizon.
+    """The frozen model's forecast of `values` (example, context), for the whole horizon."""
+    return _answer(_forecast(backbone), backbone.card.horizon, shown, values)[..., 0]
+
+
+def _forecast(backbone: Backbone) -> Answer:
+    """A model's forecast as its one level."""
+
+    def answer(past: Past, horizon: int) -> Tensor:
+        ahead = backbone.forecast(past, horizon)
+        assert ahead is not None, "only models that forecast are asked"
+        return ahead[..., None]
+
+    return answer
+
+
+def _answer(answer: Answer, reach: int | None, shown: Shown, values: Tensor) -> Tensor:
+    """The answers (example, horizon, level) on `values` (example, context), for the whole horizon.
 
     A horizon longer than the model's own is forecast in passes, each fed with the one before;
     beyond four passes on a coarser clock, with as many steps in every day, whose block means are
     spread over their steps.
     """
-    reach = backbone.card.horizon
     assert reach is not None, "only models that forecast are asked"
     if shown.horizon <= PASSES * reach:
-        return _in_passes(
-            backbone, values, shown.measured, shown.calendar, shown.horizon, shown.day
-        )
+        known, calendar = shown.measured, shown.calendar
+        return _in_passes(answer, reach, values, known, calendar, shown.horizon, shown.day)
     least = -(-shown.horizon // (PASSES * reach))
     every = next((n for n in range(least, shown.day) if shown.day % n == 0), least)
     wide = _means(values, every)
@@ -200,16 +223,25 @@ def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
     known = shown.measured[:, start:].unflatten(1, (-1, every)).any(-1)
     calendar = shown.calendar[:, start::every]
     steps = calendar.shape[1] - wide.shape[1]
-    ahead = _in_passes(backbone, wide, known, calendar, steps, max(1, shown.day // every))
+    day = max(1, shown.day // every)
+    ahead = _in_passes(answer, reach, wide, known, calendar, steps, day)
     return ahead.repeat_interleave(every, 1)[:, : shown.horizon]
 
 
 def _in_passes(
-    backbone: Backbone, values: Tensor, known: Tensor, calendar: Tensor, horizon: int, day: int
+    answer: Answer,
+    reach: int,
+    values: Tensor,
+    known: Tensor,
+    calendar: Tensor,
+    horizon: int,
+    day: int,
 ) -> Tensor:
-    """Forecast (example, horizon) from `values` (example, context), as many passes as it takes."""
-    context, reach = values.shape[1], backbone.card.horizon or horizon
-    series = values
+    """Answers (example, horizon, level) on `values` (example, context), in passes as needed.
+
+    Each is fed with the middle of the one before.
+    """
+    context, series, found = values.shape[1], values, []
     for start in range(0, horizon, reach):
         count = min(reach, horizon - start)
         past = Past(
@@ -218,10 +250,10 @@ def _in_passes(
             calendar[:, start : start + context + count],
             day,
         )
-        ahead = backbone.forecast(past, count)
-        assert ahead is not None, "only models that forecast are asked"
-        series = torch.cat([series, ahead], 1)
-    return series[:, context : context + horizon]
+        ahead = answer(past, count)
+        found.append(ahead)
+        series = torch.cat([series, ahead[..., ahead.shape[-1] // 2]], 1)
+    return torch.cat(found, 1)
 
 
 def _means(values: Tensor, every: int) -> Tensor:

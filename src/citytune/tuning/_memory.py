@@ -59,7 +59,7 @@ class Memory:
     """(sensor,) long: absolute step of each sensor's first value."""
     windows: Windows
     says: Mapping[str, Tensor]
-    """Expert → (example, horizon)."""
+    """Expert → (example, horizon); and the deviations of a model's own quantiles."""
     features: Tensor | None = None
     """(example, feature) of the frozen backbone, if a new last layer was tried."""
     unit: Tensor | None = None

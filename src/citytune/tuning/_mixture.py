@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from citytune.backbones import Backbone
-from citytune.tuning._experts import WORDS, ask, features, window_unit
+from citytune.tuning._experts import DEVIATIONS, WORDS, ask, features, window_unit
 from citytune.tuning._head import Head
 from citytune.tuning._known import BESIDE, KnownAhead
 from citytune.tuning._moved import MOVED, Moved
@@ -29,6 +30,13 @@ STEADY = ("squashed", "squashed-minus-kind")
 """Experts that most of the weight goes to in a holiday season: they follow the last days …"""
 SEASON_SHARE = 0.7
 """… and how much of it."""
+
+
+class Said(NamedTuple):
+    """What is forecast of some windows."""
+
+    mean: Tensor  # (example, horizon)
+    deviations: Tensor | None  # (example, horizon, level), see `DEVIATIONS`
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +94,15 @@ class Mixture:
         examples: Examples,
         spec: WindowSpec,
         progress: Callable[[float], None] | None = None,
-    ) -> Tensor:
-        """The mixed forecast (example, horizon), in the unit of the data."""
-        names = self.needed()
-        says = ask(backbone, seasonal, examples, spec.horizon, spec.context, names, progress)
-        heard = dict(zip(names, says.unbind(-1), strict=True))
+        *,
+        spread: bool = False,
+    ) -> Said:
+        """The mixed forecast, and, with `spread`, the quantiles of the model itself around its own.
+
+        In the unit of the data.
+        """
+        names = (*self.needed(), DEVIATIONS) if spread else self.needed()
+        heard = ask(backbone, seasonal, examples, spec.horizon, spec.context, names, progress)
         if HEAD in self.counted and self.head is not None:
             seen = features(backbone, seasonal, examples, spec.horizon, spec.context)
             unit = window_unit(seasonal, examples, spec.context)
@@ -107,7 +119,8 @@ class Mixture:
         found = torch.stack([heard[name] for name in names], -1)
         season = seasonal.history.season[examples.origin[:, None] + torch.arange(spec.horizon)]
         mixed = weigh(season, examples.sensor, found, self.weights[..., where], names)
-        return mixed if self.trust == 1 else torch.lerp(heard[self.prior], mixed, self.trust)
+        mean = mixed if self.trust == 1 else torch.lerp(heard[self.prior], mixed, self.trust)
+        return Said(mean, heard.get(DEVIATIONS))
 
     @property
     def _mixed(self) -> tuple[str, ...]:

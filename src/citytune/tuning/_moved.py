@@ -78,7 +78,7 @@ class Moved:
         moved = _applied(self, backbone)  # type: ignore[arg-type]
         where = (seasonal, examples, spec.horizon, spec.context)
         forecasts = backbone.card.horizon is not None
-        said = ask(moved, *where, (self.lens,))[..., 0] if forecasts else prior
+        said = ask(moved, *where, (self.lens,))[self.lens] if forecasts else prior
         if self.head is None:
             return said
         seen = features(backbone if forecasts else moved, *where)

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from citytune.backbones import Backbone, load_backbone, shelf
+from citytune.backbones import Backbone, Probabilistic, load_backbone, shelf
 from citytune.tuning._cache import cached, key_of
-from citytune.tuning._experts import ask, experts_of, features, window_unit
+from citytune.tuning._experts import DEVIATIONS, ask, experts_of, features, window_unit
 from citytune.tuning._few import student
 from citytune.tuning._head import Lesson
 from citytune.tuning._known import Timetable
@@ -167,13 +167,30 @@ class Task:
 
     def says_of(self, names: Sequence[str]) -> Tensor:
         """(example, horizon, expert) of some experts; each is asked of each window once."""
-        lacking = tuple(name for name in names if name not in self._heard)
+        wanted = (*names, DEVIATIONS) if "plain" in names and self.knows_spread else names
+        lacking = tuple(name for name in wanted if name not in self._heard)
         asked = tuple(name for name in lacking if name not in self.beside)
         said = self._kept(asked, self._ask) if asked else {}
         for name in lacking:
             new = said[name] if name in said else self.beside[name](*self.place)
             self.note(name, new if self.remembered is None else self._after(name, new))
         return torch.stack([self._heard[name] for name in names], -1)
+
+    @cached_property
+    def knows_spread(self) -> bool:
+        """Whether the pretrained model says of every window how sure it is."""
+        old = self.memory
+        remembers = old is None or DEVIATIONS in old.says or not len(old.windows.origin)
+        own = isinstance(self.backbone, Probabilistic) and "plain" in self.experts
+        return own and remembers
+
+    @property
+    def deviations(self) -> Tensor | None:
+        """(example, horizon, level) its quantiles less its forecast; None if it has none."""
+        if not self.knows_spread:
+            return None
+        self.says_of(("plain",))
+        return self._heard[DEVIATIONS]
 
     def note(self, name: str, says: Tensor) -> None:
         """Keep what an expert says of the windows (example, horizon), as if it had not seen them.
@@ -198,8 +215,7 @@ class Task:
                 self.progress("asking the pretrained model", 0.8 * share)
 
         size = self.spec.horizon, self.spec.context
-        said = ask(self.backbone, *self.place, *size, names, tell)
-        return dict(zip(names, said.unbind(-1), strict=True))
+        return ask(self.backbone, *self.place, *size, names, tell)
 
     def _kept(
         self, names: tuple[str, ...], compute: Callable[[tuple[str, ...]], dict[str, Tensor]]

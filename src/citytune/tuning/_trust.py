@@ -37,11 +37,26 @@ def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
     Returns:
         0 without a window that the weights had not seen.
     """
+    home, there = task.said_by(task.prior), says
+    before, after = (((one - task.actual) / task.scale).abs() for one in (home, there))
+    return followed(task, before, after, unseen)
+
+
+def followed(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
+    """Share of the way that is gone from one forecast of the task's windows to another.
+
+    Args:
+        task: Whose windows they are.
+        before: (example, horizon) the losses of the first, in spreads of the sensor; NaN where
+            nothing was measured.
+        after: The same of the second …
+        unseen: (example,) bool, … and which of these windows it had not seen.
+    """
     if not unseen.any():
         return 0.0
     if task.caution == 0:
         return 1.0
-    gain, error = _gain(task, says, unseen)
+    gain, error = _gain(task, before, after, unseen)
     sure = gain - DOUBT * task.caution * error
     return min(1.0, max(0.0, sure / (ENOUGH * task.caution)))
 
@@ -61,8 +76,8 @@ def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
     return (f"{doubt}, so the forecast goes {far} of the way there from {home}",)
 
 
-def _gain(task: Task, says: Tensor, unseen: Tensor) -> tuple[float, float]:
-    """Share of the pretrained forecast's error that is saved, and a standard error of it.
+def _gain(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> tuple[float, float]:
+    """Share of the loss `before` that is saved, and a standard error of it.
 
     Both over days of origins. Forecasts longer than a day share targets with those of the next
     day, so that many days count for fewer.
@@ -73,21 +88,20 @@ def _gain(task: Task, says: Tensor, unseen: Tensor) -> tuple[float, float]:
     def by_day(values: Tensor) -> Tensor:
         return torch.zeros(len(days), dtype=torch.float64).index_add(0, block, values)
 
-    def loss(forecast: Tensor) -> Tensor:
-        error = ((forecast - task.actual).abs() / task.scale).nan_to_num(0.0) * known
-        return by_day(error.double().sum(1))
-
     count = by_day(known.double().sum(1))
     some = count > 0
     if not some.any():
         return 0.0, 0.0
     count = count[some]
-    before, after = (loss(one)[some] / count for one in (task.said_by(task.prior), says))
+    lost, left = (
+        by_day((loss.nan_to_num(0.0) * known).double().sum(1))[some] / count
+        for loss in (before, after)
+    )
     worth = by_day(task.worth.double() * known.any(1))[some] / by_day(known.any(1).double())[some]
     weight = worth * (count / count.median()).clamp_max(1.0)
     weight = weight / weight.sum()
-    usual = (weight * before).sum().clamp_min(1e-9)
-    gain = ((before - after) / usual).clamp(-MOST, MOST)
+    usual = (weight * lost).sum().clamp_min(1e-9)
+    gain = ((lost - left) / usual).clamp(-MOST, MOST)
     mean = (weight * gain).sum()
     overlap = max(1.0, task.spec.horizon / task.history.steps_per_day)
     independent = max(1 / float(weight.square().sum()) / overlap, 1.5)

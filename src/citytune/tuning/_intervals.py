@@ -1,0 +1,134 @@
+"""How far a forecast may miss: as the pretrained model itself says, or as its past errors do.
+
+A model that gives quantiles knows at which hours it is sure and at which it is not; past errors
+know this city. Its own quantiles, stretched so that they held as often as they should, are left
+for conformal ones only as far as the quantile loss on folds left out says so, day after day: what
+holds for forecasts holds for their intervals, tuning must not make them worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from citytune.backbones import LEVELS
+from citytune.tuning._conformal import HALF_LIFE, Conformal, independent_days
+from citytune.tuning._task import Task
+from citytune.tuning._trust import followed
+from citytune.windows import purged_folds
+
+FOLDS = 3
+HELD = LEVELS[-1] - LEVELS[0]
+"""Share of what comes that lies between the outermost quantiles."""
+USUAL_DAYS = 7.0
+"""Days of evidence with which the stretch goes half of its way from 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """Quantiles around a forecast."""
+
+    conformal: Conformal
+    """Of past errors."""
+    stretch: float = 1.0
+    """What the deviations of the model's own quantiles are multiplied by."""
+    trust: float = 1.0
+    """Share of the way from those to the conformal ones, 0 … 1; 1 for a model without quantiles."""
+
+    def quantiles(
+        self,
+        mean: Tensor,
+        sensor: Tensor,
+        slot: Tensor,
+        deviations: Tensor | None = None,
+        wider: Tensor | None = None,
+    ) -> Tensor:
+        """Quantiles (example, horizon, level) around `mean` (example, horizon); never crossing.
+
+        Args:
+            mean: (example, horizon), in the unit of the data.
+            sensor: (example,) long.
+            slot: (example, horizon) long, step of the day of each target.
+            deviations: (example, horizon, level) the model's own quantiles, less its forecast;
+                None if it has none.
+            wider: (example, horizon) what the errors to expect are multiplied by; the model itself
+                knows the calendar, and is not told.
+        """
+        past = self.conformal.quantiles(mean, sensor, slot, wider)
+        if deviations is None or self.trust == 1:
+            return past
+        return torch.lerp(mean[..., None] + self.stretch * deviations, past, self.trust)
+
+
+def calibrate(task: Task, says: Tensor) -> Intervals:
+    """Intervals for forecasts such as `says` (example, horizon), said as if unseen of the windows.
+
+    The share of the way to the conformal quantiles is that which their gain on folds left out is
+    trusted with.
+    """
+    every = torch.arange(len(says))
+    own = task.deviations
+    if own is None:
+        return Intervals(_past_errors(task, says, every))
+    before, after = torch.zeros_like(says), torch.zeros_like(says)
+    unseen = torch.zeros(len(says), dtype=torch.bool)
+    for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
+        test, learnt = fold.test, _past_errors(task, says, fold.train)
+        wide = says[test, :, None] + _stretch(task, says, own, fold.train) * own[test]
+        windows = task.windows.pick(test)
+        past = learnt.quantiles(says[test], windows.sensor, windows.slot)
+        before[test], after[test] = (_quantile_loss(task, test, q) for q in (wide, past))
+        unseen[test] = True
+    trust = followed(task, before, after, unseen)
+    stretch = _stretch(task, says, own, every)
+    return Intervals(_past_errors(task, says, every), stretch, trust)
+
+
+def _past_errors(task: Task, says: Tensor, which: Tensor) -> Conformal:
+    """Conformal quantiles from some of the windows."""
+    windows = task.windows.pick(which)
+    return Conformal.fit(
+        windows.actual,
+        says[which],
+        windows.sensor,
+        windows.slot,
+        task.age[which],
+        task.history.steps_per_day,
+        spread=task.spread,
+        half_life=_half_life(task),
+    )
+
+
+def _half_life(task: Task) -> float:
+    return min(HALF_LIFE, task.forget or HALF_LIFE)
+
+
+def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:
+    """By how much the model's own intervals must be wider to hold as often as they should.
+
+    That is the weighted quantile of errors in units of the distance to the outermost quantile on
+    their side (Romano et al. 2019, arXiv:1905.03222, in relative form), drawn to 1 where few days
+    have shown it.
+    """
+    error = task.actual[which] - says[which]
+    side = torch.where(error > 0, own[which][..., -1], -own[which][..., 0])
+    known = ~error.isnan() & (side > 0)
+    if not known.any():
+        return 1.0
+    age, half_life = task.age[which], _half_life(task)
+    weight = (2.0 ** (-age / half_life))[:, None].expand_as(error)[known]
+    needed, order = (error.abs()[known] / side[known]).sort()
+    cumulated = weight[order].double().cumsum(0)
+    at = int(torch.searchsorted(cumulated, HELD * cumulated[-1]))
+    found = float(needed[min(at, len(needed) - 1)].clamp_min(1e-3))
+    days = independent_days(age, half_life)
+    return float(found ** (days / (days + USUAL_DAYS)))
+
+
+def _quantile_loss(task: Task, which: Tensor, quantiles: Tensor) -> Tensor:
+    """(example, horizon) mean loss over levels, in spreads of the sensor; NaN where unknown."""
+    error = task.actual[which, :, None] - quantiles
+    level = torch.tensor(LEVELS)
+    return torch.maximum(level * error, (level - 1) * error).mean(-1) / task.scale[which]
