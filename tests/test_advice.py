@@ -21,9 +21,8 @@ from citytune.advice._enough import Point, needed, next_week
 from citytune.advice._halving import affordable, halve
 from citytune.advice._logme import logme
 from citytune.advice._nature import Nature, explained, forecastable, signal
-from citytune.advice._relevance import daily_share
 from citytune.advice._rules import rules_for
-from citytune.backbones import familiar_of, load_backbone
+from citytune.backbones import daily_share, familiar_of, load_backbone
 from citytune.forecasting import fit_task, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import says_again

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +23,7 @@ from accelerate import Accelerator
 
 import citytune as ct
 from citytune._errors import InputError, MissingWeights, RunError, UnknownName
-from citytune.backbones import LEVELS, _shelf, load_backbone
+from citytune.backbones import LEVELS, Past, _shelf, familiar_of, load_backbone
 from citytune.backbones._city import read_network
 from citytune.backbones._city_network import MEDIAN, CityNetwork
 from citytune.backbones._city_view import View, look
@@ -138,7 +139,8 @@ def fail_at(step: int) -> Callable[[Stand], None]:
 
 
 def test_a_finished_run_holds_weights_and_a_card_that_fits_them(finished: Path) -> None:
-    assert names(finished) == {"checkpoint.pt", "log.jsonl", "model.safetensors", "card.json"}
+    kept = {"checkpoint.pt", "log.jsonl", "model.safetensors", "card.json", "familiar.json"}
+    assert names(finished) == kept
     found = card(finished)
     network = read_network(finished)
     assert found["card"]["parameters"] == sum(w.numel() for w in network.network.parameters())
@@ -154,6 +156,21 @@ def test_a_finished_run_holds_weights_and_a_card_that_fits_them(finished: Path) 
     assert found["made"]["windows"] == log(finished)[-1]["windows"] >= 12 * 8
     assert set(found["scores"]["domains"]) == {"air", "traffic"}
     assert found["scores"]["mae"] == pytest.approx(log(finished)[-1]["mae"], rel=1e-4)
+
+
+def test_a_finished_run_knows_its_corpus_and_tells_another(finished: Path) -> None:
+    network = read_network(finished)
+    known = familiar_of(replace(network.card, folders=(str(finished),)))
+    assert known is not None
+    assert known.clocks == ("1h", "3h")
+    assert known.windows > 50
+    assert known.mean.shape == (network.card.features,)
+    time = torch.arange(28 * 24.0)
+    calendar = torch.stack([time / 24 % 1, time // 24 % 7, 0 * time], -1).expand(9, -1, -1)
+    calendar = torch.cat([calendar, calendar[:, :24]], 1)
+    jumps = torch.where(torch.arange(9)[:, None] * 70 < time, 1.0, 0.0) * 10 ** time[None] ** 0.5
+    strange = Past(jumps, torch.ones_like(jumps, dtype=torch.bool), calendar, 24)
+    assert float(known.distance(network.features(strange)).median()) > known.far
 
 
 def test_a_run_may_be_read_by_whom_the_person_lets_read_files(finished: Path) -> None:
@@ -256,9 +273,10 @@ def test_a_finished_run_is_not_trained_again(archive: Path, whole: Path) -> None
     make(archive, whole, tell=told.append)
     assert [stand.step for stand in told] == [12]
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
-    for name in ("card.json", "model.safetensors"):
+    for name in ("card.json", "model.safetensors", "familiar.json"):
         (whole / name).unlink()
         make(archive, whole)
+        assert (whole / "familiar.json").read_bytes() == before["familiar.json"]
         assert weights(whole) == before["model.safetensors"]
         assert card(whole)["scores"] == json.loads(before["card.json"])["scores"]
     make(archive, whole, name="renamed")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from citytune.backbones import Familiar, familiar_of
+from citytune.backbones import Familiar, daily_share, familiar_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Task, errors_by_day
 from citytune.windows import cut_past
@@ -49,17 +46,3 @@ def daily(task: Task, known: Familiar) -> bool:
     past = cut_past(history.filled, task.examples, task.spec.context, period=history.steps_per_day)
     low, high = known.daily
     return low <= float(daily_share(past, history.steps_per_day).median()) <= high
-
-
-def daily_share(past: Tensor, steps_per_day: int) -> Tensor:
-    """(example,) share of the variance of `past` (example, context) that its mean day explains.
-
-    >>> round(float(daily_share(torch.tensor([[1.0, 5, 1, 5, 1, 5]]), 2)), 3)
-    1.0
-    """
-    days = past.shape[1] // steps_per_day
-    if steps_per_day < 2 or days < 2:
-        return torch.zeros(len(past))
-    days_of = past[:, -days * steps_per_day :].unflatten(1, (days, steps_per_day))
-    total = days_of.flatten(1).var(1, correction=0)
-    return days_of.mean(1).var(1, correction=0) / total.clamp_min(1e-12)

@@ -12,7 +12,7 @@ from citytune.backbones import (  # noqa: F401 - importing them puts them on the
     _resnet,
     _ttm,
 )
-from citytune.backbones._familiar import Familiar, familiar_of, write_familiar
+from citytune.backbones._familiar import Familiar, daily_share, familiar_of, write_familiar
 from citytune.backbones._protocol import LEVELS, Backbone, Card, Past, Probabilistic
 from citytune.backbones._shelf import at_hand, load_backbone, missing, register, shelf
 from citytune.backbones._weights import find_weights
@@ -25,6 +25,7 @@ __all__ = [
     "Past",
     "Probabilistic",
     "at_hand",
+    "daily_share",
     "familiar_of",
     "find_weights",
     "load_backbone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,21 @@ class Familiar(NamedTuple):
     """Distance that 95 % of them keep within; see `distance`."""
     daily: tuple[float, float]
     """Share of a window's variance that its mean day explains: 5 % of them are below, 5 % above."""
+
+    @classmethod
+    def of(cls, features: Tensor, daily: Tensor, clocks: Iterable[str]) -> Familiar:
+        """The numbers of a corpus.
+
+        Args:
+            features: (example, feature) of some of its windows.
+            daily: (example,) share that the mean day explains of each; see `daily_share`.
+            clocks: Steps it was shown at.
+        """
+        mean, variance = features.mean(0), features.var(0)
+        low, high = daily.quantile(torch.tensor([0.05, 0.95])).tolist()
+        found = cls(len(features), tuple(sorted(set(clocks))), mean, variance, 0.0, (0.0, 1.0))
+        far = float(found.distance(features).quantile(0.95))
+        return found._replace(far=round(far, 4), daily=(round(low, 4), round(high, 4)))
 
     def distance(self, features: Tensor) -> Tensor:
         """(example,) how far features (example, feature) lie from the corpus; 1 is usual there.
@@ -72,4 +88,20 @@ def write_familiar(folder: Path, found: Familiar) -> None:
         "mean": rounded(found.mean),
         "variance": rounded(found.variance),
     }
-    (folder / FAMILIAR).write_text(json.dumps(facts, indent=None) + "\n", encoding="utf-8")
+    draft = (folder / FAMILIAR).with_suffix(".part")
+    draft.write_text(json.dumps(facts, indent=None) + "\n", encoding="utf-8")
+    draft.replace(folder / FAMILIAR)
+
+
+def daily_share(past: Tensor, steps_per_day: int) -> Tensor:
+    """(example,) share of the variance of `past` (example, context) that its mean day explains.
+
+    >>> round(float(daily_share(torch.tensor([[1.0, 5, 1, 5, 1, 5]]), 2)), 3)
+    1.0
+    """
+    days = past.shape[1] // steps_per_day
+    if steps_per_day < 2 or days < 2:
+        return torch.zeros(len(past))
+    days_of = past[:, -days * steps_per_day :].unflatten(1, (days, steps_per_day))
+    total = days_of.flatten(1).var(1, correction=0)
+    return days_of.mean(1).var(1, correction=0) / total.clamp_min(1e-12)

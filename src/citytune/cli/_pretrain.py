@@ -92,8 +92,9 @@ def pretrain(
 
     The last 4 % of every set are kept out; at every checkpoint the network is scored on them,
     against the best simple rule of each set. A run that was stopped, or killed, goes on when the
-    same command is given again, and ends with the same weights. DIR holds `model.safetensors` and
-    `card.json` once it is done, and `checkpoint.pt` and `log.jsonl`, which may then be deleted.
+    same command is given again, and ends with the same weights. DIR holds `model.safetensors`,
+    `card.json` and `familiar.json` once it is done, and `checkpoint.pt` and `log.jsonl`, which may
+    then be deleted.
     Several GPUs share the work under `accelerate launch -m citytune pretrain ...`.
 
     ```

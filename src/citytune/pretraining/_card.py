@@ -55,18 +55,23 @@ class Made:
     """Learnt from, over all sessions."""
 
 
-def write_folder(folder: Path, network: CityNetwork, made: Made) -> None:
-    """Write weights and card, each in place as a whole, the card last; no card twice."""
+def write_folder(folder: Path, network: CityNetwork, made: Made) -> bool:
+    """Write weights and card, each in place as a whole, the card last; no card twice.
+
+    Returns:
+        False if they were there.
+    """
     from safetensors.torch import save
 
     packed = save({name: value.contiguous() for name, value in network.state_dict().items()})
     sha256 = hashlib.sha256(packed).hexdigest()
     if _is_there(folder, made.name, sha256):
-        return  # its card says when and how they were made
+        return False  # its card says when and how they were made
     card = make_card(network, made, sha256)
     _replace(folder / WEIGHTS, packed)
     text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     _replace(folder / CARD, text.encode())
+    return True
 
 
 def _is_there(folder: Path, name: str, sha256: str) -> bool:

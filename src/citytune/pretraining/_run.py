@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from citytune._errors import InputError, RunError, UnknownName
-from citytune.backbones import load_backbone, shelf
-from citytune.backbones._city import SHIPPED, CityBackbone
+from citytune.backbones import load_backbone, shelf, write_familiar
+from citytune.backbones._city import SHIPPED, CityBackbone, read_network
 from citytune.backbones._city_network import CityNetwork
+from citytune.backbones._familiar import FAMILIAR
 from citytune.pretraining._batches import CLOCKS
 from citytune.pretraining._card import Made, device_in_words, size_of, write_folder
 from citytune.pretraining._checkpoint import Checkpoint
 from citytune.pretraining._corpus import Corpus, SetFacts, read_corpus
+from citytune.pretraining._familiar import familiar_with
 from citytune.pretraining._log import Log
 from citytune.pretraining._pretrain import Mark, machine_for, train
 from citytune.pretraining._recipe import Recipe
@@ -23,7 +25,7 @@ from citytune.pretraining._scores import Examiner, Score
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 """What a run keeps to go on from, beside the weights and their card."""
-DRAFTS = {"checkpoint.part", "log.part", "model.part", "card.part"}
+DRAFTS = {"checkpoint.part", "log.part", "model.part", "card.part", "familiar.part"}
 """What a kill may have left."""
 PRECISIONS = ("auto", "bf16", "no")
 
@@ -76,7 +78,8 @@ def pretrain(
 
     The folder keeps a checkpoint, so that a run that was killed goes on when it is asked for
     again, and ends with the same weights (to the last bit, with as many threads); and a log, a
-    line of JSON for each checkpoint. Once finished it is a backbone: `ct.tune(frame, horizon=24,
+    line of JSON for each checkpoint. Once finished it is a backbone, which also knows what its
+    corpus looks like to it, for advice: `ct.tune(frame, horizon=24,
     backbone=str(out))`. Asked for again, a finished run only writes what is missing of its weights
     and their card.
 
@@ -145,7 +148,9 @@ def pretrain(
             seconds=diary.seconds,
             windows=diary.windows,
         )
-        write_folder(place, trained, made)
+        if write_folder(place, trained, made) or not (place / FAMILIAR).exists():
+            clocks = {clock for one in used for clock in one.clocks}
+            write_familiar(place, familiar_with(read_network(place), corpus.sources, clocks))
     machine.wait_for_everyone()
     return place
 
