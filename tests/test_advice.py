@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ from citytune.advice._enough import Point, needed, next_week
 from citytune.advice._halving import affordable, halve
 from citytune.advice._logme import logme
 from citytune.advice._nature import Nature, explained, forecastable, signal
+from citytune.advice._ranking import rank, score
 from citytune.advice._rules import rules_for
+from citytune.advice._trial import Trial
 from citytune.backbones import daily_share, familiar_of, load_backbone
 from citytune.forecasting import fit_task, task_of
 from citytune.frame import SensorFrame
@@ -136,6 +140,27 @@ def test_the_card_of_our_network_keeps_what_it_was_trained_on() -> None:
 
 def test_a_backbone_that_keeps_no_numbers_is_compared_by_none() -> None:
     assert familiar_of(load_backbone("lags").card) is None
+
+
+# --- the order of backbones ----------------------------------------------------------------------
+
+
+def measured(name: str, error: float) -> Trial:
+    """A trial of which only the error is known."""
+    found = SimpleNamespace(card=load_backbone(name).card, error=error)
+    return cast("Trial", found)
+
+
+def test_backbones_are_ranked_by_error_with_benefit_of_the_doubt_for_who_needs_less() -> None:
+    def order(**errors: float) -> list[str]:
+        return [one.card.name for one in rank([measured(n, e) for n, e in errors.items()])]
+
+    base, lags = "citytune-base", "lags"
+    assert order(**{lags: 0.80, base: 0.88}) == [base, lags]  # it knows the calendar by itself
+    assert order(**{lags: 0.80, base: 0.90}) == [lags, base]
+    # Far beyond the best rule is little worse than that rule, to which all can fall back.
+    assert score(measured(lags, 1.5)) - score(measured(lags, 1.0)) == pytest.approx(0.05)
+    assert score(measured(base, math.nan)) == score(measured(base, 1.0))
 
 
 # --- is it enough --------------------------------------------------------------------------------

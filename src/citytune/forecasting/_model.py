@@ -171,13 +171,11 @@ class TunedModel:
         mean = _fall_back(said.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
-        where = examples.sensor, history.slot[when]
-        quantiles = intervals.quantiles(mean, *where, said.deviations, wider)
-        if few.any():
-            # Not the model's forecast, so what the model says of itself does not tell.
-            quantiles = torch.where(
-                few[:, None, None], intervals.conformal.quantiles(mean, *where, wider), quantiles
-            )
+        where = mean, examples.sensor, history.slot[when]
+        quantiles = intervals.quantiles(*where, said.deviations, wider)
+        if few.any():  # not the model's forecast, so what it says of itself does not tell
+            short = (part[few] for part in (*where, wider))
+            quantiles[few] = intervals.conformal.quantiles(*short)
         plain = mean
         if (tilt := self.tuned.tilt) is not None:
             low, high = self.quantity.low, self.quantity.high

@@ -56,10 +56,12 @@ class Intervals:
             wider: (example, horizon) what the errors to expect are multiplied by; the model itself
                 knows the calendar, and is not told.
         """
-        past = self.conformal.quantiles(mean, sensor, slot, wider)
         if deviations is None or self.trust == 1:
-            return past
-        return torch.lerp(mean[..., None] + self.stretch * deviations, past, self.trust)
+            return self.conformal.quantiles(mean, sensor, slot, wider)
+        own = mean[..., None] + self.stretch * deviations
+        if self.trust == 0:
+            return own
+        return torch.lerp(own, self.conformal.quantiles(mean, sensor, slot, wider), self.trust)
 
 
 def calibrate(task: Task, says: Tensor) -> Intervals:
