@@ -325,6 +325,24 @@ def test_trust_is_compared_with_all_the_way(
     assert cells == "x 2 1.000 0.0% 0.0% 1.005 1.039 50.0% 50.0% 1.200 0.75"
 
 
+def test_a_models_own_quantiles_are_compared_with_those_of_past_errors(
+    zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import intervals
+
+    table_of_buildings(70).write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
+    intervals.main(["--sets", "bdg2", "--days", "28", "--todays", "1", "--jobs", "1"])
+    said = capsys.readouterr().out
+    assert "28, energy" in said
+    ratio, own, past, brier = (
+        float(cell.rstrip("%")) for cell in said.splitlines()[-1].split()[2:6]
+    )
+    assert 0.3 < ratio < 1.1
+    assert 60 < own <= 100
+    assert 60 < past <= 100
+    assert brier < 2
+
+
 @pytest.mark.usefixtures("weights")
 @pytest.mark.filterwarnings("ignore")
 def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(

@@ -26,8 +26,8 @@ POWERS = tuple(i / 20 for i in range(21))
 EXAMPLES = 600
 """Most windows they are tried on."""
 SURE = 0.5
-"""Standard errors of the cost that are added to it. With one, rare values gain a fifth less for
-two thirds of the price; with none, the price on days to come is over 3 % in the mean."""
+"""Standard errors of the cost that are added to it. With none, the price on days to come passes what
+was allowed twice as often as with half of one; with a whole one, rare values gain a sixth less."""
 BLOCKS = 4
 """Stretches of time by which it is judged how sure the cost is."""
 CHUNK = 4_000_000
