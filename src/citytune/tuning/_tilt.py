@@ -26,8 +26,8 @@ POWERS = tuple(i / 20 for i in range(21))
 EXAMPLES = 600
 """Most windows they are tried on."""
 SURE = 0.5
-"""Standard errors of the cost that are added to it. With none, the price on days to come passes what
-was allowed twice as often as with half of one; with a whole one, rare values gain a sixth less."""
+"""Standard errors of the cost that are added to it. With none, the price on days to come passes
+what was allowed twice as often as with half of one; with a whole one, a sixth less is gained."""
 BLOCKS = 4
 """Stretches of time by which it is judged how sure the cost is."""
 CHUNK = 4_000_000
