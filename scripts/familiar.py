@@ -25,6 +25,7 @@ def main() -> None:
     corpus = read_corpus([options.corpus], progress=lambda what, _: print(what, flush=True))
     clocks = {clock for one in read_card(SHIPPED)[1]["corpus"] for clock in one["clocks"]}
     found = familiar_with(read_network(SHIPPED), corpus.sources, clocks)
+    assert found is not None, "the corpus is large enough"
     write_familiar(SHIPPED, found)
     print(f"{found.windows} windows; 95 % lie within {found.far:.2f}")
 

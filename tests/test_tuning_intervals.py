@@ -231,3 +231,33 @@ def test_a_memory_from_before_keeps_the_intervals_of_past_errors(city: City) -> 
     assert len(older) < len(memory.says)
     model = replace(model, memory=replace(memory, says=older))
     assert model.update(frame).tuned.intervals.trust == 1.0
+
+
+def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
+    """Windows that saw another unit would ask for hundreds of times the width."""
+    frame = city(3, 50, noise=0.1)
+    frame.values[: 36 * DAY] *= 0.001
+    model = fit_model(frame, horizon=168, backbone="citytune-base", strategy="blend")
+    assert 1 / 3 <= model.tuned.intervals.stretch <= 3
+    said = model.forecast(frame).quantiles
+    assert float(np.mean(said[..., -1] - said[..., 0])) < 6 * float(np.nanmean(frame.values[-168:]))
+
+
+def test_a_sensor_that_stood_still_is_not_taken_for_certain(city: City) -> None:
+    frame = city(2, 70, noise=0.1)
+    frame.values[-29 * DAY :, 1] = 200.0
+    model = base(frame.until(60 * DAY))
+    own, past = model.forecast(frame), untrusted(model).forecast(frame)
+    assert own.fallback == ()
+    np.testing.assert_array_equal(own.quantiles[:, 1], past.quantiles[:, 1])
+    assert (own.quantiles[:, 1, -1] > own.quantiles[:, 1, 0]).all()
+
+
+@pytest.mark.parametrize("backbone", ["citytune-base", "lags"])
+def test_a_model_fitted_without_a_window_goes_on_learning(backbone: str, city: City) -> None:
+    frame = city(2, 45, noise=0.1)
+    first = fit_model(frame.until(2 * DAY), horizon=30, backbone=backbone)
+    assert first.tuned.windows == 0
+    found = first.update(frame)
+    assert found.tuned.windows > 0
+    assert np.isfinite(found.forecast(frame).quantiles).all()

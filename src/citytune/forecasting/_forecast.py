@@ -76,7 +76,7 @@ class Forecast:
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is above a threshold: an alert is a decision, and needs a chance.
 
-        Read off the conformal quantiles, so it is as well calibrated as they are: a straight line
+        Read off the forecast's quantiles, so it is as well calibrated as they are: a straight line
         between neighbouring quantiles, an exponential tail beyond 5 and 95 %, which is a guess and
         better than none. Never rises with the threshold; below the quantity's legal minimum lies
         nothing.

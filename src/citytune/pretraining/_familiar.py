@@ -15,22 +15,30 @@ from citytune.pretraining._source import Source
 
 WINDOWS = 60
 """Most of a set on one of its clocks that are looked at."""
+FEWEST = 30
+"""Windows under which their mean and variance say nothing."""
 
 
 def familiar_with(
     backbone: CityBackbone, sources: Sequence[Source], clocks: Iterable[str]
-) -> Familiar:
+) -> Familiar | None:
     """Look at some windows of every set, on every clock that it was shown on.
 
     Args:
         backbone: Whose features describe them.
         sources: What it was trained on.
         clocks: The names of these clocks, such as "15min".
+
+    Returns:
+        None if too little was measured to say anything.
     """
-    shown = [(source, past) for source in sources for past in _windows(source)]
-    features = torch.cat([backbone.features(past) for _, past in shown])
-    daily = torch.cat([daily_share(past.values, source.steps_per_day) for source, past in shown])
-    return Familiar.of(features, daily, clocks)
+    features, daily = [], []
+    for past in (past for source in sources for past in _windows(source)):
+        features.append(backbone.features(past))
+        daily.append(daily_share(past.values, past.steps_per_day))
+    if sum(map(len, features)) < FEWEST:
+        return None
+    return Familiar.of(torch.cat(features), torch.cat(daily), clocks)
 
 
 def _windows(source: Source) -> Iterator[Past]:
@@ -39,12 +47,14 @@ def _windows(source: Source) -> Iterator[Past]:
         return
     period = period_of(source.steps_per_day)
     context, chance = ROWS * period, generator(0, 0)
-    first = min(context, source.length // 2)
-    origin = torch.randint(first, max(first + 1, source.length), (WINDOWS,), generator=chance)
+    first, last = min(context, source.length // 2), source.length - period
+    origin = torch.randint(first, max(first + 1, last), (WINDOWS,), generator=chance)
     sensor = torch.randint(len(source.values), (WINDOWS,), generator=chance)
     values = windows_at(source, sensor, origin, context, 0)
     known = values.isfinite()
     kept = known.sum(1) > LEAST
+    if not kept.any():
+        return
     calendar = calendar_at(source, origin, context, period)[kept]
     filled = _filled(values[kept], period)
     yield Past(filled, known[kept], calendar, source.steps_per_day)

@@ -81,7 +81,7 @@ def pretrain(
     line of JSON for each checkpoint. Once finished it is a backbone, which also knows what its
     corpus looks like to it, for advice: `ct.tune(frame, horizon=24,
     backbone=str(out))`. Asked for again, a finished run only writes what is missing of its weights
-    and their card.
+    and their card, and of what its corpus looks like.
 
     Args:
         paths: What `read_corpus` takes: files, folders, listings (`.toml`).
@@ -150,7 +150,9 @@ def pretrain(
         )
         if write_folder(place, trained, made) or not (place / FAMILIAR).exists():
             clocks = {clock for one in used for clock in one.clocks}
-            write_familiar(place, familiar_with(read_network(place), corpus.sources, clocks))
+            known = familiar_with(read_network(place), corpus.sources, clocks)
+            if known is not None:
+                write_familiar(place, known)
     machine.wait_for_everyone()
     return place
 

@@ -24,6 +24,11 @@ HELD = LEVELS[-1] - LEVELS[0]
 """Share of what comes that lies between the outermost quantiles."""
 USUAL_DAYS = 7.0
 """Days of evidence with which the stretch goes half of its way from 1."""
+MOST = 3.0
+"""Most that they are stretched, or shrunk; what asks for more is a level that has changed."""
+FLAT = 0.01
+"""Share of the usual error under which the widest interval of a window says nothing: the sensor
+stood still in all that the model saw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +57,18 @@ class Intervals:
             sensor: (example,) long.
             slot: (example, horizon) long, step of the day of each target.
             deviations: (example, horizon, level) the model's own quantiles, less its forecast;
-                None if it has none.
+                None if it has none. Where they are flat, past errors are asked.
             wider: (example, horizon) what the errors to expect are multiplied by; the model itself
                 knows the calendar, and is not told.
         """
         if deviations is None or self.trust == 1:
             return self.conformal.quantiles(mean, sensor, slot, wider)
         own = mean[..., None] + self.stretch * deviations
-        if self.trust == 0:
+        flat = _is_flat(deviations, self.conformal.scale.mean(1)[sensor])
+        if self.trust == 0 and not flat.any():
             return own
-        return torch.lerp(own, self.conformal.quantiles(mean, sensor, slot, wider), self.trust)
+        past = self.conformal.quantiles(mean, sensor, slot, wider)
+        return torch.where(flat[:, None, None], past, torch.lerp(own, past, self.trust))
 
 
 def calibrate(task: Task, says: Tensor) -> Intervals:
@@ -78,9 +85,10 @@ def calibrate(task: Task, says: Tensor) -> Intervals:
     unseen = torch.zeros(len(says), dtype=torch.bool)
     for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
         test, learnt = fold.test, _past_errors(task, says, fold.train)
-        wide = says[test, :, None] + _stretch(task, says, own, fold.train) * own[test]
+        stretched = Intervals(learnt, _stretch(task, says, own, fold.train), 0.0)
         windows = task.windows.pick(test)
-        past = learnt.quantiles(says[test], windows.sensor, windows.slot)
+        where = says[test], windows.sensor, windows.slot
+        wide, past = stretched.quantiles(*where, own[test]), learnt.quantiles(*where)
         before[test], after[test] = (_quantile_loss(task, test, q) for q in (wide, past))
         unseen[test] = True
     trust = followed(task, before, after, unseen)
@@ -116,7 +124,8 @@ def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:
     """
     error = task.actual[which] - says[which]
     side = torch.where(error > 0, own[which][..., -1], -own[which][..., 0])
-    known = ~error.isnan() & (side > 0)
+    flat = _is_flat(own[which], task.scale[which, 0])
+    known = ~error.isnan() & (side > 0) & ~flat[:, None]
     if not known.any():
         return 1.0
     age, half_life = task.age[which], _half_life(task)
@@ -124,9 +133,14 @@ def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:
     needed, order = (error.abs()[known] / side[known]).sort()
     cumulated = weight[order].double().cumsum(0)
     at = int(torch.searchsorted(cumulated, HELD * cumulated[-1]))
-    found = float(needed[min(at, len(needed) - 1)].clamp_min(1e-3))
+    found = float(needed[min(at, len(needed) - 1)].clamp(1 / MOST, MOST))
     days = independent_days(age, half_life)
     return float(found ** (days / (days + USUAL_DAYS)))
+
+
+def _is_flat(deviations: Tensor, usual: Tensor) -> Tensor:
+    """(example,) bool: no step of a window has an interval worth `usual` (example,) errors."""
+    return (deviations[..., -1] - deviations[..., 0]).amax(1) <= FLAT * usual
 
 
 def _quantile_loss(task: Task, which: Tensor, quantiles: Tensor) -> Tensor:

@@ -205,6 +205,8 @@ class Task:
 
     def _after(self, name: str, new: Tensor) -> Tensor:
         assert self.remembered is not None
+        if not len(self.remembered.windows.origin):  # of which nothing was asked
+            return new
         return torch.cat([self.remembered.says[name], new])
 
     def _ask(self, names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ class ZeroShot:
     """The pretrained model untouched; for one that cannot forecast, the best seasonal rule."""
 
     def fit(self, task: Task) -> Learned:
-        """Learn nothing but, from its past errors, how wide intervals must be."""
+        """Learn nothing but how wide its intervals must be."""
         mixture = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
         return Learned(mixture, task.said_by(task.prior))
 
