@@ -10,7 +10,7 @@ and LightGBM. Errors are mean absolute errors in the unit of the data, over what
     python benchmarks/adaptation.py --sets exam --backbone ttm-r2 lags --no-boosting
 
 `--sets exam` are those of `exam.py`, which no weights of ours have seen. Several backbones play the
-same todays, and the first is then compared with each of the others.
+same cutoffs, and the first is then compared with each of the others.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cutoffs_of import CONTEXT, DOMAINS, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM
 from sets import CITIES, City, read
-from todays import CONTEXT, DOMAINS, geometric, need_data, today_of, todays, usable
 
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
 RIVALS = ("zero_shot", "naive", "boosting")
@@ -45,7 +45,7 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]
     city, days, row, options = job
     torch.set_num_threads(1)
     before = 0 if options.cold else CONTEXT
-    today = today_of(read(city, known_ahead=options.known_ahead), days, row, before=before)
+    today = cutoff_of(read(city, known_ahead=options.known_ahead), days, row, before=before)
     frame, origins, actual = today.frame, today.origins, today.actual
     rivals = (*NAIVE, *(() if options.no_boosting else ("boosting",)))
     simple = {
@@ -79,7 +79,7 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]
 
 
 def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
-    """One set at one amount of history: errors averaged over its todays, then divided."""
+    """One set at one amount of history: errors averaged over its cutoffs, then divided."""
     mean = {
         key: float(np.mean([t[key] for t in trials]))
         for key in trials[0]
@@ -91,7 +91,7 @@ def row_of(trials: list[dict[str, Any]]) -> dict[str, Any]:
         "domain": trials[0]["domain"],
         "days": trials[0]["days"],
         "backbone": trials[0]["backbone"],
-        "todays": len(trials),
+        "cutoffs": len(trials),
         "tuned": mean["tuned"],
         "zero_shot": mean["tuned"] / mean["zero-shot"],
         "naive": mean["tuned"] / mean[naive],
@@ -116,11 +116,11 @@ def show(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
 
 def show_one(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
     """Print the table of one backbone and a line for each domain."""
-    heading = "days todays  /zero-shot  /best naive                    /LightGBM  worst  cover  s"
+    heading = "days cutoffs  /zero-shot  /best naive                    /LightGBM  worst  cover  s"
     print(f"\n{'set':28s} {heading}")
     for r in rows:
         print(
-            f"{r['set']:28s} {r['days']:4d} {r['todays']:6d} {r['zero_shot']:11.3f} "
+            f"{r['set']:28s} {r['days']:4d} {r['cutoffs']:6d} {r['zero_shot']:11.3f} "
             f"{r['naive']:12.3f} {r['best_naive']:18s} {r['boosting']:8.3f} {r['worst']:6.2f} "
             f"{r['coverage']:6.1%} {r['seconds']:4.1f}"
         )
@@ -139,7 +139,8 @@ def show_one(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
         ratios = [t["tuned"] / t["zero-shot"] for t in trials if t["days"] == days]
         worse, bad = (np.mean([ratio > most for ratio in ratios]) for most in (1.02, 1.05))
         print(
-            f"of {len(ratios)} todays at {days} days, {worse:.1%} are worse than zero-shot by over "
+            f"of {len(ratios)} cutoffs at {days} days, {worse:.1%} are worse than zero-shot by "
+            "over "
             f"2 %, {bad:.1%} by over 5 %"
         )
         ratios = [r["zero_shot"] for r in rows if r["days"] == days]
@@ -148,7 +149,7 @@ def show_one(rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> None:
 
 
 def compare(rows: list[dict[str, Any]], name: str, rival: str) -> None:
-    """Print the error of one backbone, tuned, over that of another, on the same todays."""
+    """Print the error of one backbone, tuned, over that of another, on the same cutoffs."""
     tuned = {(row["backbone"], row["set"], row["days"]): row["tuned"] for row in rows}
     print(f"\ntuned {name} / tuned {rival}")
     for days in sorted({row["days"] for row in rows}):
@@ -181,7 +182,7 @@ def main() -> None:
         "--sets", nargs="*", default=[], help="parts of names; `exam` for those of exam.py"
     )
     parser.add_argument("--days", nargs="*", type=int, default=[28])
-    parser.add_argument("--todays", type=int, help="how many per set; 6 to 12 by default")
+    parser.add_argument("--cutoffs", type=int, help="how many per set; 6 to 12 by default")
     parser.add_argument("--backbone", nargs="+", default=["ttm-r2"])
     parser.add_argument("--cold", action="store_true", help="a new sensor: no context before")
     parser.add_argument("--caution", type=float, default=2.0)
@@ -203,7 +204,7 @@ def main() -> None:
             jobs = [
                 (city, days, row, options)
                 for days in options.days
-                for row in todays(frame, days, options.todays)
+                for row in cutoffs_of(frame, days, options.cutoffs)
             ]
             if not jobs:
                 print(f"{city.name} is left out: too short, or too little of it was measured")

@@ -3,12 +3,12 @@
 For every set, from several past days as today: rank the backbones on the history, then tune each
 (`blend`) and forecast the four weeks after. The order advised and the order by the error of these
 weeks are compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most:
-today by today (`tau`; in the next column errors within 0.5 % of each other share a place), and over
-all todays of a set (`of means`). One week alone (`--weeks 1`) is a noisy truth. Then `auto` chooses
+cutoff by cutoff (`tau`; in the next column errors within 0.5 % of each other share a place), and
+over all cutoffs of a set (`of means`). One week alone (`--weeks 1`) is a noisy truth. Then `auto` chooses
 a strategy on the advised backbone, and is compared with `blend` in error and time.
 
     python benchmarks/advice.py
-    python benchmarks/advice.py --sets etth1 los_loop --todays 2 --days 28 --sensors 6
+    python benchmarks/advice.py --sets etth1 los_loop --cutoffs 2 --days 28 --sensors 6
 
 Sets are those of `exam.py`, which `citytune-base` has not seen; `--seen` takes those of `sets.py`.
 """
@@ -101,7 +101,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     trials: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         trials[row["domain"], row["set"], row["days"], row["today"]].append(row)
-    heading = "days todays    tau  0.5 %  of means  regret   auto/blend  seconds  advised first"
+    heading = "days cutoffs    tau  0.5 %  of means  regret   auto/blend  seconds  advised first"
     print(f"\n{'set':32s} {heading}")
     for level in (2, 1, 0):
         groups: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
@@ -116,9 +116,9 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def line(name: str, days: int, trials: list[list[dict[str, Any]]]) -> None:
-    """Means over todays of one set, or of one domain."""
+    """Means over cutoffs of one set, or of one domain."""
     tau, near = (np.mean([tau_of(rows, same) for rows in trials]) for same in (1e-4, NEAR))
-    pooled = np.mean([tau_of(over_todays(some)) for some in by_set(trials)])
+    pooled = np.mean([tau_of(over_cutoffs(some)) for some in by_set(trials)])
     regret = geometric([rows[0]["error"] / min(r["error"] for r in rows) for rows in trials])
     autos = [rows[0] for rows in trials if "auto" in rows[0]]
     error = geometric([row["auto_error"] / row["error"] for row in autos])
@@ -138,7 +138,7 @@ def by_set(trials: list[list[dict[str, Any]]]) -> list[list[list[dict[str, Any]]
     return [*found.values()]
 
 
-def over_todays(trials: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def over_cutoffs(trials: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each backbone of one set: its errors over the least, and its scores, averaged."""
     errors, scores = defaultdict(list), defaultdict(list)
     for rows in trials:
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names")
     parser.add_argument("--seen", action="store_true", help="the sets of sets.py instead")
     parser.add_argument("--days", nargs="*", type=int, default=[28])
-    parser.add_argument("--todays", type=int, default=4)
+    parser.add_argument("--cutoffs", type=int, default=4)
     parser.add_argument("--weeks", type=int, default=4, help="after today, that are forecast")
     parser.add_argument("--sensors", type=int, default=24, help="most of a set")
     parser.add_argument("--no-auto", action="store_true", help="only rank the backbones")
@@ -180,8 +180,8 @@ def main() -> None:
             continue
         frame = read(city, known_ahead=False)
         for days in options.days:
-            todays = past_days(frame, days, CONTEXT, options.todays)
-            for today in todays or past_days(frame, days, 0, options.todays):
+            cutoffs_of = past_days(frame, days, CONTEXT, options.cutoffs)
+            for today in cutoffs_of or past_days(frame, days, 0, options.cutoffs):
                 found = trial(city, days, today, options)
                 rows += found
                 print(city.name, days, today, f"tau {tau_of(found):.2f}", flush=True)

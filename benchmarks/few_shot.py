@@ -10,7 +10,7 @@ elsewhere, seed 42. `--rate 0.001` is the notebook's other choice. Left out is i
 only counts seconds. Ours is `fit_model`, "blend".
 
     python benchmarks/few_shot.py
-    python benchmarks/few_shot.py --sets norway ontario --todays 3 --sensors 24
+    python benchmarks/few_shot.py --sets norway ontario --cutoffs 3 --sensors 24
 
 Both get the same rows (28 days and one context before), and forecast 48 steps from every quarter
 of a day of the week after; errors are mean absolute errors in the unit of the data, over what was
@@ -45,10 +45,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from cutoffs_of import CONTEXT, DOMAINS, Cutoff, cutoff_of, geometric, need_data, nothing_cached
 from exam import named
 from numpy.typing import NDArray
 from sets import City, evenly, past_days, read
-from todays import CONTEXT, DOMAINS, Today, geometric, need_data, nothing_cached, today_of
 from torch import Tensor
 
 from citytune.backbones import load_backbone
@@ -143,7 +143,7 @@ class Copied:
         return SimpleNamespace(values=self.table.iloc[rows].to_numpy(copy=True))
 
 
-def ours(today: Today, strategy: str) -> Said:
+def ours(today: Cutoff, strategy: str) -> Said:
     """Forecasts of citytune's model of the same weights."""
     with nothing_cached():
         started = Spent.now()
@@ -152,7 +152,7 @@ def ours(today: Today, strategy: str) -> Said:
     return Said(model.predict(today.frame, today.origins).mean, spent)
 
 
-def theirs(today: Today, name: str, epochs: int, rate: float | None) -> Tried:
+def theirs(today: Cutoff, name: str, epochs: int, rate: float | None) -> Tried:
     """Forecasts of granite-tsfm's model after its few-shot fine-tuning."""
     import transformers.trainer  # noqa: F401 - loading packages is not timed
     from transformers import set_seed
@@ -200,7 +200,7 @@ def theirs(today: Today, name: str, epochs: int, rate: float | None) -> Tried:
     return Tried(Said(mean, spent), untouched, done, rate)
 
 
-def laid_out(today: Today) -> tuple[Any, Tensor]:
+def laid_out(today: Cutoff) -> tuple[Any, Tensor]:
     """The rows as granite-tsfm takes them, gaps filled, and (time, sensor) what was measured."""
     import pandas as pd
 
@@ -288,7 +288,7 @@ def forecast(
     return np.asarray(flat, dtype=np.float32).reshape(scaled.shape)
 
 
-def trial(today: Today, city: City, epochs: int, rate: float | None) -> dict[str, Any]:
+def trial(today: Cutoff, city: City, epochs: int, rate: float | None) -> dict[str, Any]:
     """Both on the same task."""
     plain = ours(today, "zero-shot")  # first: it loads the weights, which is not timed
     blend = ours(today, "blend")
@@ -313,7 +313,7 @@ def trial(today: Today, city: City, epochs: int, rate: float | None) -> dict[str
 
 
 def row_of(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One set: errors and seconds averaged over its todays, then divided."""
+    """One set: errors and seconds averaged over its cutoffs, then divided."""
     numbers = [key for key, value in trials[0].items() if not isinstance(value, str)]
     mean = {key: float(np.mean([trial[key] for trial in trials])) for key in numbers}
     return {
@@ -361,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sets asked for, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names")
-    parser.add_argument("--todays", type=int, default=1, help="how many per set")
+    parser.add_argument("--cutoffs", type=int, default=1, help="how many per set")
     parser.add_argument("--epochs", type=int, default=50, help="of theirs, at most")
     parser.add_argument("--rate", type=float, help="of theirs; by default they search for it")
     parser.add_argument("--sensors", type=int, default=8, help="of a set, at most")
@@ -377,8 +377,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         frame = read(city, known_ahead=False)
         frame = frame.select(evenly(frame.sensors, options.sensors))
         found = [
-            trial(today_of(frame, DAYS, row), city, options.epochs, options.rate)
-            for row in past_days(frame, DAYS, CONTEXT, options.todays)
+            trial(cutoff_of(frame, DAYS, row), city, options.epochs, options.rate)
+            for row in past_days(frame, DAYS, CONTEXT, options.cutoffs)
         ]
         if not found:
             print(f"{city.name} is left out: too short, or too little of it was measured")

@@ -6,7 +6,7 @@ intervals held, and the Brier score of the probability to pass what the top 5 % 
 history passed.
 
     python benchmarks/intervals.py
-    python benchmarks/intervals.py --sets etth1 jonas --days 28 --todays 1
+    python benchmarks/intervals.py --sets etth1 jonas --days 28 --cutoffs 1
 
 Sets are those of `exam.py`, which `citytune-base` has not seen.
 """
@@ -21,9 +21,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from cutoffs_of import DOMAINS, Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from strategies import answers, few
-from todays import DOMAINS, Today, geometric, need_data, today_of, todays, usable
 from trust import Job
 
 from citytune.forecasting import LEVELS, TunedModel, chance_above
@@ -57,7 +57,7 @@ def trial(job: Job) -> Found:
     from citytune.forecasting import fit_model
 
     torch.set_num_threads(1)
-    today = today_of(few(job.city, job.sensors), job.days, job.row)
+    today = cutoff_of(few(job.city, job.sensors), job.days, job.row)
     model = fit_model(today.known, horizon=today.horizon, backbone=job.backbone)
     intervals = model.tuned.intervals
     past = replace(model, tuned=replace(model.tuned, intervals=replace(intervals, trust=1.0)))
@@ -65,7 +65,7 @@ def trial(job: Job) -> Found:
     return Found(job, intervals.stretch, intervals.trust, *scores)
 
 
-def scores_of(model: TunedModel, today: Today) -> Scores:
+def scores_of(model: TunedModel, today: Cutoff) -> Scores:
     """Of the week after."""
     said, actual = model.predict(today.frame, today.origins).quantiles, today.actual
     levels = np.array(LEVELS)
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names")
     parser.add_argument("--days", nargs="+", type=int, default=[7, 28, 90])
-    parser.add_argument("--todays", type=int, default=3, help="how many per set")
+    parser.add_argument("--cutoffs", type=int, default=3, help="how many per set")
     parser.add_argument("--backbone", default="citytune-base")
     parser.add_argument("--sensors", type=int, default=4, help="of a set, at most")
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Job(city, days, row, backbone, options.sensors)
         for city in named(options.sets, [city.name for city in EXAM])
         for days in options.days
-        for row in todays(few(city, options.sensors), days, options.todays)
+        for row in cutoffs_of(few(city, options.sensors), days, options.cutoffs)
     ]
     found: list[Found] = []
     for one in answers(trial, jobs, options.jobs):

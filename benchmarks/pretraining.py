@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones._city_network import CityNetwork
-from citytune.backbones._city_view import LAGS, PATCH, ROWS, View
+from citytune.backbones._city_view import LAGS, PATCH, ROWS, CityInput
 from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._pretrain import train
 from citytune.pretraining._recipe import Recipe
@@ -47,11 +47,11 @@ NEAR = 7
 """Days that a network without the long past still sees."""
 
 
-def whole(view: View) -> View:
+def whole(view: CityInput) -> CityInput:
     return view
 
 
-def without_calendar(view: View) -> View:
+def without_calendar(view: CityInput) -> CityInput:
     """No hour, no weekday, no holiday, of any step."""
     relation = torch.cat([torch.zeros_like(view.relation[..., :6]), view.relation[..., 6:]], -1)
     recent = torch.cat([view.recent[..., : 4 * PATCH], view.recent[..., 4 * PATCH :] * 0], -1)
@@ -60,7 +60,7 @@ def without_calendar(view: View) -> View:
     return view._replace(relation=relation, recent=recent, when=when, clock=clock)
 
 
-def without_long_past(view: View) -> View:
+def without_long_past(view: CityInput) -> CityInput:
     """Only the last week."""
     near = (torch.arange(ROWS) < NEAR).float()
     known = view.known * near[:, None]
@@ -75,7 +75,7 @@ def without_long_past(view: View) -> View:
     )
 
 
-def without_like_days(view: View) -> View:
+def without_like_days(view: CityInput) -> CityInput:
     """No past days to choose from slot by slot: condensed weeks, lags and last steps alone."""
     return view._replace(
         candidates=view.candidates * 0,
@@ -85,7 +85,7 @@ def without_like_days(view: View) -> View:
     )
 
 
-def without_recent(view: View) -> View:
+def without_recent(view: CityInput) -> CityInput:
     """No last steps as they are."""
     return view._replace(recent=view.recent * 0)
 
@@ -93,16 +93,16 @@ def without_recent(view: View) -> View:
 class Seeing(CityNetwork):
     """The network with part of the view taken away."""
 
-    def __init__(self, recipe: Recipe, sight: Callable[[View], View]) -> None:
+    def __init__(self, recipe: Recipe, sight: Callable[[CityInput], CityInput]) -> None:
         super().__init__(recipe.width, recipe.layers, recipe.heads)
         self.sight = sight
 
-    def forward(self, view: View) -> Tensor:
+    def forward(self, view: CityInput) -> Tensor:
         """Quantiles, from what is left to see."""
         return super().forward(self.sight(view))
 
 
-VARIANTS: dict[str, tuple[dict[str, float], Callable[[View], View]]] = {
+VARIANTS: dict[str, tuple[dict[str, float], Callable[[CityInput], CityInput]]] = {
     "whole": ({}, whole),
     "without the calendar": ({}, without_calendar),
     "without the past beyond a week": ({}, without_long_past),

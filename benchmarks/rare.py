@@ -1,12 +1,12 @@
 """What fair treatment of rare values gains where values are rare, and what it costs over all.
 
     python benchmarks/rare.py --out rare.jsonl
-    python benchmarks/rare.py --sets aqi36 norway --days 28 --todays 3
+    python benchmarks/rare.py --sets aqi36 norway --days 28 --cutoffs 3
 
 A task is one set, one amount of history and one past day that plays today: tune on that history
 with `rare=`, forecast the week after from every quarter of a day. One fit gives both sides: the
 forecast as it is ("with") and before it was moved toward rare values ("without"). Shown for each
-set, over all its todays, and as means of its domain:
+set, over all its cutoffs, and as means of its domain:
 
 - errors with over errors without. The headline is "rare": the values that were asked for, beyond
   150 µg/m³ of PM2.5 or beyond the sensor's own top 5 %. Few, medium and many are regions by
@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cutoffs_of import Cutoff, cutoff_of, cutoffs_of, need_data, nothing_cached, usable
 from exam import EXAM, named
 from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
@@ -45,7 +46,6 @@ from rare_tables import (
     show_chances,
 )
 from sets import City, evenly, read
-from todays import Today, need_data, nothing_cached, today_of, todays, usable
 
 from citytune.evaluation import Alert, AlertScore, Detail
 from citytune.evaluation._alerts import score_alert
@@ -87,7 +87,7 @@ def few(city: City, sensors: int) -> SensorFrame:
     return frame.select(evenly(frame.sensors, sensors))
 
 
-def trial(today: Today, rare: str, backbone: str) -> Found:
+def trial(today: Cutoff, rare: str, backbone: str) -> Found:
     """Tune, forecast the week after, and count what is compared."""
     alert = Alert.parse(rare, today.known.quantity)
     task = task_of(today.known, horizon=today.horizon, backbone=backbone, rare=rare)
@@ -170,13 +170,13 @@ def run(options: argparse.Namespace) -> list[Found]:
     for days in options.days:
         for city in chosen(options.sets, options.backbone):
             frame = few(city, options.sensors)
-            for row in todays(frame, days, options.todays):
+            for row in cutoffs_of(frame, days, options.cutoffs):
                 key = {"set": city.name, "domain": city.domain, "rare": CASES[city.name]}
                 key |= {"days": days, "row": row, "backbone": options.backbone}
                 if (one := next((o for o in before if key.items() <= o.items()), None)) is None:
                     began = time.perf_counter()
                     with nothing_cached():
-                        gave = trial(today_of(frame, days, row), key["rare"], options.backbone)
+                        gave = trial(cutoff_of(frame, days, row), key["rare"], options.backbone)
                     one = key | gave | {"seconds": time.perf_counter() - began}
                     keep(one, options.out)
                     print(f"{city.name}, {days} days, {one['seconds']:.1f} s", flush=True)
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names; by default all")
     parser.add_argument("--days", nargs="+", type=int, default=[28, 7, 90])
-    parser.add_argument("--todays", type=int, default=6, help="how many per set")
+    parser.add_argument("--cutoffs", type=int, default=6, help="how many per set")
     parser.add_argument("--backbone", default="citytune-base")
     parser.add_argument("--sensors", type=int, default=6, help="of a set, at most")
     parser.add_argument("--chances", action="store_true", help="show what was called how likely")

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
+from cutoffs_of import DOMAINS, geometric
 from levels import Counts, Levels
 from numpy.typing import NDArray
-from todays import DOMAINS, geometric
 
 from citytune.evaluation import Alert
 
@@ -31,15 +31,15 @@ EDGES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
 """Bins of probability: most chances of something rare are small."""
 
 Found: TypeAlias = dict[str, Any]
-"""What one fit gave: sums and counts, so that those of several todays can be added."""
+"""What one fit gave: sums and counts, so that those of several cutoffs can be added."""
 
 
 class Table:
-    """The todays of one set and amount of history, added up."""
+    """The cutoffs of one set and amount of history, added up."""
 
     def __init__(self, found: Sequence[Found]) -> None:
         self.name, self.domain, self.days = (found[0][key] for key in ("set", "domain", "days"))
-        self.rare, self.todays = found[0]["rare"], len(found)
+        self.rare, self.cutoffs = found[0]["rare"], len(found)
         self.power = float(np.mean([one["power"] for one in found]))
         self.errors: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(3))
         for one in found:
@@ -96,10 +96,10 @@ def show(found: Sequence[Found]) -> None:
 def show_errors(tables: Sequence[Table]) -> None:
     """Errors with over errors without, set by set and as geometric means."""
     columns = (RARE, *REGIONS, ALL)
-    print(f"{'error with / without':34s}{'todays':>7s}{'share':>7s}{'power':>7s}"
+    print(f"{'error with / without':34s}{'cutoffs':>7s}{'share':>7s}{'power':>7s}"
           + "".join(f"{column:>8s}" for column in columns))  # fmt: skip
     for one in tables:
-        print(f"{one.name:27s}{one.rare:>7s}{one.todays:7d}{one.share:7.1%}{one.power:7.2f}"
+        print(f"{one.name:27s}{one.rare:>7s}{one.cutoffs:7d}{one.share:7.1%}{one.power:7.2f}"
               + "".join(f"{one.ratio(column):8.3f}" for column in columns))  # fmt: skip
     for domain in (*DOMAINS, "all"):
         if own := of_domain(tables, domain):

@@ -7,12 +7,12 @@ quarter of a day. Shown of every strategy are its forecasts as they are, stacked
 are some of `exam.py`: no weights of ours have seen them, and the authors of ttm-r2 name none.
 
     python benchmarks/strategies.py --out strategies.jsonl
-    python benchmarks/strategies.py --strategies blend lora auto --days 7 --sets etth1 --todays 1
+    python benchmarks/strategies.py --strategies blend lora auto --days 7 --sets etth1 --cutoffs 1
 
 A run that was cut off goes on where it stopped if given the same `--out`. Errors are mean absolute
-errors in the unit of the data, over what was measured. Their ratios are of a set's mean over its
-todays, then geometric means over sets; shares that are worse count tasks. Seconds are wall clock of
-the fit on one thread, with nothing cached.
+errors in the unit of the data, over what was measured. Their ratios are of a set's mean over
+its cutoffs, then geometric means over sets; shares that are worse count tasks. Seconds are wall
+clock of the fit on one thread, with nothing cached.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from cutoffs_of import cutoff_of, cutoffs_of, geometric, need_data, nothing_cached, usable
 from exam import named
 from sets import City, evenly, read
-from todays import geometric, need_data, nothing_cached, today_of, todays, usable
 
 import citytune as ct
 from citytune.forecasting import TunedModel
@@ -101,7 +101,7 @@ def trial(job: Job) -> Found:
     from citytune.evaluation import mae
 
     torch.set_num_threads(1)
-    today = today_of(few(job.city, job.sensors), job.days, job.row)
+    today = cutoff_of(few(job.city, job.sensors), job.days, job.row)
     load_backbone(job.backbone)  # not timed
     asked = {} if job.max_seconds is None else {"max_seconds": job.max_seconds}
     with nothing_cached():
@@ -139,7 +139,7 @@ def alone(model: TunedModel) -> TunedModel:
 def jobs_of(city: City, options: argparse.Namespace) -> list[Job]:
     """Every fit of a set."""
     frame = few(city, options.sensors)
-    rows = {days: todays(frame, days, options.todays) for days in options.days}
+    rows = {days: cutoffs_of(frame, days, options.cutoffs) for days in options.days}
     for days, found in rows.items():
         if not found:
             print(f"{city.name} is left out at {days} days: too short, or too little was measured")
@@ -195,7 +195,7 @@ class Table:
     def of_best(self) -> list[float]:
         """Error of `auto` over that of the strategy that was best, in hindsight.
 
-        The best is chosen for each set and amount of history, over its todays.
+        The best is chosen for each set and amount of history, over its cutoffs.
         """
         names = self.strategies
         tasks = set.intersection(*({*self.errors[name, True]} for name in names))
@@ -337,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names")
     parser.add_argument("--days", nargs="+", type=int, default=[7, 28, 90])
-    parser.add_argument("--todays", type=int, default=3, help="how many per set")
+    parser.add_argument("--cutoffs", type=int, default=3, help="how many per set")
     parser.add_argument("--backbone", nargs="+", default=["citytune-base", "ttm-r2"])
     parser.add_argument("--strategies", nargs="+", default=every, choices=every)
     parser.add_argument("--sensors", type=int, default=8, help="of a set, at most")

@@ -47,7 +47,7 @@ from citytune.forecasting import fit_model
 from citytune.frame import Clock, SensorFrame
 from citytune.tuning import Seasonal
 from citytune.tuning._experts import ask
-from citytune.tuning._lenses import Shown
+from citytune.tuning._lenses import LensInput
 from citytune.windows import Examples, History
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -367,7 +367,7 @@ def past_at(frame: SensorFrame, origin: int, horizon: int, base: CityBackbone) -
     examples = Examples(torch.arange(count), torch.full((count,), origin))
     unused = torch.empty(count, horizon)
     context = base.card.context_at(history.steps_per_day)
-    shown = Shown(Seasonal(history), examples, context, unused, unused)
+    shown = LensInput(Seasonal(history), examples, context, unused, unused)
     return Past(shown.past, shown.measured, shown.calendar, history.steps_per_day)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from citytune.backbones import Past, load_backbone
-from citytune.backbones._lags import CARD, DAYS, GRID, RECENT, SHAPES
+from citytune.backbones._lags import CARD, MEAN_DAYS, RECENT, SHAPE_POINTS, SHAPES
 
 CLOCKS = [1440, 288, 96, 48, 24, 8, 1]
 
@@ -57,10 +57,12 @@ def test_the_first_features_are_the_last_values() -> None:
 def test_shapes_are_the_same_hours_of_past_days() -> None:
     values = window(672)
     scaled = (values - values.mean(1, keepdim=True)) / values.std(1, keepdim=True, correction=0)
-    shapes = load_backbone("lags").features(past_of(values, 24))[:, RECENT + DAYS :]
+    shapes = load_backbone("lags").features(past_of(values, 24))[:, RECENT + MEAN_DAYS :]
     for place, ago in enumerate(SHAPES):
         day = scaled[:, 672 - 24 * ago :][:, :24]
-        torch.testing.assert_close(shapes[:, place * GRID : (place + 1) * GRID], day)
+        torch.testing.assert_close(
+            shapes[:, place * SHAPE_POINTS : (place + 1) * SHAPE_POINTS], day
+        )
 
 
 def test_monday_and_saturday_differ_by_the_calendar_alone() -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import _efficientnet, _resnet, load_backbone, missing
-from citytune.backbones._fold import fold
 from citytune.backbones._picture import picture_features
+from citytune.backbones._picture_fold import fold
 from citytune.backbones._weights import find_weights
 
 SHARED = Path(__file__).parents[2] / "shared"

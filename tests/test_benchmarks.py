@@ -164,7 +164,7 @@ def test_tuned_backbones_play_the_same_todays_and_are_compared(
 
     options = argparse.Namespace(
         sets=["exam", "bdg2"], known_ahead=False, cold=False, no_boosting=True, caution=2.0,
-        backbone=["lags"], todays=1,
+        backbone=["lags"], cutoffs_of=1,
     )  # fmt: skip
     (city,) = adaptation.chosen(options)
     assert city in EXAM
@@ -184,13 +184,13 @@ def test_rare_values_are_counted_over_all_days_that_play_today(
 ) -> None:
     import rare
     import rare_tables
+    from cutoffs_of import cutoff_of
     from exam import EXAM
-    from todays import today_of
 
     city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
     table_of_buildings(110).write_parquet(tmp_path / "energy" / f"{city.name}.parquet")
     frame = rare.few(city, 2)
-    days = [today_of(frame, 28, row) for row in (24 * 60, 24 * 90)]
+    days = [cutoff_of(frame, 28, row) for row in (24 * 60, 24 * 90)]
     about = {"set": city.name, "domain": "energy", "rare": "top 5%", "days": 28}
     found = [about | rare.trial(day, "top 5%", "lags") for day in days]
     table = rare_tables.Table([json.loads(json.dumps(one)) for one in found])
@@ -242,7 +242,7 @@ def jobs_file(zero_shot: ModuleType, tmp_path: Path, asked: str) -> Path:
 def test_every_strategy_plays_the_same_tasks_and_a_run_goes_on_where_it_stopped(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = "--days 7 --todays 2 --sensors 1 --backbone lags --strategies auto"
+    asked = "--days 7 --cutoffs 2 --sensors 1 --backbone lags --strategies auto"
     out = jobs_file(zero_shot, tmp_path, asked)
     found = [json.loads(line) for line in out.read_text().splitlines()]
     played = {
@@ -298,7 +298,7 @@ def test_what_hurts_is_counted_by_task_before_and_after_the_stack(
 def test_what_a_strategy_fitted_is_also_measured_alone(
     zero_shot: ModuleType, tmp_path: Path
 ) -> None:
-    asked = "--days 14 --todays 1 --sensors 1 --backbone lags --strategies full"
+    asked = "--days 14 --cutoffs 1 --sensors 1 --backbone lags --strategies full"
     found = {
         one["strategy"]: one
         for one in map(json.loads, jobs_file(zero_shot, tmp_path, asked).read_text().splitlines())
@@ -311,16 +311,16 @@ def test_what_a_strategy_fitted_is_also_measured_alone(
 def test_trust_is_compared_with_all_the_way(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import trust
+    import gate
 
     table_of_buildings(70).write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
-    asked = "--sets bdg2 --days 14 --todays 2 --sensors 1 --backbone lags --jobs 1"
-    trust.main(asked.split())
+    asked = "--sets bdg2 --days 14 --cutoffs 2 --sensors 1 --backbone lags --jobs 1"
+    gate.main(asked.split())
     said = capsys.readouterr().out
     assert "2 of 2: bdg2_two_buildings" in said
     assert "lags, all" in said
-    job = trust.Job(None, 7, 1, "lags", 1)
-    trust.row("x", [trust.Found(job, 0.5, 1.005, 1.2), trust.Found(job, 1.0, 0.995, 0.9)])
+    job = gate.Job(None, 7, 1, "lags", 1)
+    gate.row("x", [gate.Found(job, 0.5, 1.005, 1.2), gate.Found(job, 1.0, 0.995, 0.9)])
     cells = " ".join(capsys.readouterr().out.split())
     assert cells == "x 2 1.000 0.0% 0.0% 1.005 1.039 50.0% 50.0% 1.200 0.75"
 
@@ -331,7 +331,7 @@ def test_a_models_own_quantiles_are_compared_with_those_of_past_errors(
     import intervals
 
     table_of_buildings(70).write_parquet(tmp_path / "energy" / "bdg2_two_buildings.parquet")
-    intervals.main(["--sets", "bdg2", "--days", "28", "--todays", "1", "--jobs", "1"])
+    intervals.main(["--sets", "bdg2", "--days", "28", "--cutoffs", "1", "--jobs", "1"])
     said = capsys.readouterr().out
     assert "28, energy" in said
     ratio, own, past, brier = (
@@ -352,13 +352,13 @@ def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(
     if "ttm-r2" in missing():
         pytest.skip("the weights of ttm-r2 are not on this machine")
     import few_shot
+    from cutoffs_of import cutoff_of
     from exam import EXAM
     from sets import read
-    from todays import today_of
 
     frame = read(next(c for c in EXAM if c.name == "bdg2_two_buildings"), known_ahead=False)
     frame.values[1100:1130, 0] = np.nan
-    today = today_of(frame, 28, 51 * 24)
+    today = cutoff_of(frame, 28, 51 * 24)
     try:
         few_shot.pretrained("two buildings", 48)
     except SystemExit as error:

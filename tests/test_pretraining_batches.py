@@ -22,7 +22,7 @@ from citytune.pretraining._augment import (
 from citytune.pretraining._batches import (
     CLOCKS,
     FARTHEST,
-    LEAST,
+    LEAST_TARGETS,
     REACHES,
     Batch,
     Sampler,
@@ -112,7 +112,7 @@ def test_no_nan_is_shown_and_every_window_has_something_to_learn() -> None:
         assert past.values.isfinite().all()
         assert (past.values[~past.measured] == 0).all()
         assert past.calendar.isfinite().all()
-        assert (past.measured.sum(1) > LEAST).all()
+        assert (past.measured.sum(1) > LEAST_TARGETS).all()
         assert future.isfinite().any(1).all()
         assert future.abs().nan_to_num(0).max() <= FARTHEST
         assert past.calendar.shape[:2] == (len(future), past.values.shape[1] + future.shape[1])

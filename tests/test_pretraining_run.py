@@ -26,9 +26,9 @@ from citytune._errors import InputError, MissingWeights, RunError, UnknownName
 from citytune.backbones import LEVELS, Past, _shelf, familiar_of, load_backbone
 from citytune.backbones._city import read_network
 from citytune.backbones._city_network import MEDIAN, CityNetwork
-from citytune.backbones._city_view import View, look
+from citytune.backbones._city_view import CityInput, look
 from citytune.cli._pretrain import pretrain as command
-from citytune.pretraining import Recipe, Stand, pretrain, recipe_like
+from citytune.pretraining import Recipe, RunStatus, pretrain, recipe_like
 from citytune.pretraining import _pretrain as training
 from citytune.pretraining._batches import Sampler
 from citytune.pretraining._card import commit
@@ -130,8 +130,8 @@ class Power(Exception):  # noqa: N818 - it fails
     """It is gone."""
 
 
-def fail_at(step: int) -> Callable[[Stand], None]:
-    def tell(stand: Stand) -> None:
+def fail_at(step: int) -> Callable[[RunStatus], None]:
+    def tell(stand: RunStatus) -> None:
         if stand.step == step:
             raise Power
 
@@ -214,7 +214,7 @@ def test_a_run_that_failed_goes_on_to_the_same_weights(
     with pytest.raises(Power):
         make(archive, out, tell=fail_at(step))
     assert not (out / "model.safetensors").exists()
-    told: list[Stand] = []
+    told: list[RunStatus] = []
     make(archive, out, tell=told.append)
     assert told[0].step == 4 * (step // 4)
     assert weights(out) == weights(finished)
@@ -269,7 +269,7 @@ def test_a_log_that_cannot_be_read_costs_no_run(tmp_path: Path) -> None:
 
 def test_a_finished_run_is_not_trained_again(archive: Path, whole: Path) -> None:
     before = {path.name: path.read_bytes() for path in whole.iterdir()}
-    told: list[Stand] = []
+    told: list[RunStatus] = []
     make(archive, whole, tell=told.append)
     assert [stand.step for stand in told] == [12]
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
@@ -689,8 +689,10 @@ def test_a_step_without_a_finite_loss_is_not_taken(archive: Path) -> None:
     model, *optimisers = machine.prepare(network, *training.optimisers_of(network, RECIPE))
     spoilt = view._replace(weeks=view.weeks * float("nan"))
 
-    def take(view: View) -> float:
-        return training._step(model, optimisers, training.Lesson(view, batch.future), 0.01, machine)
+    def take(view: CityInput) -> float:
+        return training._step(
+            model, optimisers, training.TrainBatch(view, batch.future), 0.01, machine
+        )
 
     assert np.isnan(take(spoilt))
     assert all(map(torch.equal, before, network.parameters()))

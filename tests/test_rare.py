@@ -148,12 +148,12 @@ def test_a_ridge_heeds_each_target_by_its_own_weight() -> None:
     seen = torch.randn(80, 3, generator=draw, dtype=torch.float64)
     residual = torch.randn(80, 2, generator=draw)
     residual[5, 1] = torch.nan
-    heed = torch.rand(80, 2, generator=draw) * 0.5 + 0.5
-    heed[:, 0] = 1.0
-    found = solver(seen, residual, torch.ones(80), heed)(0.01)
+    target_weight = torch.rand(80, 2, generator=draw) * 0.5 + 0.5
+    target_weight[:, 0] = 1.0
+    found = solver(seen, residual, torch.ones(80), target_weight)(0.01)
     for step in range(2):
         known = ~residual[:, step].isnan()
-        weight, x = heed[known, step].double(), seen[known]
+        weight, x = target_weight[known, step].double(), seen[known]
         gram = (x * weight[:, None]).T @ x + 0.01 * 80 * torch.eye(3)
         exact = torch.linalg.solve(gram, (x * weight[:, None]).T @ residual[known, step].double())
         torch.testing.assert_close(found[:, step], exact, atol=0.01, rtol=0.05)

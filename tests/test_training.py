@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from citytune.training import Course, Group, Loop, decay, minimise, toward
+from citytune.training import Group, Loop, TrainingRecord, decay, minimise, toward
 from citytune.training._rate import choose
 
 TARGET = torch.tensor([3.0, -2.0, 0.5])
@@ -103,7 +103,7 @@ def test_nothing_can_be_learnt_from_no_examples() -> None:
 # --- held back data -------------------------------------------------------------------------
 
 
-def walk(loop: Loop, judged: list[float]) -> tuple[list[float], float, Course]:
+def walk(loop: Loop, judged: list[float]) -> tuple[list[float], float, TrainingRecord]:
     """Where a weight stood at each judging, where it ended; what is judged is told in advance."""
     at, stood = torch.zeros(1, requires_grad=True), []
 
@@ -218,7 +218,7 @@ def test_long_gradients_are_clipped_if_asked() -> None:
 # --- memory ---------------------------------------------------------------------------------
 
 
-def narrow(room: int, error: Exception) -> tuple[Tensor, list[int], Course]:
+def narrow(room: int, error: Exception) -> tuple[Tensor, list[int], TrainingRecord]:
     """Find the mean of some looks where only so many fit into memory."""
     looks = torch.arange(20.0).double()
     at, passed = torch.zeros(1, dtype=torch.double, requires_grad=True), []
@@ -268,7 +268,7 @@ def test_other_errors_are_not_mistaken_for_a_lack_of_memory() -> None:
 # --- time -----------------------------------------------------------------------------------
 
 
-def slow(loop: Loop, pause: float, judging: float = 0.0) -> tuple[list[float], Course]:
+def slow(loop: Loop, pause: float, judging: float = 0.0) -> tuple[list[float], TrainingRecord]:
     """Moves of a weight at each step, when steps and judging take their time."""
     at, stood = torch.zeros(1, requires_grad=True), []
 

@@ -26,7 +26,7 @@ City = Callable[..., SensorFrame]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own, that keeps whatever took any time at all."""
     monkeypatch.setenv("CITYTUNE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(_cache, "WORTH", -1.0)
+    monkeypatch.setattr(_cache, "SLOW_SECONDS", -1.0)
     return tmp_path / "cache"
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_or_half_written_entry_is_made_anew(folder: Path) -> None:
 
 
 def test_what_took_no_time_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cache, "WORTH", 0.5)
+    monkeypatch.setattr(_cache, "SLOW_SECONDS", 0.5)
     keep("k")
     assert not folder.exists()
 
@@ -132,7 +132,7 @@ def test_what_took_no_time_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyP
 def test_the_entries_not_used_for_longest_go_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "MOST", 10_000)
+    monkeypatch.setattr(_cache, "MOST_CACHE_BYTES", 10_000)
     for age, key in enumerate(("one", "two")):
         keep(key)
         os.utime(folder / f"{key}.safetensors", (age, age))
@@ -145,7 +145,7 @@ def test_the_entries_not_used_for_longest_go_first(
 def test_where_nothing_can_be_written_there_is_no_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "WORTH", -1.0)
+    monkeypatch.setattr(_cache, "SLOW_SECONDS", -1.0)
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("CITYTUNE_CACHE", str(tmp_path / "file" / "cache"))
     assert keep("k").unique().tolist() == [1.0]

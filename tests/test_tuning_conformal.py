@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from citytune.tuning import LEVELS, Conformal
-from citytune.tuning._few import student
+from citytune.tuning._stats import t_inflation
 
 HOURS, HORIZON, SENSORS = 24, 24, 3
 
@@ -188,8 +188,8 @@ def test_a_finite_sample_is_answered_with_wider_intervals() -> None:
         actual, torch.zeros(9, 1), zero, zero[:, None], torch.zeros(9), steps_per_day=1
     )
     unit = learnt.scale[0, 0]
-    assert float(learnt.errors[0, -1] * unit) == pytest.approx(4.0 * student(1.0))
-    assert float(learnt.errors[0, 0] * unit) == pytest.approx(-4.0 * student(1.0))
+    assert float(learnt.errors[0, -1] * unit) == pytest.approx(4.0 * t_inflation(1.0))
+    assert float(learnt.errors[0, 0] * unit) == pytest.approx(-4.0 * t_inflation(1.0))
 
 
 def test_a_forecast_shorter_than_learnt_takes_the_first_bands() -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from citytune.backbones import Backbone, at_hand, load_backbone, missing
 from citytune.forecasting import Forecast, TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
-from citytune.tuning import Moved, Options, able, strategies
-from citytune.tuning._moved import root_of
+from citytune.tuning import FineTuned, Options, able, strategies
+from citytune.tuning._finetuned import root_of
 
 BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
 STRATEGIES = ("zero-shot", "blend", "head", "head-sgd")
@@ -145,7 +145,7 @@ def test_the_backbone_does_not_move(fitted: Fitted) -> None:
     assert fitted.after == fitted.before
 
 
-def part_of(fitted: Fitted) -> Moved:
+def part_of(fitted: Fitted) -> FineTuned:
     found = fitted.model.tuned.mixture.moved
     assert found is not None
     return found

@@ -9,9 +9,9 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from citytune.training import Loop
-from citytune.tuning import Head, Lesson, Path, Statistics, View, fit_head, train_head
-from citytune.tuning._folds import choose_penalty, folds_of
-from citytune.tuning._head import COMPONENTS, PENALTIES, _largest, solver
+from citytune.tuning import Head, HeadData, Projection, RidgePath, Statistics, fit_head, train_head
+from citytune.tuning._choose_penalty import choose_penalty, folds_of
+from citytune.tuning._head import COMPONENTS, HEAD_PENALTIES, _largest, solver
 
 HORIZON = 6
 
@@ -28,7 +28,9 @@ def problem(examples: int = 200, features: int = 12, targets: int = 3) -> list[T
     return [seen, residual, torch.rand(examples, generator=source, dtype=exact) + 0.1]
 
 
-def lesson(signal: float, *, examples: int = 800, missing: float = 0.0, seed: int = 0) -> Lesson:
+def head_data(
+    signal: float, *, examples: int = 800, missing: float = 0.0, seed: int = 0
+) -> HeadData:
     """Features of which two tell the residual, as far as `signal` says; the rest is noise."""
     source = draw(seed)
     seen = torch.randn(examples, 30, generator=source)
@@ -36,10 +38,10 @@ def lesson(signal: float, *, examples: int = 800, missing: float = 0.0, seed: in
     residual = signal * told + torch.randn(examples, HORIZON, generator=source)
     residual[torch.rand(residual.shape, generator=source) < missing] = torch.nan
     unit = 0.5 + torch.rand(examples, 1, generator=source)
-    return Lesson(seen, residual, unit, torch.arange(examples) * 3, torch.ones(examples))
+    return HeadData(seen, residual, unit, torch.arange(examples) * 3, torch.ones(examples))
 
 
-def objective(seen: Tensor, of: Lesson, head: Tensor, penalty: float) -> float:
+def objective(seen: Tensor, of: HeadData, head: Tensor, penalty: float) -> float:
     """Σ w (r − Wᵀφ)² + λ Σ w ‖W‖² over what was measured, by plain sums."""
     weight = of.weight.double()[:, None]
     error = (of.residual.double() - seen @ head).square().nan_to_num(0.0)
@@ -49,7 +51,7 @@ def objective(seen: Tensor, of: Lesson, head: Tensor, penalty: float) -> float:
 @pytest.mark.parametrize("penalty", [1e-3, 1.0, 300.0])
 def test_the_closed_form_is_the_ridge_that_others_find(penalty: float) -> None:
     seen, residual, weight = problem()
-    found = Path.of(Statistics.of(seen, residual, weight)).head(penalty)
+    found = RidgePath.of(Statistics.of(seen, residual, weight)).head(penalty)
 
     ridge = Ridge(alpha=penalty, fit_intercept=False)
     ridge.fit(seen.numpy(), residual.numpy(), sample_weight=weight.numpy())
@@ -63,7 +65,7 @@ def test_the_closed_form_is_the_ridge_that_others_find(penalty: float) -> None:
 
 def test_no_head_near_it_has_a_smaller_objective() -> None:
     statistics = Statistics.of(*problem())
-    best = Path.of(statistics).head(2.0)
+    best = RidgePath.of(statistics).head(2.0)
     least = statistics.objective(best, 2.0)
     for seed in range(20):
         step = torch.randn(best.shape, generator=draw(seed), dtype=best.dtype)
@@ -89,7 +91,7 @@ def test_statistics_of_two_halves_add_up_to_those_of_the_whole() -> None:
 
 
 def test_an_infinite_penalty_is_exactly_the_prior() -> None:
-    path = Path.of(Statistics.of(*problem()))
+    path = RidgePath.of(Statistics.of(*problem()))
     assert torch.equal(path.head(torch.inf), torch.zeros(12, 3, dtype=torch.float64))
     assert path.head(1e12).abs().max() < 1e-9
 
@@ -97,8 +99,8 @@ def test_an_infinite_penalty_is_exactly_the_prior() -> None:
 def test_a_collinear_feature_costs_nothing() -> None:
     seen, residual, weight = problem()
     twice = torch.cat([seen, seen], 1)
-    found = Path.of(Statistics.of(twice, residual, weight)).head(1.0)
-    single = Path.of(Statistics.of(seen, residual, weight)).head(0.5)
+    found = RidgePath.of(Statistics.of(twice, residual, weight)).head(1.0)
+    single = RidgePath.of(Statistics.of(seen, residual, weight)).head(0.5)
     torch.testing.assert_close(twice @ found, seen @ single)
 
 
@@ -108,8 +110,8 @@ def test_a_collinear_feature_costs_nothing() -> None:
 def test_the_articles_loop_converges_to_the_closed_form(
     penalty: float, optimiser: str, missing: float
 ) -> None:
-    task = lesson(1.0, missing=missing)
-    seen = View.of(task.features)(task.features)
+    task = head_data(1.0, missing=missing)
+    seen = Projection.of(task.features)(task.features)
     exact = objective(seen, task, solver(seen, task.residual, task.weight)(penalty), penalty)
     rate = 0.02 if optimiser == "adamw" else 0.01
     loop = Loop(epochs=60, batch=128, rate=rate, optimiser=optimiser)  # type: ignore[arg-type]
@@ -120,8 +122,8 @@ def test_the_articles_loop_converges_to_the_closed_form(
 
 def test_missing_targets_are_left_out_exactly() -> None:
     """As if every step ahead were solved on its own, on the windows where it was measured."""
-    task = lesson(1.0, missing=0.2)
-    seen, penalty = View.of(task.features)(task.features), 0.1
+    task = head_data(1.0, missing=0.2)
+    seen, penalty = Projection.of(task.features)(task.features), 0.1
     weight = task.weight.double()
     found = solver(seen, task.residual, task.weight)(penalty)
     for step in range(HORIZON):
@@ -136,7 +138,7 @@ def test_from_noise_the_head_learns_to_say_nothing() -> None:
     """Or, once in a while, next to nothing."""
     said = []
     for seed in range(12):
-        task = lesson(0.0, seed=seed)
+        task = head_data(0.0, seed=seed)
         head, _ = fit_head(task, horizon=HORIZON)
         said.append(float(head.residual(task.features).square().mean().sqrt()))
     assert sum(loudness == 0 for loudness in said) >= 7
@@ -145,8 +147,8 @@ def test_from_noise_the_head_learns_to_say_nothing() -> None:
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_a_strong_signal_is_found(missing: float) -> None:
-    head, unseen = fit_head(lesson(1.0, missing=missing), horizon=HORIZON)
-    fresh = lesson(1.0, seed=99)
+    head, unseen = fit_head(head_data(1.0, missing=missing), horizon=HORIZON)
+    fresh = head_data(1.0, seed=99)
     told = fresh.features[:, :1] + 0.5 * fresh.features[:, 1:2]
     expected = told.expand(-1, HORIZON)
     error = (head.residual(fresh.features) - expected).square().mean() / expected.square().mean()
@@ -182,7 +184,7 @@ def test_a_gain_within_one_standard_error_is_no_gain() -> None:
 
 def test_what_heads_say_out_of_fold_was_not_fitted_on() -> None:
     """A window's own residuals, and those of its stretch of time, do not reach it."""
-    task = lesson(1.0)
+    task = head_data(1.0)
     head, before = fit_head(task, horizon=HORIZON)
     stretch = slice(0, 160)  # the first of five
     residual = task.residual.clone()
@@ -194,23 +196,23 @@ def test_what_heads_say_out_of_fold_was_not_fitted_on() -> None:
 
 
 def test_few_windows_give_a_silent_head() -> None:
-    short = lesson(1.0).pick(torch.tensor([0]))
+    short = head_data(1.0).pick(torch.tensor([0]))
     head, unseen = fit_head(short, horizon=HORIZON)
     assert head.penalty == torch.inf
     assert torch.equal(head.residual(short.features), unseen)
 
 
 def test_the_penalties_tried_reach_from_the_data_to_the_prior() -> None:
-    assert list(PENALTIES) == sorted(PENALTIES)
-    assert PENALTIES[0] <= 1e-3
-    assert PENALTIES[-1] >= 10
+    assert list(HEAD_PENALTIES) == sorted(HEAD_PENALTIES)
+    assert HEAD_PENALTIES[0] <= 1e-3
+    assert HEAD_PENALTIES[-1] >= 10
 
 
 def test_components_of_the_features_carry_their_variance() -> None:
     source = draw(3)
     factors = torch.randn(500, 5, generator=source)
     features = factors @ torch.randn(5, 400, generator=source) * 7 + 3
-    view = View.of(features)
+    view = Projection.of(features)
     seen = view(features)
     assert seen.shape == (500, COMPONENTS + 1)
     assert torch.equal(seen[:, -1], torch.ones(500, dtype=torch.float64))
@@ -219,7 +221,7 @@ def test_components_of_the_features_carry_their_variance() -> None:
 
 
 def test_the_unit_of_the_features_does_not_matter() -> None:
-    task = lesson(1.0)
+    task = head_data(1.0)
     scaled = task._replace(features=task.features * torch.logspace(-3, 3, 30) + 5)
     one, _ = fit_head(task, horizon=HORIZON)
     other, _ = fit_head(scaled, horizon=HORIZON)
@@ -234,7 +236,7 @@ def test_a_feature_that_never_moved_cannot_move_the_forecast_later(
     at: float, rounding: float
 ) -> None:
     """Such as "is a holiday", where the windows held none, or a sine that was zero at all hours."""
-    task = lesson(1.0)
+    task = head_data(1.0)
     still = at + rounding * torch.randn(len(task.features), 1, generator=draw(2))
     head, _ = fit_head(task._replace(features=torch.cat([task.features, still], 1)), horizon=6)
     usual = head.residual(torch.cat([task.features, still], 1))
@@ -243,7 +245,7 @@ def test_a_feature_that_never_moved_cannot_move_the_forecast_later(
 
 
 def test_a_head_says_the_same_of_a_window_alone_and_among_others() -> None:
-    task = lesson(1.0)
+    task = head_data(1.0)
     head, _ = fit_head(task, horizon=HORIZON)
     assert isinstance(head, Head)
     torch.testing.assert_close(head.residual(task.features[7:8]), head.residual(task.features)[7:8])

@@ -61,7 +61,7 @@ def world(
         spread=torch.ones(1),
         day=origin // DAY,
         age=(days * DAY - origin) / DAY,
-        worth=torch.ones(count),
+        recency=torch.ones(count),
         caution=caution,
         forget=None,
         spec=SimpleNamespace(horizon=HORIZON),

@@ -9,8 +9,8 @@ import torch
 
 from citytune.frame import Clock, SensorFrame
 from citytune.tuning import KNOWN
-from citytune.tuning._few import student
-from citytune.tuning._mixture import SEASON_SHARE, STEADY, weigh
+from citytune.tuning._mixture import SEASON_SHARE, STEADY, mix_in_season
+from citytune.tuning._stats import t_inflation
 from citytune.windows import Examples, History
 
 NAMES = ("plain", *STEADY, "weeks")
@@ -32,7 +32,7 @@ def ask(names: tuple[str, ...], shares: list[float], country: str | None = "NO")
     says = torch.arange(float(len(names))).expand(2, HORIZON, -1)
     weights = torch.tensor(shares).expand(2, 1, -1)
     season = history.season[examples.origin[:, None] + torch.arange(HORIZON)]
-    return weigh(season, examples.sensor, says, weights, names).mean(1)
+    return mix_in_season(season, examples.sensor, says, weights, names).mean(1)
 
 
 def test_on_ordinary_days_the_weights_say_it_all() -> None:
@@ -62,4 +62,4 @@ def test_a_mixture_without_steady_experts_stays_as_it_is() -> None:
 def test_the_allowance_for_few_days_is_that_of_student() -> None:
     """t and normal quantiles at 95 %, from a printed table."""
     for freedom, t in ((3, 2.353), (4, 2.132), (10, 1.812), (30, 1.697)):
-        assert student(freedom) == pytest.approx(t / 1.645, rel=0.02)
+        assert t_inflation(freedom) == pytest.approx(t / 1.645, rel=0.02)

@@ -33,7 +33,7 @@ COSTS = {
 (benchmarks/strategies.py). `head-sgd` seeks by steps what `head` finds exactly; it is not tried."""
 UNKNOWN = Cost("some", 10.0, limited=True)
 """Of a strategy that is not in the table."""
-LEAST = 0.3
+LEAST_SECONDS = 0.3
 """Share of its usual time that a strategy with a limit needs to show anything."""
 FREE = ("zero-shot",)
 LAST_LAYER = ("head",)

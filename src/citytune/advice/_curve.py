@@ -11,9 +11,9 @@ from torch import Tensor
 
 from citytune.advice._enough import Enough, Point, needed, next_week
 from citytune.forecasting import DEFAULT
-from citytune.tuning import Task, make_strategy, says_again
+from citytune.tuning import Task, make_strategy, replay
 
-DAYS = (3, 7, 14, 28, 56)
+CURVE_DAYS = (3, 7, 14, 28, 56)
 """Lengths of history that are tried."""
 BLOCKS = 5
 """Stretches held back in turn, the last ones …"""
@@ -47,7 +47,7 @@ def enough_of(
     block = max(BLOCK_DAYS * day, horizon)
     tried, starts = plan_of(task, block)
     if not tried:
-        return Enough(have, (), float(DAYS[0] + math.ceil((block + horizon) / day)), None)
+        return Enough(have, (), float(CURVE_DAYS[0] + math.ceil((block + horizon) / day)), None)
     points: list[Point] = []
     for done, days in enumerate(tried):
         if points and time.perf_counter() - started > seconds * (done / (done + 1)):
@@ -67,7 +67,11 @@ def plan_of(task: Task, block: int) -> tuple[list[int], list[int]]:
     day = task.history.steps_per_day
     first, last = (int(edge) for edge in task.examples.origin.aminmax())
     most = (last + 1 - first - task.spec.horizon - block) // day  # with one block
-    tried = [days for days in DAYS if days <= most - block // day * (BLOCKS - 1) * (most > DAYS[1])]
+    tried = [
+        days
+        for days in CURVE_DAYS
+        if days <= most - block // day * (BLOCKS - 1) * (most > CURVE_DAYS[1])
+    ]
     if not tried:
         return [], []
     room = (last + 1 - first - task.spec.horizon - tried[-1] * day) // block
@@ -87,7 +91,7 @@ def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
     block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
     learnt = make_strategy(DEFAULT).fit(learn).mixture if len(learn.examples) else None
     untouched = block.said_by(task.prior)
-    tuned = untouched if learnt is None else says_again(learnt, block)
+    tuned = untouched if learnt is None else replay(learnt, block)
 
     def error(says: Tensor) -> float:
         return float(((says - block.actual).abs() / block.scale)[block.known].mean())

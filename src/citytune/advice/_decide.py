@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from citytune.advice._halving import Tried, halve
-from citytune.advice._rules import Plan, plan_of
+from citytune.advice._rules import StrategyPlan, plan_of
 from citytune.advice._trial import foldable
 from citytune.forecasting import DEFAULT, TunedModel, fit_task
 from citytune.frame import SensorFrame
-from citytune.tuning import Task, student
+from citytune.tuning import Task, t_inflation
 
 BUDGET = 2.0
 """Time for trying others, in that of the usual strategy."""
-FEWEST = 4
+FEWEST_TRIAL_WINDOWS = 4
 """Days, or stretches as long as the horizon, from which a standard error means anything."""
 
 
@@ -28,7 +28,7 @@ class Decision(NamedTuple):
     """What was taken, and on what grounds."""
 
     model: TunedModel
-    plan: Plan
+    plan: StrategyPlan
     halving: tuple[Tried, ...]
     verdict: str
 
@@ -97,9 +97,9 @@ def mean_and_error(gains: Tensor, days: int) -> Gain:
     """
     blocks = torch.stack([part.nanmean() for part in gains.double().split(days)])
     blocks = blocks[~blocks.isnan()]
-    if len(blocks) < FEWEST:
+    if len(blocks) < FEWEST_TRIAL_WINDOWS:
         return Gain(float(blocks.mean()) if len(blocks) else 0.0, math.inf)
-    error = student(len(blocks) - 1) * float(blocks.std()) / len(blocks) ** 0.5
+    error = t_inflation(len(blocks) - 1) * float(blocks.std()) / len(blocks) ** 0.5
     return Gain(float(blocks.mean()), error)
 
 
@@ -108,7 +108,9 @@ def stretch(task: Task) -> int:
     return max(1, math.ceil(task.spec.horizon / task.history.steps_per_day))
 
 
-def _stay_untouched(frame: SensorFrame, task: Task, usual: TunedModel, plan: Plan) -> Decision:
+def _stay_untouched(
+    frame: SensorFrame, task: Task, usual: TunedModel, plan: StrategyPlan
+) -> Decision:
     model = fit_task(frame, task, strategy="zero-shot")
     needs = 2 + 2 * stretch(task)
     why = (

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from citytune._errors import CitytuneError
-from citytune.advice._costs import LEAST, cost_of
+from citytune.advice._costs import LEAST_SECONDS, cost_of
 from citytune.forecasting import TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.tuning import Task
@@ -136,7 +136,7 @@ def affordable(
     fitting, left_out, spent = [], [], 0.0
     for name in names:
         usual = cost_of(name).times * blend_seconds
-        needs = usual * LEAST if cost_of(name).limited else usual
+        needs = usual * LEAST_SECONDS if cost_of(name).limited else usual
         if not cost_of(name).limited or spent + needs <= budget:
             fitting.append(name)
             spent += needs

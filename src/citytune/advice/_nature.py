@@ -10,7 +10,7 @@ from torch import Tensor
 
 from citytune.tuning import Task
 
-DAYS = 56
+NATURE_DAYS = 56
 """Most recent days that are looked at."""
 
 
@@ -28,7 +28,7 @@ class Nature(NamedTuple):
 def nature_of(task: Task) -> Nature:
     """Look at the last weeks of every sensor."""
     history = task.history
-    recent = slice(max(0, history.length - DAYS * history.steps_per_day), history.length)
+    recent = slice(max(0, history.length - NATURE_DAYS * history.steps_per_day), history.length)
     values = history.filled[:, recent].double()
     raw = history.raw[:, recent].double()
     kind = task.place[0].kind_of_day[recent].clamp_max(1)  # workday or not

@@ -10,7 +10,7 @@ from citytune.backbones import Card
 
 SMALL = 200
 """Fewer windows than this make a thin judgement, and it is said so."""
-LEAST = 0.0005
+SMALLEST_DIFFERENCE = 0.0005
 """Share of the error below which a difference is not said."""
 DOUBT, KNOWING = 0.05, 0.1
 """Benefit of the doubt, as a share of the error, of a model that forecasts by itself, and of one
@@ -83,6 +83,6 @@ def _cost(trial: Trial) -> str:
 
 
 def _less(gain: float) -> str:
-    if abs(gain) < LEAST:
+    if abs(gain) < SMALLEST_DIFFERENCE:
         return "no less error"
     return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} error".replace("%", " %")

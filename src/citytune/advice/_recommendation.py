@@ -11,7 +11,7 @@ from citytune.advice._decide import Decision
 from citytune.advice._enough import Enough
 from citytune.advice._halving import Tried
 from citytune.advice._ranking import RULE
-from citytune.advice._rules import Plan
+from citytune.advice._rules import StrategyPlan
 from citytune.backbones import Card
 from citytune.forecasting import TunedModel
 
@@ -68,7 +68,7 @@ class Recommendation:
     """Tuned by what is advised, as it was measured."""
     not_at_hand: Mapping[str, str]
     """Backbone → why it could not be tried, and how to get it."""
-    plan: Plan | None = None
+    plan: StrategyPlan | None = None
     """Which strategies were worth a try by the rules; None where one was asked for."""
     halving: tuple[Tried, ...] = ()
     """What trying them showed."""

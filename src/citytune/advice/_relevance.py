@@ -37,7 +37,7 @@ def relevance_of(task: Task, frame: SensorFrame) -> Relevance:
 
 def near(task: Task, known: Familiar) -> float:
     """Share of the task's windows within the distance that 95 % of the corpus keep."""
-    return float((known.distance(task.lesson.features) <= known.far).float().mean())
+    return float((known.distance(task.head_data.features) <= known.far).float().mean())
 
 
 def daily(task: Task, known: Familiar) -> bool:

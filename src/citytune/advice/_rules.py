@@ -11,13 +11,13 @@ from citytune.advice._costs import FREE, LAST_LAYER, cost_of
 from citytune.advice._nature import Nature, nature_of
 from citytune.tuning import Task, errors_by_day, strategies
 
-FEW = 20
+FEW_WINDOWS = 20
 """Independent windows below which a new last layer has nothing to learn from …"""
 SOME = 60
 """… and below which no weights inside the network should move …"""
-MANY = 300
+MANY_WINDOWS = 300
 """… and below which not all of them should."""
-MOST = 0.95
+NEARLY_EVERYTHING = 0.95
 """Share explained by the calendar above which little is left for a network to learn."""
 
 
@@ -31,7 +31,7 @@ class Rule(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StrategyPlan:
     """Strategies worth a try, the most promising first, and why."""
 
     amount: Amount
@@ -75,28 +75,37 @@ class Plan:
         }
 
 
-def plan_of(task: Task) -> Plan:
+def plan_of(task: Task) -> StrategyPlan:
     """Look at the amount of data, the task and the untouched model, then apply the rules."""
     skill = math.nan
     if task.backbone.card.horizon is not None and len(task.examples):
         skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
     amount, nature = amount_of(task), nature_of(task)
-    return Plan(amount, nature, skill, tuple(rules_for(amount, nature, skill, _movable(task))))
+    return StrategyPlan(
+        amount, nature, skill, tuple(rules_for(amount, nature, skill, _movable(task)))
+    )
 
 
 def rules_for(amount: Amount, nature: Nature, skill: float, movable: bool) -> list[Rule]:
     """The rules that speak, in order."""
     n = amount.independent
     said = [Rule("blend and zero-shot are always compared: they cost next to nothing more", FREE)]
-    if n < FEW:
-        return [*said, Rule(f"{n:.0f} independent windows are fewer than {FEW}: stay there", ())]
-    said += [Rule(f"{n:.0f} independent windows, at least {FEW}: a new last layer", LAST_LAYER)]
+    if n < FEW_WINDOWS:
+        return [
+            *said,
+            Rule(f"{n:.0f} independent windows are fewer than {FEW_WINDOWS}: stay there", ()),
+        ]
+    said += [
+        Rule(f"{n:.0f} independent windows, at least {FEW_WINDOWS}: a new last layer", LAST_LAYER)
+    ]
     if not movable:
         return said
     if n < SOME:
         return [*said, Rule(f"fewer than {SOME}: no weights inside the network should move", ())]
-    if nature.calendar > MOST:
-        why = f"the calendar explains {_percent(nature.calendar)}, over {_percent(MOST)}"
+    if nature.calendar > NEARLY_EVERYTHING:
+        why = (
+            f"the calendar explains {_percent(nature.calendar)}, over {_percent(NEARLY_EVERYTHING)}"
+        )
         return [*said, Rule(f"{why}: little is left for weights inside the network", ())]
     if skill > 0:
         few = f"at least {SOME}, and untouched it beats the rules by {_percent(skill)}: few weights"
@@ -104,8 +113,8 @@ def rules_for(amount: Amount, nature: Nature, skill: float, movable: bool) -> li
     else:
         far = f"at least {SOME}, and untouched it does not beat the rules: adapt its layers"
         said += [Rule(far, _inside("some"))]
-    if n >= MANY:
-        said += [Rule(f"at least {MANY}: more weights may move", _inside("some", "all"))]
+    if n >= MANY_WINDOWS:
+        said += [Rule(f"at least {MANY_WINDOWS}: more weights may move", _inside("some", "all"))]
     return said
 
 

@@ -17,7 +17,7 @@ from citytune.advice._relevance import Relevance, relevance_of
 from citytune.backbones import Card
 from citytune.forecasting import TunedModel, fit_task, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Task, View, errors_by_day, fit_head
+from citytune.tuning import Projection, Task, errors_by_day, fit_head
 from citytune.windows import purged_folds
 
 TARGETS = 4
@@ -100,8 +100,8 @@ def head_error(task: Task) -> float:
     """Error out of fold of the closed-form head, over that of the best seasonal rule."""
     if not len(task.examples):
         return float("nan")
-    _, residual = fit_head(task.lesson, horizon=task.spec.horizon)
-    says = task.said_by(task.prior) + task.lesson.unit * task.scale * residual
+    _, residual = fit_head(task.head_data, horizon=task.spec.horizon)
+    says = task.said_by(task.prior) + task.head_data.unit * task.scale * residual
     return float(errors_by_day(task, says).nanmean())
 
 
@@ -117,7 +117,7 @@ def logme_of(task: Task) -> float:
     level = task.actual.nanmean(1, keepdim=True)
     futures = ((task.actual - level) / task.scale).nan_to_num(0.0)
     wrong = ((task.actual - prior) / task.scale).nan_to_num(0.0)
-    seen = View.of(task.lesson.features)(task.lesson.features)
+    seen = Projection.of(task.head_data.features)(task.head_data.features)
     return logme(seen, wrong.double() @ _components(futures))
 
 

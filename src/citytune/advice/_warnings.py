@@ -18,7 +18,7 @@ LAST = 14
 """Days that are called the last weeks …"""
 BEFORE = 56
 """… and days before them that they are compared with."""
-FEWEST = 28
+FEWEST_LEVEL_DAYS = 28
 """Days before the last weeks without which nothing is compared."""
 SHIFT = 3.0
 """Usual spreads of a stretch's level, from stretch to stretch, that make a level shift."""
@@ -114,7 +114,7 @@ def _stretches(frame: SensorFrame) -> list[Floats] | None:
     """Stretches of `LAST` days (row, sensor), the last weeks last; None if they are too few."""
     step = LAST * frame.clock.steps_per_day
     count = min(len(frame) // step, 1 + BEFORE // LAST)
-    if count < 1 + FEWEST // LAST:
+    if count < 1 + FEWEST_LEVEL_DAYS // LAST:
         return None
     recent = frame.values[len(frame) - count * step :].astype(np.float64)
     return list(recent.reshape(count, step, -1))

@@ -16,7 +16,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from citytune._errors import MissingWeights
 from citytune.backbones._city_network import MEDIAN, CityNetwork
-from citytune.backbones._city_view import View, look, period_of
+from citytune.backbones._city_view import CityInput, look, period_of
 from citytune.backbones._city_wall import Lot, straighten
 from citytune.backbones._network import ask, frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
@@ -76,10 +76,10 @@ class CityBackbone:
         return torch.cat([ahead.transpose(1, 2).flatten(1), states[:, 0]], 1)
 
     def _states(self, *parts: Tensor) -> Tensor:
-        return self.network.states(View(*parts))[0]
+        return self.network.states(CityInput(*parts))[0]
 
     def _ahead(self, *parts: Tensor) -> Tensor:
-        ahead: Tensor = self.network(View(*parts))
+        ahead: Tensor = self.network(CityInput(*parts))
         return ahead
 
     def _quantiles(self, lot: Lot, horizon: int) -> Tensor:

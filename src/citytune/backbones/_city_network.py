@@ -16,13 +16,13 @@ from torch.nn.functional import rms_norm, silu, softplus
 
 from citytune.backbones._city_view import (
     CLOCK,
-    GRID,
     LAGS,
     PATCH,
     RECENT,
     RELATION,
+    ROW_POINTS,
     WHEN,
-    View,
+    CityInput,
 )
 from citytune.backbones._protocol import LEVELS
 
@@ -117,7 +117,9 @@ class LikeDays(nn.Module):
         self.key = nn.Linear(NOTE, NOTE)
         self.fit = nn.Linear(NOTE, VIEWERS)
 
-    def forward(self, tokens: Tensor, notes: Tensor, view: View) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, notes: Tensor, view: CityInput
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Averages of past values (example, patch, viewer, PATCH), of shifts, and of notes."""
         query = self.ask(self.norm(tokens)).unflatten(-1, (VIEWERS, -1))
         key = self.key(notes).unflatten(-1, (VIEWERS, -1))
@@ -132,11 +134,11 @@ class LikeDays(nn.Module):
 
 
 class CityNetwork(nn.Module):
-    """Quantiles of every step ahead from a `View`."""
+    """Quantiles of every step ahead from a `CityInput`."""
 
     def __init__(self, width: int = 192, layers: int = 4, heads: int = 6) -> None:
         super().__init__()
-        self.weeks = Embed(7 * GRID * 2, width)
+        self.weeks = Embed(7 * ROW_POINTS * 2, width)
         self.recent = Embed(4 * PATCH + 10, width)
         self.ahead = Embed(WHEN + 2 * len(LAGS) * PATCH, width)
         self.clock = nn.Linear(CLOCK, width)
@@ -162,7 +164,7 @@ class CityNetwork(nn.Module):
         answers = [self.last, self.norm, self.trust, self.fade, self.mend]
         return [_together(seen), *self.layers, _together(answers)]
 
-    def states(self, view: View) -> tuple[Tensor, Tensor]:
+    def states(self, view: CityInput) -> tuple[Tensor, Tensor]:
         """State of now and of every patch ahead (example, 1 + patch, width); notes on candidates.
 
         The last layer answers only for those: what becomes of the other tokens nobody reads.
@@ -177,7 +179,7 @@ class CityNetwork(nn.Module):
             tokens = layer(tokens, PAST - 1 if i == len(self.layers) else 0)
         return tokens, notes
 
-    def forward(self, view: View) -> Tensor:
+    def forward(self, view: CityInput) -> Tensor:
         """(example, patch · PATCH, level) in units of the window's spread, rising with level."""
         states, notes = self.states(view)
         ahead = states[:, 1:]

@@ -21,7 +21,7 @@ PATCH = 8
 """Steps of a patch."""
 ROWS = 28
 """Periods of past: days, or weeks on a coarse clock."""
-GRID = 24
+ROW_POINTS = 24
 """Points of a condensed row."""
 RECENT = 64
 """Last steps seen as they are."""
@@ -35,7 +35,7 @@ CLOCK = 12
 """Numbers that tell the clock and the moment of the forecast."""
 
 
-class View(NamedTuple):
+class CityInput(NamedTuple):
     """A batch of windows in units of their own spread; 0 where nothing was measured."""
 
     weeks: Tensor  # (example, 4, 7 rows · 24 · 2): condensed rows, and how much was measured
@@ -56,7 +56,7 @@ def period_of(steps_per_day: int) -> int:
     return steps_per_day if steps_per_day >= COARSE else 7 * steps_per_day
 
 
-def look(past: Past, horizon: int) -> View:
+def look(past: Past, horizon: int) -> CityInput:
     """Everything the network is told about a batch of windows and `horizon` steps ahead.
 
     Raises:
@@ -72,8 +72,8 @@ def look(past: Past, horizon: int) -> View:
 
     rows = scaled.unflatten(1, (ROWS, period))
     measured = known.unflatten(1, (ROWS, period))
-    weight = adaptive_avg_pool1d(measured, GRID)
-    condensed = adaptive_avg_pool1d(rows, GRID) / weight.clamp_min(1e-6)
+    weight = adaptive_avg_pool1d(measured, ROW_POINTS)
+    condensed = adaptive_avg_pool1d(rows, ROW_POINTS) / weight.clamp_min(1e-6)
     weeks = torch.stack([condensed, weight], 2).unflatten(1, (4, 7)).flatten(2)
 
     places = _places(period, patches)
@@ -110,7 +110,7 @@ def look(past: Past, horizon: int) -> View:
         ],
         -1,
     )
-    return View(
+    return CityInput(
         weeks=weeks,
         recent=_recent(scaled, known, share, weekday, rest, period),
         when=_when(share, weekday, holiday, rest, context, patches, period),

@@ -10,9 +10,9 @@ from torch.nn.functional import pad
 
 from citytune.backbones._protocol import Past
 
-FEWEST = 24
+FEWEST_STEPS_PER_DAY = 24
 """Steps a day from which an hour more or less can be seen at all."""
-MOST = 1 / 8
+LARGEST_CLOCK_CHANGE = 1 / 8
 """Share of a day by which clocks change at most."""
 OFTEN = 2
 """Most changes within a window (Morocco's before and after Ramadan); more are no clock's."""
@@ -55,13 +55,13 @@ def straighten(past: Past, horizon: int) -> list[Lot]:
 def _jumps(past: Past, length: int) -> Tensor | None:
     """By how many steps (example, length - 1) the clock is moved after each step; None: never."""
     steps = past.steps_per_day
-    if steps < FEWEST or past.calendar.shape[1] <= past.values.shape[1]:
+    if steps < FEWEST_STEPS_PER_DAY or past.calendar.shape[1] <= past.values.shape[1]:
         return None
     more = past.calendar[..., 0].diff(dim=1) * steps - 1
     jump = (more - steps * (more / steps).round()).round()
     if not bool(jump.any()):
         return None
-    jump = jump.masked_fill(jump.abs() > MOST * steps, 0)
+    jump = jump.masked_fill(jump.abs() > LARGEST_CLOCK_CHANGE * steps, 0)
     jump = jump.masked_fill((jump != 0).sum(1, keepdim=True) > OFTEN, 0)  # nobody knows the time
     jump = pad(jump, (0, length - 1 - jump.shape[1])).long()
     return jump if bool(jump.any()) else None

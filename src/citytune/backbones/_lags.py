@@ -15,11 +15,11 @@ from citytune.backbones._shelf import register
 
 RECENT = 12
 """Last steps, one by one."""
-DAYS = 28
+MEAN_DAYS = 28
 """Days of which the means are kept."""
 SHAPES = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
 """Days ago of which the shape is kept: the last week, and the same weekday before it."""
-GRID = 24
+SHAPE_POINTS = 24
 """Points of a day's shape, whatever the clock."""
 HARMONICS = 4
 """Waves a day that tell the time of day."""
@@ -31,9 +31,16 @@ CARD = Card(
     title="Recent values, the same hours of past days, and the calendar; nothing pretrained",
     parameters=0,
     context=672,
-    context_days=DAYS,
+    context_days=MEAN_DAYS,
     horizon=None,
-    features=RECENT + DAYS + len(SHAPES) * GRID + 2 * HARMONICS + 7 + 2 * 3 + AHEAD + 1,
+    features=RECENT
+    + MEAN_DAYS
+    + len(SHAPES) * SHAPE_POINTS
+    + 2 * HARMONICS
+    + 7
+    + 2 * 3
+    + AHEAD
+    + 1,
     licence="Apache-2.0",
     trained_on="nothing",
     source="Hyndman and Athanasopoulos, Forecasting: Principles and Practice, chapters 5 and 7",
@@ -66,9 +73,9 @@ def lags_of(scaled: Tensor, steps_per_day: int) -> list[Tensor]:
     A past day is 24 hours counted back from the origin, so the k-th point of "7 days ago" is the
     same slot of the week as the k-th part of the first day ahead.
     """
-    whole = pad(scaled, (max(0, DAYS * steps_per_day - scaled.shape[1]), 0))
-    days = whole[:, -DAYS * steps_per_day :].unflatten(1, (DAYS, steps_per_day))
-    shapes = adaptive_avg_pool1d(days[:, [-ago for ago in SHAPES]], GRID)
+    whole = pad(scaled, (max(0, MEAN_DAYS * steps_per_day - scaled.shape[1]), 0))
+    days = whole[:, -MEAN_DAYS * steps_per_day :].unflatten(1, (MEAN_DAYS, steps_per_day))
+    shapes = adaptive_avg_pool1d(days[:, [-ago for ago in SHAPES]], SHAPE_POINTS)
     recent = pad(scaled, (max(0, RECENT - scaled.shape[1]), 0))[:, -RECENT:]
     return [recent, days.mean(-1), shapes.flatten(1)]
 

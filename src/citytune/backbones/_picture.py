@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from citytune.backbones._fold import fold
 from citytune.backbones._network import ask, frozen, in_chunks
+from citytune.backbones._picture_fold import fold
 from citytune.backbones._protocol import Card, Past
 
 PIXELS = 64

@@ -21,7 +21,7 @@ STRONG = 0.95
 """A line is strong if it explains this share of the variance of the window's daily means …"""
 STEADY = 0.7
 """… and each half of the window moves at least at this share of its pace."""
-FEWEST = 6
+FEWEST_TREND_DAYS = 6
 """Days from which a trend can be told from a daily cycle."""
 
 CARD = Card(
@@ -47,7 +47,7 @@ CARD = Card(
 )
 
 
-class Shown(NamedTuple):
+class Standardised(NamedTuple):
     """Windows as the network sees them, and what undoes it."""
 
     values: Tensor  # (example, 512), standardised, a strong line taken off
@@ -100,7 +100,7 @@ class TinyTimeMixer:
         return [network.patcher, *network.levels, network.adapter, *network.decoder, network.head]
 
 
-def show(values: Tensor, steps_per_day: int) -> Shown:
+def show(values: Tensor, steps_per_day: int) -> Standardised:
     """Standardise windows (example, time), take off a strong line, and lengthen to 512 steps."""
     scaled, level, spread = standardise(values[:, -CONTEXT:])
     slope, middle = strong_slope(scaled, steps_per_day)
@@ -110,7 +110,7 @@ def show(values: Tensor, steps_per_day: int) -> Shown:
         scaled = torch.where(slope == 0, scaled, straight)
         level = torch.where(slope == 0, level, level + rest_level * spread)
         slope, spread = slope * spread, torch.where(slope == 0, spread, rest * spread)
-    return Shown(lengthen(scaled, steps_per_day), level, spread, slope, middle)
+    return Standardised(lengthen(scaled, steps_per_day), level, spread, slope, middle)
 
 
 def strong_slope(scaled: Tensor, steps_per_day: int) -> tuple[Tensor, float]:
@@ -126,7 +126,7 @@ def strong_slope(scaled: Tensor, steps_per_day: int) -> tuple[Tensor, float]:
     """
     block = steps_per_day if steps_per_day >= COARSE else 7 * steps_per_day
     count = scaled.shape[1] // block
-    if count < FEWEST:
+    if count < FEWEST_TREND_DAYS:
         return scaled.new_zeros(len(scaled), 1).double(), 0.0
     days = scaled[:, -count * block :].double().unflatten(1, (count, block)).mean(-1)
     slope = _slope(days)

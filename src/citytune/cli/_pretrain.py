@@ -20,7 +20,7 @@ from citytune.cli._words import for_terminal, number, percent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from citytune.pretraining import Stand
+    from citytune.pretraining import RunStatus
 
 INTERRUPTED = 130
 
@@ -146,7 +146,7 @@ class _Teller:
         self.bar: Progress | None = None
         self.step = self.saved = 0
 
-    def tell(self, stand: Stand) -> None:
+    def tell(self, stand: RunStatus) -> None:
         first, self.bar = self.bar is None, self.bar or self.begin()
         self.step = stand.step
         self.saved = stand.step if stand.saved else self.saved
@@ -172,7 +172,7 @@ def _interruptible(teller: _Teller) -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _words(stand: Stand, *, short: bool = False) -> str:
+def _words(stand: RunStatus, *, short: bool = False) -> str:
     """Where a run stands, in one line."""
     parts = [f"step {stand.step:,} of {stand.steps:,}: loss {stand.loss:.4f}"]
     if stand.score is not None:

@@ -13,12 +13,12 @@ from citytune.evaluation._naive import naive_weeks4
 from citytune.evaluation._seasons import Floats, Steps
 from citytune.frame import SensorFrame
 
-WINDOWS = 20_000
+MOST_WINDOWS = 20_000
 """Most windows drawn from the training rows."""
-STEPS = 5
+STEPS_PER_WINDOW = 5
 """Steps ahead drawn from each window."""
-ROUNDS = 200
-SETTINGS: dict[str, Any] = {
+BOOSTING_ROUNDS = 200
+LIGHTGBM_SETTINGS: dict[str, Any] = {
     "objective": "l1",
     "learning_rate": 0.08,
     "num_leaves": 31,
@@ -59,7 +59,7 @@ def boosting(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end
         raise InputError(HOW)
     naive = naive_weeks4(frame, origins, horizon, train_end)
     inputs = Inputs.of(frame, until=max([*origins, train_end]) + horizon, train_end=train_end)
-    drawn = inputs.draw_training(WINDOWS, horizon, train_end)
+    drawn = inputs.draw_training(MOST_WINDOWS, horizon, train_end)
     if not len(drawn.origin):
         return naive
     trees = _fit(inputs, drawn, horizon)
@@ -74,17 +74,17 @@ def _fit(inputs: Inputs, drawn: Drawn, horizon: int) -> Any:
     import lightgbm
 
     rng = np.random.default_rng(1)
-    steps = rng.integers(horizon, size=(len(drawn.origin), min(STEPS, horizon)))
+    steps = rng.integers(horizon, size=(len(drawn.origin), min(STEPS_PER_WINDOW, horizon)))
     when = drawn.origin[:, None] + steps
     target = inputs.targets(drawn, when).reshape(-1)
     known = np.isfinite(target)
-    if known.sum() < 2 * SETTINGS["min_data_in_leaf"]:
+    if known.sum() < 2 * LIGHTGBM_SETTINGS["min_data_in_leaf"]:
         return None
     table = _table(
         inputs.recent(drawn)[:, None], inputs.ahead(drawn, when), _calendar(inputs, when), steps
     )[known]
     data = lightgbm.Dataset(table, target[known], params={"verbosity": -1})
-    return lightgbm.train(SETTINGS, data, num_boost_round=ROUNDS)
+    return lightgbm.train(LIGHTGBM_SETTINGS, data, num_boost_round=BOOSTING_ROUNDS)
 
 
 def _table(recent: Floats, ahead: Floats, calendar: Floats, since: Steps) -> Floats:
@@ -109,5 +109,5 @@ def _apply(inputs: Inputs, trees: Any, origin: int, horizon: int) -> Floats:
     recent = inputs.recent(Drawn(np.full(len(sensors), origin), sensors))
     ahead = inputs.ahead_everywhere(origin, origin + steps[:, 0])
     table = _table(recent, ahead, _calendar(inputs, origin + steps), steps)
-    scaled = trees.predict(table, num_threads=SETTINGS["num_threads"])
+    scaled = trees.predict(table, num_threads=LIGHTGBM_SETTINGS["num_threads"])
     return inputs.unscaled(np.asarray(scaled, np.float32).reshape(horizon, -1))

@@ -59,10 +59,10 @@ def region_of(values: Floats, history: Floats) -> NDArray[np.int64]:
         The place in `REGIONS`, in the shape of `values`; −1 for a missing value, and for all if
         the history is too short.
     """
-    from citytune.windows import LEAST, density, density_at
+    from citytune.windows import FEWEST_VALUES, density, density_at
 
     known = history[np.isfinite(history)].astype(np.float64)
-    if len(known) < LEAST:
+    if len(known) < FEWEST_VALUES:
         return np.full(values.shape, -1)
     at, heights = density(known)
     cuts = np.quantile(density_at(known, at, heights), [*REGIONS.values()][:-1])

@@ -13,11 +13,11 @@ from citytune.evaluation._naive import naive_weeks4
 from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
 
-EXAMPLES = 6000
+MOST_RIDGE_WINDOWS = 6000
 """Most windows a ridge is fitted on; it has some sixty weights a step."""
 GROUPS = 48
 """Most separate sets of weights; a longer horizon shares them between neighbouring steps."""
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RIDGE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """λ as a share of the number of examples."""
 CELLS = 12_000_000
 """Most feature values in memory at a time."""
@@ -43,7 +43,7 @@ def lag_ridge(frame: SensorFrame, origins: Sequence[int], horizon: int, train_en
     """
     naive = naive_weeks4(frame, origins, horizon, train_end)
     inputs = Inputs.of(frame, until=max([*origins, train_end]) + horizon, train_end=train_end)
-    drawn = inputs.draw_training(EXAMPLES, horizon, train_end)
+    drawn = inputs.draw_training(MOST_RIDGE_WINDOWS, horizon, train_end)
     if not len(drawn.origin):
         return naive
     weights = _fit(inputs, drawn, horizon, train_end)
@@ -59,7 +59,7 @@ def _fit(inputs: Inputs, drawn: Drawn, horizon: int, train_end: int) -> Floats:
     when = drawn.origin[:, None] + np.minimum(steps, horizon - 1)
     recent = inputs.recent(drawn)
     early, late = _parts(drawn, horizon, train_end)
-    losses = np.zeros(len(PENALTIES))
+    losses = np.zeros(len(RIDGE_PENALTIES))
     sums = []
     width = max(1, CELLS // (len(recent) * (recent.shape[1] + 30)))
     for first in range(0, groups, width):
@@ -68,7 +68,7 @@ def _fit(inputs: Inputs, drawn: Drawn, horizon: int, train_end: int) -> Floats:
         losses += _validate(table, y, early, late)
         sums.append(_sums(table, y))
     whole = _Sums(*(np.concatenate(columns) for columns in zip(*sums, strict=True)))
-    penalty = PENALTIES[int(np.argmin(losses))] if late.any() else PENALTIES[-1]
+    penalty = RIDGE_PENALTIES[int(np.argmin(losses))] if late.any() else RIDGE_PENALTIES[-1]
     return np.repeat(_solve(whole, penalty), size, axis=0)[:horizon].astype(np.float32)
 
 
@@ -119,10 +119,10 @@ def _validate(
 ) -> NDArray[np.float64]:
     """Summed absolute error (penalty,) on the late examples of weights fitted on the early ones."""
     if not late.any():
-        return np.zeros(len(PENALTIES))
+        return np.zeros(len(RIDGE_PENALTIES))
     sums = _sums(table[:, early], y[:, early])
     found = []
-    for penalty in PENALTIES:
+    for penalty in RIDGE_PENALTIES:
         weights = _solve(sums, penalty).astype(np.float32)
         error = np.abs((table[:, late] @ weights[..., None])[..., 0] - y[:, late])
         found.append(np.where(np.isfinite(error), error, 0).sum())

@@ -12,7 +12,7 @@ from citytune.frame import Calendar, SensorFrame
 
 Floats: TypeAlias = NDArray[np.float32]
 Steps: TypeAlias = NDArray[np.int64]
-DAYS = 28
+GAP_DAYS = 28
 """How many days back a gap is filled from before the sensor's mean is taken."""
 WEEKS = 4
 
@@ -78,7 +78,7 @@ class Seasons:
     def last_day(self, origin: Steps, when: Steps, sensor: Steps | None = None) -> Floats:
         """The latest known value at the same time of day, else the sensor's mean so far."""
         back = self.back(origin, when, 1)
-        found = self._first_known(origin, when, [back + k for k in range(DAYS)], sensor)
+        found = self._first_known(origin, when, [back + k for k in range(GAP_DAYS)], sensor)
         if not np.isnan(found).any():
             return found
         return np.where(np.isnan(found), self._mean_so_far(origin, when.shape, sensor), found)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from citytune._errors import InputError, UnknownName
 from citytune.backbones import load_backbone
-from citytune.forecasting._model import RULES, TunedModel, short_of_history
+from citytune.forecasting._model import SEASONAL_WEEKS, TunedModel, short_of_history
 from citytune.forecasting._updating import check_forget
 from citytune.frame import SensorFrame
 from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
@@ -16,9 +16,9 @@ from citytune.windows import History, Rare, Wanted, WindowSpec
 
 DEFAULT = "blend"
 """The strategy that "auto" stands for."""
-LONGEST = 28
+LONGEST_HORIZON_DAYS = 28
 """Longest horizon, in days (in weeks on a daily clock)."""
-DAYS = 120
+WINDOW_DAYS = 120
 """Days that windows are taken from; a context and the seasonal rules look further back."""
 
 
@@ -188,7 +188,7 @@ def check_horizon(frame: SensorFrame, horizon: int) -> None:
             f"the horizon is how many steps of {frame.clock.freq} to forecast, a whole number of "
             f"at least 1; got {horizon!r}"
         )
-    most = LONGEST * max(frame.clock.steps_per_day, 7)
+    most = LONGEST_HORIZON_DAYS * max(frame.clock.steps_per_day, 7)
     if horizon > most:
         raise InputError(
             f"a horizon of {horizon} steps of {frame.clock.freq} is further than citytune "
@@ -204,5 +204,7 @@ def check_horizon(frame: SensorFrame, horizon: int) -> None:
 def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
     """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
     day = frame.clock.steps_per_day
-    kept = (DAYS + 7 * RULES) * day + spec.context * max(1, day // 24) + spec.horizon
+    kept = (
+        (WINDOW_DAYS + 7 * SEASONAL_WEEKS) * day + spec.context * max(1, day // 24) + spec.horizon
+    )
     return frame.since(max(0, len(frame) - max(kept, 2 * spec.context)))

@@ -21,11 +21,11 @@ from citytune.frame import Clock, Quantity, SensorFrame, spell
 from citytune.tuning import Memory, Options, Seasonal, Tuned, bands, in_words
 from citytune.windows import Examples, History, Rare, WindowSpec, all_sensors, cut_past
 
-RULES = 9
+SEASONAL_WEEKS = 9
 """Weeks before a context that the seasonal rules look at."""
-ENOUGH = 0.1
+SHARE_MEASURED = 0.1
 """Share of a context that must have been measured for more than the naive rule …"""
-ENOUGH_DAYS = 2.0
+DAYS_MEASURED = 2.0
 """… and days of measurements, at the least."""
 
 SEASON_WIDER = 1.5
@@ -192,7 +192,7 @@ class TunedModel:
         """Steps before an origin that the forecast depends on."""
         week = self.clock.steps_per_week
         further = self.spec.context * max(1, self.clock.steps_per_day // 24)
-        return further + RULES * week + -(-self.spec.horizon // week) * week
+        return further + SEASONAL_WEEKS * week + -(-self.spec.horizon // week) * week
 
     def _legal(self, values: Tensor) -> Tensor:
         low, high = self.quantity.low, self.quantity.high
@@ -295,7 +295,7 @@ def _span(steps: int, clock: Clock) -> str:
 
 def _enough(spec: WindowSpec, steps_per_day: int) -> float:
     """Measured steps a context must hold for more than the naive rule."""
-    return min(max(ENOUGH * spec.context, 3), ENOUGH_DAYS * steps_per_day)
+    return min(max(SHARE_MEASURED * spec.context, 3), DAYS_MEASURED * steps_per_day)
 
 
 def _few(seasonal: Seasonal, examples: Examples, spec: WindowSpec) -> Tensor:

@@ -21,7 +21,7 @@ MEASURED = "#1f2328"
 FORECAST = "#0072b2"  # the blue of Okabe and Ito's palette, told apart by every kind of eye
 BANDS = ((0.9, "rgba(0,114,178,0.18)"), (0.5, "rgba(0,114,178,0.30)"))
 """Central intervals drawn, widest first, with their fill."""
-GRID, INK = "#d8dee4", "#424a53"
+GRID_COLOUR, INK_COLOUR = "#d8dee4", "#424a53"
 MOST_POINTS = 800
 """More steps than this are averaged in blocks: a screen shows no more."""
 MOST_SENSORS = 6
@@ -63,7 +63,7 @@ def plot_forecast(
     _lay_out(figure, forecast, len(names))
     if recent is not None and _stretch(forecast, recent)[0] < 0:
         start = _text(forecast.clock.local(0, 1))[0]
-        figure.add_vline(x=start, line={"color": INK, "width": 1, "dash": "dot"})
+        figure.add_vline(x=start, line={"color": INK_COLOUR, "width": 1, "dash": "dot"})
     figure.update_layout(meta={"steps": _block(forecast, recent)})
     return figure
 
@@ -198,7 +198,7 @@ def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
         height=300 if panels == 1 else 60 + 210 * panels,
         margin={"l": 8, "r": 8, "t": 28 if panels > 1 else 8, "b": 8},
         hovermode="x unified",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK_COLOUR},
         legend={
             "orientation": "h",
             "y": -0.2 / panels,
@@ -207,7 +207,12 @@ def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
             "traceorder": "reversed",
         },
     )
-    shared = {"gridcolor": GRID, "automargin": True, "zeroline": False, "ticklabelstandoff": 4}
+    shared = {
+        "gridcolor": GRID_COLOUR,
+        "automargin": True,
+        "zeroline": False,
+        "ticklabelstandoff": 4,
+    }
     figure.update_xaxes(type="date", hoverformat="%a %Y-%m-%d %H:%M", **shared)
     figure.update_yaxes(
         title={"text": _label(forecast.quantity), "standoff": 8, "font": {"size": 13}},

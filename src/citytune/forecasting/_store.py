@@ -24,15 +24,15 @@ from citytune.forecasting._remembering import pack as pack_memory
 from citytune.frame import Clock, Quantity
 from citytune.tuning import (
     Conformal,
+    FineTuned,
     Head,
     Intervals,
     KnownAhead,
     Mixture,
-    Moved,
+    Projection,
     Tilt,
     Tuned,
     Usual,
-    View,
 )
 from citytune.windows import Rare, Rarity, WindowSpec
 
@@ -352,11 +352,11 @@ def _number(value: float | None) -> float:
 def _head(name: str, penalty: float | None, tensors: dict[str, Tensor]) -> Head | None:
     if f"{name}.weights" not in tensors:
         return None
-    view = View(tensors[f"{name}.centre"], tensors[f"{name}.basis"])
+    view = Projection(tensors[f"{name}.centre"], tensors[f"{name}.basis"])
     return Head(view, tensors[f"{name}.weights"], _dial(penalty))
 
 
-def _moved(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Moved | None:
+def _moved(facts: dict[str, Any], tensors: dict[str, Tensor]) -> FineTuned | None:
     if facts["moved"] is None:
         return None
 
@@ -367,4 +367,4 @@ def _moved(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Moved | None:
     low, high = named("b"), named("a")
     low_rank = {name: (low[name], high[name]) for name in low}
     head = _head("moved.head", facts["moved_penalty"], tensors)
-    return Moved(facts["moved"], named("values"), low_rank, head)
+    return FineTuned(facts["moved"], named("values"), low_rank, head)

@@ -17,10 +17,10 @@ from citytune.frame import SensorFrame
 from citytune.tuning import (
     KNOWN,
     MOVED,
+    GradientStrategy,
+    KeepWeights,
     Memory,
-    Moving,
     Seasonal,
-    Staying,
     Strategy,
     Task,
     fit,
@@ -78,7 +78,11 @@ def update(
 def _strategy(model: TunedModel) -> Strategy:
     """The model's own; but weights that gradient steps have moved stay where they are."""
     way = make_strategy(model.strategy, model.options)
-    return Staying(model.tuned.mixture.moved, way.stack) if isinstance(way, Moving) else way
+    return (
+        KeepWeights(model.tuned.mixture.moved, way.stack)
+        if isinstance(way, GradientStrategy)
+        else way
+    )
 
 
 def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from citytune._errors import InputError
 from citytune.frame._quantity import Quantity
 
-EXAMPLES = "'pm2.5>150', '>150', '<30' or 'top 5%'"
+THRESHOLD_EXAMPLES = "'pm2.5>150', '>150', '<30' or 'top 5%'"
 _PASSED = re.compile(
     r"(?P<name>[^<>]*)(?P<side>[<>])\s*(?P<number>[-+]?[\d.]+(e[-+]?\d+)?)\s*(?P<unit>.*)"
 )
@@ -25,7 +25,11 @@ class Threshold(NamedTuple):
 
 
 def read_threshold(
-    text: str, quantity: Quantity | None = None, *, what: str = "alert", examples: str = EXAMPLES
+    text: str,
+    quantity: Quantity | None = None,
+    *,
+    what: str = "alert",
+    examples: str = THRESHOLD_EXAMPLES,
 ) -> Threshold:
     """Read "pm2.5>150", ">150", "<30", "top 5%" or "bottom 5%".
 

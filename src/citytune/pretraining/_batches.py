@@ -32,7 +32,7 @@ REACHES: dict[int, dict[int, float]] = {
 """Steps a day → patches ahead → how often."""
 SCARCE = 0.35
 """A set is drawn in proportion to this power of its measured values."""
-LEAST = 4
+LEAST_TARGETS = 4
 """Values under which a past shows nothing."""
 BLIND, NO_HOLIDAYS = 0.06, 0.25
 """Shares of windows shown without any calendar, and without holidays."""
@@ -121,7 +121,7 @@ class Sampler:
         past, future = windows[:, :context], windows[:, context:]
         future = future.masked_fill(future.abs() > FARTHEST, torch.nan)
         known = past.isfinite()
-        kept = future.isfinite().any(1) & (known.sum(1) > LEAST)
+        kept = future.isfinite().any(1) & (known.sum(1) > LEAST_TARGETS)
         shown = Past(past[kept].nan_to_num_(0.0), known[kept], calendar[kept], steps_per_day)
         return Batch(shown, future[kept])
 

@@ -35,7 +35,7 @@ HOURS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Provenance:
     """How weights came to be."""
 
     name: str
@@ -55,7 +55,7 @@ class Made:
     """Learnt from, over all sessions."""
 
 
-def write_folder(folder: Path, network: CityNetwork, made: Made) -> bool:
+def write_folder(folder: Path, network: CityNetwork, made: Provenance) -> bool:
     """Write weights and card, each in place as a whole, the card last; no card twice.
 
     Returns:
@@ -84,7 +84,7 @@ def _is_there(folder: Path, name: str, sha256: str) -> bool:
     return same and not check_file(folder / WEIGHTS, sha256)
 
 
-def make_card(network: CityNetwork, made: Made, sha256: str) -> dict[str, Any]:
+def make_card(network: CityNetwork, made: Provenance, sha256: str) -> dict[str, Any]:
     """All that `card.json` says; `sha256` is that of the weights' file."""
     size = size_of(network)
     domains = _counted(made.corpus)
@@ -155,7 +155,7 @@ def scores(score: Score | None) -> dict[str, Any]:
     )
 
 
-def trained_on(made: Made) -> str:
+def trained_on(made: Provenance) -> str:
     """The data, in words: how many sets of which domain, and what else."""
     parts = [
         f"{number} {'set' if number == 1 else 'sets'} of {domain}"

@@ -10,12 +10,12 @@ from torch import Tensor
 from citytune.backbones import Familiar, Past, daily_share
 from citytune.backbones._city import CityBackbone
 from citytune.backbones._city_view import ROWS, period_of
-from citytune.pretraining._batches import CLOCKS, LEAST, calendar_at, generator, windows_at
+from citytune.pretraining._batches import CLOCKS, LEAST_TARGETS, calendar_at, generator, windows_at
 from citytune.pretraining._source import Source
 
 WINDOWS = 60
 """Most of a set on one of its clocks that are looked at."""
-FEWEST = 30
+FEWEST_SERIES = 30
 """Windows under which their mean and variance say nothing."""
 
 
@@ -36,7 +36,7 @@ def familiar_with(
     for past in (past for source in sources for past in _windows(source)):
         features.append(backbone.features(past))
         daily.append(daily_share(past.values, past.steps_per_day))
-    if sum(map(len, features)) < FEWEST:
+    if sum(map(len, features)) < FEWEST_SERIES:
         return None
     return Familiar.of(torch.cat(features), torch.cat(daily), clocks)
 
@@ -52,7 +52,7 @@ def _windows(source: Source) -> Iterator[Past]:
     sensor = torch.randint(len(source.values), (WINDOWS,), generator=chance)
     values = windows_at(source, sensor, origin, context, 0)
     known = values.isfinite()
-    kept = known.sum(1) > LEAST
+    kept = known.sum(1) > LEAST_TARGETS
     if not kept.any():
         return
     calendar = calendar_at(source, origin, context, period)[kept]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from citytune._errors import InputError
 from citytune.backbones import LEVELS
 from citytune.backbones._city_network import CityNetwork
-from citytune.backbones._city_view import View, look
+from citytune.backbones._city_view import CityInput, look
 from citytune.pretraining._batches import Sampler
 from citytune.pretraining._checkpoint import Checkpoint
 from citytune.pretraining._recipe import Recipe
@@ -33,7 +33,7 @@ STEEP = 1.0
 
 
 @dataclass(frozen=True)
-class Mark:
+class TrainingMark:
     """Where a run stands."""
 
     step: int
@@ -50,10 +50,10 @@ class Mark:
     """Whether this is a checkpoint."""
 
 
-class Lesson(NamedTuple):
+class TrainBatch(NamedTuple):
     """A batch as the network takes it."""
 
-    view: View
+    view: CityInput
     future: Tensor  # (example, horizon) in units of spread; NaN does not count
 
 
@@ -100,7 +100,7 @@ def train(
     every: int = 500,
     compiled: bool = False,
     precision: str = "auto",
-    tell: Callable[[Mark], None] | None = None,
+    tell: Callable[[TrainingMark], None] | None = None,
 ) -> CityNetwork:
     """Pretrain, or go on from `checkpoint`, and return the network with its averaged weights.
 
@@ -150,7 +150,7 @@ def train(
             saved.save(done, loss, network, average, optimisers)
         if tell is not None and machine.is_main_process and (at_rest or done % 10 == 0):
             score = examiner.score(_asked(average, machine)) if at_rest else None
-            tell(Mark(done, loss, windows, perf_counter() - began, score, at_rest))
+            tell(TrainingMark(done, loss, windows, perf_counter() - began, score, at_rest))
     return average.cpu()
 
 
@@ -184,12 +184,12 @@ def _network(start: CityNetwork | None, recipe: Recipe) -> CityNetwork:
     return copy.deepcopy(start).requires_grad_(True).train()
 
 
-def _on(view: View, machine: Accelerator) -> View:
+def _on(view: CityInput, machine: Accelerator) -> CityInput:
     """The view where the network is; in float32, as not every device knows more."""
-    return View(*(part.to(machine.device, torch.float32) for part in view))
+    return CityInput(*(part.to(machine.device, torch.float32) for part in view))
 
 
-def _asked(network: CityNetwork, machine: Accelerator) -> Callable[[View], Tensor]:
+def _asked(network: CityNetwork, machine: Accelerator) -> Callable[[CityInput], Tensor]:
     """The network as something asked and answering in plain memory."""
     return lambda view: network(_on(view, machine)).cpu()
 
@@ -203,13 +203,13 @@ def _running(loss: float, found: float, step: int) -> float:
 
 def _lessons(
     sampler: Sampler, begin: int, end: int, machine: Accelerator
-) -> Iterator[tuple[int, Lesson]]:
+) -> Iterator[tuple[int, TrainBatch]]:
     """Lessons of the steps from `begin` to `end`, made ahead by another thread."""
 
-    def make(step: int) -> Lesson:
+    def make(step: int) -> TrainBatch:
         batch = sampler.batch(step * machine.num_processes + machine.process_index)
         view = look(batch.past, batch.future.shape[1])
-        return Lesson(_on(view, machine), batch.future.to(machine.device))
+        return TrainBatch(_on(view, machine), batch.future.to(machine.device))
 
     with ThreadPoolExecutor(1) as pool:
         coming = [pool.submit(make, step) for step in range(begin, min(begin + AHEAD, end))]
@@ -223,7 +223,7 @@ def _lessons(
 def _step(
     model: nn.Module,
     optimisers: Sequence[torch.optim.Optimizer],
-    lesson: Lesson,
+    lesson: TrainBatch,
     rate: float,
     machine: Accelerator,
 ) -> float:

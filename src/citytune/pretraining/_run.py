@@ -14,12 +14,12 @@ from citytune.backbones._city import SHIPPED, CityBackbone, read_network
 from citytune.backbones._city_network import CityNetwork
 from citytune.backbones._familiar import FAMILIAR
 from citytune.pretraining._batches import CLOCKS
-from citytune.pretraining._card import Made, device_in_words, size_of, write_folder
+from citytune.pretraining._card import Provenance, device_in_words, size_of, write_folder
 from citytune.pretraining._checkpoint import Checkpoint
 from citytune.pretraining._corpus import Corpus, SetFacts, read_corpus
 from citytune.pretraining._familiar import familiar_with
 from citytune.pretraining._log import Log
-from citytune.pretraining._pretrain import Mark, machine_for, train
+from citytune.pretraining._pretrain import TrainingMark, machine_for, train
 from citytune.pretraining._recipe import Recipe
 from citytune.pretraining._scores import Examiner, Score
 
@@ -31,7 +31,7 @@ PRECISIONS = ("auto", "bf16", "no")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stand:
+class RunStatus:
     """Where a run stands: told at its start, every ten steps, and at every checkpoint."""
 
     step: int
@@ -71,7 +71,7 @@ def pretrain(
     precision: str = "auto",
     command: str = "",
     progress: Callable[[str, float], None] | None = None,
-    tell: Callable[[Stand], None] | None = None,
+    tell: Callable[[RunStatus], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Path:
     """Make a backbone from many series, or go on with the run in `out`; returns the folder.
@@ -137,7 +137,7 @@ def pretrain(
             ) from error
         raise
     if machine.is_main_process:
-        made = Made(
+        made = Provenance(
             name=name,
             recipe=recipe,
             corpus=replace(corpus, sets=used),
@@ -189,16 +189,16 @@ class _Diary:
     """Tells a run, and writes its log; numbers that add up go on from earlier sessions."""
 
     def __init__(
-        self, place: Path, recipe: Recipe, begun: int, tell: Callable[[Stand], None]
+        self, place: Path, recipe: Recipe, begun: int, tell: Callable[[RunStatus], None]
     ) -> None:
         self.log = Log(place / LOG, begun)
         self.recipe, self.begun, self.tell = recipe, begun, tell
         self.score: Score | None = None
         self.before = self.log.total("seconds"), int(self.log.total("windows"))
         self.seconds, self.windows = self.before
-        self._tell(Mark(begun, 0.0, 0, 0.0, None, saved=begun > 0))
+        self._tell(TrainingMark(begun, 0.0, 0, 0.0, None, saved=begun > 0))
 
-    def write(self, mark: Mark) -> None:
+    def write(self, mark: TrainingMark) -> None:
         self.score = mark.score or self.score
         self.seconds = self.before[0] + mark.seconds
         self.windows = self.before[1] + mark.windows
@@ -206,7 +206,7 @@ class _Diary:
             self.log.add(self._line(mark))
         self._tell(mark)
 
-    def _line(self, mark: Mark) -> dict[str, Any]:
+    def _line(self, mark: TrainingMark) -> dict[str, Any]:
         score = mark.score
         return {
             "step": mark.step,
@@ -219,10 +219,10 @@ class _Diary:
             "seconds": self.seconds,
         }
 
-    def _tell(self, mark: Mark) -> None:
+    def _tell(self, mark: TrainingMark) -> None:
         steps, done = self.recipe.steps, mark.step - self.begun
         self.tell(
-            Stand(
+            RunStatus(
                 step=mark.step,
                 steps=steps,
                 loss=mark.loss,

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from citytune.backbones import LEVELS, Past
 from citytune.backbones._city_network import MEDIAN
-from citytune.backbones._city_view import PATCH, ROWS, View, look, period_of
+from citytune.backbones._city_view import PATCH, ROWS, CityInput, look, period_of
 from citytune.pretraining._batches import calendar_at, generator, scaled, windows_at
 from citytune.pretraining._source import Source
 
 SHOWN = 32
 """Most windows of a set to score."""
-FEWEST = 8
+FEWEST_SCORED = 8
 """Windows under which a set is not scored."""
 
 
@@ -39,7 +39,7 @@ class Score:
 class _Exam(NamedTuple):
     name: str
     domain: str
-    view: View
+    view: CityInput
     future: Tensor  # (example, horizon) in units of spread; NaN does not count
     naive: float  # MAE of the best naive forecast
 
@@ -67,7 +67,7 @@ class Examiner:
         finest = {one.name: one for one in reversed(sources)}  # a set's own clock comes first
         self.exams = [exam for one in finest.values() if held for exam in _exams(one, held)]
 
-    def score(self, quantiles: Callable[[View], Tensor]) -> Score | None:
+    def score(self, quantiles: Callable[[CityInput], Tensor]) -> Score | None:
         """Scores of a network; None if there is nothing to score on."""
         if not self.exams:
             return None
@@ -112,7 +112,7 @@ def _exams(source: Source, held: float) -> Iterator[_Exam]:
     future = windows[:, context:].masked_fill(~naive.isfinite().all(0), torch.nan)
     seen = windows[:, :context].isfinite().float().mean(1)
     kept = (future.isfinite().any(1) & (seen > 0.2)).nonzero().squeeze(1)[:SHOWN]
-    if len(kept) < FEWEST:
+    if len(kept) < FEWEST_SCORED:
         return
     future, past = future[kept], windows[kept, :context]
     error = (naive[:, kept] - future).abs().nanmean((1, 2)).amin()

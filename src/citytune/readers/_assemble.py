@@ -34,8 +34,8 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         roles = find_roles(table, request, asked.columns, findings)
         moments = plan_moments(table, roles.time, request.timezone, findings)
         readings = collect(table, roles, moments, findings)
-    zone, beat = settle_time(readings, moments, request.timezone, findings)
-    grid = lay_out(readings, beat, zone, findings)
+    zone, regular = settle_time(readings, moments, request.timezone, findings)
+    grid = lay_out(readings, regular, zone, findings)
     hint_at_summer_time(readings, grid, findings)
     known = beside.of_same_table(readings, grid)
     sensors, places = tuple(readings.sensors), readings.places

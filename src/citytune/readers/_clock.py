@@ -25,7 +25,7 @@ _BLOCKS = 10  # parts of the time span that are compared when looking for a chan
 _LONGEST = 8 * _DAY
 
 
-class Beat(NamedTuple):
+class RegularStep(NamedTuple):
     """A regular clock: moments are `phase` plus a whole number of `step`, in seconds."""
 
     step: int
@@ -39,7 +39,7 @@ class Beat(NamedTuple):
         return (time - self.phase + half) // self.step
 
 
-def infer_beat(readings: Readings, findings: Findings) -> Beat:
+def infer_step(readings: Readings, findings: Findings) -> RegularStep:
     """The step and phase of a source's clock."""
     gaps = _gaps(readings, findings)
     if not len(gaps):
@@ -165,14 +165,14 @@ def _snapped(gaps: pl.DataFrame) -> pl.DataFrame:
     return gaps.with_columns(gap=pl.Series(np.where(close, nearest, 0)))
 
 
-def _phase(time: NDArray[np.int64], step: int, findings: Findings) -> Beat:
+def _phase(time: NDArray[np.int64], step: int, findings: Findings) -> RegularStep:
     """Where in a step the moments lie: exactly somewhere, around the full step, or anywhere."""
     every = max(1, len(time) // 1_000_000)
     offsets, counts = np.unique(time[::every] % step, return_counts=True)
     usual = int(offsets[counts.argmax()])
     # Jittery moments have a commonest offset by chance; the full step is the likelier meaning.
     phase = usual if counts.max() >= 0.5 * counts.sum() else 0
-    nearest = Beat(step, phase)
+    nearest = RegularStep(step, phase)
     away = np.abs(time - phase - nearest.steps(time) * step)
     off = away > 0
     if not off.any():
@@ -188,4 +188,4 @@ def _phase(time: NDArray[np.int64], step: int, findings: Findings) -> Beat:
         count=int(off.sum()),
         first=wall_text(int(time[off][0])),
     )
-    return Beat(step, phase % step if not within else 0, within)
+    return RegularStep(step, phase % step if not within else 0, within)

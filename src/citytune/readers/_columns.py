@@ -11,7 +11,7 @@ import polars as pl
 
 from citytune.readers._formats import looks_like_dates, looks_like_moments
 from citytune.readers._numbers import is_missing, numeric_share
-from citytune.readers._source import Table
+from citytune.readers._source import SourceTable
 from citytune.readers._vocabulary import TIME, plain_name
 
 Kind = Literal["moment", "clock", "number", "text", "bool", "empty", "other"]
@@ -64,7 +64,7 @@ class Columns:
         return f" (it holds {self.examples[name]!r})" if name in self.examples else ""
 
 
-def look(table: Table) -> Columns:
+def look(table: SourceTable) -> Columns:
     """Look at the types of all columns, and at the first cells of those that are text."""
     sample = table.rows.head(_SAMPLE).collect()
     kinds: dict[str, Kind] = {}
@@ -80,7 +80,7 @@ def look(table: Table) -> Columns:
     return Columns(kinds, dates, whole - counting, counting, flags, examples)
 
 
-def _kind(table: Table, sample: pl.Series, dtype: pl.DataType) -> Kind:
+def _kind(table: SourceTable, sample: pl.Series, dtype: pl.DataType) -> Kind:
     if dtype.is_temporal():
         return (
             "moment"
@@ -101,7 +101,7 @@ def _kind(table: Table, sample: pl.Series, dtype: pl.DataType) -> Kind:
     return _kind_of_text(table, sample) if dtype == pl.String else "other"
 
 
-def _kind_of_text(table: Table, sample: pl.Series) -> Kind:
+def _kind_of_text(table: SourceTable, sample: pl.Series) -> Kind:
     cells = _present(sample)
     if not len(cells):
         rows = table.rows.select(pl.col(sample.name).drop_nulls())

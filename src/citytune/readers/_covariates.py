@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
 from citytune.frame import Clock, spell
-from citytune.readers._clock import infer_beat
+from citytune.readers._clock import infer_step
 from citytune.readers._columns import Columns, look
 from citytune.readers._findings import Findings, listed
 from citytune.readers._grid import Grid, spread
@@ -21,7 +21,7 @@ from citytune.readers._mending import Column, mend_covariate
 from citytune.readers._readings import Readings, collect
 from citytune.readers._request import Request
 from citytune.readers._roles import Roles, find_roles
-from citytune.readers._source import Table, open_table, source_name
+from citytune.readers._source import SourceTable, open_table, source_name
 from citytune.readers._times import plan_moments
 from citytune.readers._zones import to_utc
 
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
     sources: tuple[Any, ...]
 
 
-def sort_out(covariates: Any, table: Table) -> Asked:
+def sort_out(covariates: Any, table: SourceTable) -> Asked:
     """Tell columns of the same table from second files and tables."""
     if isinstance(covariates, str | os.PathLike) or not isinstance(covariates, list | tuple | set):
         covariates = (covariates,)
@@ -97,7 +97,7 @@ def of_second_source(
         filled = np.ones(len(readings.time), bool)
         readings.time, kept = to_utc(readings.time, readings.sensor, filled, clock.timezone, inner)
         readings.keep(kept)
-    step = infer_beat(readings, inner).step
+    step = infer_step(readings, inner).step
     _adopt_findings(inner, findings)
     return {
         column: _resampled(values, readings, step, clock, sensors, length, column, name, findings)
@@ -105,7 +105,7 @@ def of_second_source(
     }
 
 
-def _second_roles(table: Table, findings: Findings) -> Roles:
+def _second_roles(table: SourceTable, findings: Findings) -> Roles:
     roles = find_roles(table, Request(), (), findings)
     columns: Columns = look(table)
     used = {*roles.time, *roles.sensor, *roles.places}

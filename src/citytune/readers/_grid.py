@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citytune.frame import Clock
-from citytune.readers._clock import Beat
+from citytune.readers._clock import RegularStep
 from citytune.readers._findings import Findings
 from citytune.readers._readings import Readings
 
@@ -34,14 +34,14 @@ class _Cells(NamedTuple):
     time: NDArray[np.int64]
 
 
-def lay_out(readings: Readings, beat: Beat, zone: str | None, findings: Findings) -> Grid:
+def lay_out(readings: Readings, regular: RegularStep, zone: str | None, findings: Findings) -> Grid:
     """Place every reading on the clock; twice-filled cells get the mean and a finding."""
-    steps = beat.steps(readings.time)
+    steps = regular.steps(readings.time)
     first, last = int(steps.min()), int(steps.max())
     rows = steps - first
     length, width = last - first + 1, len(readings.sensors)
-    start = dt.datetime.fromtimestamp(first * beat.step + beat.phase, dt.UTC)
-    clock = Clock(start.replace(tzinfo=None), dt.timedelta(seconds=beat.step), zone)
+    start = dt.datetime.fromtimestamp(first * regular.step + regular.phase, dt.UTC)
+    clock = Clock(start.replace(tzinfo=None), dt.timedelta(seconds=regular.step), zone)
     written = np.zeros(length, bool) if length <= _MOST_CELLS else np.zeros(0, bool)
     if length <= _MOST_CELLS:
         written[rows] = True

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citytune._errors import TableError
-from citytune.readers._clock import Beat, infer_beat
+from citytune.readers._clock import RegularStep, infer_step
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._readings import Readings
@@ -22,7 +22,7 @@ _CHANGE_MONTHS = (3, 4, 9, 10, 11)
 
 def settle_time(
     readings: Readings, moments: Moments, timezone: str | None, findings: Findings
-) -> tuple[str | None, Beat]:
+) -> tuple[str | None, RegularStep]:
     """Bring the rows' times to UTC where a zone is known; return the zone and the clock's beat.
 
     Steps longer than an hour keep wall time: a day that summer time makes 23 hours long is still
@@ -49,7 +49,7 @@ def settle_time(
             readings.time, readings.sensor, _filled(readings), zone, findings
         )
         readings.keep(kept)
-    return zone, infer_beat(readings, findings)
+    return zone, infer_step(readings, findings)
 
 
 def hint_at_summer_time(readings: Readings, grid: Grid, findings: Findings) -> None:
@@ -87,7 +87,7 @@ def _changes(zone: str, time: NDArray[np.int64]) -> bool:
 
 def _longer_than_an_hour(readings: Readings) -> bool:
     try:
-        return infer_beat(readings, Findings("")).step > _HOUR
+        return infer_step(readings, Findings("")).step > _HOUR
     except TableError:
         return False  # said aloud when the clock is inferred for good
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from citytune.readers._findings import Findings, counted
 from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
-from citytune.readers._source import Table
+from citytune.readers._source import SourceTable
 from citytune.readers._times import Moments, refuse_wrong_times, wall_text
 
 
@@ -40,7 +40,7 @@ class Readings:
             self.covariates = {name: table[rows] for name, table in self.covariates.items()}
 
 
-def collect(table: Table, roles: Roles, moments: Moments, findings: Findings) -> Readings:
+def collect(table: SourceTable, roles: Roles, moments: Moments, findings: Findings) -> Readings:
     """Read the columns that have a role; cells that should be numbers and are not are reported."""
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
@@ -75,7 +75,9 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
 
 
-def _with_sensor(table: Table, roles: Roles, findings: Findings) -> tuple[pl.LazyFrame, list[str]]:
+def _with_sensor(
+    table: SourceTable, roles: Roles, findings: Findings
+) -> tuple[pl.LazyFrame, list[str]]:
     """The rows with each sensor as a small whole number, and the sensors' names."""
     if not roles.sensor:
         return table.rows, []
@@ -99,7 +101,7 @@ def _with_sensor(table: Table, roles: Roles, findings: Findings) -> tuple[pl.Laz
     return rows.with_columns(_sensor=label.cast(pl.Enum(names)).to_physical()), names
 
 
-def _label(table: Table, sensor: tuple[str, ...]) -> pl.Expr:
+def _label(table: SourceTable, sensor: tuple[str, ...]) -> pl.Expr:
     """The name of each row's sensor; whole numbers are written without a point."""
     parts = []
     for name in sensor:
@@ -109,7 +111,7 @@ def _label(table: Table, sensor: tuple[str, ...]) -> pl.Expr:
     return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=" / ")
 
 
-def _number(table: Table, name: str, place: int | str) -> pl.Expr:
+def _number(table: SourceTable, name: str, place: int | str) -> pl.Expr:
     dtype = table.schema[name]
     number = cells(name, table.decimal_comma).number if dtype == pl.String else pl.col(name)
     return number.cast(pl.Float32, strict=False).alias(f"_v{place}")
@@ -138,7 +140,7 @@ def _places(rows: pl.LazyFrame, roles: Roles, count: int) -> NDArray[np.float64]
 
 
 def _report_text(
-    table: Table, roles: Roles, moments: Moments, names: list[str], findings: Findings
+    table: SourceTable, roles: Roles, moments: Moments, names: list[str], findings: Findings
 ) -> None:
     """Say which cells of number columns hold words: per sensor, with the first."""
     for name in (*roles.targets, *roles.covariates):

@@ -10,7 +10,7 @@ from citytune._errors import InputError, UnknownName
 from citytune.readers._columns import Columns, look
 from citytune.readers._findings import Findings, listed
 from citytune.readers._request import Names, Request
-from citytune.readers._source import Table
+from citytune.readers._source import SourceTable
 from citytune.readers._targets import guess_targets
 from citytune.readers._vocabulary import (
     CLOCK_TIME,
@@ -45,7 +45,7 @@ class Roles:
 
 
 def find_roles(
-    table: Table, wanted: Request, covariates: tuple[str, ...], findings: Findings
+    table: SourceTable, wanted: Request, covariates: tuple[str, ...], findings: Findings
 ) -> Roles:
     """The roles of a table's columns: as told, and guessed aloud where not told."""
     for name in (
@@ -134,7 +134,7 @@ def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
 
 
 def _guess_sensor(
-    table: Table, columns: Columns, time: tuple[str, ...], taken: set[str], findings: Findings
+    table: SourceTable, columns: Columns, time: tuple[str, ...], taken: set[str], findings: Findings
 ) -> tuple[str, ...]:
     """A column that names the sensor of each row, by its name or because times repeat."""
     free = [name for name in columns.names_of_things if name not in taken]
@@ -162,7 +162,7 @@ def _sounds_like_a_sensor(name: str, columns: Columns) -> bool:
     return bool(SENSOR_PARTS.intersection(words)) and not measures
 
 
-def _first_repeating(table: Table, names: list[str], time: tuple[str, ...]) -> str | None:
+def _first_repeating(table: SourceTable, names: list[str], time: tuple[str, ...]) -> str | None:
     """The first of some columns that repeats as sensors do: one name, many rows."""
     if not names:
         return None
@@ -178,13 +178,13 @@ def _first_repeating(table: Table, names: list[str], time: tuple[str, ...]) -> s
     return None
 
 
-def _moments(table: Table, time: tuple[str, ...]) -> int:
+def _moments(table: SourceTable, time: tuple[str, ...]) -> int:
     """How many different moments a table has."""
     column = pl.col(time[0]) if len(time) == 1 else pl.struct(time)
     return int(table.rows.select(column.n_unique()).collect(engine="streaming").item())
 
 
-def _by_structure(table: Table, names: list[str], time: tuple[str, ...]) -> str | None:
+def _by_structure(table: SourceTable, names: list[str], time: tuple[str, ...]) -> str | None:
     """A text column that tells apart the rows of one moment."""
     if not names:
         return None

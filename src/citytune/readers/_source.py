@@ -33,7 +33,7 @@ _FOREIGN = (
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """A table not yet understood: columns with names and types, rows still on disk if possible."""
 
     rows: pl.LazyFrame
@@ -46,8 +46,8 @@ class Table:
     """Whether numbers that are still text write 1,5 for one and a half."""
 
 
-def open_table(source: Any, findings: Findings) -> Table:
-    """A path to CSV or Parquet, or any table narwhals knows, as a `Table`."""
+def open_table(source: Any, findings: Findings) -> SourceTable:
+    """A path to CSV or Parquet, or any table narwhals knows, as a `SourceTable`."""
     on_disk = isinstance(source, str | os.PathLike)
     table = _open_file(Path(source).expanduser(), findings) if on_disk else _adopt(source)
     if not table.rows.head(1).collect().height:
@@ -64,7 +64,7 @@ def source_name(source: Any) -> str:
     return str(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
 
 
-def _open_file(path: Path, findings: Findings) -> Table:
+def _open_file(path: Path, findings: Findings) -> SourceTable:
     magic = _first_bytes(path)
     if not magic:
         findings.fail("empty-file", "the file is empty", "check the export that wrote it")
@@ -77,7 +77,7 @@ def _open_file(path: Path, findings: Findings) -> Table:
         if magic.startswith(start):
             findings.fail("not-a-table", f"this is {what}, not a table citytune reads", remedy)
     text = read_text(path, findings)
-    return Table(text.rows.lazy(), text.rows.schema, str(path), stem, text.decimal_comma)
+    return SourceTable(text.rows.lazy(), text.rows.schema, str(path), stem, text.decimal_comma)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -125,14 +125,14 @@ def damage_told(findings: Findings) -> Iterator[None]:
         )
 
 
-def _open_columnar(rows: pl.LazyFrame, path: Path, stem: str, findings: Findings) -> Table:
+def _open_columnar(rows: pl.LazyFrame, path: Path, stem: str, findings: Findings) -> SourceTable:
     with damage_told(findings):
         schema = rows.collect_schema()
         rows.head(1).collect()
-    return Table(rows, schema, str(path), stem)
+    return SourceTable(rows, schema, str(path), stem)
 
 
-def _adopt(source: Any) -> Table:
+def _adopt(source: Any) -> SourceTable:
     name = source_name(source)
     try:
         frame = nw.from_native(source)
@@ -143,7 +143,7 @@ def _adopt(source: Any) -> Table:
         ) from None
     try:
         rows = _to_polars(frame)
-        return Table(rows, rows.collect_schema(), name)
+        return SourceTable(rows, rows.collect_schema(), name)
     except (pl.exceptions.PolarsError, OSError, ModuleNotFoundError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{name} cannot be read: {reason}") from error

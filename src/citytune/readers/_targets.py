@@ -8,14 +8,14 @@ from collections.abc import Collection
 import polars as pl
 
 from citytune.readers._findings import Findings, listed
-from citytune.readers._source import Table
+from citytune.readers._source import SourceTable
 from citytune.readers._vocabulary import family, goes_beside, plain_name, target_rank
 
 _REMEDY = "pass target= (and covariates= for what is known ahead) if not so"
 
 
 def guess_targets(
-    table: Table,
+    table: SourceTable,
     numbers: list[str],
     flags: Collection[str],
     long: bool,
@@ -40,7 +40,7 @@ def guess_targets(
     return tuple(chosen)
 
 
-def _choose(table: Table, numbers: list[str], long: bool) -> list[str]:
+def _choose(table: SourceTable, numbers: list[str], long: bool) -> list[str]:
     if len(numbers) == 1:
         return numbers
     known = sorted((n for n in numbers if target_rank(n) is not None), key=_rank)
@@ -63,7 +63,7 @@ def _rank(name: str) -> int:
     return 999 if rank is None else rank
 
 
-def _fullest(table: Table, ranked: list[str]) -> str:
+def _fullest(table: SourceTable, ranked: list[str]) -> str:
     """The likeliest of some columns, unless it is mostly empty and another is not."""
     if len(ranked) == 1:
         return ranked[0]

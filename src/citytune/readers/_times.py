@@ -14,7 +14,7 @@ from citytune.readers._epochs import epoch_seconds, epoch_unit
 from citytune.readers._findings import Findings, counted, listed
 from citytune.readers._formats import find_format, parsed
 from citytune.readers._numbers import cells
-from citytune.readers._source import Table
+from citytune.readers._source import SourceTable
 
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 _SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
@@ -41,7 +41,7 @@ def check_timezone(timezone: str) -> None:
 
 
 def plan_moments(
-    table: Table, time: tuple[str, ...], timezone: str | None, findings: Findings
+    table: SourceTable, time: tuple[str, ...], timezone: str | None, findings: Findings
 ) -> Moments:
     """Find out how the time columns are written; the rows are read later."""
     first = _plan_column(table, time[0], timezone, findings) if len(time) < 3 else _from_parts(time)
@@ -52,7 +52,7 @@ def plan_moments(
 
 
 def refuse_wrong_times(
-    table: Table, time: tuple[str, ...], moments: Moments, findings: Findings
+    table: SourceTable, time: tuple[str, ...], moments: Moments, findings: Findings
 ) -> None:
     """Add the error of cells that are no time: how many, and the first three with their rows."""
     wrong = (
@@ -85,7 +85,9 @@ def _spelt(found: dict[str, object]) -> str:
     return " ".join("(empty)" if cell is None else repr(cell) for cell in found.values())
 
 
-def _plan_column(table: Table, name: str, timezone: str | None, findings: Findings) -> Moments:
+def _plan_column(
+    table: SourceTable, name: str, timezone: str | None, findings: Findings
+) -> Moments:
     dtype = table.schema[name]
     if isinstance(dtype, pl.Datetime):
         aware = dtype.time_zone is not None
@@ -99,7 +101,7 @@ def _plan_column(table: Table, name: str, timezone: str | None, findings: Findin
     return Moments(pl.lit(None, pl.Int64))
 
 
-def _plan_numbers(table: Table, name: str, findings: Findings) -> Moments:
+def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
     sample = table.rows.select(name).head(20_000).collect().to_series()
     epoch = epoch_unit(sample)
     if epoch is None:
@@ -113,7 +115,7 @@ def _plan_numbers(table: Table, name: str, findings: Findings) -> Moments:
     return Moments(epoch_seconds(pl.col(name), epoch), counted, "UTC" if counted else None)
 
 
-def _plan_text(table: Table, name: str, timezone: str | None, findings: Findings) -> Moments:
+def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
     column = pl.col(name).cast(pl.String)
     distinct = (
@@ -184,7 +186,7 @@ def _from_parts(time: tuple[str, ...]) -> Moments:
     return Moments(pl.when(fits).then(seconds))
 
 
-def _seconds_of_day(table: Table, name: str) -> pl.Expr:
+def _seconds_of_day(table: SourceTable, name: str) -> pl.Expr:
     """Seconds since midnight of a column of clock times, or of hours 0 to 24."""
     dtype = table.schema[name]
     column = pl.col(name)

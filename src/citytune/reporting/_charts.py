@@ -19,10 +19,10 @@ from citytune.reporting._words import WEEKDAYS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-INK, GRID, MEASURED = "#424a53", "#d8dee4", "#1f2328"
+INK_COLOUR, GRID_COLOUR, MEASURED = "#424a53", "#d8dee4", "#1f2328"
 TUNED, UNTOUCHED, NAIVE = "#0072b2", "#b34700", "#00775a"
 DARK = {
-    INK: "#b7bfc8", GRID: "#343b43", MEASURED: "#f0f3f6",
+    INK_COLOUR: "#b7bfc8", GRID_COLOUR: "#343b43", MEASURED: "#f0f3f6",
     TUNED: "#6cb8f0", UNTOUCHED: "#ff9a52", NAIVE: "#4fd1a5",
     "rgba(0,114,178,0.18)": "rgba(108,184,240,0.28)",
     "rgba(0,114,178,0.30)": "rgba(108,184,240,0.42)",
@@ -94,7 +94,7 @@ def calibration(observed: NDArray[np.float64]) -> go.Figure:
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 100], y=[0, 100], name="perfect", mode="lines", hoverinfo="skip",
-        line={"color": INK, "width": 1.5, "dash": "2px,3px"},
+        line={"color": INK_COLOUR, "width": 1.5, "dash": "2px,3px"},
     )  # fmt: skip
     figure.add_scatter(
         x=[100 * level for level in LEVELS], y=np.round(100 * observed, 2), name="observed",
@@ -127,7 +127,7 @@ def error_map(frame: SensorFrame, sensors: Sequence[SensorError]) -> go.Figure |
             hovertemplate="%{text}: error %{customdata} of its level<extra></extra>",
             marker={
                 "size": size, "color": 100 * error, "colorscale": "Cividis", "reversescale": True,
-                "line": {"color": INK, "width": 1},
+                "line": {"color": INK_COLOUR, "width": 1},
                 "colorbar": {
                     "title": {"text": "error, % of level", "side": "top", "font": {"size": 13}},
                     "orientation": "h", "thickness": 12, "len": 0.6,
@@ -184,7 +184,7 @@ def dress(figure: go.Figure) -> go.Figure:
         paper_bgcolor=clear,
         plot_bgcolor=clear,
         hoverlabel={"namelength": -1},
-        modebar={"bgcolor": clear, "color": INK, "activecolor": MEASURED},
+        modebar={"bgcolor": clear, "color": INK_COLOUR, "activecolor": MEASURED},
     )
 
 
@@ -192,10 +192,15 @@ def _lay_out(figure: go.Figure, *, x: str, y: str) -> None:
     figure.update_layout(
         template="none", margin={"l": 8, "r": 16, "t": 8, "b": 8},
         hovermode="x unified", showlegend=True,
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK_COLOUR},
         legend={"orientation": "h", "y": -0.27, "yanchor": "top", "x": 0},
     )  # fmt: skip
-    shared = {"gridcolor": GRID, "automargin": True, "zeroline": False, "ticklabelstandoff": 4}
+    shared = {
+        "gridcolor": GRID_COLOUR,
+        "automargin": True,
+        "zeroline": False,
+        "ticklabelstandoff": 4,
+    }
     figure.update_xaxes(title={"text": x, "standoff": 8, "font": {"size": 13}}, **shared)
     figure.update_yaxes(
         title={"text": y, "standoff": 8, "font": {"size": 13}},

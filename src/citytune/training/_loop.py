@@ -10,13 +10,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from citytune.training._course import Course
-from citytune.training._keeper import Keeper
+from citytune.training._best_weights import BestWeights
+from citytune.training._budget import StepBudget
 from citytune.training._machine import machine_for, own_chance
+from citytune.training._micro_batches import MicroBatches
 from citytune.training._penalty import toward
-from citytune.training._pieces import Pieces
-from citytune.training._plan import Plan
 from citytune.training._rate import find_rate
+from citytune.training._record import TrainingRecord
 from citytune.training._stepper import Group, NotFiniteError, Stepper, as_groups
 
 FAILURES = 5
@@ -73,7 +73,7 @@ def minimise(
     progress: Callable[[float], None] | None = None,
     watch: Callable[[int, float, float], None] | None = None,
     note: Callable[[str], None] | None = None,
-) -> Course:
+) -> TrainingRecord:
     """Move weights to make `loss` small; the same seed takes the same steps.
 
     Processes started together by `accelerate launch` share the work of each step and end with the
@@ -122,8 +122,8 @@ class _Descent:
         self.machine.agree(self.weights)
         self.epoch_steps = -(-examples // loop.batch)
         steps = loop.epochs * self.epoch_steps
-        self.plan = Plan(steps, self.epoch_steps, loop.max_seconds, self.machine, self.tell)
-        pieces = Pieces(loop.batch, self.machine, self.tell)
+        self.plan = StepBudget(steps, self.epoch_steps, loop.max_seconds, self.machine, self.tell)
+        pieces = MicroBatches(loop.batch, self.machine, self.tell)
         penalised = _penalised(loss, self.weights, loop.decay)
         self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
         self.failures = 0
@@ -139,8 +139,8 @@ class _Descent:
         self,
         progress: Callable[[float], None] | None,
         watch: Callable[[int, float, float], None] | None,
-    ) -> Course:
-        self.keeper = Keeper(self.weights, self.held, self.machine, self.plan)
+    ) -> TrainingRecord:
+        self.keeper = BestWeights(self.weights, self.held, self.machine, self.plan)
         found = self.rate = self._highest()
         shuffle = torch.Generator().manual_seed(self.seed)
         self.going = self.plan.left() > 0
@@ -160,7 +160,7 @@ class _Descent:
         self.keeper.restore()
         for weight in self.weights:
             weight.grad = None
-        return Course(
+        return TrainingRecord(
             losses=tuple(self.losses),
             held=tuple(self.keeper.history),
             best=self.keeper.best,
@@ -215,7 +215,7 @@ class _Descent:
         if self.failures == FAILURES or self.plan.step == self.loop.epochs * self.epoch_steps:
             return
         if not self.patient:
-            return  # as it should: `Course.best` tells which weights were kept
+            return  # as it should: `TrainingRecord.best` tells which weights were kept
         best = f"epoch {self.keeper.best}" if self.keeper.best else "the start"
         self.tell(
             f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, as the "

@@ -12,7 +12,7 @@ from citytune.training._stepper import NotFiniteError, Stepper
 
 LOWEST, HIGHEST = 1e-6, 1.0
 """Rates tried."""
-STEPS, FEWEST = 60, 16
+RANGE_TEST_STEPS, FEWEST_RANGE_TEST_STEPS = 60, 16
 """Steps from one to the other; fewer where the time is short."""
 SPENT = 0.2
 """Of the time that is left."""
@@ -48,7 +48,7 @@ def find_rate(
     begun = left()
     rates, losses = [LOWEST], [_loss(stepper, turn[0], LOWEST)]
     limited = begun < math.inf
-    steps = _steps_in(SPENT * begun, begun - left()) if limited else STEPS
+    steps = _steps_in(SPENT * begun, begun - left()) if limited else RANGE_TEST_STEPS
     latest = begun / 2 if limited else 0.0
     while len(rates) < steps and left() > latest:
         if _blown(_mean(losses[-len(turn) :]), _mean(losses[: len(turn)])):
@@ -63,7 +63,7 @@ def find_rate(
 
 
 def _steps_in(seconds: float, a_step: float) -> int:
-    return int(min(STEPS, max(FEWEST, seconds / max(a_step, 1e-9))))
+    return int(min(RANGE_TEST_STEPS, max(FEWEST_RANGE_TEST_STEPS, seconds / max(a_step, 1e-9))))
 
 
 def _loss(stepper: Stepper, batch: Tensor, rate: float) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from citytune.training._pieces import Pieces
+from citytune.training._micro_batches import MicroBatches
 
 
 class NotFiniteError(ArithmeticError):
@@ -49,7 +49,7 @@ class Stepper:
         loss: Callable[[Tensor], Tensor],
         kind: Literal["adamw", "sgd"],
         clip: float | None,
-        pieces: Pieces,
+        pieces: MicroBatches,
     ) -> None:
         self.groups = groups
         self.weights = [weight for group in groups for weight in group.parameters]

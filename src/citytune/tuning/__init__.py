@@ -5,26 +5,26 @@ from citytune.tuning._able import able, reason_against
 from citytune.tuning._bias import Bias
 from citytune.tuning._blend import Blend
 from citytune.tuning._conformal import Conformal
+from citytune.tuning._covariates import KnownAhead, Timetable, Usual
 from citytune.tuning._experts import WORDS, ask, features
-from citytune.tuning._few import student
+from citytune.tuning._finetuned import MOVED, FineTuned
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._full import Full
+from citytune.tuning._gradient import GradientStrategy, KeepWeights
 from citytune.tuning._gradual import Gradual
-from citytune.tuning._head import Head, Lesson, View, fit_head
-from citytune.tuning._heard import says_again
+from citytune.tuning._head import Head, HeadData, Projection, fit_head
+from citytune.tuning._heard import replay
 from citytune.tuning._intervals import Intervals
-from citytune.tuning._known import KnownAhead, Timetable, Usual
 from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
-from citytune.tuning._moved import MOVED, Moved
-from citytune.tuning._moving import Moving, Staying
 from citytune.tuning._norms import Norms
-from citytune.tuning._ridge import Path, Statistics
+from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
+from citytune.tuning._stats import t_inflation
 from citytune.tuning._strategy import (
     Learned,
     Options,
@@ -33,9 +33,9 @@ from citytune.tuning._strategy import (
     options_of,
     strategies,
 )
-from citytune.tuning._subject import Subject
 from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
+from citytune.tuning._trainable import Trainable
 from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
@@ -53,27 +53,27 @@ __all__ = [
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
-    "Lesson",
+    "HeadData",
     "Lora",
     "MOVED",
     "Memory",
     "Mixture",
-    "Moved",
-    "Moving",
+    "FineTuned",
+    "GradientStrategy",
     "Norms",
     "Options",
-    "Path",
+    "RidgePath",
     "Seasonal",
     "Statistics",
-    "Staying",
+    "KeepWeights",
     "Strategy",
-    "Subject",
+    "Trainable",
     "Task",
     "Tilt",
     "Timetable",
     "Tuned",
     "Usual",
-    "View",
+    "Projection",
     "WORDS",
     "Windows",
     "ZeroShot",
@@ -89,8 +89,8 @@ __all__ = [
     "make_strategy",
     "options_of",
     "reason_against",
-    "says_again",
+    "replay",
     "strategies",
-    "student",
+    "t_inflation",
     "train_head",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from citytune.backbones import Backbone
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import Strategy, strategies
 
 
 def reason_against(strategy: Strategy, backbone: Backbone) -> str:
     """Why the strategy cannot tune the backbone, and what can; empty if it can."""
-    why = strategy.cannot(backbone) if isinstance(strategy, Moving) else ""
+    why = strategy.cannot(backbone) if isinstance(strategy, GradientStrategy) else ""
     if not why:
         return ""
     name = next((n for n in strategies if type(strategies.make(n)) is type(strategy)), "this")
@@ -22,4 +22,6 @@ def reason_against(strategy: Strategy, backbone: Backbone) -> str:
 def able(backbone: Backbone) -> list[str]:
     """Names of the strategies that can tune the backbone."""
     made = ((name, strategies.make(name)) for name in strategies)
-    return [n for n, way in made if not (isinstance(way, Moving) and way.cannot(backbone))]
+    return [
+        n for n, way in made if not (isinstance(way, GradientStrategy) and way.cannot(backbone))
+    ]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from citytune.training import Group
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bias(Moving):
+class Bias(GradientStrategy):
     """φ are the biases and the head (Ben Zaken et al. 2022, BitFit, arXiv:2106.10199)."""
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """All of them together."""
         biases = [
             weight

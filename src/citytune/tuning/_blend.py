@@ -10,32 +10,32 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from citytune.tuning._covariates import COMPARED_RULES, KnownAhead, Usual, design_of, fit_known
+from citytune.tuning._finetuned import MOVED, FineTuned
+from citytune.tuning._gate import gate, in_words
 from citytune.tuning._head import Head, fit_head
-from citytune.tuning._known import BESIDE, KnownAhead, Usual, design_of, fit_known
-from citytune.tuning._mixture import HEAD, KNOWN, Mixture, weigh
-from citytune.tuning._moved import MOVED, Moved
+from citytune.tuning._mixture import HEAD, KNOWN, Mixture, mix_in_season
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.tuning._trust import in_words, trusted
 from citytune.windows import Examples, purged_folds
 
-FOLDS = 3
+STACK_FOLDS = 3
 SAME = (KNOWN, MOVED)
 """Experts that are the prior itself, corrected or fine-tuned."""
 
 
-class Guest(NamedTuple):
+class Candidate(NamedTuple):
     """An expert that a strategy brings."""
 
     name: str
     says: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
     # What its forecast is made from:
     head: Head | None = None
-    moved: Moved | None = None
+    moved: FineTuned | None = None
 
 
-GRID = 2048
+ROUNDING = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Blend:
     """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
     less of it from a week of windows on."""
 
-    def fit(self, task: Task, guests: Sequence[Guest] = ()) -> Learned:
+    def fit(self, task: Task, guests: Sequence[Candidate] = ()) -> Learned:
         """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
         heard, parts = self._ask(task, guests)
         names, says = tuple(heard), torch.stack(list(heard.values()), -1)
@@ -63,7 +63,7 @@ class Blend:
             actual=_rounded(task.actual / task.scale),
             sensor=task.examples.sensor,
             day=task.day,
-            heed=task.heed,
+            target_weight=task.target_weight,
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)
@@ -71,13 +71,15 @@ class Blend:
         weights = fit_stack(evidence, caution, **span)
         mixed = torch.zeros_like(task.actual)
         unseen = torch.zeros(len(says), dtype=torch.bool)
-        for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
+        for fold in purged_folds(
+            task.examples.origin, horizon=task.spec.horizon, folds=STACK_FOLDS
+        ):
             found = fit_stack(evidence.pick(fold.train), caution, **span)
             mixed[fold.test] = self._weigh(task, fold.test, says, found, names)
             unseen[fold.test] = True
         rest = (~unseen).nonzero()[:, 0]
         mixed[rest] = self._weigh(task, rest, says, weights, names)
-        trust = trusted(task, mixed, unseen)
+        trust = gate(task, mixed, unseen)
         mixture = Mixture(names, weights, task.prior, **parts, trust=trust)
         out_of_fold = torch.lerp(heard[task.prior], mixed, trust)
         return Learned(mixture, out_of_fold, notes=in_words(trust, task, unseen))
@@ -86,9 +88,11 @@ class Blend:
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
     ) -> Tensor:
         season, sensor = task.windows.season[which], task.windows.sensor[which]
-        return weigh(season, sensor, says[which], weights, names)
+        return mix_in_season(season, sensor, says[which], weights, names)
 
-    def _ask(self, task: Task, guests: Sequence[Guest]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _ask(
+        self, task: Task, guests: Sequence[Candidate]
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Every expert's forecasts by its name, and what was fitted of those that help."""
         heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
         prior = heard[task.prior]
@@ -106,9 +110,9 @@ class Blend:
                 stacklevel=2,
             )
         elif old_enough:
-            head, residual = fit_head(task.lesson, horizon=task.spec.horizon)
+            head, residual = fit_head(task.head_data, horizon=task.spec.horizon)
             if head.penalty < torch.inf:
-                heard[HEAD] = prior + task.lesson.unit * task.scale * residual
+                heard[HEAD] = prior + task.head_data.unit * task.scale * residual
                 parts[HEAD] = head
         if len(task.history.covariates):
             known, residual = self._fit_known(task, prior)
@@ -119,11 +123,11 @@ class Blend:
 
     def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
         ahead = task.timetable
-        usual, beside = Usual.of(ahead), task.says_of(BESIDE)
+        usual, beside = Usual.of(ahead), task.says_of(COMPARED_RULES)
         examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
         design = design_of(ahead, usual, examples, prior, beside, task.scale)
         residual = (task.actual - prior) / task.scale
-        return fit_known(design, residual, examples.origin, usual, task.spread, task.worth)
+        return fit_known(design, residual, examples.origin, usual, task.spread, task.recency)
 
     def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
@@ -157,7 +161,7 @@ def _rounded(values: Tensor) -> Tensor:
 
     The weights of a sensor with few windows hang on ties, which noise must not decide.
     """
-    return (values * GRID).round() / GRID
+    return (values * ROUNDING).round() / ROUNDING
 
 
 strategies.add("blend", Blend)

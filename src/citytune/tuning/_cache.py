@@ -27,9 +27,9 @@ from citytune.windows import Examples, History
 VARIABLE = "CITYTUNE_CACHE"
 """Environment variable that names the folder, or says "off"."""
 FORMAT = 1
-WORTH = 0.5
+SLOW_SECONDS = 0.5
 """Seconds that computing must have taken for the answer to be kept."""
-MOST = 1_000_000_000
+MOST_CACHE_BYTES = 1_000_000_000
 """Bytes that all entries may take; those not used for longest go first."""
 SOURCES = ("backbones", "tuning", "windows")
 """Packages whose code the answers follow from."""
@@ -56,7 +56,7 @@ def cached(
     if lacking := tuple(name for name in names if name not in found):
         started = time.perf_counter()
         new = compute(lacking)
-        if time.perf_counter() - started > WORTH:
+        if time.perf_counter() - started > SLOW_SECONDS:
             _write(path, {**_read(path), **new})
         found.update(new)
     return found
@@ -136,12 +136,12 @@ def _write(path: Path, answers: Mapping[str, Tensor]) -> None:
 
 
 def _make_room(folder: Path) -> None:
-    """Drop the entries that were not used for longest until the rest is no more than `MOST`."""
+    """Drop the least recently used entries until at most `MOST_CACHE_BYTES` are left."""
     found = sorted(_entries(folder), reverse=True)
     total = 0
     for _, size, path in found:
         total += size
-        if total > MOST:
+        if total > MOST_CACHE_BYTES:
             path.unlink(missing_ok=True)
 
 

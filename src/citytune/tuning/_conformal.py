@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import LEVELS
-from citytune.tuning._few import student
 from citytune.tuning._stack import bands
+from citytune.tuning._stats import t_inflation
 
 PSEUDO = 20.0
 """Errors of the sensor as a whole that each of its slots starts from."""
@@ -146,4 +146,4 @@ def _quantiles(errors: Tensor, weight: Tensor, days: float) -> Tensor:
         found.append(errors[order[min(at, len(errors) - 1)]])
     quantiles = torch.stack(found)
     middle = quantiles[LEVELS.index(0.5)]
-    return middle + student(max(days - 1, 1.0)) * (quantiles - middle)
+    return middle + t_inflation(max(days - 1, 1.0)) * (quantiles - middle)

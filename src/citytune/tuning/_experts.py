@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import LEVELS, Backbone, Card, Past, Probabilistic
-from citytune.tuning._lenses import FINE, LENSES, Shown, calendar_of, quantiles
+from citytune.tuning._lenses import FINE, LENSES, LensInput, calendar_of, quantiles
 from citytune.tuning._seasonal import SEASONAL, Seasonal
 from citytune.windows import Examples, Scale, cut_measured, cut_past
 
@@ -80,7 +80,7 @@ def ask(
         some = examples.pick(chunk)
         says = seasonal.ahead(some, horizon)
         if any(name in LENSES or name == DEVIATIONS for name in names):
-            view = Shown(seasonal, some, context, says["weeks"], says["day-kind"])
+            view = LensInput(seasonal, some, context, says["weeks"], says["day-kind"])
             says |= _plainly(backbone, view) if DEVIATIONS in names else {}
             lacking = [name for name in names if name in LENSES and name not in says]
             says |= {name: LENSES[name](backbone, view) for name in lacking}
@@ -91,7 +91,7 @@ def ask(
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
-def _plainly(backbone: Backbone, view: Shown) -> dict[str, Tensor]:
+def _plainly(backbone: Backbone, view: LensInput) -> dict[str, Tensor]:
     """The model's own forecast and its quantiles, in one pass."""
     assert isinstance(backbone, Probabilistic), f"{backbone.card.name} has no quantiles"
     said = quantiles(backbone, view)

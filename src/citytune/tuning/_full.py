@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from citytune._errors import InputError
 from citytune.training import Group
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Full(Moving):
+class Full(GradientStrategy):
     """φ are all weights; learning rates decay with depth (Howard and Ruder 2018, ULMFiT)."""
 
     layer_decay: float = 0.8
@@ -23,7 +23,7 @@ class Full(Moving):
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"option 'layer_decay' lies in 0…1, got {self.layer_decay}")
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """Head, then block after block downward, then what no block owns."""
         groups = [subject.head()]
         groups += [list(block.parameters()) for block in reversed(subject.body())]

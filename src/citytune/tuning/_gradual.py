@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from citytune._errors import InputError
 from citytune.training import Group
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gradual(Moving):
+class Gradual(GradientStrategy):
     """φ grows: first a linear head is solved exactly, then blocks are freed from the top down.
 
     Linear probing before fine-tuning keeps features whole (Kumar et al. 2022, LP-FT,
@@ -34,7 +34,7 @@ class Gradual(Moving):
         """It does."""
         return True
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """Each phase frees more of the blocks, evenly, and keeps what was free."""
         body = list(reversed(subject.body()))
         count = min(self.phases_down, max(1, len(body)))

@@ -13,20 +13,20 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from citytune.tuning._folds import choose_penalty, folds_of
-from citytune.tuning._ridge import Path, Statistics
+from citytune.tuning._choose_penalty import choose_penalty, folds_of
+from citytune.tuning._ridge import RidgePath, Statistics
 
 COMPONENTS = 192
 """Most principal components of the features that a head looks at."""
 MARGIN, ITERATIONS = 16, 4
 """Components beyond those, and passes, of the search for them in wide features."""
-PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
+HEAD_PENALTIES = tuple(10.0**power for power in (-3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
 """λ as a share of the total weight of the examples."""
 ROUNDS = 8
 """Passes that fill the residuals of missing targets from the fit itself."""
 STILL = 1e-5
 """Spread of a feature, as a share of its size and of the others' usual spread, that is rounding."""
-LOUDEST = 9.0
+MOST_WINDOW_WEIGHT = 9.0
 """Most that one window may count, in units of a window with its sensor's usual spread."""
 
 
@@ -34,35 +34,37 @@ Solver: TypeAlias = Callable[[float], Tensor]
 """λ, as a share of the total weight → the minimising head (component, horizon)."""
 
 
-class Lesson(NamedTuple):
+class HeadData(NamedTuple):
     """What a head learns from; a window's own spread is its unit."""
 
     features: Tensor  # (example, feature), of the frozen backbone
     residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
     unit: Tensor  # (example, 1), in units of the sensor's usual spread
     origin: Tensor  # (example,) long
-    worth: Tensor  # (example,) how much a window counts beside that
-    heed: Tensor | None = None  # (example, horizon), how much each target counts beside that
+    recency: Tensor  # (example,) how much a window counts beside that
+    target_weight: Tensor | None = (
+        None  # (example, horizon), how much each target counts beside that
+    )
 
     @property
     def weight(self) -> Tensor:
         """(example,) how much a window counts: as in the sensor's own units, within limits."""
-        return self.unit[:, 0].square().clamp_max(LOUDEST) * self.worth
+        return self.unit[:, 0].square().clamp_max(MOST_WINDOW_WEIGHT) * self.recency
 
-    def pick(self, which: Tensor) -> Lesson:
+    def pick(self, which: Tensor) -> HeadData:
         """Some of the windows, by index or mask."""
-        return Lesson(*(None if part is None else part[which] for part in self))  # type: ignore[arg-type]
+        return HeadData(*(None if part is None else part[which] for part in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Projection:
     """Standardised features turned to their principal components, and a constant."""
 
     centre: Tensor  # (feature,)
     basis: Tensor  # (feature, component), in units that give the components unit mean variance
 
     @classmethod
-    def of(cls, features: Tensor) -> View:
+    def of(cls, features: Tensor) -> Projection:
         """The components that carry most of the variance of `features` (example, feature)."""
         exact = features.double()
         centre = exact.mean(0)
@@ -106,7 +108,7 @@ def _largest(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
 class Head:
     """φ: the only weights that moved."""
 
-    view: View
+    view: Projection
     weights: Tensor  # (component + 1, horizon)
     penalty: float
     """λ, as a share of the total weight of the examples."""
@@ -116,7 +118,7 @@ class Head:
         return (self.view(features) @ self.weights).float()
 
 
-def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
+def fit_head(head_data: HeadData, *, horizon: int) -> tuple[Head, Tensor]:
     """The exact minimiser, λ chosen by purged folds with the one-standard-error rule.
 
     Returns:
@@ -124,35 +126,42 @@ def fit_head(lesson: Lesson, *, horizon: int) -> tuple[Head, Tensor]:
         the window's unit. Where nothing helps, or there are too few windows for folds, the head
         says nothing and its λ is infinite.
     """
-    view = View.of(lesson.features)
-    seen = view(lesson.features)
-    folds = folds_of(lesson.origin, horizon=horizon)
-    trials = torch.zeros(len(PENALTIES), len(seen), horizon, dtype=torch.float64)
+    view = Projection.of(head_data.features)
+    seen = view(head_data.features)
+    folds = folds_of(head_data.origin, horizon=horizon)
+    trials = torch.zeros(len(HEAD_PENALTIES), len(seen), horizon, dtype=torch.float64)
     for fold in folds:
-        solve = _solver_of(seen, lesson, fold.train)
-        for i, penalty in enumerate(PENALTIES):
+        solve = _solver_of(seen, head_data, fold.train)
+        for i, penalty in enumerate(HEAD_PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = choose_penalty(trials, lesson.residual, lesson.unit, folds)
+    best = choose_penalty(trials, head_data.residual, head_data.unit, folds)
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)
-    weights = _solver_of(seen, lesson)(PENALTIES[best])
-    return Head(view, weights, PENALTIES[best]), trials[best].float()
+    weights = _solver_of(seen, head_data)(HEAD_PENALTIES[best])
+    return Head(view, weights, HEAD_PENALTIES[best]), trials[best].float()
 
 
-def _solver_of(seen: Tensor, lesson: Lesson, which: Tensor | None = None) -> Solver:
+def _solver_of(seen: Tensor, head_data: HeadData, which: Tensor | None = None) -> Solver:
     """The solver on all windows, or on some of them."""
-    parts = (seen, lesson.residual, lesson.weight)
+    parts = (seen, head_data.residual, head_data.weight)
     if which is not None:
         seen, residual, weight = (part[which] for part in parts)
     else:
         residual, weight = parts[1:]
-    if lesson.heed is None:
+    if head_data.target_weight is None:
         return solver(seen, residual, weight)
-    return solver(seen, residual, weight, lesson.heed if which is None else lesson.heed[which])
+    return solver(
+        seen,
+        residual,
+        weight,
+        head_data.target_weight if which is None else head_data.target_weight[which],
+    )
 
 
-def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None = None) -> Solver:
+def solver(
+    seen: Tensor, residual: Tensor, weight: Tensor, target_weight: Tensor | None = None
+) -> Solver:
     """λ (as a share of the total weight) → the minimising head (component, horizon).
 
     Missing targets are filled with what the head itself says, again and again: a majorisation
@@ -169,13 +178,13 @@ def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None =
     missing = residual.isnan()
     known = residual.nan_to_num(0.0).double()
     share: Tensor | None = None
-    if heed is not None:
+    if target_weight is not None:
         # A missing target must not decide how much its window counts.
-        counted = heed.double().masked_fill(missing, 0.0)
+        counted = target_weight.double().masked_fill(missing, 0.0)
         most = counted.amax(1).clamp_min(1e-9)
         share, weight = counted / most[:, None], weight.double() * most
     total = float(weight.sum())
-    path = Path.of(Statistics.of(seen, known, weight.double()))
+    path = RidgePath.of(Statistics.of(seen, known, weight.double()))
     rest = missing.double() if share is None else 1 - share
     filled = (rest > 0).any(1)
     if not filled.any():
@@ -187,7 +196,7 @@ def solver(seen: Tensor, residual: Tensor, weight: Tensor, heed: Tensor | None =
         head = path.head(penalty * total)
         for _ in range(ROUNDS):
             loads = path.loads + weighted @ (rest * (some @ head - had))
-            head = Path(path.values, path.vectors, loads).head(penalty * total)
+            head = RidgePath(path.values, path.vectors, loads).head(penalty * total)
         return head
 
     return solve

@@ -15,16 +15,16 @@ from torch import Tensor
 
 from citytune.backbones import LEVELS
 from citytune.tuning._conformal import HALF_LIFE, Conformal, independent_days
+from citytune.tuning._gate import gate_share
 from citytune.tuning._task import Task
-from citytune.tuning._trust import followed
 from citytune.windows import purged_folds
 
-FOLDS = 3
+INTERVAL_FOLDS = 3
 HELD = LEVELS[-1] - LEVELS[0]
 """Share of what comes that lies between the outermost quantiles."""
-USUAL_DAYS = 7.0
+STRETCH_DAYS = 7.0
 """Days of evidence with which the stretch goes half of its way from 1."""
-MOST = 3.0
+MOST_STRETCH = 3.0
 """Most that they are stretched, or shrunk; what asks for more is a level that has changed."""
 FLAT = 0.01
 """Share of the usual error under which the widest interval of a window says nothing: the sensor
@@ -83,7 +83,7 @@ def calibrate(task: Task, says: Tensor) -> Intervals:
         return Intervals(_past_errors(task, says, every))
     before, after = torch.zeros_like(says), torch.zeros_like(says)
     unseen = torch.zeros(len(says), dtype=torch.bool)
-    for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=FOLDS):
+    for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=INTERVAL_FOLDS):
         test, learnt = fold.test, _past_errors(task, says, fold.train)
         stretched = Intervals(learnt, _stretch(task, says, own, fold.train), 0.0)
         windows = task.windows.pick(test)
@@ -91,7 +91,7 @@ def calibrate(task: Task, says: Tensor) -> Intervals:
         wide, past = stretched.quantiles(*where, own[test]), learnt.quantiles(*where)
         before[test], after[test] = (_quantile_loss(task, test, q) for q in (wide, past))
         unseen[test] = True
-    trust = followed(task, before, after, unseen)
+    trust = gate_share(task, before, after, unseen)
     stretch = _stretch(task, says, own, every)
     return Intervals(_past_errors(task, says, every), stretch, trust)
 
@@ -133,9 +133,9 @@ def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:
     needed, order = (error.abs()[known] / side[known]).sort()
     cumulated = weight[order].double().cumsum(0)
     at = int(torch.searchsorted(cumulated, HELD * cumulated[-1]))
-    found = float(needed[min(at, len(needed) - 1)].clamp(1 / MOST, MOST))
+    found = float(needed[min(at, len(needed) - 1)].clamp(1 / MOST_STRETCH, MOST_STRETCH))
     days = independent_days(age, half_life)
-    return float(found ** (days / (days + USUAL_DAYS)))
+    return float(found ** (days / (days + STRETCH_DAYS)))
 
 
 def _is_flat(deviations: Tensor, usual: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from citytune._errors import InputError
 from citytune.training import Group
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastBlocks(Moving):
+class LastBlocks(GradientStrategy):
     """φ are the last `blocks` blocks and the head (Yosinski et al. 2014, arXiv:1411.1792)."""
 
     blocks: int = 1
@@ -23,7 +23,7 @@ class LastBlocks(Moving):
         if self.blocks < 1:
             raise InputError(f"option 'blocks' must be at least 1, got {self.blocks}")
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """All of them together."""
         body = [w for block in subject.body()[-self.blocks :] for w in block.parameters()]
         return [[Group([*body, *subject.head()])]]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from citytune.training import Loop, balanced_mse, minimise
-from citytune.tuning._blend import Blend, Guest
-from citytune.tuning._folds import folds_of
-from citytune.tuning._head import Head, Lesson, fit_head
+from citytune.tuning._blend import Blend, Candidate
+from citytune.tuning._choose_penalty import folds_of
+from citytune.tuning._head import Head, HeadData, fit_head
 from citytune.tuning._mixture import HEAD, Mixture
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
@@ -26,7 +26,7 @@ class LastLayer:
 
     def fit(self, task: Task) -> Learned:
         """Solve the ridge; forecasts of the windows come from heads that did not see them."""
-        head, says = fit_head(task.lesson, horizon=task.spec.horizon)
+        head, says = fit_head(task.head_data, horizon=task.spec.horizon)
         return _learned(task, head, says, stack=self.stack)
 
 
@@ -45,31 +45,31 @@ class LastLayerBySteps:
 
     def fit(self, task: Task) -> Learned:
         """Train on all windows, and once per fold for forecasts out of sample."""
-        lesson, horizon = task.lesson, task.spec.horizon
-        exact, says = fit_head(lesson, horizon=horizon)
+        head_data, horizon = task.head_data, task.spec.horizon
+        exact, says = fit_head(head_data, horizon=horizon)
         penalty = exact.penalty if self.penalty is None else self.penalty
         if penalty == torch.inf:
             return _learned(task, exact, says, stack=self.stack)
-        seen = exact.view(lesson.features)
+        seen = exact.view(head_data.features)
         base = _base(task) if self.loss == "balanced" else None
         says = torch.zeros(len(seen), horizon)
-        for fold in folds_of(lesson.origin, horizon=horizon):
+        for fold in folds_of(head_data.origin, horizon=horizon):
             weights = train_head(
                 seen[fold.train],
-                lesson.pick(fold.train),
+                head_data.pick(fold.train),
                 penalty,
                 self.loop,
                 base=None if base is None else base[fold.train],
             )
             says[fold.test] = (seen[fold.test] @ weights).float()
-        weights = train_head(seen, lesson, penalty, self.loop, seed=task.seed, base=base)
+        weights = train_head(seen, head_data, penalty, self.loop, seed=task.seed, base=base)
         head = Head(exact.view, weights, penalty)
         return _learned(task, head, says, stack=self.stack)
 
 
 def train_head(
     seen: Tensor,
-    lesson: Lesson,
+    head_data: HeadData,
     penalty: float,
     loop: Loop,
     *,
@@ -89,13 +89,17 @@ def train_head(
         base: (example, horizon) what the prior says, in spreads of the sensor around its mean: the
             loss is then Balanced MSE, of values rather than of errors.
     """
-    weight = lesson.weight.double()[:, None]
+    weight = head_data.weight.double()[:, None]
     total = weight.sum()
-    known = ~lesson.residual.isnan()
-    actual = lesson.residual.nan_to_num(0.0).double()
+    known = ~head_data.residual.isnan()
+    actual = head_data.residual.nan_to_num(0.0).double()
     head = torch.zeros(seen.shape[1], actual.shape[1], dtype=torch.float64, requires_grad=True)
 
-    heed = torch.ones_like(actual) if lesson.heed is None else lesson.heed.double()
+    target_weight = (
+        torch.ones_like(actual)
+        if head_data.target_weight is None
+        else head_data.target_weight.double()
+    )
 
     def ridge(weights: Tensor) -> Tensor:
         return penalty * weights.square().sum()
@@ -103,10 +107,10 @@ def train_head(
     def loss(batch: Tensor) -> Tensor:
         share = len(seen) / len(batch) / total
         if base is not None:
-            squares = _balanced(seen[batch] @ head, lesson.pick(batch), base[batch])
-            return share * (weight[batch] * heed[batch] * squares).sum() + ridge(head)
+            squares = _balanced(seen[batch] @ head, head_data.pick(batch), base[batch])
+            return share * (weight[batch] * target_weight[batch] * squares).sum() + ridge(head)
         error = (actual[batch] - seen[batch] @ head) * known[batch]
-        return share * (weight[batch] * heed[batch] * error.square()).sum() + ridge(head)
+        return share * (weight[batch] * target_weight[batch] * error.square()).sum() + ridge(head)
 
     minimise([head], loss, len(seen), loop, seed=seed)
     return head.detach()
@@ -118,19 +122,19 @@ def _base(task: Task) -> Tensor:
     return ((task.said_by(task.prior) - level) / task.scale).double()
 
 
-def _balanced(residual: Tensor, lesson: Lesson, base: Tensor) -> Tensor:
+def _balanced(residual: Tensor, head_data: HeadData, base: Tensor) -> Tensor:
     """Balanced MSE (example, horizon) of values, in squares of each window's own unit."""
-    unit = lesson.unit.double()
-    actual = base + unit * lesson.residual.double()
-    error = (unit * (lesson.residual.double() - residual.detach())).nan_to_num(0.0)
+    unit = head_data.unit.double()
+    actual = base + unit * head_data.residual.double()
+    error = (unit * (head_data.residual.double() - residual.detach())).nan_to_num(0.0)
     noise = error.square().mean(0).sqrt().clamp_min(1e-3)
     return balanced_mse(base + unit * residual, actual, noise) / unit.square()
 
 
 def _learned(task: Task, head: Head, says: Tensor, *, stack: bool) -> Learned:
-    said = task.said_by(task.prior) + task.lesson.unit * task.scale * says
+    said = task.said_by(task.prior) + task.head_data.unit * task.scale * says
     if stack:
-        return Blend().fit(task, guests=(Guest(HEAD, said, head=head),))
+        return Blend().fit(task, guests=(Candidate(HEAD, said, head=head),))
     return Learned(Mixture.of_one(HEAD, task.prior, task.spec.horizon, head=head), said)
 
 

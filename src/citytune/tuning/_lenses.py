@@ -30,7 +30,7 @@ FINE = 48
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class LensInput:
     """A batch of windows as the lenses see it, in the unit of the data."""
 
     seasonal: Seasonal
@@ -82,9 +82,9 @@ class Shown:
         """The asinh fitted to each window."""
         return Squash.of(self.past)
 
-    def further(self, context: int) -> Shown:
+    def further(self, context: int) -> LensInput:
         """The same windows with a longer past."""
-        return Shown(self.seasonal, self.examples, context, self.weeks, self.kind)
+        return LensInput(self.seasonal, self.examples, context, self.weeks, self.kind)
 
     def _profile(self, rule: Tensor, past: Tensor) -> Tensor:
         found = cut_past(rule[:, : self.seasonal.history.length], self.examples, self.context)
@@ -134,36 +134,36 @@ class Squash(NamedTuple):
         return torch.sinh(values.minimum(self.top).maximum(-self.top)) * self.scale
 
 
-def plain(backbone: Backbone, shown: Shown) -> Tensor:
+def plain(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model as pretrained: its zero-shot forecast."""
     return _ask(backbone, shown, shown.past)
 
 
-def quantiles(backbone: Probabilistic, shown: Shown) -> Tensor:
+def quantiles(backbone: Probabilistic, shown: LensInput) -> Tensor:
     """The same with its quantiles (example, horizon, level), whose median it is."""
     return _answer(backbone.quantiles, backbone.card.horizon, shown, shown.past)
 
 
-def squashed(backbone: Backbone, shown: Shown) -> Tensor:
+def squashed(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model sees asinh of the series: bursts are tamed, ratios become differences."""
     return shown.squash.undo(_ask(backbone, shown, shown.squash.do(shown.past)))
 
 
-def squashed_minus_week(backbone: Backbone, shown: Shown) -> Tensor:
+def squashed_minus_week(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model forecasts the deviation from the weekly profile, inside asinh."""
     squash = shown.squash
     deviation = squash.do(shown.past) - squash.do(shown.weeks_past)
     return squash.undo(squash.do(shown.weeks) + _ask(backbone, shown, deviation))
 
 
-def squashed_minus_kind(backbone: Backbone, shown: Shown) -> Tensor:
+def squashed_minus_kind(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model forecasts the deviation from the profile of like days, inside asinh."""
     squash = shown.squash
     deviation = squash.do(shown.past) - squash.do(shown.kind_past)
     return squash.undo(squash.do(shown.kind) + _ask(backbone, shown, deviation))
 
 
-def coarse(backbone: Backbone, shown: Shown) -> Tensor:
+def coarse(backbone: Backbone, shown: LensInput) -> Tensor:
     """The same at hourly means: a fine clock's context is short, a coarse one's sees weeks."""
     every = max(1, shown.day // 24)
     long = shown.further(shown.context * every)
@@ -179,7 +179,7 @@ def coarse(backbone: Backbone, shown: Shown) -> Tensor:
     return squash.undo(squash.do(shown.kind) + smooth)
 
 
-LENSES: dict[str, Callable[[Backbone, Shown], Tensor]] = {
+LENSES: dict[str, Callable[[Backbone, LensInput], Tensor]] = {
     "plain": plain,
     "squashed": squashed,
     "squashed-minus-week": squashed_minus_week,
@@ -189,7 +189,7 @@ LENSES: dict[str, Callable[[Backbone, Shown], Tensor]] = {
 """Name → lens, each a function of (backbone, what it is shown) → (example, horizon)."""
 
 
-def _ask(backbone: Backbone, shown: Shown, values: Tensor) -> Tensor:
+def _ask(backbone: Backbone, shown: LensInput, values: Tensor) -> Tensor:
     """The frozen model's forecast of `values` (example, context), for the whole horizon."""
     return _answer(_forecast(backbone), backbone.card.horizon, shown, values)[..., 0]
 
@@ -205,7 +205,7 @@ def _forecast(backbone: Backbone) -> Answer:
     return answer
 
 
-def _answer(answer: Answer, reach: int | None, shown: Shown, values: Tensor) -> Tensor:
+def _answer(answer: Answer, reach: int | None, shown: LensInput, values: Tensor) -> Tensor:
     """The answers (example, horizon, level) on `values` (example, context), for the whole horizon.
 
     A horizon longer than the model's own is forecast in passes, each fed with the one before;

@@ -11,14 +11,14 @@ from torch import nn
 from citytune._errors import InputError
 from citytune.backbones import Backbone
 from citytune.training import Group
-from citytune.tuning._moved import root_of
-from citytune.tuning._moving import Moving
+from citytune.tuning._finetuned import root_of
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lora(Moving):
+class Lora(GradientStrategy):
     """φ are B and A of W + BA for every linear layer, and the head (Hu et al. 2021, LoRA).
 
     arXiv:2106.09685. The adapters are peft's; what was learnt is kept as B and A alone, so a saved
@@ -45,7 +45,7 @@ class Lora(Moving):
             return "the package peft is not here: run `pip install 'citytune[hf]'`"
         return super().cannot(backbone)
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """Adapters and head together."""
         head = subject.head()
         adapters = _adapt(subject.root, {id(weight) for weight in head}, self, seed)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.tuning._known import Timetable
+from citytune.tuning._covariates import Timetable
 from citytune.windows import Examples, History, WindowSpec, cut_future, first_known
 
 

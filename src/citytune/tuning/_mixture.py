@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Backbone
+from citytune.tuning._covariates import COMPARED_RULES, KnownAhead
 from citytune.tuning._experts import DEVIATIONS, WORDS, ask, features, window_unit
+from citytune.tuning._finetuned import MOVED, FineTuned
 from citytune.tuning._head import Head
-from citytune.tuning._known import BESIDE, KnownAhead
-from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
 from citytune.windows import Examples, WindowSpec
@@ -55,7 +55,7 @@ class Mixture:
     cannot forecast, the best seasonal rule."""
     head: Head | None = None
     known: KnownAhead | None = None
-    moved: Moved | None = None
+    moved: FineTuned | None = None
     trust: float = 1.0
     """Share of the way that the forecast goes from the prior to what the weights say, 0 … 1."""
 
@@ -67,7 +67,7 @@ class Mixture:
         horizon: int,
         *,
         head: Head | None = None,
-        moved: Moved | None = None,
+        moved: FineTuned | None = None,
     ) -> Mixture:
         """All weight on one expert."""
         return cls((expert,), torch.ones(len(bands(horizon)), 1, 1), prior, head, moved=moved)
@@ -76,7 +76,7 @@ class Mixture:
         """The experts that need no fitting and have to be asked, each once."""
         asked = [name for name in self._mixed if name not in FITTED]
         asked += [self.prior] if len(asked) < len(self._mixed) or self.trust < 1 else []
-        asked += BESIDE if KNOWN in self.counted else ()
+        asked += COMPARED_RULES if KNOWN in self.counted else ()
         return tuple(dict.fromkeys(asked))
 
     @property
@@ -111,14 +111,14 @@ class Mixture:
             prior = heard[self.prior]
             heard[MOVED] = self.moved.forecast(backbone, seasonal, examples, spec, prior)
         if KNOWN in self.counted and self.known is not None:
-            beside = torch.stack([heard[name] for name in BESIDE], -1)
+            beside = torch.stack([heard[name] for name in COMPARED_RULES], -1)
             prior = heard[self.prior]
             heard[KNOWN] = self.known.correct(seasonal.history, examples, prior, beside)
         names = self._mixed
         where = [self.experts.index(name) for name in names]
         found = torch.stack([heard[name] for name in names], -1)
         season = seasonal.history.season[examples.origin[:, None] + torch.arange(spec.horizon)]
-        mixed = weigh(season, examples.sensor, found, self.weights[..., where], names)
+        mixed = mix_in_season(season, examples.sensor, found, self.weights[..., where], names)
         mean = mixed if self.trust == 1 else torch.lerp(heard[self.prior], mixed, self.trust)
         return Said(mean, heard.get(DEVIATIONS))
 
@@ -153,7 +153,7 @@ def steady(experts: Sequence[str]) -> tuple[str, ...]:
     return STEADY if set(STEADY) <= set(experts) else ()
 
 
-def weigh(
+def mix_in_season(
     season: Tensor, sensor: Tensor, says: Tensor, weights: Tensor, names: Sequence[str]
 ) -> Tensor:
     """The mixture (example, horizon) of experts `names`; in a holiday season on steadier weights.

@@ -8,22 +8,22 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from citytune.training import Group
-from citytune.tuning._moving import Moving
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
-from citytune.tuning._subject import Subject
+from citytune.tuning._trainable import Trainable
 
 NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, _BatchNorm)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Norms(Moving):
+class Norms(GradientStrategy):
     """φ are scale and shift of the normalisation layers, and the head.
 
     As Lu et al. 2022 (Frozen pretrained transformers, arXiv:2103.05247) and Zhou et al. 2023 (One
     fits all, arXiv:2302.11939) tune them. What a batch norm has counted stays as it was.
     """
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """All of them together."""
         scales = [
             weight

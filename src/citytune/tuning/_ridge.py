@@ -41,7 +41,7 @@ class Statistics(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class RidgePath:
     """The minimiser as a function of λ."""
 
     values: Tensor  # (feature,) eigenvalues of the Gram matrix
@@ -49,7 +49,7 @@ class Path:
     loads: Tensor  # (feature, target), `cross` in the eigenvectors' basis
 
     @classmethod
-    def of(cls, statistics: Statistics) -> Path:
+    def of(cls, statistics: Statistics) -> RidgePath:
         """One eigendecomposition, after which every λ costs a multiplication."""
         values, vectors = torch.linalg.eigh(statistics.gram)
         return cls(values.clamp_min(0.0), vectors, vectors.T @ statistics.cross)

@@ -20,22 +20,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from citytune.tuning._few import student
+from citytune.tuning._stats import t_inflation
 
-STEPS = 60
+ADAM_STEPS = 60
 """Adam steps of one fit."""
 RATE, BETAS = 0.15, (0.9, 0.999)
-LONGEST = 4096
+LONGEST_ROW = 4096
 """Longest row in which the targets of one group are laid out."""
-EXAMPLES = 600
+SHARED_WINDOWS = 600
 """Most windows the shared weights are fitted on …"""
-OWN_EXAMPLES = 2000
+OWN_WINDOWS = 2000
 """… and those of each sensor."""
 OWN_BLOCK = 4
 """Days in a block of one sensor's own evidence."""
 OWN_PULL = 0.04
 """τ of a sensor's own weights, toward the shared ones."""
-TARGETS = 48
+STEPS_PER_BAND = 48
 """Most steps of a band it looks at."""
 GOLDEN = 0.6180339887498949
 
@@ -64,7 +64,7 @@ class Evidence:
     """(example,) long."""
     day: Tensor
     """(example,) long, local day of each origin."""
-    heed: Tensor | None = None
+    target_weight: Tensor | None = None
     """(example, horizon) how much each target counts, with a mean of 1; None counts all alike."""
 
     def pick(self, which: Tensor) -> Evidence:
@@ -74,7 +74,7 @@ class Evidence:
             actual=self.actual[which],
             sensor=self.sensor[which],
             day=self.day[which],
-            heed=None if self.heed is None else self.heed[which],
+            target_weight=None if self.target_weight is None else self.target_weight[which],
         )
 
     def thinned(self, most: int) -> Evidence:
@@ -122,10 +122,10 @@ def fit_stack(
         forget: Days after which evidence counts half, if that is less.
     """
     half_life = min(max(days / 4, 7.0), 21.0, forget or math.inf)
-    shared, own = evidence.thinned(EXAMPLES), evidence.thinned(OWN_EXAMPLES)
+    shared, own = evidence.thinned(SHARED_WINDOWS), evidence.thinned(OWN_WINDOWS)
     rows = []
     for start, end in bands(evidence.actual.shape[1]):
-        steps = torch.linspace(start, end - 1, min(TARGETS, end - start)).round().long()
+        steps = torch.linspace(start, end - 1, min(STEPS_PER_BAND, end - start)).round().long()
         losses = Losses.of(shared, steps, half_life=half_life)
         weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
         if sensors > 1:
@@ -149,7 +149,7 @@ class Losses:
     cell: Tensor  # (target,) long, group · blocks + block
     count: Tensor  # (group, block)
     weight: Tensor  # (group, block), sums to 1 over blocks; 0 where there is no target
-    heed: Tensor | None = None  # (target,), how much each counts in its block
+    target_weight: Tensor | None = None  # (target,), how much each counts in its block
 
     @classmethod
     def of(
@@ -178,8 +178,10 @@ class Losses:
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
         says = evidence.says[:, steps]
-        heed = None if evidence.heed is None else evidence.heed[:, steps][known]
-        return cls(says[known], actual[known], group[where], cell, count, weight, heed)
+        target_weight = (
+            None if evidence.target_weight is None else evidence.target_weight[:, steps][known]
+        )
+        return cls(says[known], actual[known], group[where], cell, count, weight, target_weight)
 
     def by_block(self, w: Tensor) -> Tensor:
         """(group, block) mean absolute error of the mixtures `w` (group, expert)."""
@@ -187,7 +189,7 @@ class Losses:
         own = w[0] if len(w) == 1 else embedding(self.group, w)
         said = (self.says * own).sum(-1)
         error = (said - self.actual).abs()
-        error = error if self.heed is None else error * self.heed
+        error = error if self.target_weight is None else error * self.target_weight
         total = torch.zeros(self.count.numel()).index_add(0, self.cell, error)
         return total.view_as(self.count) / self.count.clamp_min(1)
 
@@ -204,7 +206,7 @@ class Losses:
     def allowance(self) -> Tensor:
         """(group,) standard errors per standard deviation, larger yet where blocks are few."""
         freedom = ((self.count > 0).sum(1) - 1).clamp_min(1).tolist()
-        return torch.tensor([student(free) / free**0.5 for free in freedom])
+        return torch.tensor([t_inflation(free) / free**0.5 for free in freedom])
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
@@ -213,13 +215,13 @@ def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) ->
     Adam (Kingma and Ba 2015, arXiv:1412.6980), with the goal's slope written out: it is small, and
     recording it anew at every step takes longer than working it out.
     """
-    table = Table.of(losses)
+    table = PaddedTargets.of(losses)
     reference = table.by_block(table.errors(anchor)[0])
     size = losses.mean(reference).clamp_min(1e-9)[:, None]
     prior = prior.clamp_min(1e-6)
     theta = prior.log()
     first, second = torch.zeros_like(theta), torch.zeros_like(theta)
-    for step in range(1, STEPS + 1):
+    for step in range(1, ADAM_STEPS + 1):
         w = theta.softmax(1)
         error, sign = table.errors(w)
         gain = (table.by_block(error) - reference) / size
@@ -237,7 +239,7 @@ def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class PaddedTargets:
     """The targets of `Losses` by group, in rows of equal length, some of whose places are empty."""
 
     says: Tensor  # (row, place, expert)
@@ -245,16 +247,16 @@ class Table:
     group: Tensor  # (row,) long
     cell: Tensor  # (row, place) long; empty places have one of their own, the last
     share: Tensor  # (group, block) what a target counts in the mean of its block
-    heed: Tensor | None  # (row, place) how much each counts beside that
+    target_weight: Tensor | None  # (row, place) how much each counts beside that
 
     @classmethod
-    def of(cls, losses: Losses) -> Table:
+    def of(cls, losses: Losses) -> PaddedTargets:
         """Lay the targets out in rows about as long as most groups are."""
         groups = len(losses.count)
         order = losses.group.argsort(stable=True)
         size = torch.bincount(losses.group, minlength=groups)
         usual = float(size[size > 0].float().median()) if len(order) else 1.0
-        length = min(max(int(usual), 1), LONGEST)
+        length = min(max(int(usual), 1), LONGEST_ROW)
         rows = -(-size // length)
         group = torch.arange(groups).repeat_interleave(rows)
         inside = torch.arange(len(order)) - (size.cumsum(0) - size)[losses.group[order]]
@@ -264,13 +266,13 @@ class Table:
         actual, cell = says.new_zeros(len(says)), torch.full((len(says),), losses.count.numel())
         says[place], actual[place] = losses.says[order], losses.actual[order]
         cell[place] = losses.cell[order]
-        share, heed = 1 / losses.count.clamp_min(1), None
-        if losses.heed is not None:
-            heed = torch.ones_like(actual)
-            heed[place] = losses.heed[order]
-            heed = heed.view(shape)
+        share, target_weight = 1 / losses.count.clamp_min(1), None
+        if losses.target_weight is not None:
+            target_weight = torch.ones_like(actual)
+            target_weight[place] = losses.target_weight[order]
+            target_weight = target_weight.view(shape)
         says = says.view(*shape, says.shape[1])
-        return cls(says, actual.view(shape), group, cell.view(shape), share, heed)
+        return cls(says, actual.view(shape), group, cell.view(shape), share, target_weight)
 
     def errors(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """(row, place) absolute errors of the mixtures `w` (group, expert), and their signs.
@@ -278,9 +280,9 @@ class Table:
         Both as often as the target counts.
         """
         found = torch.bmm(self.says, w[self.group, :, None])[..., 0] - self.actual
-        if self.heed is None:
+        if self.target_weight is None:
             return found.abs(), found.sign()
-        return self.heed * found.abs(), self.heed * found.sign()
+        return self.target_weight * found.abs(), self.target_weight * found.sign()
 
     def by_block(self, error: Tensor) -> Tensor:
         """(group, block) mean of errors (row, place)."""

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from citytune.backbones import Backbone, Probabilistic, load_backbone, shelf
 from citytune.tuning._cache import cached, key_of
+from citytune.tuning._covariates import Timetable
 from citytune.tuning._experts import DEVIATIONS, ask, experts_of, features, window_unit
-from citytune.tuning._few import student
-from citytune.tuning._head import Lesson
-from citytune.tuning._known import Timetable
+from citytune.tuning._head import HeadData
 from citytune.tuning._memory import Memory, Windows, beginnings
 from citytune.tuning._seasonal import SEASONAL, Seasonal
+from citytune.tuning._stats import t_inflation
 from citytune.windows import (
     Examples,
     History,
@@ -127,7 +127,7 @@ class Task:
         return (self.history.end - self.windows.origin) / self.history.steps_per_day
 
     @cached_property
-    def worth(self) -> Tensor:
+    def recency(self) -> Tensor:
         """(example,) how much each window counts for its age."""
         if self.forget is None:
             return torch.ones_like(self.age)
@@ -150,7 +150,7 @@ class Task:
         return self.rare.weights(self.history, windows.sensor, windows.slot, windows.actual)
 
     @property
-    def heed(self) -> Tensor | None:
+    def target_weight(self) -> Tensor | None:
         """`rare_weights`, or None where all targets count alike."""
         moved = self.rare is not None and self.rare.moves_fit
         return self.rare_weights if moved else None
@@ -316,7 +316,7 @@ class Task:
             [by_day(says) for says in self.says_of(SEASONAL).unbind(-1)], 1
         )
         freedom = max(len(days) - 1, 1)
-        error = student(freedom) * gains.std(0, correction=0) / freedom**0.5
+        error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
         sure = gains.mean(0) - error
         best = int(sure.argmax())
         return SEASONAL[best] if float(sure[best]) > 0 else None
@@ -341,12 +341,12 @@ class Task:
         return torch.cat([old.features, seen]), torch.cat([old.unit, unit])
 
     @cached_property
-    def lesson(self) -> Lesson:
+    def head_data(self) -> HeadData:
         """What a new last layer learns from."""
         seen, unit = self._view
         residual = (self.actual - self.said_by(self.prior)) / unit
         unit = unit / self.scale
-        return Lesson(seen, residual, unit, self.windows.origin, self.worth, self.heed)
+        return HeadData(seen, residual, unit, self.windows.origin, self.recency, self.target_weight)
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""

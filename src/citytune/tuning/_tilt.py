@@ -23,14 +23,14 @@ POINTS = 40
 """Equally likely values that stand for a predictive distribution."""
 POWERS = tuple(i / 20 for i in range(21))
 """Powers tried out of fold."""
-EXAMPLES = 600
+TILT_WINDOWS = 600
 """Most windows they are tried on."""
 SURE, SURER = 0.5, 1.0
 """Standard errors of the cost that are added to it, if the quantiles are the model's own, and if
 they were fitted to the very errors that it is tried on. With none of the first, the price on days
 to come passes what was allowed twice as often; with a whole one, a sixth less is gained. With half
 of the second, the mean price in energy and air passes 3 %."""
-BLOCKS = 4
+TILT_BLOCKS = 4
 """Stretches of time by which it is judged how sure the cost is."""
 CHUNK = 4_000_000
 """Most values laid out at once."""
@@ -95,7 +95,7 @@ def choose_tilt(task: Task, says: Tensor, intervals: Intervals) -> Tilt | None:
     tilt = Tilt(Rarity.of(task.rare, task.history), 0.0)
     if not tilt.rarity.found:
         return None
-    some = torch.linspace(0, len(says) - 1, min(len(says), EXAMPLES)).round().long()
+    some = torch.linspace(0, len(says) - 1, min(len(says), TILT_WINDOWS)).round().long()
     trials = _Trials.of(task, says, intervals, tilt.rarity, some)
     if task.rare.power is not None:
         return trials.of_power(tilt, task.rare.power)
@@ -147,7 +147,7 @@ class _Trials:
         known = ~self.actual.isnan()
         usual = (before / size)[known].double().mean().clamp_min(1e-12)
         rise = ((after - before) / size).double() / usual
-        parts = zip(rise.chunk(BLOCKS), known.chunk(BLOCKS), strict=True)
+        parts = zip(rise.chunk(TILT_BLOCKS), known.chunk(TILT_BLOCKS), strict=True)
         means = torch.stack([part[there].mean() for part, there in parts if there.any()])
         error = means.std() / len(means) ** 0.5 if len(means) > 1 else torch.zeros(())
         return float(means.mean() + self.sure * error)

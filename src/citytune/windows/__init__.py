@@ -1,6 +1,6 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
-from citytune.windows._density import LEAST, density, density_at, density_weights
+from citytune.windows._density import FEWEST_VALUES, density, density_at, density_weights
 from citytune.windows._examples import (
     Examples,
     all_sensors,
@@ -24,7 +24,7 @@ __all__ = [
     "Examples",
     "Fold",
     "History",
-    "LEAST",
+    "FEWEST_VALUES",
     "Rare",
     "Rarity",
     "Scale",

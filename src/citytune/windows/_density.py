@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 100
-LEAST = 48
+FEWEST_VALUES = 48
 """Values a history needs before its rare ones can be told."""
-MOST = 20.0
+LARGEST_WEIGHT = 20.0
 """Most that a value counts before all are brought to a mean of 1."""
 
 
@@ -58,17 +58,17 @@ def density_weights(
         power: 0 counts all alike, 1 gives every stretch of values the same total.
 
     Returns:
-        Weights in the shape of `values`, at most `MOST` times the usual one, with a mean of 1 over
-        `history`; 1 for a missing value, and for all if the history is too short.
+        Weights in the shape of `values`, at most `LARGEST_WEIGHT` times the usual one, with a mean
+        of 1 over `history`; 1 for a missing value, and for all if the history is too short.
     """
     known = history[np.isfinite(history)].astype(np.float64)
-    if len(known) < LEAST:
+    if len(known) < FEWEST_VALUES:
         return np.ones(values.shape)
     edges, heights = density(known)
     usual = density_at(known, edges, heights)
 
     def weigh(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        least = usual.max() * MOST ** (-1 / power) if power > 0 else usual.max()
+        least = usual.max() * LARGEST_WEIGHT ** (-1 / power) if power > 0 else usual.max()
         found: NDArray[np.float64] = np.maximum(at, least) ** -power
         return found
 

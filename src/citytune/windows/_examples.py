@@ -12,7 +12,7 @@ from citytune.windows._spec import WindowSpec
 
 MEASURED = 0.6
 """Least share of a context that must have been measured, of what its sensor usually measures."""
-USUAL_DAYS = 63
+COVERAGE_DAYS = 63
 """Days before a context from which is taken how much its sensor usually measures."""
 PLASTIC = 0.7548776662466927
 """1/ρ of the plastic number ρ."""
@@ -145,7 +145,7 @@ def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
     seen = torch.nn.functional.pad(known.cumsum(1, dtype=torch.int32), (1, 0))  # (sensor, time + 1)
     past = seen[:, origins] - seen[:, (origins - spec.context).clamp_min(0)]
     future = seen[:, (origins + spec.horizon).clamp_max(history.length)] - seen[:, origins]
-    far = (origins - spec.context - USUAL_DAYS * history.steps_per_day).clamp_min(0)
+    far = (origins - spec.context - COVERAGE_DAYS * history.steps_per_day).clamp_min(0)
     since = origins - _next_known(known, far)
     # A sensor that sleeps every night is judged by its own habit, not by a full day.
     usual = (seen[:, origins] - seen[:, far]) / since.clamp_min(1).double()

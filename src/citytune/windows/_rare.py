@@ -15,16 +15,16 @@ from torch import Tensor
 
 from citytune._errors import InputError
 from citytune.frame import Quantity, read_threshold
-from citytune.windows._density import BINS, LEAST, density, density_at, density_weights
+from citytune.windows._density import BINS, FEWEST_VALUES, density, density_at, density_weights
 from citytune.windows._history import History
 
 Wanted: TypeAlias = "Rare | str | Sequence[str] | bool | None"
 """How rare values may be asked for."""
-EXAMPLES = "'density', 'pm2.5>150', '<30', 'top 5%' or '7-9h,16-18h'"
+RARE_EXAMPLES = "'density', 'pm2.5>150', '<30', 'top 5%' or '7-9h,16-18h'"
 DENSITY, IN_FIT = "density", "in fit"
-FEW = 0.1
+FEW_SHARE = 0.1
 """By density, the share of each sensor's values that are called rare."""
-MOST = 100.0
+LARGEST_ODDS = 100.0
 """Most that a rare value counts, in units of a usual one."""
 USUAL_POWER = 0.5
 """Of weights in a fit; the inverse square root of density is usual in the field."""
@@ -102,7 +102,7 @@ class Rare:
             if hours := _HOURS.fullmatch(part):
                 found["peak_hours"] += ((float(hours[1]), float(hours[2])),)
                 continue
-            limit = read_threshold(part, quantity, what="rare value", examples=EXAMPLES)
+            limit = read_threshold(part, quantity, what="rare value", examples=RARE_EXAMPLES)
             if limit.value is None:
                 found["top" if limit.above else "bottom"] = limit.rarest
             else:
@@ -149,7 +149,7 @@ class Rare:
         said += [f"values below {value:g}" for value in self.below]
         said += [f"the top {100 * self.top:g} % of values"] if self.top else []
         said += [f"the bottom {100 * self.bottom:g} % of values"] if self.bottom else []
-        said += [f"the rarest {100 * FEW:g} % of values"] if self.by_density else []
+        said += [f"the rarest {100 * FEW_SHARE:g} % of values"] if self.by_density else []
         if self.peak_hours:
             said.append("hours " + ", ".join(f"{a:g}–{b:g}" for a, b in self.peak_hours))
         return " and ".join(said)
@@ -257,7 +257,7 @@ def _cells(rare: Rare, known: NDArray[np.float64], fixed: list[Limit]) -> Cells:
     """Edges, and the odds of the intervals between them, of one sensor's `known` values."""
     if rare.by_density:
         return _by_density(known)
-    enough = len(known) >= LEAST
+    enough = len(known) >= FEWEST_VALUES
     limits = list(fixed)
     if rare.top is not None:
         limits.append((np.quantile(known, 1 - rare.top) if enough else 0.0, True, rare.top))
@@ -276,14 +276,14 @@ def _cells(rare: Rare, known: NDArray[np.float64], fixed: list[Limit]) -> Cells:
 def _by_density(known: NDArray[np.float64]) -> Cells:
     """The bins of a sensor's histogram; those least dense, and what lies outside, are rare."""
     none = np.zeros(BINS + 1), np.ones(BINS + 2)
-    if len(known) < LEAST:
+    if len(known) < FEWEST_VALUES:
         return none
     edges, heights = density(known)
     if len(heights) < BINS:  # nearly all values are the same
         return none
-    cut = np.quantile(density_at(known, edges, heights), FEW)
+    cut = np.quantile(density_at(known, edges, heights), FEW_SHARE)
     rare = np.concatenate([[True], heights <= cut, [True]])
-    return edges, np.where(rare, _odds(FEW), 1.0)
+    return edges, np.where(rare, _odds(FEW_SHARE), 1.0)
 
 
 def _before(value: float) -> float:
@@ -295,5 +295,5 @@ def _share(beyond: NDArray[np.bool_]) -> float:
 
 
 def _odds(share: float) -> float:
-    """How many other values there are for each of a group, from 1 to `MOST`; 1 for none."""
-    return min(max((1 - share) / share, 1.0), MOST) if share > 0 else 1.0
+    """How many other values there are for each of a group, from 1 to `LARGEST_ODDS`; 1 for none."""
+    return min(max((1 - share) / share, 1.0), LARGEST_ODDS) if share > 0 else 1.0

@@ -12,7 +12,7 @@ from citytune.reporting._numbers import duration, percent
 
 MOST_EXPERTS = 6
 """Experts with a look of their own; the rest are drawn as one."""
-LEAST = 0.005
+SMALLEST_SHARE_SHOWN = 0.005
 """Shares below this are not shown."""
 
 
@@ -58,7 +58,9 @@ def _stack(material: Material) -> dict[str, Any] | None:
     weights = material.model.weights
     total: Counter[str] = Counter()
     for shares in weights.values():
-        total.update({name: share for name, share in shares.items() if share >= LEAST})
+        total.update(
+            {name: share for name, share in shares.items() if share >= SMALLEST_SHARE_SHOWN}
+        )
     if not total:
         return None
     shown = [name for name, _ in total.most_common(MOST_EXPERTS)]
@@ -85,5 +87,5 @@ def _parts(shares: dict[str, float], shown: list[str]) -> list[dict[str, Any]]:
     return [
         {"expert": name, "share": f"{100 * share:.1f}", "text": percent(share), "look": look}
         for look, (name, share) in enumerate(parts)
-        if share >= LEAST
+        if share >= SMALLEST_SHARE_SHOWN
     ]

@@ -45,7 +45,7 @@ def _hour(at: float) -> str:
 
 
 def _weekday(at: float) -> str:
-    return words.DAYS[int(at)]
+    return words.WEEKDAY_NAMES[int(at)]
 
 
 def _ahead(clock: Clock) -> Callable[[float], str]:

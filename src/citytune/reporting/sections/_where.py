@@ -13,7 +13,7 @@ from citytune.reporting._numbers import number, percent
 
 MOST_ROWS = 200
 """Longest table; a page of 5,000 sensors is read by nobody."""
-FEW = 12
+SHORT_TABLE_ROWS = 12
 """A table of so few sensors is shown at once."""
 
 
@@ -27,7 +27,7 @@ def where(material: Material) -> dict[str, Any] | None:
         "naive": material.call(material.naive) if material.naive else "naive",
         "rows": [_row(sensor) for sensor in ranked[:MOST_ROWS]],
         "left_out": max(0, len(ranked) - MOST_ROWS),
-        "few": len(ranked) <= FEW,
+        "few": len(ranked) <= SHORT_TABLE_ROWS,
     }
 
 

@@ -9,11 +9,11 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from citytune.training._budget import StepBudget
 from citytune.training._machine import Machine
-from citytune.training._plan import Plan
 
 
-class Keeper:
+class BestWeights:
     """Keeps a copy of the best weights so far."""
 
     def __init__(
@@ -21,7 +21,7 @@ class Keeper:
         weights: Sequence[Tensor],
         held: Callable[[], float] | None,
         machine: Machine,
-        plan: Plan,
+        plan: StepBudget,
     ) -> None:
         self._weights = weights
         self._held = held

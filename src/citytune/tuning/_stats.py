@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def student(freedom: float) -> float:
+def t_inflation(freedom: float) -> float:
     """How much wider t's central 90 % is than a normal's (Cornish and Fisher 1938).
 
     >>> round(student(4), 2), round(student(30), 2)

@@ -16,9 +16,9 @@ from citytune.tuning._task import Task
 
 DOUBT = 0.375
 """Standard errors that a gain must exceed, for each unit of caution …"""
-ENOUGH = 0.03
+FULL_GAIN = 0.03
 """… and by how much, as a share of the error, for the mixture to be followed all the way."""
-MOST = 1.0
+MOST_DAILY_GAIN = 1.0
 """Most that one day's gain or loss counts, in units of the usual error: a sensor that broke says
 little of the days to come."""
 
@@ -26,7 +26,7 @@ MOSTLY = 0.995
 """Trust from which nothing is said of it."""
 
 
-def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
+def gate(task: Task, says: Tensor, unseen: Tensor) -> float:
     """Share of the way from the pretrained forecast to the mixture that is gone, 0 … 1.
 
     Args:
@@ -39,10 +39,10 @@ def trusted(task: Task, says: Tensor, unseen: Tensor) -> float:
     """
     home, there = task.said_by(task.prior), says
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, there))
-    return followed(task, before, after, unseen)
+    return gate_share(task, before, after, unseen)
 
 
-def followed(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
+def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
     """Share of the way that is gone from one forecast of the task's windows to another.
 
     Args:
@@ -58,11 +58,11 @@ def followed(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float
         return 1.0
     gain, error = _gain(task, before, after, unseen)
     sure = gain - DOUBT * task.caution * error
-    return min(1.0, max(0.0, sure / (ENOUGH * task.caution)))
+    return min(1.0, max(0.0, sure / (FULL_GAIN * task.caution)))
 
 
 def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
-    """Why the forecast does not go all the way, if it does not; `unseen` as for `trusted`."""
+    """Why the forecast does not go all the way, if it does not; `unseen` as for `gate`."""
     home = WORDS[task.prior]
     if not unseen.any():
         found = f"{len(unseen)} windows over {task.days:.0f} days are too few for folds"
@@ -97,11 +97,13 @@ def _gain(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> tuple[fl
         by_day((loss.nan_to_num(0.0) * known).double().sum(1))[some] / count
         for loss in (before, after)
     )
-    worth = by_day(task.worth.double() * known.any(1))[some] / by_day(known.any(1).double())[some]
-    weight = worth * (count / count.median()).clamp_max(1.0)
+    recency = (
+        by_day(task.recency.double() * known.any(1))[some] / by_day(known.any(1).double())[some]
+    )
+    weight = recency * (count / count.median()).clamp_max(1.0)
     weight = weight / weight.sum()
     usual = (weight * lost).sum().clamp_min(1e-9)
-    gain = ((lost - left) / usual).clamp(-MOST, MOST)
+    gain = ((lost - left) / usual).clamp(-MOST_DAILY_GAIN, MOST_DAILY_GAIN)
     mean = (weight * gain).sum()
     overlap = max(1.0, task.spec.horizon / task.history.steps_per_day)
     independent = max(1 / float(weight.square().sum()) / overlap, 1.5)

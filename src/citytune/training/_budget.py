@@ -28,7 +28,7 @@ def _cosine(begin: float, end: float, share: float) -> float:
     return end + (begin - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
-class Plan:
+class StepBudget:
     """The steps to take; fewer than asked for if they would not fit into the time.
 
     Without a time budget, or within it, the plan never changes. Otherwise the pace is measured at

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from citytune.backbones import Past
 from citytune.training import device
-from citytune.tuning._head import Head, View, fit_head
-from citytune.tuning._lenses import LENSES, Shown
-from citytune.tuning._moved import Moved, root_of
+from citytune.tuning._finetuned import FineTuned, root_of
+from citytune.tuning._head import Head, Projection, fit_head
+from citytune.tuning._lenses import LENSES, LensInput
 from citytune.tuning._task import Task
 
 PROFILES = ("weeks", "day-kind")
 """Seasonal rules that lenses take off."""
 
 
-class Subject:
+class Trainable:
     """A network that may move, and its forecasts of a task's windows, with gradients.
 
     A model that forecasts is asked through one lens. One that cannot gets a new last layer on its
@@ -34,16 +34,16 @@ class Subject:
         self.blocks = list(self.backbone.blocks())
         self.forecasts = task.backbone.card.horizon is not None
         self.weeks, self.kind = task.says_of(PROFILES).unbind(-1)
-        self.view: View | None = None
+        self.view: Projection | None = None
         self.layer: nn.Parameter | None = None
         self.fixed: Head | None = None
         if not self.forecasts or closed_form:
-            lesson = task.lesson
-            head, _ = fit_head(lesson.pick(seen), horizon=task.spec.horizon)
-            self.unit = lesson.unit * task.scale
+            head_data = task.head_data
+            head, _ = fit_head(head_data.pick(seen), horizon=task.spec.horizon)
+            self.unit = head_data.unit * task.scale
             if self.forecasts:
                 self.fixed = head
-                self.correction = self.unit * head.residual(lesson.features)
+                self.correction = self.unit * head.residual(head_data.features)
             else:
                 self.view, self.layer = head.view, nn.Parameter(head.weights)
                 self.prior = task.said_by(task.prior)
@@ -68,7 +68,7 @@ class Subject:
         """(example, horizon) of some of the task's windows, in the unit of the data."""
         task = self.task
         seasonal, examples = task.place
-        shown = Shown(
+        shown = LensInput(
             seasonal,
             examples.pick(which),
             task.spec.context,
@@ -84,7 +84,7 @@ class Subject:
         seen = self.view(self.backbone.features(past))
         return self.prior[which] + self.unit[which] * (seen @ self.layer).float()
 
-    def moved(self) -> Moved:
+    def moved(self) -> FineTuned:
         """What has changed against the backbone as pretrained."""
         before = dict(root_of(self.task.backbone).named_parameters())
         low_rank = _adapters(self.root)
@@ -96,7 +96,7 @@ class Subject:
         head = self.fixed
         if self.layer is not None and self.view is not None:
             head = Head(self.view, self.layer.detach().clone(), 0.0)
-        return Moved(self.lens, values, low_rank, head)
+        return FineTuned(self.lens, values, low_rank, head)
 
 
 def _adapters(root: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:

@@ -20,7 +20,7 @@ MOVED = "moved"
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
+class FineTuned:
     """φ of a gradient strategy, and how its forecast is read."""
 
     lens: str
@@ -33,7 +33,7 @@ class Moved:
     """Of a model that forecasts: corrects it from what the untouched network sees. Of one that
     cannot: makes the forecast from what the moved network sees, around the prior."""
 
-    def toward_pretrained(self, backbone: Backbone, share: float) -> Moved:
+    def toward_pretrained(self, backbone: Backbone, share: float) -> FineTuned:
         """Part of the way only, in the space of weights: θ₀ + share · (θ − θ₀).
 
         Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903. 0 is the model as pretrained, but for a
@@ -87,7 +87,7 @@ class Moved:
 
 
 @lru_cache(maxsize=2)
-def _applied(moved: Moved, backbone: Backbone) -> Backbone:
+def _applied(moved: FineTuned, backbone: Backbone) -> Backbone:
     return moved.applied(backbone)
 
 

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from citytune.windows import Fold, purged_folds
 
-FOLDS = 5
+PENALTY_FOLDS = 5
 
 
 def folds_of(origin: Tensor, *, horizon: int) -> list[Fold]:
     """Purged folds over windows; none if there would be fewer than two."""
     if not len(origin):
         return []
-    found = purged_folds(origin, horizon=horizon, folds=FOLDS)
+    found = purged_folds(origin, horizon=horizon, folds=PENALTY_FOLDS)
     return found if len(found) > 1 else []
 
 

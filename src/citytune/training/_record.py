@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class TrainingRecord:
     """The course that a training took."""
 
     losses: tuple[float, ...]

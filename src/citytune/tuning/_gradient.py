@@ -2,8 +2,8 @@
 
 Every such strategy minimises Σ loss(y, f(x; θ, φ)) + λ‖φ − φ₀‖² over its own φ. It is trained once
 for each of a few purged folds, for forecasts as if unseen, and then on everything; how far to go
-from the pretrained weights toward the tuned ones is chosen out of fold (`Moved.toward_pretrained`);
-and what comes of it is one expert among others.
+from the pretrained weights toward the tuned ones is chosen out of fold
+(`FineTuned.toward_pretrained`); and what comes of it is one expert among others.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor
 
 from citytune._errors import InputError
 from citytune.backbones import Backbone
-from citytune.training import Course, Group, Loop, decay, minimise
-from citytune.tuning._blend import Blend, Guest
-from citytune.tuning._folds import choose_penalty
+from citytune.training import Group, Loop, TrainingRecord, decay, minimise
+from citytune.tuning._blend import Blend, Candidate
+from citytune.tuning._choose_penalty import choose_penalty
+from citytune.tuning._finetuned import MOVED, FineTuned
 from citytune.tuning._mixture import Mixture
-from citytune.tuning._moved import MOVED, Moved
 from citytune.tuning._strategy import Learned
-from citytune.tuning._subject import Subject
 from citytune.tuning._task import Task
+from citytune.tuning._trainable import Trainable
 from citytune.windows import Fold, purged_folds
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
@@ -43,7 +43,7 @@ Lens = Literal["plain", "squashed", "squashed-minus-week", "squashed-minus-kind"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moving:
+class GradientStrategy:
     """Options of every strategy that moves weights of the network itself."""
 
     stack: bool = True
@@ -83,7 +83,7 @@ class Moving:
             if not getattr(self, name) >= 0:
                 raise InputError(f"option {name!r} must be at least 0, got {getattr(self, name)}")
 
-    def phases(self, subject: Subject, seed: int) -> list[list[Group]]:
+    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
         """The weights that move, phase after phase; most strategies have one."""
         raise NotImplementedError
 
@@ -100,15 +100,15 @@ class Moving:
         guest, notes = _Fit(self, task).guest()
         if guest is not None:
             task.note(MOVED, guest.says)
-        learned = Staying(guest and guest.moved, stack=self.stack).fit(task)
+        learned = KeepWeights(guest and guest.moved, stack=self.stack).fit(task)
         return learned._replace(notes=(*notes, *learned.notes))
 
 
 @dataclass(frozen=True, eq=False)
-class Staying:
+class KeepWeights:
     """Weights that were moved before, and stay: only the stack is fitted."""
 
-    moved: Moved | None
+    moved: FineTuned | None
     """None if none were."""
     stack: bool = True
 
@@ -121,7 +121,7 @@ class Staying:
             return Blend().fit(task)
         says = task.said_by(MOVED)
         if self.stack:
-            return Blend().fit(task, guests=(Guest(MOVED, says, moved=self.moved),))
+            return Blend().fit(task, guests=(Candidate(MOVED, says, moved=self.moved),))
         alone = Mixture.of_one(MOVED, task.prior, task.spec.horizon, moved=self.moved)
         return Learned(alone, says)
 
@@ -129,7 +129,7 @@ class Staying:
 class _Fit:
     """One fit of a strategy to a task."""
 
-    def __init__(self, way: Moving, task: Task) -> None:
+    def __init__(self, way: GradientStrategy, task: Task) -> None:
         self.way, self.task = way, task
         self.rate: float | None = way.rate
         self.notes: list[str] = []
@@ -137,7 +137,7 @@ class _Fit:
         self.untouched = task.said_by(way.lens if way.lens in task.experts else task.prior)
         self.folds = _folds(task, way.folds)
 
-    def guest(self) -> tuple[Guest | None, list[str]]:
+    def guest(self) -> tuple[Candidate | None, list[str]]:
         """The expert, with forecasts of every window from weights that had not seen it."""
         task, way = self.task, self.way
         if not self.folds:
@@ -158,7 +158,7 @@ class _Fit:
         everything = torch.arange(len(task.examples))
         moved, _ = self._train(everything, None, epochs=epochs)
         moved = moved.toward_pretrained(task.backbone, chosen)
-        return Guest(MOVED, trials[SHARES.index(chosen)], moved=moved), self.notes
+        return Candidate(MOVED, trials[SHARES.index(chosen)], moved=moved), self.notes
 
     def _share(self, trials: Tensor) -> float | None:
         """How far to go: the least that is within one standard error of the best."""
@@ -171,16 +171,18 @@ class _Fit:
         )
         return None if place is None else SHARES[place]
 
-    def _says(self, moved: Moved, which: Tensor) -> Tensor:
+    def _says(self, moved: FineTuned, which: Tensor) -> Tensor:
         task = self.task
         prior = task.said_by(task.prior)[which]
         seasonal, examples = task.place
         return moved.forecast(task.backbone, seasonal, examples.pick(which), task.spec, prior)
 
-    def _train(self, train: Tensor, held: Tensor | None, *, epochs: int) -> tuple[Moved, Course]:
+    def _train(
+        self, train: Tensor, held: Tensor | None, *, epochs: int
+    ) -> tuple[FineTuned, TrainingRecord]:
         task, way = self.task, self.way
         train = _thinned(train, way.windows)
-        subject = Subject(task, way.lens, train, closed_form=way.closed_form())
+        subject = Trainable(task, way.lens, train, closed_form=way.closed_form())
         phases = way.phases(subject, task.seed)
         courses = []
         for i, groups in enumerate(phases):
@@ -216,7 +218,7 @@ class _Fit:
         )
 
     def _loss(
-        self, subject: Subject, train: Tensor, moving: list[Tensor]
+        self, subject: Trainable, train: Tensor, moving: list[Tensor]
     ) -> Callable[[Tensor], Tensor]:
         way = self.way
 
@@ -226,7 +228,7 @@ class _Fit:
 
         return loss
 
-    def _error(self, subject: Subject, which: Tensor, *, squared: bool = False) -> Tensor:
+    def _error(self, subject: Trainable, which: Tensor, *, squared: bool = False) -> Tensor:
         """Mean error in units of usual spread, over what was measured."""
         return self._size(subject.forecast(which), which, squared=squared)
 
@@ -234,13 +236,13 @@ class _Fit:
         task = self.task
         error = (said - task.actual[which]) / task.scale[which]
         counted = (~error.isnan()).float()
-        if task.heed is not None:
-            counted = counted * task.heed[which]
+        if task.target_weight is not None:
+            counted = counted * task.target_weight[which]
         error = error.nan_to_num(0.0)
         size = error.square() if squared else error.abs()
         return (size * counted).sum() / counted.sum().clamp_min(1e-9)
 
-    def _held(self, subject: Subject, held: Tensor | None) -> Callable[[], float] | None:
+    def _held(self, subject: Trainable, held: Tensor | None) -> Callable[[], float] | None:
         if held is None:
             return None
 

@@ -13,7 +13,7 @@ SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
 """What a RuntimeError says when memory did not suffice."""
 
 
-class Pieces:
+class MicroBatches:
     """Batches in pieces that are halved whenever memory does not suffice.
 
     Gradients of pieces add up to that of the batch, so the step stays what it was.

@@ -13,10 +13,10 @@ import torch
 from citytune.forecasting import fit_model, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Mixture
-from citytune.tuning._heard import says_again
+from citytune.tuning._gate import gate, in_words
+from citytune.tuning._heard import replay
 from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
-from citytune.tuning._trust import in_words, trusted
 
 HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]
@@ -30,7 +30,7 @@ def task(errors: list[float], *, horizon: int = HORIZON, caution: float = 2.0) -
         known=torch.ones(said.shape, dtype=torch.bool),
         scale=torch.ones(len(errors), 1),
         day=torch.arange(len(errors)),
-        worth=torch.ones(len(errors)),
+        recency=torch.ones(len(errors)),
         caution=caution,
         prior="plain",
         said_by=lambda name: said,
@@ -44,7 +44,7 @@ def trust(of: Task, errors: list[float], unseen: list[bool] | None = None) -> fl
     """The trust in a mixture that is off by so much."""
     says = torch.tensor(errors)[:, None].expand(-1, of.spec.horizon)
     seen = torch.ones(len(errors), dtype=torch.bool) if unseen is None else torch.tensor(unseen)
-    return trusted(of, says, seen)
+    return gate(of, says, seen)
 
 
 def test_a_large_gain_of_every_day_is_followed_all_the_way() -> None:
@@ -116,7 +116,7 @@ def test_the_forecast_lies_on_the_line_to_the_mixture(share: float, city: City) 
     far, near = (one.forecast(*asked).mean for one in (whole, replace(whole, trust=share)))
     home = Mixture.of_one("days", "days", HORIZON).forecast(*asked).mean
     torch.testing.assert_close(near, home + share * (far - home), rtol=1e-4, atol=1e-2)
-    torch.testing.assert_close(near, says_again(replace(whole, trust=share), task))
+    torch.testing.assert_close(near, replay(replace(whole, trust=share), task))
 
 
 def test_without_trust_only_the_pretrained_forecast_is_asked_for() -> None:

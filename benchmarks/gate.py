@@ -4,8 +4,8 @@ One fit of `blend` gives both, and the pretrained forecast. A task is one set, o
 and one past day that plays today; forecasts are made in the week after, from every quarter of a
 day. Errors are mean absolute errors in the unit of the data, over that of zero-shot.
 
-    python benchmarks/trust.py
-    python benchmarks/trust.py --sets etth1 norway --days 7 --todays 1
+    python benchmarks/gate.py
+    python benchmarks/gate.py --sets etth1 norway --days 7 --cutoffs 1
 
 Sets are those of `exam.py`, which no weights of ours have seen, and for `ttm-r2` also those of
 `sets.py`, on which the stack was chosen.
@@ -20,10 +20,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from cutoffs_of import cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from sets import CITIES, City
 from strategies import WORSE, answers, few
-from todays import geometric, need_data, today_of, todays, usable
 
 from citytune.backbones import load_backbone
 from citytune.tuning import Mixture
@@ -59,7 +59,7 @@ def trial(job: Job) -> Found:
     from citytune.forecasting import fit_model
 
     torch.set_num_threads(1)
-    today = today_of(few(job.city, job.sensors), job.days, job.row)
+    today = cutoff_of(few(job.city, job.sensors), job.days, job.row)
     model = fit_model(today.known, horizon=today.horizon, backbone=job.backbone)
     mixture = model.tuned.mixture
 
@@ -79,7 +79,7 @@ def jobs_of(cities: Sequence[City], backbone: str, options: argparse.Namespace) 
         Job(city, days, row, backbone, options.sensors)
         for city in cities
         for days in options.days
-        for row in todays(few(city, options.sensors), days, options.todays)
+        for row in cutoffs_of(few(city, options.sensors), days, options.cutoffs)
     ]
 
 
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=[], help="parts of names")
     parser.add_argument("--days", nargs="+", type=int, default=[7, 28, 90])
-    parser.add_argument("--todays", type=int, default=3, help="how many per set")
+    parser.add_argument("--cutoffs", type=int, default=3, help="how many per set")
     parser.add_argument("--backbone", nargs="+", default=["ttm-r2", "citytune-base"])
     parser.add_argument("--sensors", type=int, default=4, help="of a set, at most")
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")

@@ -24,7 +24,7 @@ COARSE = 6
 DOMAINS = ("traffic", "energy", "air")
 
 
-class Today(NamedTuple):
+class Cutoff(NamedTuple):
     """The rows around one past day that plays today."""
 
     frame: SensorFrame
@@ -43,7 +43,7 @@ class Today(NamedTuple):
         return self.frame.until(self.row)
 
 
-def today_of(frame: SensorFrame, days: int, row: int, *, before: int = CONTEXT) -> Today:
+def cutoff_of(frame: SensorFrame, days: int, row: int, *, before: int = CONTEXT) -> Cutoff:
     """The row of `frame` that plays today, with `days` of history and `before` steps more."""
     day = frame.clock.steps_per_day
     horizon, after = (HORIZON, 7) if day >= COARSE else (7 * day, 28)
@@ -51,10 +51,10 @@ def today_of(frame: SensorFrame, days: int, row: int, *, before: int = CONTEXT) 
     around, row = frame.since(first).until(row + after * day - first), row - first
     origins = list(range(row, len(around) - horizon + 1, max(1, day // 4)))
     actual = around.values[np.array(origins)[:, None] + np.arange(horizon)]
-    return Today(around, row, horizon, origins, actual)
+    return Cutoff(around, row, horizon, origins, actual)
 
 
-def todays(frame: SensorFrame, days: int, count: int | None) -> list[int]:
+def cutoffs_of(frame: SensorFrame, days: int, count: int | None) -> list[int]:
     """Rows that play today, with a context before their history where the set is long enough."""
     found = past_days(frame, days, CONTEXT, count)
     return found or past_days(frame, days, 0, count)

@@ -17,18 +17,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.tuning._folds import choose_penalty, folds_of
-from citytune.tuning._ridge import Path, Statistics
+from citytune.tuning._choose_penalty import choose_penalty, folds_of
+from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._stack import bands
 from citytune.windows import Examples, History
 
-BESIDE = ("yesterday", "days", "day-kind", "weeks", "day-kind+fading", "weeks+fading")
+COMPARED_RULES = ("yesterday", "days", "day-kind", "weeks", "day-kind+fading", "weeks+fading")
 """Seasonal rules whose distance from the prior is also shown."""
-PENALTIES = tuple(10.0**power for power in (-5, -4, -3, -2, -1, 0))
+COVARIATE_PENALTIES = tuple(10.0**power for power in (-5, -4, -3, -2, -1, 0))
 """λ as a share of the number of targets."""
-USUAL_DAYS = 120
+COVARIATE_DAYS = 120
 """Days from which a covariate's usual level and spread are taken."""
-LOUDEST = 4.0
+COVARIATE_CLIP = 4.0
 """Standardised covariates and levels beyond this are cut: a line goes astray far outside."""
 
 
@@ -62,7 +62,7 @@ class Timetable(NamedTuple):
     def recent(self, horizon: int) -> Timetable:
         """The part that `Usual` and the design of windows no older than that look at."""
         day = self.steps_per_day
-        back = (USUAL_DAYS + 8 + -(-horizon // day)) * day
+        back = (COVARIATE_DAYS + 8 + -(-horizon // day)) * day
         cut = max(0, self.end - back - self.first)
         table = self.covariates[..., cut:]
         alike = torch.equal(table.nan_to_num(), table[:, :1].expand_as(table).nan_to_num())
@@ -83,7 +83,7 @@ class Usual(NamedTuple):
     def of(cls, timetable: Timetable) -> Usual:
         """Over what lately passed; a covariate never known is taken as 0."""
         last = timetable.end - timetable.first
-        first = max(0, last - USUAL_DAYS * timetable.steps_per_day)
+        first = max(0, last - COVARIATE_DAYS * timetable.steps_per_day)
         seen = timetable.covariates[..., first:last].flatten(1)
         level = seen.nanmean(1).nan_to_num(0.0)
         spread = (seen - level[:, None]).square().nanmean(1).sqrt().nan_to_num(0.0)
@@ -130,11 +130,11 @@ def design_of(
         usual: What they are standardised by.
         examples: The windows, whose origins are steps of `ahead`.
         prior: (example, horizon) the forecast to correct.
-        beside: (example, horizon, rule) what the rules of `BESIDE` say.
+        beside: (example, horizon, rule) what the rules of `COMPARED_RULES` say.
         scale: (example, 1) usual spread of each window's sensor.
     """
     day, horizon = ahead.steps_per_day, prior.shape[1]
-    table = ((ahead.covariates - usual.level) / usual.spread).clamp(-LOUDEST, LOUDEST)
+    table = ((ahead.covariates - usual.level) / usual.spread).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
     table = table.nan_to_num(0.0)
     total = torch.nn.functional.pad(table.cumsum(-1, dtype=torch.float64), (1, 0))
     when = examples.origin[:, None] + torch.arange(horizon)
@@ -155,17 +155,17 @@ def design_of(
     same = torch.stack(
         [table[:, sensor, (when - (back + k) * day).clamp_min(0)] for k in range(7)]
     ).mean(0)
-    level = (prior / scale).clamp(-LOUDEST, LOUDEST)
+    level = (prior / scale).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
     known = [now, now.square(), now - lately, now - same, so_far - lately]
     angle = 2 * math.pi * ahead.slot[when] / day
     waves = [now * angle.sin(), now * angle.cos()] if day > 1 else []
     covariates = torch.cat([*known, *(part * level for part in known), *waves])
-    rules = ((beside - prior[..., None]) / scale[..., None]).clamp(-LOUDEST, LOUDEST)
+    rules = ((beside - prior[..., None]) / scale[..., None]).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
     return torch.cat([covariates.movedim(0, -1), rules, torch.ones_like(prior)[..., None]], -1)
 
 
 def fit_known(
-    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor, worth: Tensor
+    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor, recency: Tensor
 ) -> tuple[KnownAhead, Tensor]:
     """The ridge over what is known ahead; λ by purged folds and the one-standard-error rule.
 
@@ -183,27 +183,29 @@ def fit_known(
     """
     silent = torch.zeros(len(bands(design.shape[1])), design.shape[-1])
     folds = folds_of(origin, horizon=design.shape[1])
-    trials = torch.zeros(len(PENALTIES), *residual.shape)
+    trials = torch.zeros(len(COVARIATE_PENALTIES), *residual.shape)
     for fold in folds:
-        solve = _solver(design[fold.train], residual[fold.train], worth[fold.train])
-        for i, penalty in enumerate(PENALTIES):
+        solve = _solver(design[fold.train], residual[fold.train], recency[fold.train])
+        for i, penalty in enumerate(COVARIATE_PENALTIES):
             found = KnownAhead(usual, spread, solve(penalty), penalty)
             trials[i, fold.test] = found.residual(design[fold.test])
     best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
     if best is None:
         return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
-    weights = _solver(design, residual, worth)(PENALTIES[best])
-    return KnownAhead(usual, spread, weights, PENALTIES[best]), trials[best]
+    weights = _solver(design, residual, recency)(COVARIATE_PENALTIES[best])
+    return KnownAhead(usual, spread, weights, COVARIATE_PENALTIES[best]), trials[best]
 
 
-def _solver(design: Tensor, residual: Tensor, worth: Tensor) -> Callable[[float], Tensor]:
+def _solver(design: Tensor, residual: Tensor, recency: Tensor) -> Callable[[float], Tensor]:
     """λ → weights (band, feature)."""
     paths = []
     for start, end in bands(residual.shape[1]):
         known = ~residual[:, start:end].isnan()
         seen, target = design[:, start:end][known].double(), residual[:, start:end][known].double()
-        weight = worth[:, None].expand(known.shape)[known].double()
-        paths.append((float(weight.sum()), Path.of(Statistics.of(seen, target[:, None], weight))))
+        weight = recency[:, None].expand(known.shape)[known].double()
+        paths.append(
+            (float(weight.sum()), RidgePath.of(Statistics.of(seen, target[:, None], weight)))
+        )
     return lambda penalty: torch.stack(
         [path.head(penalty * (total or 1.0))[:, 0] for total, path in paths]
     ).float()
