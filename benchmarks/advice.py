@@ -4,8 +4,8 @@ For every set, from several past days as today: rank the backbones on the histor
 (`blend`) and forecast the four weeks after. The order advised and the order by the error of these
 weeks are compared by the weighted Kendall τ of Vigna (2015), which counts the upper ranks most:
 cutoff by cutoff (`tau`; in the next column errors within 0.5 % of each other share a place), and
-over all cutoffs of a set (`of means`). One week alone (`--weeks 1`) is a noisy truth. Then `auto` chooses
-a strategy on the advised backbone, and is compared with `blend` in error and time.
+over all cutoffs of a set (`of means`). One week alone (`--weeks 1`) is a noisy truth. Then `auto`
+chooses a strategy on the advised backbone, and is compared with `blend` in error and time.
 
     python benchmarks/advice.py
     python benchmarks/advice.py --sets etth1 los_loop --cutoffs 2 --days 28 --sensors 6

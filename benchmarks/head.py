@@ -17,6 +17,7 @@ import torch
 from sets import CITIES, past_days, read
 
 from citytune.backbones import load_backbone
+from citytune.settings import Settings
 from citytune.training import Loop
 from citytune.tuning import Statistics, Task, View, train_head
 from citytune.tuning._experts import features
@@ -35,7 +36,12 @@ def task_of(name: str, backbone: str) -> Task:
     today = past_days(frame, DAYS, context, 3)[-1]
     start = today - DAYS * frame.clock.steps_per_day - context
     history = History.of(frame.since(max(0, start)).until(today - max(0, start)), ahead=HORIZON)
-    return Task(backbone=model, history=history, spec=WindowSpec(context=context, horizon=HORIZON))
+    return Task(
+        backbone=model,
+        history=history,
+        spec=WindowSpec(context=context, horizon=HORIZON),
+        settings=Settings(horizon=HORIZON),
+    )
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from citytune._errors import InputError
-from citytune.cli._horizon import check_words, steps
 from citytune.cli._job import held_out
 from citytune.frame import Clock, SensorFrame
+from citytune.settings import Settings, steps_of
 
 
 def clock(minutes: int) -> Clock:
@@ -35,24 +35,24 @@ def frame(rows: int, minutes: int = 60) -> SensorFrame:
     ],
 )
 def test_a_horizon_is_steps_or_a_time(text: str, minutes: int, expected: int) -> None:
-    assert steps(text, clock(minutes)) == expected
+    assert steps_of(Settings(horizon=text).horizon, clock(minutes)) == expected
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "0h", "-1d"])
 def test_a_horizon_is_at_least_one_step(text: str) -> None:
     with pytest.raises(InputError, match=f"at least one step ahead, got {text}"):
-        check_words(text)
+        Settings(horizon=text)
 
 
 @pytest.mark.parametrize("text", ["soon", "1.5", "24 hours", "", "1e3", "24x"])
 def test_what_is_no_horizon_is_said_to_be_none(text: str) -> None:
-    with pytest.raises(InputError, match="no horizon; give a number of steps"):
-        check_words(text)
+    with pytest.raises(InputError, match="not a valid horizon; give a number of steps"):
+        Settings(horizon=text)
 
 
 def test_a_time_must_fit_the_clock() -> None:
-    with pytest.raises(InputError, match=r"no whole number of steps: .* every 1h"):
-        steps("90min", clock(60))
+    with pytest.raises(InputError, match=r"is not a whole number of steps: .* every 1h"):
+        steps_of("90min", clock(60))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> 
     names = ["memory.safetensors", "model.json", "model.safetensors"]
     assert sorted(path.name for path in saved.iterdir()) == names
     facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
-    assert facts["format"] == 1
+    assert facts["format"] == 2
     assert facts["quantity"]["unit"] == "µg/m³"
     with safe_open(saved / "model.safetensors", framework="np") as file:
         names = set(file.keys())
@@ -116,8 +116,8 @@ def test_a_model_without_error_out_of_fold_comes_back_without(
 
 
 def test_a_model_replaces_its_predecessor(model: TunedModel, saved: Path) -> None:
-    replace(model, seed=7).save(saved)
-    assert load(saved).seed == 7
+    replace(model, settings=replace(model.settings, seed=7)).save(saved)
+    assert load(saved).settings.seed == 7
     assert [path.name for path in saved.parent.iterdir()] == ["model"]
 
 
@@ -167,11 +167,11 @@ def test_when_saving_fails_half_way_the_old_model_stands(
 
     monkeypatch.setattr(Path, name, full)
     with pytest.raises(OSError, match="No space left"):
-        replace(model, seed=7).save(saved)
+        replace(model, settings=replace(model.settings, seed=7)).save(saved)
     monkeypatch.undo()
     assert calls[0]
     assert contents(saved.parent) == before
-    assert load(saved).seed == model.seed
+    assert load(saved).settings.seed == model.settings.seed
 
 
 def test_when_a_first_saving_fails_nothing_is_left(

@@ -15,10 +15,11 @@ import citytune as ct
 from citytune._errors import InputError
 from citytune.forecasting import TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
+from citytune.settings import Rare
 from citytune.training import balanced_mse
 from citytune.tuning import LEVELS, Conformal, Tilt
 from citytune.tuning._head import solver
-from citytune.windows import History, Rare, Rarity, density_weights
+from citytune.windows import History, Rarity, density_weights, in_peak
 
 City = Callable[..., SensorFrame]
 PM = Quantity("pm2.5", "µg/m³", low=0)
@@ -129,7 +130,7 @@ def test_by_density_a_tenth_is_rare_on_either_side(frame: SensorFrame) -> None:
 def test_peak_hours_are_local_and_count_more_in_the_fit(frame: SensorFrame) -> None:
     history = History.of(frame, ahead=24)
     rare = Rare(peak_hours=((22, 2),))
-    inside = rare.in_peak(history)
+    inside = in_peak(rare, history)
     assert sorted(set(history.slot[inside].tolist())) == [0, 1, 22, 23]
     actual = history.raw[:, 24 * 20 : 24 * 21]
     slot = history.slot[24 * 20 : 24 * 21].expand(3, -1)

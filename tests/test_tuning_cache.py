@@ -15,6 +15,7 @@ import torch
 from citytune.backbones import load_backbone
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
+from citytune.settings import Settings
 from citytune.tuning import _cache, _task
 from citytune.tuning._cache import cache_folder, cached, key_of
 from citytune.windows import History, WindowSpec, choose_examples
@@ -178,6 +179,7 @@ def test_a_backbone_that_is_not_the_shelfs_own_is_never_looked_up(folder: Path, 
         backbone=copy.copy(load_backbone("lags")),
         history=History.of(frame, ahead=12),
         spec=spec,
+        settings=Settings(horizon=12),
     )
     assert task.says.isfinite().all()
     assert not folder.exists()

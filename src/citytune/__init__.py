@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from citytune.frame import Clock, Fault, Quantity, SensorFrame
     from citytune.readers import check, read
     from citytune.reporting import Report
-    from citytune.windows import Rare
+    from citytune.settings import Rare, Settings
 
     __version__: str
 
@@ -44,12 +44,13 @@ _HOMES = {
     "InputError": "citytune._errors",
     "MissingWeights": "citytune._errors",
     "Quantity": "citytune.frame",
-    "Rare": "citytune.windows",
+    "Rare": "citytune.settings",
     "Recommendation": "citytune.advice",
     "Report": "citytune.reporting",
     "RunError": "citytune._errors",
     "Scores": "citytune.evaluation",
     "SensorFrame": "citytune.frame",
+    "Settings": "citytune.settings",
     "TableError": "citytune._errors",
     "TunedModel": "citytune.forecasting",
     "UnknownName": "citytune._errors",
@@ -79,6 +80,7 @@ __all__ = [
     "RunError",
     "Scores",
     "SensorFrame",
+    "Settings",
     "TableError",
     "TunedModel",
     "UnknownName",
@@ -107,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)

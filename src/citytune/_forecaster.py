@@ -2,89 +2,77 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
 from citytune.frame import SensorFrame
+from citytune.settings import Call, Horizon, Progress, Settings, setting, takes_settings
 
 if TYPE_CHECKING:
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
-    from citytune.tuning import Options
-    from citytune.windows import Wanted
 
-Progress = Callable[[str, float], None]
-PARAMETERS = (
-    "horizon",
-    "backbone",
-    "strategy",
-    "options",
-    "seed",
-    "caution",
-    "max_seconds",
-    "rare",
-    "forget",
-)
-"""Of a `Forecaster`."""
+P = ParamSpec("P")
+PARAMETER_NAMES = tuple(one.name for one in fields(Settings))
 
 
-def tune(
-    frame: SensorFrame,
-    *,
-    horizon: int,
-    backbone: str = "auto",
-    strategy: str = "auto",
-    options: Options | None = None,
-    seed: int = 0,
-    caution: float = 2.0,
-    max_seconds: float | None = None,
-    rare: Wanted = None,
-    forget: float | None = None,
-    progress: Progress | None = None,
-) -> TunedModel:
+@takes_settings(Call)
+def tune(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
 
     Args:
-        frame: What was measured; see `read`.
-        horizon: Steps to forecast.
-        backbone: A name from `citytune models`; "auto" takes the one that did best, out of fold,
-            among those whose weights are at hand.
-        strategy: A name such as "blend" or "head"; "auto" is "blend", unless trying others here
-            shows one to be better by more than a standard error.
-        options: Options of the strategy by name, such as `{"head_days": 30}`.
-        seed: The same seed and data give the same model.
-        caution: How often a gain must have repeated before the model leaves the safe forecasts;
-            0 trusts every gain, 4 hardly any.
-        max_seconds: Time that gradient steps, or trying strategies, may take; the best so far is
-            kept. By default trying takes at most twice the time of "blend".
-        rare: Values to treat fairly though they are rare: True or "density" for those where a
-            sensor's are sparse, "top 5%", "pm2.5>150", "7-9h" (local time), several of them in a
-            row, or a `Rare`. The forecast is moved toward them at a small price in usual hours.
-        forget: Half-life in days, for a city that drifts: what is so old counts half.
+        source: What was measured: a frame, or anything that `read` takes.
+        settings: Every field of `Settings` by its own name: `horizon` (24 or "24h"), `backbone`,
+            `strategy`, `options`, `seed`, `caution`, `max_seconds`, `rare`, `forget`. What is
+            "auto" is chosen by measuring it here, out of fold.
         progress: Called with what is being done and the share done, 0 … 1.
 
-    Example:
-        >>> model = tune(frame, horizon=24)  # doctest: +SKIP
-        >>> model.forecast(frame)            # doctest: +SKIP
-    """
-    from citytune.advice import choose
+    Raises:
+        InputError: the source cannot be read, or a setting does not fit it.
+        UnknownName: nobody knows the backbone, the strategy or an option.
+        MissingWeights: the backbone's weights are not here; it says how to get them.
 
-    model, _ = choose(
-        frame,
-        horizon=horizon,
-        backbone=backbone,
-        strategy=strategy,
-        options=options,
-        seed=seed,
-        caution=caution,
-        max_seconds=max_seconds,
-        rare=rare,
-        forget=forget,
-        progress=progress,
-    )
-    return model
+    Example:
+        >>> model = tune(frame, horizon="24h")  # doctest: +SKIP
+        >>> model.forecast(frame)               # doctest: +SKIP
+    """
+    from citytune.advice import choose_with
+
+    return choose_with(_framed(source), settings, progress)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(Settings):
+    """The settings of a `Forecaster`, which has a default for each of them."""
+
+    horizon: Horizon = setting(24, "As for `Settings`.")
+
+
+def _takes_parameters(
+    parameters: Callable[P, Parameters],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Give a constructor every parameter by name, kept as it was given (scikit-learn's rule)."""
+
+    def wrap(function: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        known = inspect.signature(parameters).parameters
+
+        def init(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            if args:
+                raise TypeError("the parameters of a Forecaster are given by name")
+            for name in kwargs:
+                if name not in known:
+                    raise UnknownName("parameter of Forecaster", name, known)
+            function(self, {n: p.default for n, p in known.items()} | kwargs)
+
+        me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        init.__signature__ = inspect.Signature([me, *known.values()])  # type: ignore[attr-defined]
+        return init
+
+    return wrap
 
 
 class Forecaster:
@@ -98,32 +86,14 @@ class Forecaster:
         >>> forecaster.predict("loops.csv").to_pandas()           # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        *,
-        horizon: int = 24,
-        backbone: str = "auto",
-        strategy: str = "auto",
-        options: Options | None = None,
-        seed: int = 0,
-        caution: float = 2.0,
-        max_seconds: float | None = None,
-        rare: Wanted = None,
-        forget: float | None = None,
-    ) -> None:
-        self.horizon = horizon
-        self.backbone = backbone
-        self.strategy = strategy
-        self.options = options
-        self.seed = seed
-        self.caution = caution
-        self.max_seconds = max_seconds
-        self.rare = rare
-        self.forget = forget
+    @_takes_parameters(Parameters)
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
     def fit(self, frame: object, y: object = None) -> Self:
         """Tune to everything in `frame`; `y` is there only because scikit-learn passes it."""
-        self.model_ = tune(_framed(frame), **self.get_params())
+        self.model_ = tune(frame, **self.get_params())
         return self
 
     def predict(self, frame: object) -> Forecast:
@@ -147,7 +117,7 @@ class Forecaster:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every parameter by name; `deep` changes nothing, there are no parts."""
-        return {name: getattr(self, name) for name in PARAMETERS}
+        return {name: getattr(self, name) for name in PARAMETER_NAMES}
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; an unknown one is refused."""

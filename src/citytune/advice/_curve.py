@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from citytune.advice._enough import Enough, Point, needed, next_week
-from citytune.forecasting import DEFAULT
+from citytune.forecasting import STRATEGY
 from citytune.tuning import Task, make_strategy, replay
 
 CURVE_DAYS = (3, 7, 14, 28, 56)
@@ -89,7 +89,7 @@ def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
     before = (origin >= first) & (origin <= start - task.spec.horizon)
     learn = task.part(_at_most(WINDOWS, before))
     block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
-    learnt = make_strategy(DEFAULT).fit(learn).mixture if len(learn.examples) else None
+    learnt = make_strategy(STRATEGY).fit(learn).mixture if len(learn.examples) else None
     untouched = block.said_by(task.prior)
     tuned = untouched if learnt is None else replay(learnt, block)
 

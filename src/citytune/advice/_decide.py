@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from torch import Tensor
 from citytune.advice._halving import Tried, halve
 from citytune.advice._rules import StrategyPlan, plan_of
 from citytune.advice._trial import foldable
-from citytune.forecasting import DEFAULT, TunedModel, fit_task
+from citytune.forecasting import STRATEGY, TunedModel, fit_task
 from citytune.frame import SensorFrame
+from citytune.settings import Progress
 from citytune.tuning import Task, t_inflation
 
 BUDGET = 2.0
@@ -46,9 +47,7 @@ def decide(
     task: Task,
     usual: TunedModel,
     seconds: float,
-    *,
-    max_seconds: float | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Decision:
     """Take `usual`, the task tuned by the usual strategy in `seconds`, unless another is better.
 
@@ -57,16 +56,15 @@ def decide(
         task: Shared by all of them.
         usual: The incumbent.
         seconds: What it took: the unit of the guesses.
-        max_seconds: Time for trying others; by default twice `seconds`.
         progress: Called with what is being done and the share done, 0 … 1.
     """
     started = time.perf_counter()
     plan = plan_of(task)
     if not math.isfinite(usual.fold_error) or not foldable(task):
         return _stay_untouched(frame, task, usual, plan)
-    budget = max(BUDGET * seconds, max_seconds or 0.0)
+    budget = max(BUDGET * seconds, task.settings.max_seconds or 0.0)
     left = budget - (time.perf_counter() - started)
-    names = [name for name in plan.contenders if name != DEFAULT]
+    names = [name for name in plan.contenders if name != STRATEGY]
     tried = halve(frame, task, names, blend_seconds=seconds, budget=left, progress=progress)
     best, verdict, noted = usual, "", []
     for row in tried:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from citytune._errors import MissingWeights
 from citytune.advice._curve import enough_of
@@ -14,23 +12,17 @@ from citytune.advice._recommendation import Choice, Recommendation
 from citytune.advice._trial import Trial, try_backbone
 from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
-from citytune.forecasting import TunedModel, check_horizon
+from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
+from citytune.settings import Call, Progress, Settings, takes_settings
 from citytune.tuning import Task
 
-Progress = Callable[[str, float], None]
 ASKED = "it was asked for"
 
 
+@takes_settings(Call)
 def recommend(
-    frame: SensorFrame,
-    *,
-    horizon: int,
-    thorough: bool = True,
-    strategies: bool = True,
-    max_seconds: float | None = None,
-    progress: Progress | None = None,
-    **dials: Any,
+    frame: SensorFrame, settings: Settings, progress: Progress | None = None
 ) -> Recommendation:
     """Rank the backbones at hand by measuring each one here, then choose a strategy for the best.
 
@@ -40,13 +32,8 @@ def recommend(
 
     Args:
         frame: What the city measured; all of it may be learnt from.
-        horizon: Steps to forecast.
-        strategies: Also try strategies on the best backbone; otherwise it is `blend`.
-        thorough: Measure all of it, beyond what the choice needs, and draw the learning curve that
-            says whether the data are enough.
-        max_seconds: Time for trying strategies; by default twice what `blend` took.
+        settings: Every field of `Settings` by its own name; backbone and strategy are "auto".
         progress: Called with what is being done and the share done, 0 … 1.
-        dials: `seed` and `caution`, as for `fit_model`.
 
     Raises:
         InputError: the horizon does not fit the frame.
@@ -54,9 +41,29 @@ def recommend(
     Example:
         >>> print(recommend(frame, horizon=24))  # doctest: +SKIP
     """
-    check_horizon(frame, horizon)
-    dials |= {"horizon": horizon}
-    ranked, lacking = _try_all(frame, _part(progress, 0.0, 0.7), dials, thorough=thorough)
+    return recommend_with(frame, settings, progress)
+
+
+def recommend_with(
+    frame: SensorFrame,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    thorough: bool = True,
+    strategies: bool = True,
+) -> Recommendation:
+    """The same with settings that are already one thing.
+
+    Args:
+        frame: What the city measured.
+        settings: Backbone and strategy are left open, whatever they say.
+        progress: Called with what is being done and the share done, 0 … 1.
+        thorough: Measure all of it, beyond what the choice needs, and draw the learning curve that
+            says whether the data are enough.
+        strategies: Also try strategies on the best backbone; otherwise it is `blend`.
+    """
+    settings = replace(settings, strategy="auto", options={}).on(frame)
+    ranked, lacking = _try_all(frame, settings, _part(progress, 0.0, 0.7), thorough=thorough)
     best = ranked[0]
     found = Recommendation(
         tuple(_row(trial, best) for trial in ranked),
@@ -65,8 +72,8 @@ def recommend(
         warnings=warnings_of(frame),
     )
     if strategies:
-        dial: dict[str, Any] = {"max_seconds": max_seconds, "progress": _part(progress, 0.7, 0.8)}
-        found = found.decided(decide(frame, best.task, best.model, best.seconds, **dial))
+        told = _part(progress, 0.7, 0.8)
+        found = found.decided(decide(frame, best.task, best.model, best.seconds, told))
     if strategies and thorough:
         days = len(frame) / frame.clock.steps_per_day
         found = replace(found, enough=enough_of(best.task, days, _part(progress, 0.8, 1.0)))
@@ -81,7 +88,7 @@ def alone(task: Task, model: TunedModel, decision: Decision, seconds: float) -> 
 
 
 def _try_all(
-    frame: SensorFrame, progress: Progress | None, dials: dict[str, Any], *, thorough: bool
+    frame: SensorFrame, settings: Settings, progress: Progress | None, *, thorough: bool
 ) -> tuple[list[Trial], dict[str, str]]:
     """Trials of every backbone at hand, the best first, and why the others were not tried."""
     names, lacking = at_hand(), dict(missing())
@@ -89,7 +96,8 @@ def _try_all(
     for done, name in enumerate(names):
         part = _part(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
         try:
-            trials.append(try_backbone(frame, name, progress=part, thorough=thorough, **dials))
+            named = replace(settings, backbone=name)
+            trials.append(try_backbone(frame, named, progress=part, thorough=thorough))
         except MissingWeights as error:  # damaged files are found only when they are read
             lacking[name] = str(error)
     return rank(trials), lacking

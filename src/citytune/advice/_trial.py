@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +13,9 @@ from citytune.advice._complexity import Complexity, complexity_of
 from citytune.advice._logme import logme
 from citytune.advice._relevance import Relevance, relevance_of
 from citytune.backbones import Card
-from citytune.forecasting import TunedModel, fit_task, task_of
+from citytune.forecasting import TunedModel, fit_task, task_with
 from citytune.frame import SensorFrame
+from citytune.settings import Progress, Settings
 from citytune.tuning import Projection, Task, errors_by_day, fit_head
 from citytune.windows import purged_folds
 
@@ -62,26 +61,24 @@ class Trial:
 
 def try_backbone(
     frame: SensorFrame,
-    name: str,
+    settings: Settings,
     *,
     thorough: bool = True,
-    progress: Callable[[str, float], None] | None = None,
-    **dials: Any,
+    progress: Progress | None = None,
 ) -> Trial:
     """Tune a backbone and measure it; a strategy tried later on the same task costs less.
 
     Args:
         frame: What the city measured.
-        name: Of the backbone.
+        settings: Which backbone, and all else; it is tuned by `blend`.
         thorough: Measure also what the ranking does not go by.
         progress: Called with what is being done and the share done, 0 … 1.
-        dials: As for `fit_model`.
 
     Raises:
         MissingWeights: its files are damaged or gone.
     """
     started = time.perf_counter()
-    task = task_of(frame, backbone=name, progress=progress, **dials)
+    task = task_with(frame, settings, progress)
     model = fit_task(frame, task)
     tuned_in = time.perf_counter() - started
     return Trial(

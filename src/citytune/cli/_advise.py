@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 from citytune.cli import _job as job
 from citytune.cli._console import say, say_json, stages
 from citytune.cli._reading import File, Json, Reading, reads_a_file
-from citytune.cli._tune import Caution, Horizon, Seed
+from citytune.cli._settings import takes_settings
 from citytune.cli._words import about
+from citytune.settings import Settings
 
 
+@takes_settings("horizon", "caution", "seed", "max_seconds")
 @reads_a_file
 def advise(
     file: File,
     *,
     reading: Reading,
-    horizon: Horizon,
-    caution: Caution = 2.0,
-    seed: Seed = 0,
-    max_seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            show_default=False,
-            help="Time for trying strategies; by default twice what blend takes.",
-        ),
-    ] = None,
+    settings: Settings,
     json: Json = False,
 ) -> None:
     """Rank the pretrained models at hand for a file, and name a strategy, with reasons.
@@ -41,18 +29,14 @@ def advise(
     citytune advise loops.csv --horizon 24
     ```
     """
-    from citytune.advice import recommend
+    from citytune.advice import recommend_with
 
-    wish = job.Wish(horizon=horizon, caution=caution, seed=seed, max_seconds=max_seconds)
-    job.check_wish(wish)
     with stages() as stage:
         stage("Reading")
         frame = reading.read(file)
-        ahead = job.horizon_of(frame, wish)
+        settings.on(frame)
         job.limit_threads()
-        told = stage("Trying the models at hand")
-        dials: dict[str, Any] = {"seed": seed, "caution": caution, "max_seconds": max_seconds}
-        found = recommend(frame, horizon=ahead, progress=told, **dials)
+        found = recommend_with(frame, settings, stage("Trying the models at hand"))
     if json:
         say_json(found.to_dict())
     else:

@@ -19,30 +19,9 @@ Alerts = Annotated[
 ]
 
 
-Rares = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rare",
-        metavar="TEXT",
-        show_default=False,
-        help="Values to treat fairly though they are rare: 'density' (where a sensor's values are "
-        "sparse), 'pm2.5>150', 'top 5%' or '7-9h,16-18h' (local hours); may be given again. The "
-        "forecast is moved toward them, at a price in usual hours that is shown.",
-    ),
-]
-
-
 def check_alerts(wanted: Sequence[str]) -> None:
     """Refuse what cannot be read as an alert, before a file is read."""
     from citytune.evaluation import Alert
 
     for text in wanted:
         Alert.parse(text)
-
-
-def check_rare(wanted: Sequence[str]) -> None:
-    """Refuse what cannot be read as rare values, before a file is read."""
-    if wanted:
-        from citytune.windows import Rare
-
-        Rare.parse(*wanted)

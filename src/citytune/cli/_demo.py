@@ -15,6 +15,7 @@ from citytune.cli._folder import REPORT, check_free, new_file, new_run
 from citytune.cli._reading import Reading
 from citytune.cli._words import change, not_at_hand, number, percent
 from citytune.cli._write import write
+from citytune.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +104,7 @@ def _run(domain: Domain, run: Path) -> job.Outcome:
     with new_file(file, overwrite=True) as draft:
         domain.excerpt().write_csv(draft, datetime_format="%Y-%m-%dT%H:%M:%S")
     with new_run(run, overwrite=True) as folder, stages() as stage:
-        outcome = job.work(file, reading, job.Wish(horizon=f"{HOURS}h"), stage)
+        outcome = job.work(file, reading, job.Wish(settings=Settings(horizon=f"{HOURS}h")), stage)
         stage("Writing the report")
         write(outcome, folder, reading)
     if outcome.note:

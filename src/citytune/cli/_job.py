@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
-from citytune.cli._alerts import check_alerts, check_rare
+from citytune.cli._alerts import check_alerts
 from citytune.cli._console import Stage
-from citytune.cli._horizon import check_known_ahead, check_words, fewest, steps
+from citytune.cli._horizon import check_known_ahead, fewest
 from citytune.cli._reading import Reading
 
 if TYPE_CHECKING:
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from citytune.evaluation import Alert, Scores
     from citytune.forecasting import Forecast, TunedModel
     from citytune.frame import SensorFrame
+    from citytune.settings import Settings
 
 MOST_DAYS = 14
 """Longest part held out."""
@@ -30,20 +28,9 @@ MOST_DAYS = 14
 class Wish:
     """What a person asked for."""
 
-    horizon: str
-    backbone: str = "auto"
-    strategy: str = "auto"
-    caution: float = 2.0
-    seed: int = 0
-    options: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
-    """Of the strategy."""
-    max_seconds: float | None = None
+    settings: Settings
     alerts: tuple[str, ...] = ()
     """What to be warned of; nothing said is the usual."""
-    rare: tuple[str, ...] = ()
-    """Values to treat fairly though they are rare; nothing said counts all alike."""
-    forget: float | None = None
-    """Half-life in days; nothing said forgets nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +74,11 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
     frame = reading.read(source)
     watch.lap("read")
     alerts = alerts_of(frame, wish)
-    horizon = horizon_of(frame, wish)
+    horizon = wish.settings.on(frame).steps
     check_known_ahead(frame, horizon, frame.covariates)
     limit_threads()
     before = len(frame) - held_out(frame, horizon)
-    trial, advice = choose(frame.until(before), horizon, wish, stage)
+    trial, advice = choose(frame.until(before), wish, stage)
     watch.lap("choose")
     scores, note = score(trial, frame, alerts, stage)
     watch.lap("score")
@@ -105,34 +92,7 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
 
 def check_wish(wish: Wish) -> None:
     """Refuse what no file can make good, before one is read."""
-    check_words(wish.horizon)
     check_alerts(wish.alerts)
-    check_rare(wish.rare)
-    if wish.caution < 0:
-        raise InputError(f"caution is 0 or more, got {wish.caution:g}; 2 is usual, 4 very careful")
-    if wish.max_seconds is not None and not wish.max_seconds > 0:
-        raise InputError(f"--max-seconds is a positive number of seconds, got {wish.max_seconds:g}")
-    if wish.forget is not None and not 0 < wish.forget < math.inf:
-        raise InputError(f"--forget is a half-life in days above 0, got {wish.forget:g}")
-
-
-def read_options(said: Sequence[str]) -> dict[str, bool | int | float | str | None]:
-    """Options such as "rank=8" by name, their values as JSON has them, or as words.
-
-    >>> read_options(["rank=8", "rate=1e-3", "stack=false", "loss=mae"])
-    {'rank': 8, 'rate': 0.001, 'stack': False, 'loss': 'mae'}
-    """
-    found: dict[str, bool | int | float | str | None] = {}
-    for text in said:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"an option is given as NAME=VALUE, such as rank=8; got {text!r}")
-        try:
-            plain = json.loads(value)
-        except ValueError:
-            plain = value
-        found[name.strip().replace("-", "_")] = value if isinstance(plain, list | dict) else plain
-    return found
 
 
 def check_names(wish: Wish) -> None:
@@ -140,18 +100,10 @@ def check_names(wish: Wish) -> None:
     from citytune.backbones import load_backbone
     from citytune.forecasting import check_strategy
 
-    check_strategy(wish.strategy, wish.options)
-    if wish.backbone != "auto":
-        load_backbone(wish.backbone)
-
-
-def horizon_of(frame: SensorFrame, wish: Wish) -> int:
-    """The horizon in steps of the frame's clock; refused if the frame does not carry it."""
-    from citytune.forecasting import check_horizon
-
-    horizon = steps(wish.horizon, frame.clock)
-    check_horizon(frame, horizon)
-    return horizon
+    asked = wish.settings
+    check_strategy(asked.strategy, asked.options)
+    if asked.backbone != "auto":
+        load_backbone(asked.backbone)
 
 
 def alerts_of(frame: SensorFrame, wish: Wish) -> list[Alert] | None:
@@ -172,25 +124,13 @@ def held_out(frame: SensorFrame, horizon: int) -> int:
 
 
 def choose(
-    frame: SensorFrame, horizon: int, wish: Wish, stage: Stage
+    frame: SensorFrame, wish: Wish, stage: Stage
 ) -> tuple[TunedModel, Recommendation | None]:
     """A model fitted on the rows before the holdout, and why it was chosen."""
-    from citytune import advice
+    from citytune.advice import choose_with
 
-    auto = "auto" in (wish.backbone, wish.strategy)
-    return advice.choose(
-        frame,
-        horizon=horizon,
-        backbone=wish.backbone,
-        strategy=wish.strategy,
-        options=wish.options,
-        seed=wish.seed,
-        caution=wish.caution,
-        max_seconds=wish.max_seconds,
-        rare=list(wish.rare),
-        forget=wish.forget,
-        progress=stage("Choosing a model" if auto else "Fitting"),
-    )
+    auto = "auto" in (wish.settings.backbone, wish.settings.strategy)
+    return choose_with(frame, wish.settings, stage("Choosing a model" if auto else "Fitting"))
 
 
 def score(

@@ -8,84 +8,27 @@ from typing import Annotated
 import typer
 
 from citytune.cli import _job as job
-from citytune.cli._alerts import Alerts, Rares
+from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import PARTS, new_run
 from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._settings import takes_settings
 from citytune.cli._words import about, comparison, findings, listed, not_at_hand, rare
 from citytune.cli._write import summary, write
-
-Horizon = Annotated[
-    str,
-    typer.Option(
-        "--horizon",
-        metavar="N",
-        show_default=False,
-        help="How far ahead: a number of steps (24) or a time (24h, 90min, 7d).",
-    ),
-]
-Caution = Annotated[
-    float,
-    typer.Option(
-        help="How often a gain must have repeated before the model leaves the safe forecasts: 0 "
-        "trusts every gain, 4 hardly any."
-    ),
-]
-Seed = Annotated[int, typer.Option(help="The same seed and file give the same model.")]
-Forget = Annotated[
-    float | None,
-    typer.Option(
-        metavar="DAYS",
-        show_default=False,
-        help="Half-life for a city that drifts: readings so old count half.",
-    ),
-]
+from citytune.settings import Settings
 
 
+@takes_settings()
 @reads_a_file
 def tune(
     file: File,
     *,
     reading: Reading,
-    horizon: Horizon,
+    settings: Settings,
     out: Annotated[
         Path, typer.Option(metavar="RUN", show_default=False, help="Folder to write; made anew.")
     ],
-    backbone: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Pretrained model; auto takes the best at hand."),
-    ] = "auto",
-    strategy: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help=(
-                "zero-shot, blend, head, head-sgd, bias, norms, last-blocks, lora, full or "
-                "gradual; auto is what measures best here, mostly blend."
-            ),
-        ),
-    ] = "auto",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            show_default=False,
-            help="An option of the strategy, such as head_days=30; may be given again.",
-        ),
-    ] = None,
-    caution: Caution = 2.0,
-    seed: Seed = 0,
-    max_seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            show_default=False,
-            help="Time that gradient steps may take in each fit; the best so far is kept.",
-        ),
-    ] = None,
     alert: Alerts = None,
-    rare: Rares = None,
-    forget: Forget = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -106,18 +49,7 @@ def tune(
     citytune tune loops.csv --horizon 24 --rare 'top 5%' --out runs/loops
     ```
     """
-    wish = job.Wish(
-        horizon=horizon,
-        backbone=backbone,
-        strategy=strategy,
-        caution=caution,
-        seed=seed,
-        options=job.read_options(option or ()),
-        max_seconds=max_seconds,
-        alerts=tuple(alert or ()),
-        rare=tuple(rare or ()),
-        forget=forget,
-    )
+    wish = job.Wish(settings=settings, alerts=tuple(alert or ()))
     job.check_wish(wish)
     with new_run(out, overwrite=overwrite) as folder, stages() as stage:
         outcome = job.work(file, reading, wish, stage)

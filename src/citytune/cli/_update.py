@@ -12,7 +12,7 @@ from citytune.cli._forecast import Run
 from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import File, Reading, reads_a_file
-from citytune.cli._tune import Forget
+from citytune.cli._settings import Forget
 from citytune.cli._words import count
 
 

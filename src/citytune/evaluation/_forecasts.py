@@ -52,7 +52,7 @@ def plain_of(
         return None
     if not model.rare.moves_fit:
         return tuned._replace(mean=tuned.plain)
-    careless = replace(model, rare=None)
+    careless = replace(model, settings=replace(model.settings, rare=None))
     fitted = []
     for block in holdout.blocks:
         tell.start("without care for rare values")

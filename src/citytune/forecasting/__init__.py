@@ -2,13 +2,15 @@
 
 from citytune.forecasting._exceedance import chance_above, chance_below
 from citytune.forecasting._fitting import (
-    DEFAULT,
-    check_horizon,
+    BACKBONE,
+    STRATEGY,
     check_strategy,
     fit_model,
     fit_task,
+    fit_with,
     refit,
     task_of,
+    task_with,
 )
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._model import Prediction, TunedModel
@@ -17,19 +19,21 @@ from citytune.forecasting._store import load
 from citytune.tuning import LEVELS
 
 __all__ = [
-    "DEFAULT",
+    "BACKBONE",
     "Forecast",
     "LEVELS",
     "Prediction",
+    "STRATEGY",
     "TunedModel",
     "chance_above",
     "chance_below",
-    "check_horizon",
     "check_strategy",
     "fit_model",
     "fit_task",
+    "fit_with",
     "load",
     "plot_forecast",
     "refit",
     "task_of",
+    "task_with",
 ]

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from dataclasses import replace
 
-from citytune._errors import InputError, UnknownName
+from citytune._errors import UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._model import SEASONAL_WEEKS, TunedModel, short_of_history
-from citytune.forecasting._updating import check_forget
 from citytune.frame import SensorFrame
-from citytune.tuning import KNOWN, Options, Strategy, Task, fit, make_strategy, strategies
-from citytune.windows import History, Rare, Wanted, WindowSpec
+from citytune.settings import Call, Options, Progress, Settings, takes_settings
+from citytune.tuning import (
+    KNOWN,
+    Strategy,
+    Task,
+    fit,
+    make_strategy,
+    strategies,
+)
+from citytune.windows import History, WindowSpec
 
-DEFAULT = "blend"
-"""The strategy that "auto" stands for."""
-LONGEST_HORIZON_DAYS = 28
-"""Longest horizon, in days (in weeks on a daily clock)."""
+BACKBONE, STRATEGY = "citytune-base", "blend"
+"""What "auto" stands for where nothing is tried."""
 WINDOW_DAYS = 120
 """Days that windows are taken from; a context and the seasonal rules look further back."""
 
 
+@takes_settings(Call)
 def fit_model(
-    frame: SensorFrame,
-    *,
-    horizon: int,
-    backbone: str = "citytune-base",
-    strategy: str = "auto",
-    options: Options | None = None,
-    seed: int = 0,
-    caution: float = 2.0,
-    max_seconds: float | None = None,
-    rare: Wanted = None,
-    forget: float | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    frame: SensorFrame, settings: Settings, progress: Progress | None = None
 ) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
 
-    Args:
-        frame: What the city measured.
-        horizon: Steps to forecast at once.
-        backbone: A name from the shelf.
-        strategy: "blend" (also "auto"), or another name of `tuning.strategies`.
-        options: Options of the strategy by name, such as `{"head_days": 30}`.
-        seed: The same seed gives the same model.
-        caution: κ of the stack: how much a gain that does not repeat from day to day costs.
-        max_seconds: Time that gradient steps may take; the best so far is kept.
-        rare: Values that count more than others: a `Rare`, or words such as "top 5%".
-        forget: Half-life in days, for a city that drifts: what is so old counts half.
-        progress: Called with what is being done and the share done, 0 … 1.
+    Takes every field of `Settings` by name, and `progress`. Nothing is tried: "auto" stands for the
+    backbone `citytune-base` and the strategy `blend`.
 
     Raises:
         InputError: the horizon does not fit the frame.
@@ -57,66 +41,58 @@ def fit_model(
             suggested.
         MissingWeights: the backbone's weights are not here; it says how to get them.
     """
-    check_horizon(frame, horizon)
-    check_strategy(strategy, options)
-    task = task_of(
-        frame,
-        horizon=horizon,
-        backbone=backbone,
-        seed=seed,
-        caution=caution,
-        max_seconds=max_seconds,
-        rare=rare,
-        forget=forget,
-        progress=progress,
-    )
-    return fit_task(frame, task, strategy=strategy, options=options)
+    return fit_with(frame, settings, progress)
 
 
-def task_of(
-    frame: SensorFrame,
-    *,
-    horizon: int,
-    backbone: str,
-    seed: int = 0,
-    caution: float = 2.0,
-    max_seconds: float | None = None,
-    rare: Wanted = None,
-    forget: float | None = None,
-    progress: Callable[[str, float], None] | None = None,
-) -> Task:
-    """What a strategy learns from; several may share it, and the backbone is asked only once."""
-    check_horizon(frame, horizon)
-    fair = Rare.of(rare, frame.quantity)
-    _check_dials(caution, max_seconds)
-    check_forget(forget)
-    model = load_backbone(backbone)
+def fit_with(
+    frame: SensorFrame, settings: Settings, progress: Progress | None = None
+) -> TunedModel:
+    """The same with settings that are already one thing."""
+    check_strategy(settings.strategy, settings.options)
+    return fit_task(frame, task_with(frame, settings, progress))
+
+
+@takes_settings(Call)
+def task_of(frame: SensorFrame, settings: Settings, progress: Progress | None = None) -> Task:
+    """What a strategy learns from; several may share it, and the backbone is asked only once.
+
+    Takes every field of `Settings` by name, and `progress`.
+    """
+    return task_with(frame, settings, progress)
+
+
+def task_with(frame: SensorFrame, settings: Settings, progress: Progress | None = None) -> Task:
+    """The same with settings that are already one thing."""
+    settings = settings.on(frame)
+    model = load_backbone(BACKBONE if settings.backbone == "auto" else settings.backbone)
+    horizon = settings.steps
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
     return Task(
         backbone=model,
         history=History.of(_recent(frame, spec), ahead=horizon),
         spec=spec,
-        caution=caution,
-        seed=seed,
-        max_seconds=max_seconds,
+        settings=replace(settings, backbone=model.card.name),
         progress=progress,
-        rare=fair,
-        forget=forget,
     )
 
 
 def fit_task(
-    frame: SensorFrame, task: Task, *, strategy: str = "auto", options: Options | None = None
+    frame: SensorFrame, task: Task, *, strategy: str | None = None, options: Options | None = None
 ) -> TunedModel:
-    """The model of a task of this frame, tuned by one strategy."""
+    """The model of a task of this frame, tuned by its own strategy or by another one."""
     started = time.perf_counter()
-    tuned = fit(task, check_strategy(strategy, options))
+    settings = task.settings
+    if strategy is not None:
+        settings = replace(settings, strategy=strategy, options=options or {})
+    if settings.strategy == "auto":
+        settings = replace(settings, strategy=STRATEGY)
+    tuned = fit(task, check_strategy(settings.strategy, settings.options))
     if task.progress is not None:
         task.progress("weighing what repeats", 1.0)
     return TunedModel(
         spec=task.spec,
         card=task.backbone.card,
-        strategy=DEFAULT if strategy == "auto" else strategy,
+        settings=settings,
         sensors=frame.sensors,
         clock=frame.clock,
         quantity=frame.quantity,
@@ -126,12 +102,6 @@ def fit_task(
         covariates=tuple(frame.covariates) if KNOWN in tuned.mixture.counted else (),
         fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
-        seed=task.seed,
-        caution=task.caution,
-        options=dict(options or {}),
-        max_seconds=task.max_seconds,
-        rare=task.rare,
-        forget=task.forget,
         memory=task.remember(tuple(frame.covariates)),
     )
 
@@ -141,64 +111,27 @@ def refit(
     frame: SensorFrame,
     *,
     strategy: str | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> TunedModel:
     """A model like `model`, fitted anew on another frame.
 
     Args:
-        model: Whose choices are taken over.
+        model: Whose settings are taken over.
         frame: What the city measured.
-        strategy: Another strategy, with its usual options.
+        strategy: Another strategy, with its usual options and without care for rare values.
         progress: As for `fit_model`.
     """
-    same = strategy in (None, model.strategy)
-    return fit_model(
-        frame,
-        horizon=model.spec.horizon,
-        backbone=model.card.name,
-        strategy=strategy or model.strategy,
-        options=model.options if same else None,
-        seed=model.seed,
-        caution=model.caution,
-        max_seconds=model.max_seconds,
-        rare=model.rare if same else None,
-        forget=model.forget,
-        progress=progress,
-    )
-
-
-def _check_dials(caution: float, max_seconds: float | None) -> None:
-    if not 0 <= caution < math.inf:
-        raise InputError(f"caution must be a number of at least 0, got {caution!r}")
-    if max_seconds is not None and not max_seconds > 0:
-        raise InputError(f"max_seconds must be a positive number of seconds, got {max_seconds!r}")
+    settings = model.settings
+    if strategy not in (None, model.strategy):
+        settings = replace(settings, strategy=strategy, options={}, rare=None)
+    return fit_with(frame, settings, progress)
 
 
 def check_strategy(name: str, options: Options | None = None) -> Strategy:
     """The strategy called `name`, or what "auto" stands for; `UnknownName` if there is none."""
     if name != "auto" and name not in strategies:
         raise UnknownName("strategy", name, ["auto", *strategies])
-    return make_strategy(DEFAULT if name == "auto" else name, options)
-
-
-def check_horizon(frame: SensorFrame, horizon: int) -> None:
-    """Raise `InputError` unless `horizon` steps can be forecast from the frame."""
-    if type(horizon) is not int or horizon < 1:
-        raise InputError(
-            f"the horizon is how many steps of {frame.clock.freq} to forecast, a whole number of "
-            f"at least 1; got {horizon!r}"
-        )
-    most = LONGEST_HORIZON_DAYS * max(frame.clock.steps_per_day, 7)
-    if horizon > most:
-        raise InputError(
-            f"a horizon of {horizon} steps of {frame.clock.freq} is further than citytune "
-            f"forecasts; ask for at most {most}"
-        )
-    if len(frame) <= horizon:
-        raise InputError(
-            f"{frame.source} has {len(frame)} rows, and a horizon of {horizon} steps needs more "
-            "than that to learn from; bring more history or ask for a shorter horizon"
-        )
+    return make_strategy(STRATEGY if name == "auto" else name, options)
 
 
 def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:

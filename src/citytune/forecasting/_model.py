@@ -18,8 +18,9 @@ from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._remembering import MemoryFile
 from citytune.frame import Clock, Quantity, SensorFrame, spell
-from citytune.tuning import Memory, Options, Seasonal, Tuned, bands, in_words
-from citytune.windows import Examples, History, Rare, WindowSpec, all_sensors, cut_past
+from citytune.settings import Rare, Settings
+from citytune.tuning import Memory, Seasonal, Tuned, bands, in_words
+from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
 
 SEASONAL_WEEKS = 9
 """Weeks before a context that the seasonal rules look at."""
@@ -50,7 +51,8 @@ class TunedModel:
 
     spec: WindowSpec
     card: Card
-    strategy: str
+    settings: Settings
+    """What was asked for, `on` the frame it was tuned on; backbone and strategy are named."""
     sensors: tuple[str, ...]
     clock: Clock
     """Of the frame it was tuned on."""
@@ -65,18 +67,18 @@ class TunedModel:
     """Sensors with too little history: forecast by the naive rule until there is more."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """What was done → how long it took, s."""
-    seed: int = 0
-    caution: float = 2.0
-    options: Options = field(default_factory=dict)
-    """Of the strategy, where they were not the usual ones."""
-    max_seconds: float | None = None
-    """Time that gradient steps could take."""
-    rare: Rare | None = None
-    """Values that count more than others; None counts all alike."""
-    forget: float | None = None
-    """Half-life in days of what it learnt from; None is the usual."""
     memory: Memory | MemoryFile | None = None
     """What it was fitted on, for `update`; holds measurements of the city."""
+
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy it was tuned by."""
+        return self.settings.strategy
+
+    @property
+    def rare(self) -> Rare | None:
+        """Values that count more than others; None counts all alike."""
+        return self.settings.rarity
 
     @property
     def fold_error(self) -> float:
@@ -96,7 +98,8 @@ class TunedModel:
     @property
     def plain(self) -> TunedModel:
         """The same model before its forecasts are moved toward rare values."""
-        return replace(self, tuned=replace(self.tuned, tilt=None), rare=None)
+        plain = replace(self.settings, rare=None)
+        return replace(self, tuned=replace(self.tuned, tilt=None), settings=plain)
 
     @cached_property
     def backbone(self) -> Backbone:

@@ -22,6 +22,7 @@ from citytune.forecasting._remembering import FILE as MEMORY
 from citytune.forecasting._remembering import MemoryFile
 from citytune.forecasting._remembering import pack as pack_memory
 from citytune.frame import Clock, Quantity
+from citytune.settings import Rare, Settings
 from citytune.tuning import (
     Conformal,
     FineTuned,
@@ -34,9 +35,9 @@ from citytune.tuning import (
     Tuned,
     Usual,
 )
-from citytune.windows import Rare, Rarity, WindowSpec
+from citytune.windows import Rarity, WindowSpec
 
-FORMAT = 1
+FORMAT = 2
 FACTS, TENSORS = "model.json", "model.safetensors"
 
 
@@ -176,7 +177,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
     mixture, tuned = model.tuned.mixture, model.tuned
     return {
         "format": FORMAT,
-        "strategy": model.strategy,
+        "settings": _settings_facts(model.settings),
         "spec": dataclasses.asdict(model.spec),
         "card": dataclasses.asdict(model.card),
         "sensors": list(model.sensors),
@@ -191,13 +192,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "covariates": list(model.covariates),
         "fallback": list(model.fallback),
         "seconds": dict(model.seconds),
-        "seed": model.seed,
-        "caution": model.caution,
-        "options": dict(model.options),
-        "max_seconds": model.max_seconds,
-        "rare": dataclasses.asdict(model.rare) if model.rare is not None else None,
         "tilt": _tilt_facts(tuned.tilt),
-        "forget": model.forget,
         "experts": list(mixture.experts),
         "prior": mixture.prior,
         "trust": mixture.trust,
@@ -210,6 +205,12 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
         "windows": tuned.windows,
     }
+
+
+def _settings_facts(settings: Settings) -> dict[str, Any]:
+    rare = settings.rarity
+    plain = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
+    return plain | {"rare": None if rare is None else dataclasses.asdict(rare)}
 
 
 def _penalty(part: Head | KnownAhead | None) -> float | None:
@@ -240,7 +241,7 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
     return TunedModel(
         spec=WindowSpec(**facts["spec"]),
         card=_card(facts["card"]),
-        strategy=facts["strategy"],
+        settings=Settings(**facts["settings"] | {"rare": Rare.load(facts["settings"]["rare"])}),
         sensors=tuple(facts["sensors"]),
         clock=Clock(
             dt.datetime.fromisoformat(clock["start"]),
@@ -254,12 +255,6 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
         covariates=tuple(facts["covariates"]),
         fallback=tuple(facts["fallback"]),
         seconds=facts["seconds"],
-        seed=facts["seed"],
-        caution=facts["caution"],
-        options=facts["options"],
-        max_seconds=facts["max_seconds"],
-        rare=Rare.load(facts["rare"]),
-        forget=facts.get("forget"),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -38,7 +37,8 @@ def update(
 ) -> TunedModel:
     """See `TunedModel.update`."""
     started = time.perf_counter()
-    check_forget(forget)
+    asked = model.settings.forget if forget is None else forget
+    settings = replace(model.settings, forget=asked)
     memory = model.recall()
     frame = _alike(model.fitting(frame), model, memory)
     if frame.clock.number(len(frame)) <= memory.until:
@@ -52,12 +52,8 @@ def update(
         backbone=model.backbone,
         history=History.of(_recent(frame, model, memory), ahead=model.spec.horizon),
         spec=model.spec,
-        caution=model.caution,
-        seed=model.seed,
-        max_seconds=model.max_seconds,
+        settings=settings,
         progress=progress,
-        rare=model.rare,
-        forget=forget or model.forget,
         memory=memory,
         beside=_moved(model),
     )
@@ -70,14 +66,14 @@ def update(
         covariates=memory.known_ahead if KNOWN in tuned.mixture.counted else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
-        forget=forget or model.forget,
+        settings=settings,
         memory=task.remember(memory.known_ahead),
     )
 
 
 def _strategy(model: TunedModel) -> Strategy:
     """The model's own; but weights that gradient steps have moved stay where they are."""
-    way = make_strategy(model.strategy, model.options)
+    way = make_strategy(model.strategy, model.settings.options)
     return (
         KeepWeights(model.tuned.mixture.moved, way.stack)
         if isinstance(way, GradientStrategy)
@@ -97,14 +93,6 @@ def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor
         return part.forecast(model.backbone, seasonal, examples, spec, prior)
 
     return {MOVED: says}
-
-
-def check_forget(forget: float | None) -> None:
-    """Refuse what is no half-life."""
-    if forget is not None and not 0 < forget < math.inf:
-        raise InputError(
-            f"forget is a half-life in days, a number above 0 such as 30; got {forget!r}"
-        )
 
 
 def _alike(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:

@@ -67,7 +67,11 @@ class Blend:
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)
-        span: dict[str, Any] = {"days": task.days, "sensors": sensors, "forget": task.forget}
+        span: dict[str, Any] = {
+            "days": task.days,
+            "sensors": sensors,
+            "forget": task.settings.forget,
+        }
         weights = fit_stack(evidence, caution, **span)
         mixed = torch.zeros_like(task.actual)
         unseen = torch.zeros(len(says), dtype=torch.bool)
@@ -153,7 +157,7 @@ class Blend:
             prior[names.index(rule)] += moved
         anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
-        return Caution(prior=prior, anchor=anchor, risk=task.caution, pull=pull)
+        return Caution(prior=prior, anchor=anchor, risk=task.settings.caution, pull=pull)
 
 
 def _rounded(values: Tensor) -> Tensor:

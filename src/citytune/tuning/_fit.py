@@ -16,6 +16,7 @@ from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
 from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
+from citytune.windows import never_passed
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +67,8 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
 
 def _never(task: Task) -> list[str]:
     """Thresholds asked for that no value ever passed; only a whole history can tell."""
-    if task.rare is None or task.memory is not None:
-        return []
-    return task.rare.never(task.history)
+    rare = task.settings.rarity
+    return [] if rare is None or task.memory is not None else never_passed(rare, task.history)
 
 
 def fold_error(task: Task, says: Tensor) -> float:

@@ -54,11 +54,12 @@ def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> flo
     """
     if not unseen.any():
         return 0.0
-    if task.caution == 0:
+    caution = task.settings.caution
+    if caution == 0:
         return 1.0
     gain, error = _gain(task, before, after, unseen)
-    sure = gain - DOUBT * task.caution * error
-    return min(1.0, max(0.0, sure / (FULL_GAIN * task.caution)))
+    sure = gain - DOUBT * caution * error
+    return min(1.0, max(0.0, sure / (FULL_GAIN * caution)))
 
 
 def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ class _Fit:
         task, way = self.task, self.way
         train = _thinned(train, way.windows)
         subject = Trainable(task, way.lens, train, closed_form=way.closed_form())
-        phases = way.phases(subject, task.seed)
+        phases = way.phases(subject, task.settings.seed)
         courses = []
         for i, groups in enumerate(phases):
             moving = [weight for group in groups for weight in group.parameters]
@@ -194,7 +194,7 @@ class _Fit:
                     self._loss(subject, train, moving),
                     len(train),
                     self._loop(max(1, round(epochs / len(phases))), len(phases)),
-                    seed=task.seed + i,
+                    seed=task.settings.seed + i,
                     held=self._held(subject, held),
                     watch=self._watch(held, (i, len(phases), epochs)),
                     note=self.notes.append,
@@ -206,7 +206,7 @@ class _Fit:
         return subject.moved(), replace(courses[-1], best=best)
 
     def _loop(self, epochs: int, phases: int) -> Loop:
-        way, most = self.way, self.task.max_seconds
+        way, most = self.way, self.task.settings.max_seconds
         return Loop(
             epochs=epochs,
             batch=way.batch,

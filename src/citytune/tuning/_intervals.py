@@ -112,7 +112,7 @@ def _past_errors(task: Task, says: Tensor, which: Tensor) -> Conformal:
 
 
 def _half_life(task: Task) -> float:
-    return min(HALF_LIFE, task.forget or HALF_LIFE)
+    return min(HALF_LIFE, task.settings.forget or HALF_LIFE)
 
 
 def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:

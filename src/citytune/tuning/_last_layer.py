@@ -62,7 +62,9 @@ class LastLayerBySteps:
                 base=None if base is None else base[fold.train],
             )
             says[fold.test] = (seen[fold.test] @ weights).float()
-        weights = train_head(seen, head_data, penalty, self.loop, seed=task.seed, base=base)
+        weights = train_head(
+            seen, head_data, penalty, self.loop, seed=task.settings.seed, base=base
+        )
         head = Head(exact.view, weights, penalty)
         return _learned(task, head, says, stack=self.stack)
 

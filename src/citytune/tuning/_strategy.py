@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import (
     Any,
     Literal,
     NamedTuple,
     Protocol,
-    TypeAlias,
     get_args,
     get_origin,
     get_type_hints,
@@ -20,11 +18,10 @@ from torch import Tensor
 
 from citytune._errors import InputError, UnknownName
 from citytune._registry import Registry
+from citytune.settings import Options
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._task import Task
 
-Options: TypeAlias = Mapping[str, bool | int | float | str | None]
-"""A strategy's options by name."""
 PLAIN = (bool, int, float, str)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Backbone, Probabilistic, load_backbone, shelf
+from citytune.settings import Progress, Settings
 from citytune.tuning._cache import cached, key_of
 from citytune.tuning._covariates import Timetable
 from citytune.tuning._experts import DEVIATIONS, ask, experts_of, features, window_unit
@@ -20,15 +21,14 @@ from citytune.tuning._stats import t_inflation
 from citytune.windows import (
     Examples,
     History,
-    Rare,
     WindowSpec,
     candidates,
     needed,
     stride_of,
+    target_weights,
     thin,
 )
 
-Progress = Callable[[str, float], None]
 Ask = Callable[[Seasonal, Examples], Tensor]
 """What an expert says of windows (example, horizon), in the unit of the data."""
 WINDOW_DAYS = 120
@@ -48,15 +48,9 @@ class Task:
     backbone: Backbone
     history: History
     spec: WindowSpec
-    caution: float = 2.0
-    seed: int = 0
-    max_seconds: float | None = None
-    """Time that gradient steps may take; the best so far is kept."""
+    settings: Settings
+    """`on` the frame that was laid out."""
     progress: Progress | None = None
-    rare: Rare | None = None
-    """Values that count more than others; None counts all alike."""
-    forget: float | None = None
-    """Days after which evidence counts half."""
     memory: Memory | None = None
     """Of an earlier fit: its windows are learnt from too, without their history."""
     beside: Mapping[str, Ask] = field(default_factory=dict)
@@ -129,9 +123,9 @@ class Task:
     @cached_property
     def recency(self) -> Tensor:
         """(example,) how much each window counts for its age."""
-        if self.forget is None:
+        if self.settings.forget is None:
             return torch.ones_like(self.age)
-        return 2.0 ** (-self.age / self.forget)
+        return 2.0 ** (-self.age / self.settings.forget)
 
     @property
     def known(self) -> Tensor:
@@ -144,16 +138,17 @@ class Task:
 
         For any loss that is a mean over targets.
         """
-        if self.rare is None or not self.rare.moves_fit:
+        rare = self.settings.rarity
+        if rare is None or not rare.moves_fit:
             return torch.ones_like(self.actual)
         windows = self.windows
-        return self.rare.weights(self.history, windows.sensor, windows.slot, windows.actual)
+        return target_weights(rare, self.history, windows.sensor, windows.slot, windows.actual)
 
     @property
     def target_weight(self) -> Tensor | None:
         """`rare_weights`, or None where all targets count alike."""
-        moved = self.rare is not None and self.rare.moves_fit
-        return self.rare_weights if moved else None
+        rare = self.settings.rarity
+        return self.rare_weights if rare is not None and rare.moves_fit else None
 
     @cached_property
     def experts(self) -> tuple[str, ...]:
@@ -236,7 +231,7 @@ class Task:
     def part(self, which: Tensor, *, max_seconds: float | None = None) -> Task:
         """Some of the windows, by index, with what was already said of them."""
         assert self.memory is None, "what is remembered is learnt from as a whole"
-        part = replace(self, max_seconds=max_seconds)
+        part = replace(self, settings=replace(self.settings, max_seconds=max_seconds))
         seasonal, examples = self.place
         _, fresh, covered = self._choice
         kept: dict[str, object] = {

@@ -90,17 +90,18 @@ def choose_tilt(task: Task, says: Tensor, intervals: Intervals) -> Tilt | None:
     Returns:
         None if no value is more rare than another.
     """
-    if task.rare is None or not task.rare.by_value:
+    rare = task.settings.rarity
+    if rare is None or not rare.by_value:
         return None
-    tilt = Tilt(Rarity.of(task.rare, task.history), 0.0)
+    tilt = Tilt(Rarity.of(rare, task.history), 0.0)
     if not tilt.rarity.found:
         return None
     some = torch.linspace(0, len(says) - 1, min(len(says), TILT_WINDOWS)).round().long()
     trials = _Trials.of(task, says, intervals, tilt.rarity, some)
-    if task.rare.power is not None:
-        return trials.of_power(tilt, task.rare.power)
+    if rare.power is not None:
+        return trials.of_power(tilt, rare.power)
     found = [trials.of_power(tilt, power) for power in POWERS]
-    allowed = [one for one in found if one.cost <= task.rare.price]
+    allowed = [one for one in found if one.cost <= rare.price]
     return max(allowed, key=lambda one: one.gain if math.isfinite(one.gain) else 0.0)
 
 

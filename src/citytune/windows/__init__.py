@@ -15,20 +15,18 @@ from citytune.windows._examples import (
     thin,
 )
 from citytune.windows._history import History, fill_causally
-from citytune.windows._rare import Rare, Rarity, Wanted
+from citytune.windows._rarity import Rarity, in_peak, never_passed, target_weights
 from citytune.windows._scale import Scale
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
 
 __all__ = [
     "Examples",
+    "FEWEST_VALUES",
     "Fold",
     "History",
-    "FEWEST_VALUES",
-    "Rare",
     "Rarity",
     "Scale",
-    "Wanted",
     "WindowSpec",
     "all_sensors",
     "candidates",
@@ -41,9 +39,12 @@ __all__ = [
     "density_weights",
     "fill_causally",
     "first_known",
+    "in_peak",
     "needed",
+    "never_passed",
     "purged_folds",
     "split_by_time",
     "stride_of",
+    "target_weights",
     "thin",
 ]

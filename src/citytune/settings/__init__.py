@@ -1,0 +1,27 @@
+"""What a person decides about a fit: one typed thing, checked in one place."""
+
+from citytune.settings._rare import FEW_SHARE, Rare, Wanted
+from citytune.settings._settings import (
+    Call,
+    Horizon,
+    Options,
+    Progress,
+    Settings,
+    setting,
+    steps_of,
+    takes_settings,
+)
+
+__all__ = [
+    "Call",
+    "FEW_SHARE",
+    "Horizon",
+    "Options",
+    "Progress",
+    "Rare",
+    "Settings",
+    "Wanted",
+    "setting",
+    "steps_of",
+    "takes_settings",
+]

@@ -1,0 +1,282 @@
+"""Everything a person can decide about a fit: one field, one check and one sentence each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import inspect
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+import numpy as np
+
+from citytune._errors import InputError
+from citytune.frame import Clock, SensorFrame
+from citytune.settings._rare import Rare, Wanted
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Called with what is being done and the share done, 0 … 1."""
+Plain: TypeAlias = bool | int | float | str | None
+Options: TypeAlias = Mapping[str, Plain]
+"""A strategy's options by name."""
+Horizon: TypeAlias = int | str | dt.timedelta
+"""A number of steps, or a time such as "24h", "90min" or "7d"."""
+Source = TypeVar("Source")
+Result = TypeVar("Result")
+P = ParamSpec("P")
+
+LONGEST_HORIZON_DAYS = 28
+"""Longest horizon, in days (in weeks on a daily clock)."""
+UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def setting(default: Any, text: str, *, metavar: str | None = None, repeated: bool = False) -> Any:
+    """A field of `Settings`; the command line makes its option from what is said here."""
+    facts = {"help": text, "metavar": metavar, "repeated": repeated}
+    if isinstance(default, type) and issubclass(default, dict):
+        return field(default_factory=default, metadata=facts)
+    return field(metadata=facts) if default is ... else field(default=default, metadata=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person decides about a fit; numpy's numbers and times do as well as Python's.
+
+    Raises:
+        InputError: a value is of the wrong kind or out of range; it says which would do.
+
+    Example:
+        >>> Settings(horizon="24h", rare="top 5%").horizon
+        '24h'
+    """
+
+    horizon: Horizon = setting(
+        ..., "How far ahead: a number of steps (24) or a time (24h, 90min, 7d).", metavar="N"
+    )
+    backbone: str = setting(
+        "auto", "Pretrained model; auto takes the best one at hand.", metavar="NAME"
+    )
+    strategy: str = setting(
+        "auto",
+        "zero-shot, blend, head, head-sgd, bias, norms, last-blocks, lora, full or gradual; auto "
+        "takes the one that measures best here, mostly blend.",
+        metavar="NAME",
+    )
+    options: Options = setting(
+        dict,
+        "An option of the strategy, such as head_days=30; may be repeated.",
+        metavar="NAME=VALUE",
+        repeated=True,
+    )
+    seed: int = setting(0, "The same seed and data give the same model.")
+    caution: float = setting(
+        2.0,
+        "How often a gain must have repeated before the model leaves the safe forecasts: 0 trusts "
+        "every gain, 4 hardly any.",
+    )
+    max_seconds: float | None = setting(
+        None,
+        "Time that gradient steps, or trying strategies, may take; the best so far is kept.",
+        metavar="SECONDS",
+    )
+    rare: Wanted = setting(
+        None,
+        "Values to treat fairly though they are rare: 'density' (where a sensor's values are "
+        "sparse), 'pm2.5>150', 'top 5%' or '7-9h,16-18h' (local hours); may be repeated. The "
+        "forecast is moved toward them, at a price in usual hours that is shown.",
+        metavar="TEXT",
+        repeated=True,
+    )
+    forget: float | None = setting(
+        None,
+        "Half-life in days, for a city that drifts: readings this old count half.",
+        metavar="DAYS",
+    )
+
+    def __post_init__(self) -> None:
+        checked = {
+            "horizon": _horizon(self.horizon),
+            "options": _options(self.options),
+            "seed": _whole("seed", self.seed),
+            "caution": _number("caution", self.caution, "2 is usual, 4 very careful", zero=True),
+            "max_seconds": _number("max_seconds", self.max_seconds, "such as 60"),
+            "forget": _number("forget", self.forget, "a half-life in days, such as 30"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        for name in ("backbone", "strategy"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} is a name or 'auto', got {getattr(self, name)!r}")
+        if not isinstance(self.rare, Rare):
+            Rare.of(self.rare)
+
+    @property
+    def steps(self) -> int:
+        """The horizon in steps, once `on` a frame."""
+        assert isinstance(self.horizon, int), "a time is turned into steps by a frame's clock"
+        return self.horizon
+
+    @property
+    def rarity(self) -> Rare | None:
+        """What is rare, once `on` a frame."""
+        assert self.rare is None or isinstance(self.rare, Rare), "words are read on a frame"
+        return self.rare
+
+    def on(self, frame: SensorFrame) -> Settings:
+        """The same for one frame: the horizon in its steps, rare values in its quantity.
+
+        Raises:
+            InputError: the horizon does not fit the frame, or it holds no such quantity.
+        """
+        horizon = steps_of(self.horizon, frame.clock)
+        _check_fits(horizon, frame)
+        return replace(self, horizon=horizon, rare=Rare.of(self.rare, frame.quantity))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Settings):
+    """The settings of a call, and who is told how far it has come."""
+
+    progress: Progress | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """Without `progress`."""
+        return Settings(**{one.name: getattr(self, one.name) for one in fields(Settings)})
+
+
+def takes_settings(
+    call: Callable[P, Call],
+) -> Callable[
+    [Callable[[Source, Settings, Progress | None], Result]],
+    Callable[Concatenate[Source, P], Result],
+]:
+    """Let a function of (source, settings, progress) take every setting by its own name."""
+
+    def wrap(
+        function: Callable[[Source, Settings, Progress | None], Result],
+    ) -> Callable[Concatenate[Source, P], Result]:
+        @functools.wraps(function)
+        def wrapped(source: Source, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+            asked = call(*args, **kwargs)
+            return function(source, asked.settings, asked.progress)
+
+        first = next(iter(inspect.signature(function).parameters.values()))
+        known = inspect.signature(call).parameters.values()
+        wrapped.__signature__ = inspect.Signature([first, *known])  # type: ignore[attr-defined]
+        return wrapped
+
+    return wrap
+
+
+def steps_of(horizon: Horizon, clock: Clock) -> int:
+    """A horizon in steps: a number as it is, "24h" or "7d" by the clock.
+
+    Raises:
+        InputError: it is no whole number of steps of the clock.
+    """
+    if isinstance(horizon, int):
+        return horizon
+    number, seconds = (
+        (0, horizon.total_seconds()) if isinstance(horizon, dt.timedelta) else (_in_words(horizon))
+    )
+    if not seconds:
+        return number
+    step = clock.step.total_seconds()
+    if seconds % step:
+        raise InputError(
+            f"a horizon of {horizon} is not a whole number of steps: this file has one every "
+            f"{clock.freq}; give a multiple of it, or the number of steps"
+        )
+    return round(seconds / step)
+
+
+def _horizon(given: Any) -> Horizon:
+    if isinstance(given, np.timedelta64):
+        given = given.astype("timedelta64[us]").item()
+    if isinstance(given, dt.timedelta):
+        if given <= dt.timedelta(0):
+            raise InputError(f"a horizon is at least one step ahead, got {given}")
+        return given
+    if isinstance(given, str):
+        number, seconds = _in_words(given)
+        return given.strip() if seconds else number
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer) or given < 1:
+        raise InputError(
+            "the horizon is how many steps to forecast, a whole number of at least 1, or a time "
+            f"such as '24h'; got {given!r}"
+        )
+    return int(given)
+
+
+def _in_words(text: str) -> tuple[int, float]:
+    """A number of steps and 0, or 0 steps and seconds."""
+    found = re.fullmatch(r"([+-]?\d+)\s*(min|h|d|w|)", text.strip().lower())
+    if found is None:
+        raise InputError(
+            f"{text!r} is not a valid horizon; give a number of steps, such as 24, or a time, "
+            "such as 24h, 90min or 7d"
+        )
+    number = int(found[1])
+    if number < 1:
+        raise InputError(f"a horizon is at least one step ahead, got {text}; give 24, 24h or 7d")
+    return (number, 0.0) if not found[2] else (0, float(number * UNITS[found[2]]))
+
+
+def _check_fits(horizon: int, frame: SensorFrame) -> None:
+    most = LONGEST_HORIZON_DAYS * max(frame.clock.steps_per_day, 7)
+    if horizon > most:
+        raise InputError(
+            f"a horizon of {horizon} steps of {frame.clock.freq} is further than citytune "
+            f"forecasts; ask for at most {most}"
+        )
+    if len(frame) <= horizon:
+        raise InputError(
+            f"{frame.source} has {len(frame)} rows, and a horizon of {horizon} steps needs more "
+            "than that to learn from; bring more history or ask for a shorter horizon"
+        )
+
+
+def _options(given: Options | Sequence[str] | None) -> dict[str, Plain]:
+    """By name; from words such as "rank=8", whose values are as JSON has them, or text.
+
+    >>> _options(["rank=8", "rate=1e-3", "stack=false", "loss=mae"])
+    {'rank': 8, 'rate': 0.001, 'stack': False, 'loss': 'mae'}
+    """
+    if isinstance(given, Mapping):
+        return {name: _plain(value) for name, value in given.items()}
+    found: dict[str, Plain] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"an option is given as NAME=VALUE, such as rank=8; got {text!r}")
+        try:
+            plain = json.loads(value)
+        except ValueError:
+            plain = value
+        found[name.strip().replace("-", "_")] = value if isinstance(plain, list | dict) else plain
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _whole(name: str, given: Any) -> int:
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer):
+        raise InputError(f"{name} must be a whole number, got {given!r}")
+    return int(given)
+
+
+def _number(name: str, given: Any, usual: str, *, zero: bool = False) -> float | None:
+    if given is None and not zero:
+        return None
+    number = isinstance(given, int | float | np.integer | np.floating)
+    least = "of at least 0" if zero else "above 0"
+    if not number or isinstance(given, bool) or not (0 < given < math.inf or (zero and given == 0)):
+        raise InputError(f"{name} must be a number {least}; {usual}; got {given!r}")
+    return float(given)
