@@ -19,8 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from citytune.backbones._city_network import CityNetwork
-from citytune.backbones._city_view import LAGS, PATCH, ROWS, CityInput
+from citytune.backbones.city import LAGS, PATCH, ROWS, CityInput, CityNetwork
 from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._pretrain import train
 from citytune.pretraining._recipe import Recipe

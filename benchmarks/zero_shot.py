@@ -67,7 +67,7 @@ class Answer(NamedTuple):
 def network(name: str, weights: Path | None) -> Backbone:
     """The backbone called `name`; `citytune-base` from a folder of weights, if one is given."""
     if name == BASE and weights is not None:
-        from citytune.backbones._city import read_network
+        from citytune.backbones.city import read_network
 
         return read_network(weights)
     return load_backbone(name)

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from citytune.backbones import write_familiar
-from citytune.backbones._city import SHIPPED, read_card, read_network
+from citytune.backbones.city import SHIPPED, read_card, read_network
 from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._familiar import familiar_with
 

@@ -34,7 +34,7 @@ from citytune.backbones import (
     missing,
     shelf,
 )
-from citytune.backbones._city import (
+from citytune.backbones.city import (
     CARD,
     SHIPPED,
     WEIGHTS,

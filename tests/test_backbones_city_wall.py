@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Past
-from citytune.backbones import _city as city_module
-from citytune.backbones._city import SHIPPED, CityBackbone, read_network
-from citytune.backbones._city_wall import Lot, straighten
+from citytune.backbones.city import SHIPPED, CityBackbone, read_network
+from citytune.backbones.city import _adapter as city_module
+from citytune.backbones.city._wall import Lot, straighten
 from citytune.forecasting import fit_model
 from citytune.frame import SensorFrame
 from citytune.tuning._lenses import calendar_of

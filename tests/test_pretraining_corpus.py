@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from citytune._errors import InputError, RunError, UnknownName
+from citytune._errors import InputError, UnknownName
 from citytune.frame import SensorFrame
-from citytune.pretraining._corpus import Corpus, load_corpus, read_corpus
+from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._listing import read_listing
-from citytune.pretraining._source import Source
+from citytune.pretraining._source import Corpus, Source
 from citytune.readers import read
 
 ROOT = Path(__file__).parents[1]
@@ -507,108 +507,3 @@ def test_the_fingerprint_tells_corpora_apart(tmp_path: Path) -> None:
     assert read_corpus([path]).fingerprint != first
     write(path, north=lambda i: 100 + 51 * np.sin(i / 4), south=lambda i: 60 + 30 * np.cos(i / 5))
     assert read_corpus([path]).fingerprint != first
-
-
-# --- packed ---
-
-
-def packed(tmp_path: Path) -> tuple[Corpus, Path]:
-    write(tmp_path / "air" / "one.parquet", step="30m", days=320)
-    write(tmp_path / "two.csv", flow=lambda i: i % 9 + 1.0, dead=lambda i: i * np.nan)
-    text = (
-        '[[set]]\nfile = "air/one.parquet"\ncountry = "NO"\nbefore = 2024-10-01\nlicence = "µ"\n'
-        '[[set]]\nfile = "two.csv"\nexcept = [[2024-01-03, 2024-01-04]]\n'
-    )
-    corpus = read_corpus([listing(tmp_path, text)])
-    corpus.save(tmp_path / "packed")
-    return corpus, tmp_path / "packed"
-
-
-def test_a_packed_corpus_comes_back_as_it_was(tmp_path: Path) -> None:
-    corpus, folder = packed(tmp_path)
-    back = load_corpus(folder)
-    assert (back.fingerprint, back.sets, back.skipped) == (
-        corpus.fingerprint,
-        corpus.sets,
-        corpus.skipped,
-    )
-    assert len(back.sources) == len(corpus.sources)
-    for was, now in zip(corpus.sources, back.sources, strict=True):
-        assert (was.name, was.domain, was.steps_per_day) == (
-            now.name,
-            now.domain,
-            now.steps_per_day,
-        )
-        for kind in ("values", "share", "weekday", "holiday"):
-            before, after = getattr(was, kind), getattr(now, kind)
-            assert before.dtype == after.dtype
-            np.testing.assert_array_equal(before, after)
-
-
-def test_writing_into_an_opened_corpus_does_not_change_its_files(tmp_path: Path) -> None:
-    _, folder = packed(tmp_path)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    opened = load_corpus(folder)
-    for source in opened.sources:
-        source.values[:] = 7.0
-        source.weekday[:] = 6
-    del opened
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    load_corpus(folder)
-
-
-def test_a_packed_folder_is_a_corpus_path(tmp_path: Path) -> None:
-    corpus, folder = packed(tmp_path)
-    assert read_corpus([folder]).fingerprint == corpus.fingerprint
-    more = read_corpus([folder, write(tmp_path / "three.csv")])
-    assert [one.name for one in more.sets] == ["one", "two", "three"]
-
-
-def test_packing_holds_plain_arrays_and_json_only(tmp_path: Path) -> None:
-    _, folder = packed(tmp_path)
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["corpus.json", "holiday.npy", "share.npy", "values.npy", "weekday.npy"]
-    for path in folder.glob("*.npy"):
-        np.load(path, allow_pickle=False)
-
-
-def test_packing_again_leaves_an_open_corpus_alone(tmp_path: Path) -> None:
-    corpus, folder = packed(tmp_path)
-    opened = load_corpus(folder)
-    write(tmp_path / "three.csv")
-    read_corpus([tmp_path / "three.csv"]).save(folder)
-    np.testing.assert_array_equal(opened.sources[0].values, corpus.sources[0].values)
-    assert [one.name for one in load_corpus(folder).sets] == ["three"]
-
-
-@pytest.mark.parametrize("what", ["torn", "gone", "json", "key", "other", "version"])
-def test_a_damaged_packed_corpus_is_told_in_a_sentence(tmp_path: Path, what: str) -> None:
-    _, folder = packed(tmp_path)
-    values, about = folder / "values.npy", folder / "corpus.json"
-    content = json.loads(about.read_text("utf-8"))
-    if what == "torn":
-        values.write_bytes(values.read_bytes()[:5000])
-    elif what == "gone":
-        (folder / "weekday.npy").unlink()
-    elif what == "json":
-        about.write_text("{")
-    elif what == "key":
-        about.write_text(json.dumps({**content, "sources": [{}]}))
-    elif what == "other":
-        np.save(values, np.load(values) + 1)
-    else:
-        about.write_text(json.dumps({**content, "format": 99}))
-    with pytest.raises(RunError, match="pack it again"):
-        load_corpus(folder)
-
-
-def test_a_folder_without_a_packed_corpus_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="holds no packed corpus"):
-        load_corpus(tmp_path)
-
-
-def test_a_corpus_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    corpus, _ = packed(tmp_path)
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match="cannot be written"):
-        corpus.save(tmp_path / "file")

@@ -19,14 +19,11 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 
 import citytune as ct
 from citytune._errors import InputError, MissingWeights, RunError, UnknownName
 from citytune.backbones import LEVELS, Past, _shelf, familiar_of, load_backbone
-from citytune.backbones._city import read_network
-from citytune.backbones._city_network import MEDIAN, CityNetwork
-from citytune.backbones._city_view import CityInput, look
+from citytune.backbones.city import MEDIAN, CityNetwork, look, read_network
 from citytune.cli._pretrain import pretrain as command
 from citytune.pretraining import Recipe, RunStatus, pretrain, recipe_like
 from citytune.pretraining import _pretrain as training
@@ -34,6 +31,7 @@ from citytune.pretraining._batches import Sampler
 from citytune.pretraining._card import commit
 from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._log import Log
+from citytune.training import Stepper
 
 SMALL = {"width": 24, "layers": 1, "heads": 2, "tokens": 200, "warm": 4}
 RECIPE = Recipe(steps=12, **SMALL)
@@ -512,17 +510,17 @@ def test_ctrl_c_says_how_to_go_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    step, taken = training._step, []
+    take, taken = Stepper.take, []
 
-    def interrupted(*words: Any) -> float:
+    def interrupted(*words: Any) -> Any:
         taken.append(1)
         if len(taken) == when:
             raise KeyboardInterrupt
-        return step(*words)
+        return take(*words)
 
     words = ("pretrain", archive, "--out", tmp_path / "run", *FLAGS)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_step", interrupted)
+        patch.setattr(Stepper, "take", interrupted)
         when = 2
         assert run(*words)[::2] == (130, "Error: interrupted; the same command begins anew\n")
         taken, when = [], 4
@@ -653,11 +651,11 @@ def test_precision_and_names_are_checked_in_python_too(archive: Path, tmp_path: 
 
 def test_the_rate_rises_stays_and_falls_to_nothing() -> None:
     recipe = Recipe(steps=1000, rate=0.01, warm=100, cool=0.4)
-    assert recipe.rate_at(0) == pytest.approx(0.0001)
-    assert recipe.rate_at(49) == pytest.approx(0.005)
-    assert all(recipe.rate_at(step) == pytest.approx(0.01) for step in (99, 300, 600))
-    assert recipe.rate_at(800) == pytest.approx(0.005)
-    assert recipe.rate_at(999) == pytest.approx(0.01 / 400)
+    assert recipe.height(0) == pytest.approx(0.01)
+    assert recipe.height(49) == pytest.approx(0.5)
+    assert all(recipe.height(step) == pytest.approx(1.0) for step in (99, 300, 600))
+    assert recipe.height(800) == pytest.approx(0.5)
+    assert recipe.height(999) == pytest.approx(1 / 400)
 
 
 def test_the_loss_is_the_pinball_loss_counted_by_hand() -> None:
@@ -685,18 +683,13 @@ def test_a_step_without_a_finite_loss_is_not_taken(archive: Path) -> None:
     view = look(batch.past, batch.future.shape[1])
     network = CityNetwork(24, 1, 2)
     before = [weight.detach().clone() for weight in network.parameters()]
-    machine = Accelerator(mixed_precision="no")
-    model, *optimisers = machine.prepare(network, *training.optimisers_of(network, RECIPE))
+    optimisers = training.optimisers_of(network, RECIPE)
+    stepper = training.stepper_of(network, optimisers, RECIPE, training.machine_for("no"))
     spoilt = view._replace(weeks=view.weeks * float("nan"))
-
-    def take(view: CityInput) -> float:
-        return training._step(
-            model, optimisers, training.TrainBatch(view, batch.future), 0.01, machine
-        )
-
-    assert np.isnan(take(spoilt))
+    assert stepper.take(training.TrainBatch(spoilt, batch.future)).fault == "the loss"
     assert all(map(torch.equal, before, network.parameters()))
-    assert np.isfinite(take(view))
+    assert np.isfinite(stepper.take(training.TrainBatch(view, batch.future)).loss)
+    assert optimisers[0].param_groups[0]["lr"] == RECIPE.rate * RECIPE.height(2)
     assert not any(map(torch.equal, before[:4], network.parameters()))
     assert all(bool(weight.isfinite().all()) for weight in network.parameters())
 
@@ -713,7 +706,7 @@ def test_a_network_that_cannot_be_compiled_is_said_to_be_so(
     def no_compiler(*_: object) -> NoReturn:
         raise type("InductorError", (Exception,), {"__module__": "torch._inductor.exc"})
 
-    monkeypatch.setattr(training, "_step", no_compiler)
+    monkeypatch.setattr(Stepper, "take", no_compiler)
     monkeypatch.setattr(CityNetwork, "compile", lambda *_, **__: None)
     with pytest.raises(InputError, match=r"cannot be compiled here .*: leave compiling out"):
         make(archive, tmp_path / "run", compiled=True)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.backbones._city import SHIPPED
 from citytune.backbones._protocol import Card
+from citytune.backbones.city import SHIPPED
 
 FAMILIAR = "familiar.json"
 FORMAT = 1

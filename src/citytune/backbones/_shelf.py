@@ -19,6 +19,7 @@ GROUP = "citytune.backbones"
 _backbones: Registry[Backbone] = Registry("backbone")
 _cards: dict[str, Card] = {}
 _checks: dict[str, Callable[[], None]] = {}
+_folder_openers: list[Callable[[Path], Card]] = []
 
 
 def register(
@@ -35,6 +36,11 @@ def register(
     _cards[card.name] = card
     if check is not None:
         _checks[card.name] = check
+
+
+def open_folders_with(opener: Callable[[Path], Card]) -> None:
+    """Let `opener` put on the shelf what a folder named in place of a backbone holds."""
+    _folder_openers[:] = [opener]
 
 
 def shelf() -> dict[str, Card]:
@@ -64,8 +70,7 @@ def name_of(name: str) -> str:
     """The name on the shelf of a backbone named by its name or by its folder."""
     if name in shelf() or not Path(name).expanduser().is_dir():
         return name
-    from citytune.backbones._city import open_folder
-
+    [open_folder] = _folder_openers
     return open_folder(Path(name)).name
 
 

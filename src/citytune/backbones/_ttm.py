@@ -8,8 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from citytune.backbones._mixer import CONTEXT, HORIZON, PATCHES, STATE, read_weights
-from citytune.backbones._mixer import TinyTimeMixer as Network
+from citytune.backbones._mixer import (
+    CONTEXT,
+    HORIZON,
+    PATCHES,
+    STATE,
+    TinyTimeMixer,
+    read_weights,
+)
 from citytune.backbones._network import ask, frozen, in_chunks, standardise
 from citytune.backbones._protocol import COARSE, Backbone, Card, Past
 from citytune.backbones._shelf import register
@@ -62,8 +68,8 @@ class Standardised(NamedTuple):
         return ahead.double() * self.spread + self.level + line
 
 
-class TinyTimeMixer:
-    """TinyTimeMixer r2 behind the door of `Backbone`.
+class TtmBackbone:
+    """TinyTimeMixer r2 as a `Backbone`.
 
     A window is standardised by its own mean and spread, and one with a strong trend is shown
     without its line, which is added again to the forecast: the network, left alone, forecasts a
@@ -72,7 +78,7 @@ class TinyTimeMixer:
 
     card = CARD
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: TinyTimeMixer) -> None:
         self.network = frozen(network)
 
     def features(self, past: Past) -> Tensor:
@@ -164,7 +170,7 @@ def lengthen(values: Tensor, steps_per_day: int) -> Tensor:
 def _load() -> Backbone:
     from safetensors.torch import load_file
 
-    return TinyTimeMixer(read_weights(load_file(find_weights(CARD)["model.safetensors"])))
+    return TtmBackbone(read_weights(load_file(find_weights(CARD)["model.safetensors"])))
 
 
 register(CARD, _load)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Past
-from citytune.backbones._city_view import PATCH, ROWS, period_of
+from citytune.backbones.city import PATCH, ROWS, period_of
 from citytune.pretraining._augment import hide, vary
 from citytune.pretraining._source import Source
 from citytune.pretraining._synthetic import synthesise

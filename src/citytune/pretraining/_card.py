@@ -16,14 +16,13 @@ from typing import Any
 import torch
 
 from citytune._errors import MissingWeights
-from citytune.backbones._city import CARD, FORMAT, SHIPPED, WEIGHTS, read_card
-from citytune.backbones._city_network import CityNetwork, Layer
-from citytune.backbones._city_view import ROWS
-from citytune.backbones._weights import check_file
+from citytune.backbones import check_file
+from citytune.backbones.city import CARD, FORMAT, ROWS, SHIPPED, WEIGHTS, CityNetwork, read_card
 from citytune.pretraining._log import plain
-from citytune.pretraining._packed import Corpus
 from citytune.pretraining._recipe import Recipe
 from citytune.pretraining._scores import Score
+from citytune.pretraining._source import Corpus
+from citytune.pretraining._write import replacing
 
 LICENCE = "Apache-2.0"
 """Of the weights."""
@@ -68,9 +67,11 @@ def write_folder(folder: Path, network: CityNetwork, made: Provenance) -> bool:
     if _is_there(folder, made.name, sha256):
         return False  # its card says when and how they were made
     card = make_card(network, made, sha256)
-    _replace(folder / WEIGHTS, packed)
+    with replacing(folder / WEIGHTS) as draft:
+        draft.write_bytes(packed)
     text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    _replace(folder / CARD, text.encode())
+    with replacing(folder / CARD) as draft:
+        draft.write_text(text, encoding="utf-8")
     return True
 
 
@@ -86,7 +87,7 @@ def _is_there(folder: Path, name: str, sha256: str) -> bool:
 
 def make_card(network: CityNetwork, made: Provenance, sha256: str) -> dict[str, Any]:
     """All that `card.json` says; `sha256` is that of the weights' file."""
-    size = size_of(network)
+    size = network.size
     domains = _counted(made.corpus)
     return {
         "format": FORMAT,
@@ -124,17 +125,6 @@ def make_card(network: CityNetwork, made: Provenance, sha256: str) -> dict[str, 
             "corpus": made.corpus.fingerprint,
         },
         "scores": scores(made.score),
-    }
-
-
-def size_of(network: CityNetwork) -> dict[str, int]:
-    """What decides the shape of its weights."""
-    first = network.layers[0]
-    assert isinstance(first, Layer), "so it is made"
-    return {
-        "width": network.place.shape[1],
-        "layers": len(network.layers),
-        "heads": first.ask.heads,
     }
 
 
@@ -215,14 +205,3 @@ def _counted(corpus: Corpus) -> dict[str, int]:
 
 def _listed(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside, then put it in place; after a failure, no trace."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

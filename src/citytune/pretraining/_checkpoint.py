@@ -14,6 +14,7 @@ from torch import nn
 
 from citytune._errors import RunError
 from citytune.pretraining._recipe import Recipe
+from citytune.pretraining._write import replacing
 
 FORMAT = 1
 
@@ -84,14 +85,9 @@ class Checkpoint:
             "average": average.state_dict(),
             "optimisers": [one.state_dict() for one in optimisers],
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".part")
-        try:
-            with draft.open("wb") as file:  # so that a full disk is said to be one
-                torch.save(state, file)
-            draft.replace(self.path)
-        finally:
-            draft.unlink(missing_ok=True)
+        # Through a file of our own, so that a full disk is named as one.
+        with replacing(self.path) as draft, draft.open("wb") as file:
+            torch.save(state, file)
 
     def load(
         self,

@@ -23,18 +23,8 @@ from citytune.pretraining._coarser import (
     on_clock,
 )
 from citytune.pretraining._listing import Entry, Span, read_listing
-from citytune.pretraining._packed import (
-    Corpus,
-    SetFacts,
-    Skipped,
-    fingerprint,
-    is_packed,
-    load_corpus,
-)
-from citytune.pretraining._source import Source
+from citytune.pretraining._source import Corpus, SetFacts, Skipped, Source, fingerprint
 from citytune.readers import read
-
-__all__ = ["Corpus", "SetFacts", "Skipped", "load_corpus", "read_corpus"]
 
 Progress = Callable[[str, float], None]
 
@@ -51,16 +41,16 @@ def read_corpus(paths: Sequence[Path | str], *, progress: Progress | None = None
     on a bad file.
 
     Args:
-        paths: Each a CSV or Parquet file; a folder, of which every such file is taken; a corpus
-            listing (`.toml`); or a folder that `Corpus.save` wrote.
+        paths: Each a CSV or Parquet file; a folder, of which every such file is taken; or a
+            corpus listing (`.toml`).
         progress: Called with what is being done and the share that is done.
 
     Raises:
         InputError: A listing is wrong, a path is not there, or nothing at all is left.
     """
     where = [Path(path).expanduser() for path in paths]
-    parts = [load_corpus(path) for path in where if is_packed(path)]
-    entries = _distinct([one for path in where if not is_packed(path) for one in _entries(path)])
+    parts = []
+    entries = _distinct([one for path in where for one in _entries(path)])
     for i, entry in enumerate(entries):
         if progress is not None:
             progress(f"reading {entry.name}", i / len(entries))

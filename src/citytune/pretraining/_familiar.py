@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import Familiar, Past, daily_share
-from citytune.backbones._city import CityBackbone
-from citytune.backbones._city_view import ROWS, period_of
+from citytune.backbones.city import ROWS, CityBackbone, period_of
 from citytune.pretraining._batches import CLOCKS, LEAST_TARGETS, calendar_at, generator, windows_at
 from citytune.pretraining._source import Source
 

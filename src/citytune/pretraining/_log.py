@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from citytune.pretraining._write import replacing
+
 
 class Log:
     """The lines of a run up to the checkpoint it goes on from; replaced as a whole."""
@@ -22,9 +24,8 @@ class Log:
     def add(self, line: dict[str, Any]) -> None:
         """Write one more line."""
         self.lines.append(plain(line))
-        beside = self.path.with_suffix(".part")
-        beside.write_text("".join(json.dumps(one) + "\n" for one in self.lines), "utf-8")
-        beside.replace(self.path)
+        with replacing(self.path) as draft:
+            draft.write_text("".join(json.dumps(one) + "\n" for one in self.lines), "utf-8")
 
 
 def plain(value: Any) -> Any:

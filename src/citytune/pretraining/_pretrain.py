@@ -1,4 +1,4 @@
-"""Train the city network: pinball loss, checkpoints to go on from, scores against naive."""
+"""Pretrain the city network: pinball loss, checkpoints to go on from, scores against naive."""
 
 from __future__ import annotations
 
@@ -7,47 +7,61 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from citytune._errors import InputError
 from citytune.backbones import LEVELS
-from citytune.backbones._city_network import CityNetwork
-from citytune.backbones._city_view import CityInput, look
+from citytune.backbones.city import CityInput, CityNetwork, look
 from citytune.pretraining._batches import Sampler
 from citytune.pretraining._checkpoint import Checkpoint
 from citytune.pretraining._recipe import Recipe
 from citytune.pretraining._scores import Examiner, Score, split
 from citytune.pretraining._source import Source
+from citytune.training import Machine, Stepper
 
 AHEAD = 3
 """Batches made ahead of the step that takes them."""
-STEEP = 1.0
-"""Longest step of the gradient."""
+LONGEST_STEP = 1.0
+"""Longest gradient; a longer one is shortened to it."""
 
 
-@dataclass(frozen=True)
-class TrainingMark:
-    """Where a run stands."""
+@dataclass(frozen=True, kw_only=True)
+class RunStatus:
+    """Where a run stands: told at its start, every ten steps, and at every checkpoint."""
 
     step: int
-    """Steps done."""
-    loss: float
+    """Steps done, of `steps`."""
+    steps: int
+    begun: int
+    """Steps done before this session."""
+    loss: float = 0.0
     """Running mean of the pinball loss, in units of a window's spread."""
-    windows: int
+    windows: int = 0
     """Windows learnt from in this session."""
-    seconds: float
+    seconds: float = 0.0
     """Of this session."""
-    score: Score | None
-    """Scores of the averaged weights, at a checkpoint, if there is anything to score on."""
+    score: Score | None = None
+    """Of the averaged weights at the last checkpoint of this session."""
     saved: bool = False
-    """Whether this is a checkpoint."""
+    """Whether this is a checkpoint, from which the run can go on."""
+
+    @property
+    def speed(self) -> float:
+        """Windows a second in this session."""
+        return self.windows / max(self.seconds, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds to the end, as far as this session tells; NaN at its start."""
+        done = self.step - self.begun
+        return self.seconds / done * (self.steps - self.step) if done else math.nan
 
 
 class TrainBatch(NamedTuple):
@@ -100,7 +114,7 @@ def train(
     every: int = 500,
     compiled: bool = False,
     precision: str = "auto",
-    tell: Callable[[TrainingMark], None] | None = None,
+    tell: Callable[[RunStatus], None] | None = None,
 ) -> CityNetwork:
     """Pretrain, or go on from `checkpoint`, and return the network with its averaged weights.
 
@@ -121,52 +135,76 @@ def train(
 
     Raises:
         RunError: the checkpoint is of another recipe, corpus, start or version, or damaged.
-        InputError: this machine, or what was done before in this process, forbids the precision.
+        InputError: the GPU cannot take products in this precision.
     """
     machine = machine_for(precision)
     torch.manual_seed(recipe.seed)
-    network = _network(start, recipe)
-    average = copy.deepcopy(network).to(machine.device)
+    network = _network(start, recipe).to(machine.device)
+    average = copy.deepcopy(network)
     optimisers = optimisers_of(network, recipe)
-    weights = dict(weights or {})
     origin = "" if start is None else digest(start)
-    saved = Checkpoint(checkpoint, recipe, fingerprint, weights, origin)
+    saved = Checkpoint(checkpoint, recipe, fingerprint, dict(weights or {}), origin)
     begun = saved.load(network, average, optimisers)
+    machine.agree(list(network.parameters()))
     if compiled:
         network.compile(dynamic=True)
-    model, *optimisers = machine.prepare(network, *optimisers)
+    stepper = stepper_of(network, optimisers, recipe, machine, done=begun.step)
     first, whole = split(sources, recipe.held)
     examiner = Examiner(whole, recipe.held)
-    sampler = Sampler(first, recipe.seed, recipe.synthetic, recipe.tokens, weights=weights)
-    loss, windows, began = begun.loss, 0, perf_counter()
-    for step, lesson in _lessons(sampler, begun.step, recipe.steps, machine):
-        found = _step(model, optimisers, lesson, recipe.rate_at(step), machine)
+    sampler = Sampler(first, recipe.seed, recipe.synthetic, recipe.tokens, weights=saved.weights)
+    mark = RunStatus(step=begun.step, steps=recipe.steps, begun=begun.step, loss=begun.loss)
+    began = perf_counter()
+    for step, batch in _batches(sampler, begun.step, recipe.steps, machine):
+        loss = _running(mark.loss, stepper.take(batch).loss, step)
         _follow(average, network, min(recipe.average, (step + 1) / (step + 10)))
-        loss = _running(loss, found, step)
-        windows += len(lesson.future) * machine.num_processes
-        done = step + 1
+        done, windows = step + 1, mark.windows + len(batch.future) * machine.processes
         at_rest = done % every == 0 or done == recipe.steps
-        if at_rest and machine.is_main_process:
+        seconds = perf_counter() - began
+        mark = replace(mark, step=done, loss=loss, windows=windows, seconds=seconds, saved=at_rest)
+        if at_rest and machine.is_main:
             saved.save(done, loss, network, average, optimisers)
-        if tell is not None and machine.is_main_process and (at_rest or done % 10 == 0):
-            score = examiner.score(_asked(average, machine)) if at_rest else None
-            tell(TrainingMark(done, loss, windows, perf_counter() - began, score, at_rest))
+            mark = replace(mark, score=examiner.score(_asked(average, machine)))
+        if tell is not None and machine.is_main and (at_rest or done % 10 == 0):
+            tell(mark)
     return average.cpu()
 
 
-def machine_for(precision: str) -> Accelerator:
+def machine_for(precision: str) -> Machine:
     """Where to train: this process alone, or among those that were started with it.
 
     Raises:
-        InputError: this machine, or what was done before in this process, forbids the precision.
+        InputError: the GPU cannot take products in this precision.
     """
-    precision = best_precision() if precision == "auto" else precision
-    try:
-        return Accelerator(mixed_precision=precision)
-    except ValueError as error:
-        raise InputError(
-            f"precision {precision!r} cannot be used here ({error}): leave it to 'auto'"
-        ) from error
+    half = precision == "bf16"
+    if torch.cuda.is_available():
+        knows = torch.cuda.is_bf16_supported()
+        if half and not knows:
+            raise InputError("precision 'bf16' cannot be used on this GPU: leave it to 'auto'")
+    else:  # where the processor does not know bfloat16 it is slow, though right
+        knows = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - there is no public word for it
+    return Machine(half=half or (precision == "auto" and knows))
+
+
+def stepper_of(
+    network: CityNetwork,
+    optimisers: Sequence[torch.optim.Optimizer],
+    recipe: Recipe,
+    machine: Machine,
+    *,
+    done: int = 0,
+) -> Stepper[TrainBatch]:
+    """What takes steps on batches: each process has its own, and their mean is the step's loss."""
+
+    def gradients(batch: TrainBatch) -> float:
+        with machine.autocast():
+            ahead = network(batch.view)[:, : batch.future.shape[1]]
+            loss = pinball(ahead, batch.future) / machine.processes
+        loss.backward()
+        return float(loss.detach())
+
+    for group in (group for one in optimisers for group in one.param_groups):
+        group["initial_lr"] = recipe.rate  # a checkpoint holds the rate of its step
+    return Stepper(optimisers, gradients, recipe.height, machine, clip=LONGEST_STEP, done=done)
 
 
 def digest(network: CityNetwork) -> str:
@@ -184,12 +222,12 @@ def _network(start: CityNetwork | None, recipe: Recipe) -> CityNetwork:
     return copy.deepcopy(start).requires_grad_(True).train()
 
 
-def _on(view: CityInput, machine: Accelerator) -> CityInput:
+def _on(view: CityInput, machine: Machine) -> CityInput:
     """The view where the network is; in float32, as not every device knows more."""
     return CityInput(*(part.to(machine.device, torch.float32) for part in view))
 
 
-def _asked(network: CityNetwork, machine: Accelerator) -> Callable[[CityInput], Tensor]:
+def _asked(network: CityNetwork, machine: Machine) -> Callable[[CityInput], Tensor]:
     """The network as something asked and answering in plain memory."""
     return lambda view: network(_on(view, machine)).cpu()
 
@@ -201,54 +239,26 @@ def _running(loss: float, found: float, step: int) -> float:
     return found if step == 0 else 0.99 * loss + 0.01 * found
 
 
-def _lessons(
-    sampler: Sampler, begin: int, end: int, machine: Accelerator
+def _batches(
+    sampler: Sampler, begin: int, end: int, machine: Machine
 ) -> Iterator[tuple[int, TrainBatch]]:
-    """Lessons of the steps from `begin` to `end`, made ahead by another thread."""
+    """Batches of the steps from `begin` to `end`, made ahead by another thread."""
 
     def make(step: int) -> TrainBatch:
-        batch = sampler.batch(step * machine.num_processes + machine.process_index)
+        batch = sampler.batch(step * machine.processes + machine.rank)
         view = look(batch.past, batch.future.shape[1])
         return TrainBatch(_on(view, machine), batch.future.to(machine.device))
 
     with ThreadPoolExecutor(1) as pool:
         coming = [pool.submit(make, step) for step in range(begin, min(begin + AHEAD, end))]
         for step in range(begin, end):
-            lesson = coming.pop(0).result()
+            batch = coming.pop(0).result()
             if step + AHEAD < end:
                 coming.append(pool.submit(make, step + AHEAD))
-            yield step, lesson
+            yield step, batch
 
 
-def _step(
-    model: nn.Module,
-    optimisers: Sequence[torch.optim.Optimizer],
-    lesson: TrainBatch,
-    rate: float,
-    machine: Accelerator,
-) -> float:
-    """One step of the gradient; its loss. A step without a finite gradient is not taken."""
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad()
-    loss = pinball(model(lesson.view)[:, : lesson.future.shape[1]], lesson.future)
-    machine.backward(loss)
-    steep = machine.clip_grad_norm_(model.parameters(), STEEP)
-    if bool(torch.isfinite(torch.as_tensor(steep))):
-        for optimiser in optimisers:
-            optimiser.step()
-    return float(loss.detach())
-
-
-@torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, memory: float) -> None:
     """Move the averaged weights a little towards the newest."""
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - memory)
-
-
-def best_precision() -> str:
-    """Whether products in bfloat16 are faster here than in float32: "bf16" or "no"."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "no"  # noqa: SLF001
+    follow = get_ema_multi_avg_fn(memory)
+    follow(list(average.parameters()), list(network.parameters()), 0)

@@ -53,11 +53,14 @@ class Recipe:
         """Steps before the rate begins to fall: until then, `steps` may still be changed."""
         return int(self.steps * (1 - self.cool))
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate: up, level, and down to nothing (Hägele et al. 2024)."""
+    def height(self, step: int) -> float:
+        """The learning rate of a step, as a share of `rate`.
+
+        It goes up, is level, and goes down to nothing (Hägele et al. 2024).
+        """
         rising = min(1.0, (step + 1) / self.warm)
         left = (self.steps - step) / max(1, self.steps - self.level_steps)
-        return self.rate * rising * min(1.0, left)
+        return rising * min(1.0, left)
 
     def differs(self, other: Recipe) -> list[str]:
         """Names of what differs, but for the number of steps."""

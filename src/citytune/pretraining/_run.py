@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from citytune._errors import InputError, RunError, UnknownName
-from citytune.backbones import load_backbone, shelf, write_familiar
-from citytune.backbones._city import SHIPPED, CityBackbone, read_network
-from citytune.backbones._city_network import CityNetwork
-from citytune.backbones._familiar import FAMILIAR
+from citytune.backbones import FAMILIAR, load_backbone, shelf, write_familiar
+from citytune.backbones.city import SHIPPED, CityBackbone, CityNetwork, read_network
 from citytune.pretraining._batches import CLOCKS
-from citytune.pretraining._card import Provenance, device_in_words, size_of, write_folder
+from citytune.pretraining._card import Provenance, device_in_words, write_folder
 from citytune.pretraining._checkpoint import Checkpoint
-from citytune.pretraining._corpus import Corpus, SetFacts, read_corpus
+from citytune.pretraining._corpus import read_corpus
 from citytune.pretraining._familiar import familiar_with
 from citytune.pretraining._log import Log
-from citytune.pretraining._pretrain import TrainingMark, machine_for, train
+from citytune.pretraining._pretrain import RunStatus, machine_for, train
 from citytune.pretraining._recipe import Recipe
-from citytune.pretraining._scores import Examiner, Score
+from citytune.pretraining._scores import Examiner
+from citytune.pretraining._source import Corpus, SetFacts
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 """What a run keeps to go on from, beside the weights and their card."""
@@ -30,32 +29,13 @@ DRAFTS = {"checkpoint.part", "log.part", "model.part", "card.part", "familiar.pa
 PRECISIONS = ("auto", "bf16", "no")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunStatus:
-    """Where a run stands: told at its start, every ten steps, and at every checkpoint."""
-
-    step: int
-    """Steps done, of `steps`."""
-    steps: int
-    loss: float
-    """Running mean of the pinball loss, in units of a window's spread."""
-    score: Score | None
-    """Of the last checkpoint of this session."""
-    saved: bool
-    """Whether this is a checkpoint, from which the run can go on."""
-    speed: float
-    """Windows a second in this session."""
-    left: float
-    """Seconds to the end, as far as this session tells."""
-
-
 def recipe_like(start: str | None, **said: Any) -> Recipe:
     """The recipe of what was said; a network to go on from brings its own size.
 
     Raises:
         InputError: a value is out of its range, or `start` is no city network.
     """
-    size = {} if start is None else size_of(_begin(start))
+    size = {} if start is None else _begin(start).size
     return Recipe(**(size | said))
 
 
@@ -113,10 +93,10 @@ def pretrain(
     begun = Checkpoint(place / CHECKPOINT, recipe).step()  # refused before hours of reading
     corpus = read_corpus(paths, progress=progress)
     used = _used(corpus)
-    if machine.is_main_process:  # of several, one speaks
+    if machine.is_main:  # of several, one speaks
         _warn_of(corpus, used, said)
 
-    diary = _Diary(place, recipe, begun, tell if tell and machine.is_main_process else _unheard)
+    diary = _Diary(place, recipe, begun, tell if tell and machine.is_main else _unheard)
     try:
         trained = train(
             corpus.sources,
@@ -136,7 +116,7 @@ def pretrain(
                 f"the network cannot be compiled here ({type(error).__name__}): leave compiling out"
             ) from error
         raise
-    if machine.is_main_process:
+    if machine.is_main:
         made = Provenance(
             name=name,
             recipe=recipe,
@@ -153,7 +133,7 @@ def pretrain(
             known = familiar_with(read_network(place), corpus.sources, clocks)
             if known is not None:
                 write_familiar(place, known)
-    machine.wait_for_everyone()
+    machine.accelerator.wait_for_everyone()
     return place
 
 
@@ -192,46 +172,30 @@ class _Diary:
         self, place: Path, recipe: Recipe, begun: int, tell: Callable[[RunStatus], None]
     ) -> None:
         self.log = Log(place / LOG, begun)
-        self.recipe, self.begun, self.tell = recipe, begun, tell
-        self.score: Score | None = None
+        self.tell = tell
         self.before = self.log.total("seconds"), int(self.log.total("windows"))
         self.seconds, self.windows = self.before
-        self._tell(TrainingMark(begun, 0.0, 0, 0.0, None, saved=begun > 0))
+        tell(RunStatus(step=begun, steps=recipe.steps, begun=begun, saved=begun > 0))
 
-    def write(self, mark: TrainingMark) -> None:
-        self.score = mark.score or self.score
-        self.seconds = self.before[0] + mark.seconds
-        self.windows = self.before[1] + mark.windows
-        if mark.saved:
-            self.log.add(self._line(mark))
-        self._tell(mark)
+    def write(self, status: RunStatus) -> None:
+        self.seconds = self.before[0] + status.seconds
+        self.windows = self.before[1] + status.windows
+        if status.saved:
+            self.log.add(self._line(status))
+        self.tell(status)
 
-    def _line(self, mark: TrainingMark) -> dict[str, Any]:
-        score = mark.score
+    def _line(self, status: RunStatus) -> dict[str, Any]:
+        score = status.score
         return {
-            "step": mark.step,
-            "loss": mark.loss,
+            "step": status.step,
+            "loss": status.loss,
             "mae": score.relative if score else None,
             "domains": score.domains if score else {},
             "coverage_90": score.coverage if score else None,
-            "windows_per_second": mark.windows / max(mark.seconds, 1e-9),
+            "windows_per_second": status.speed,
             "windows": self.windows,
             "seconds": self.seconds,
         }
-
-    def _tell(self, mark: TrainingMark) -> None:
-        steps, done = self.recipe.steps, mark.step - self.begun
-        self.tell(
-            RunStatus(
-                step=mark.step,
-                steps=steps,
-                loss=mark.loss,
-                score=self.score,
-                saved=mark.saved,
-                speed=mark.windows / max(mark.seconds, 1e-9),
-                left=mark.seconds / done * (steps - mark.step) if done else float("nan"),
-            )
-        )
 
 
 def _begin(start: str) -> CityNetwork:
@@ -248,7 +212,7 @@ def _begin(start: str) -> CityNetwork:
 def _check_size(network: CityNetwork | None, recipe: Recipe, start: str | None) -> None:
     if network is None:
         return
-    for key, size in size_of(network).items():
+    for key, size in network.size.items():
         if getattr(recipe, key) != size:
             raise InputError(
                 f"the {key} of {start} {'are' if key.endswith('s') else 'is'} {size}, and "

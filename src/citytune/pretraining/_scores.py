@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import LEVELS, Past
-from citytune.backbones._city_network import MEDIAN
-from citytune.backbones._city_view import PATCH, ROWS, CityInput, look, period_of
+from citytune.backbones.city import MEDIAN, PATCH, ROWS, CityInput, look, period_of
 from citytune.pretraining._batches import calendar_at, generator, scaled, windows_at
 from citytune.pretraining._source import Source
 

@@ -1,16 +1,19 @@
 """Take gradient steps; nothing here knows of cities."""
 
 from citytune.training._balanced import balanced_mse
-from citytune.training._loop import Loop, minimise
-from citytune.training._machine import device
+from citytune.training._groups import Group
+from citytune.training._loop import Loop, TrainingRecord, minimise
+from citytune.training._machine import Machine, device
 from citytune.training._penalty import decay, toward
-from citytune.training._record import TrainingRecord
-from citytune.training._stepper import Group
+from citytune.training._stepper import Step, Stepper
 
 __all__ = [
-    "TrainingRecord",
     "Group",
     "Loop",
+    "Machine",
+    "Step",
+    "Stepper",
+    "TrainingRecord",
     "balanced_mse",
     "decay",
     "device",

@@ -1,4 +1,4 @@
-"""The training loop: minibatches, one cycle of the rate, and the best weights kept."""
+"""The training loop of tuning: minibatches, one cycle of the rate, and the best weights kept."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from torch import Tensor
 
 from citytune.training._best_weights import BestWeights
 from citytune.training._budget import StepBudget
-from citytune.training._machine import machine_for, own_chance
+from citytune.training._groups import Group, as_groups, optimiser_of
+from citytune.training._machine import Machine, device, seeded
 from citytune.training._micro_batches import MicroBatches
 from citytune.training._penalty import toward
-from citytune.training._rate import find_rate
-from citytune.training._record import TrainingRecord
-from citytune.training._stepper import Group, NotFiniteError, Stepper, as_groups
+from citytune.training._rate import FEWEST_RANGE_TEST_STEPS, RANGE_TEST_STEPS, find_rate
+from citytune.training._stepper import Stepper
 
-FAILURES = 5
+MOST_FAULTS = 5
 """Steps without a finite loss or gradient after which a training is given up."""
+RANGE_TEST_SHARE = 0.5
+"""Of a limit of seconds, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Loop:
     patience: int | None = None
     """Epochs without a better loss on held-back data after which to stop; None: never."""
     max_seconds: float | None = None
-    """Time it may take, judging and range test included; None: as long as the epochs do."""
+    """Time it may take, evaluations and range test included; None: no clock decides anything."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "patience"):
@@ -62,6 +64,22 @@ class Loop:
             raise ValueError(f"the optimiser is 'adamw' or 'sgd', got {self.optimiser!r}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """The course that a training took."""
+
+    losses: tuple[float, ...]
+    """Mean training loss of each epoch; NaN if no step of it could be taken."""
+    held: tuple[float, ...]
+    """Loss on held-back data at the start and after each epoch; empty if nothing was held back."""
+    best: int
+    """Epochs after which the kept weights stood; 0: they are those of the start."""
+    rate: float
+    """Highest learning rate, as given or found, before any halving."""
+    notes: tuple[str, ...]
+    """What a person should know of it, one sentence each."""
+
+
 def minimise(
     groups: Iterable[Tensor | Group],
     loss: Callable[[Tensor], Tensor],
@@ -70,7 +88,6 @@ def minimise(
     *,
     seed: int = 0,
     held: Callable[[], float] | None = None,
-    progress: Callable[[float], None] | None = None,
     watch: Callable[[int, float, float], None] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> TrainingRecord:
@@ -86,19 +103,21 @@ def minimise(
             is passed in pieces, or shared, each part's mean counts by its number of examples.
         examples: How many there are, at least 1.
         loop: How to take the steps.
-        seed: Of the order of the examples and of all chance within `loss`.
+        seed: Of the order of the examples and of all random numbers within `loss`.
         held: Loss on data held back, asked at the start and after each epoch: the weights with
             the lowest one are kept. Without it the last ones are.
-        progress: Called with the share done, 0 … 1, after each epoch.
         watch: Called after each epoch with its number, training loss and held-back loss (NaN
             without `held`).
         note: Called with each note, one sentence, as it arises.
+
+    Raises:
+        ValueError: there is no example.
     """
     if examples < 1:
         raise ValueError(f"there must be at least 1 example to learn from, got {examples}")
     descent = _Descent(as_groups(groups), loss, examples, loop, seed, held, note)
-    with own_chance(descent.weights, seed):
-        return descent.run(progress, watch)
+    with seeded(descent.weights, seed):
+        return descent.run(watch)
 
 
 class _Descent:
@@ -114,112 +133,107 @@ class _Descent:
         held: Callable[[], float] | None,
         note: Callable[[str], None] | None,
     ) -> None:
-        self.weights = [weight for group in groups for weight in group.parameters]
-        self.loop, self.seed, self.held, self.examples = loop, seed, held, examples
+        self.groups, self.weights = groups, [one for group in groups for one in group.parameters]
+        self.loop, self.examples, self.seed = loop, examples, seed
+        self.note = note
         self.notes: list[str] = []
-        self._note = note
-        self.machine = machine_for(self.weights)
-        self.machine.agree(self.weights)
-        self.epoch_steps = -(-examples // loop.batch)
-        steps = loop.epochs * self.epoch_steps
-        self.plan = StepBudget(steps, self.epoch_steps, loop.max_seconds, self.machine, self.tell)
-        pieces = MicroBatches(loop.batch, self.machine, self.tell)
-        penalised = _penalised(loss, self.weights, loop.decay)
-        self.stepper = Stepper(groups, penalised, loop.optimiser, loop.clip, pieces)
-        self.failures = 0
-        self.going = self.patient = True
         self.losses: list[float] = []
+        self.faults = 0
+        machine = Machine(half=device().type == "cuda" and torch.cuda.is_bf16_supported())
+        machine.agree(self.weights)
+        steps = loop.epochs * -(-examples // loop.batch)
+        self.budget = StepBudget(steps, loop.max_seconds, machine)
+        penalised = _penalised(loss, self.weights, loop.decay)
+        self.pieces = MicroBatches(penalised, self.weights, loop.batch, machine, self.tell)
+        self.machine = machine
+        self.kept = BestWeights(self.weights, held and (lambda: machine.agreed(float(held()))))
 
     def tell(self, text: str) -> None:
         self.notes.append(text)
-        if self._note is not None:
-            self._note(text)
+        if self.note is not None:
+            self.note(text)
 
-    def run(
-        self,
-        progress: Callable[[float], None] | None,
-        watch: Callable[[int, float, float], None] | None,
-    ) -> TrainingRecord:
-        self.keeper = BestWeights(self.weights, self.held, self.machine, self.plan)
-        found = self.rate = self._highest()
+    def run(self, watch: Callable[[int, float, float], None] | None) -> TrainingRecord:
+        found = self.rate = self.loop.rate or self._highest()
+        self.stepper = self._stepper(self.budget.height, rate=found)
         shuffle = torch.Generator().manual_seed(self.seed)
-        self.going = self.plan.left() > 0
-        for epoch in range(1, self.loop.epochs + 1):
-            if not self.going:
-                break
+        while self._goes() and not self._is_patience_over():
             order = torch.randperm(self.examples, generator=shuffle)
-            self.losses.append(self._epoch(epoch, order.split(self.loop.batch)))
-            self._judge(epoch)
+            self.losses.append(self._epoch(order.split(self.loop.batch)))
+            if self.faults < MOST_FAULTS:
+                self.kept.look(len(self.losses))
             if watch is not None:
-                watch(epoch, self.losses[-1], ([math.nan, *self.keeper.history])[-1])
-            if progress is not None:
-                progress(epoch / self.loop.epochs)
-        if progress is not None and len(self.losses) < self.loop.epochs:
-            progress(1.0)
-        self._say_why_it_stopped()
-        self.keeper.restore()
+                watch(len(self.losses), self.losses[-1], ([math.nan, *self.kept.history])[-1])
+        self._say_if_time_is_up()
+        self.kept.restore()
         for weight in self.weights:
             weight.grad = None
         return TrainingRecord(
             losses=tuple(self.losses),
-            held=tuple(self.keeper.history),
-            best=self.keeper.best,
+            held=tuple(self.kept.history),
+            best=self.kept.best,
             rate=found,
-            seconds=self.plan.seconds(),
             notes=tuple(self.notes),
         )
 
-    def _highest(self) -> float:
-        if self.loop.rate is not None:
-            return self.loop.rate
-        return find_rate(
-            self.stepper, self.examples, self.loop.batch, seed=self.seed, left=self.plan.left
-        )
+    def _stepper(
+        self, height: Callable[[int], float], *, rate: float = 1.0, done: int = 0
+    ) -> Stepper[Tensor]:
+        """A stepper with a fresh optimiser."""
+        optimiser = optimiser_of(self.groups, self.loop.optimiser, rate)
+        gradients, clip = self.pieces.gradients, self.loop.clip
+        return Stepper([optimiser], gradients, height, self.machine, clip=clip, done=done)
 
-    def _epoch(self, epoch: int, batches: Iterable[Tensor]) -> float:
-        """Mean loss of the steps that could be taken."""
-        losses = []
+    def _highest(self) -> float:
+        shuffle = torch.Generator().manual_seed(self.seed)
+        batches = torch.randperm(self.examples, generator=shuffle).split(self.loop.batch)
+        limited = self.loop.max_seconds is not None
+        steps = FEWEST_RANGE_TEST_STEPS if limited else RANGE_TEST_STEPS
+        goes = lambda: self.budget.used() < RANGE_TEST_SHARE  # noqa: E731 - shorter than a def
+        return find_rate(self._stepper, batches, steps=steps, goes=goes)
+
+    def _goes(self) -> bool:
+        return self.budget.allows(self.stepper.step) and self.faults < MOST_FAULTS
+
+    def _is_patience_over(self) -> bool:
+        held, patience = self.kept.history, self.loop.patience
+        return bool(held) and patience is not None and len(self.losses) - self.kept.best >= patience
+
+    def _epoch(self, batches: Iterable[Tensor]) -> float:
+        """Steps on every batch; the mean loss of those that could be taken."""
+        losses: list[float] = []
         for batch in batches:
-            try:
-                losses.append(self.stepper.take(batch, self.rate * self.plan.height()))
-            except NotFiniteError as error:
-                self._step_back(str(error), epoch)
-            self.going = self.plan.taken() and self.failures < FAILURES
-            if not self.going:
+            step = self.stepper.take(batch)
+            if step.fault:
+                self._step_back(step.fault)
+            else:
+                losses.append(step.loss)
+            if not self._goes():
                 break
         return sum(losses) / len(losses) if losses else math.nan
 
-    def _step_back(self, what: str, epoch: int) -> None:
-        self.failures += 1
-        self.keeper.restore()
-        self.stepper.forget()
+    def _step_back(self, what: str) -> None:
+        self.faults += 1
+        self.kept.restore()
         self.rate /= 2
-        after = f"epoch {self.keeper.best}" if self.keeper.best else "the start"
-        goes = "went on at half the rate" if self.failures < FAILURES else "gave up"
+        done = self.stepper.step
+        self.stepper = self._stepper(self.budget.height, rate=self.rate, done=done)
+        goes = "went on at half the rate" if self.faults < MOST_FAULTS else "gave up"
         self.tell(
-            f"{what} became NaN in epoch {epoch}: stepped back to the weights of {after} and {goes}"
+            f"{what} became NaN in epoch {len(self.losses) + 1}: stepped back to the weights of "
+            f"{self._best()} and {goes}"
         )
 
-    def _judge(self, epoch: int) -> None:
-        if self.failures == FAILURES:
-            return
-        self.keeper.look(epoch)
-        best, patience = self.keeper.best, self.loop.patience
-        if self.held is None or patience is None or not self.going or epoch == self.loop.epochs:
-            return
-        if epoch - best >= patience:
-            self.going = False
-            self.patient = False
+    def _best(self) -> str:
+        return f"epoch {self.kept.best}" if self.kept.best else "the start"
 
-    def _say_why_it_stopped(self) -> None:
-        if self.failures == FAILURES or self.plan.step == self.loop.epochs * self.epoch_steps:
+    def _say_if_time_is_up(self) -> None:
+        if self.faults == MOST_FAULTS or self._is_patience_over() or self.budget.used() < 1:
             return
-        if not self.patient:
-            return  # as it should: `TrainingRecord.best` tells which weights were kept
-        best = f"epoch {self.keeper.best}" if self.keeper.best else "the start"
         self.tell(
             f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, as the "
-            f"{self.loop.max_seconds:g} s it may take are used up: the weights of {best} are kept"
+            f"{self.loop.max_seconds:g} s it may take are used up: the weights of {self._best()} "
+            "are kept"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where steps are taken: precision of a GPU, and processes that share the work of each step."""
+"""Where steps are taken: on which device, in which precision, and shared by which processes."""
 
 from __future__ import annotations
 
@@ -9,50 +9,59 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator  # takes a second to import: only where it is of use
+    from accelerate import Accelerator
 
 
 class Machine:
-    """This process alone, or among those that were started with it by `accelerate launch`."""
+    """This process alone, or among those that were started with it by `accelerate launch`.
 
-    def __init__(self, accelerator: Accelerator | None = None) -> None:
-        self._accelerator = accelerator
-        self.processes = 1 if accelerator is None else accelerator.num_processes
+    Args:
+        half: Whether products are taken in bfloat16 on `device`. It is torch's own autocast, not
+            that of accelerate, whose precision can be chosen only once in a process.
+    """
 
-    def reduced(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, products are taken in the machine's fastest trustworthy precision."""
-        if self._accelerator is None:
-            return contextlib.nullcontext()
-        return self._accelerator.autocast()
+    def __init__(self, *, half: bool = False) -> None:
+        from accelerate import Accelerator  # half a second to import
+
+        self.accelerator: Accelerator = Accelerator()
+        self.device: torch.device = self.accelerator.device
+        self.processes: int = self.accelerator.num_processes
+        self.rank: int = self.accelerator.process_index
+        self.is_main: bool = self.accelerator.is_main_process
+        self._half = half
+
+    def autocast(self) -> torch.autocast:
+        """Within it, products are taken in the chosen precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._half)
 
     def share(self, batch: Tensor) -> Tensor:
         """This process's part of a batch; all parts together are the batch."""
-        if self._accelerator is None:
-            return batch
-        return batch[self._accelerator.process_index :: self.processes]
+        return batch[self.rank :: self.processes]
 
     def total(self, value: float) -> float:
         """The sum of a number over all processes."""
-        if self._accelerator is None or self.processes == 1:
+        if self.processes == 1:
             return value
-        found = self._accelerator.reduce(self._tensor(value), reduction="sum")
-        return float(found)
+        return float(self.accelerator.reduce(self._tensor(value), reduction="sum"))
 
     def total_gradients(self, weights: Sequence[Tensor]) -> None:
         """Make every process's gradients the sum over all processes."""
-        if self._accelerator is None or self.processes == 1:
+        if self.processes == 1:
             return
-        for weight in weights:  # one that got none still takes part, or the others would wait
-            own = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            weight.grad = self._accelerator.reduce(own, reduction="sum")
+        for dtype in sorted({weight.dtype for weight in weights}, key=str):
+            same = [weight for weight in weights if weight.dtype == dtype]
+            for weight in same:  # one without a gradient takes part, or the others would wait
+                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            own = [weight.grad for weight in same if weight.grad is not None]
+            whole = self.accelerator.reduce(parameters_to_vector(own), reduction="sum")
+            vector_to_parameters(whole, own)
 
     def agreed(self, value: float) -> float:
         """The first process's number, in all of them."""
-        if self.processes == 1:
-            return value
-        return float(_first(self._tensor(value)))
+        return value if self.processes == 1 else float(_first(self._tensor(value)))
 
     def agree(self, weights: Sequence[Tensor]) -> None:
         """Let all processes begin at the first one's weights."""
@@ -61,8 +70,7 @@ class Machine:
                 weight.data.copy_(_first(weight.data.clone()))
 
     def _tensor(self, value: float) -> Tensor:
-        assert self._accelerator is not None, "there are several processes"
-        return torch.tensor(value, dtype=torch.float64, device=self._accelerator.device)
+        return torch.tensor(value, dtype=torch.float64, device=self.device)
 
 
 def _first(value: Tensor) -> Tensor:
@@ -80,27 +88,9 @@ def device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def machine_for(weights: Sequence[Tensor]) -> Machine:
-    """The machine that holds the weights; bfloat16 products on a GPU that has them."""
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1 and not _started_together()
-    half = any(weight.is_cuda for weight in weights) and torch.cuda.is_bf16_supported()
-    if alone and not half:
-        return Machine()
-    from accelerate import Accelerator
-
-    try:
-        return Machine(Accelerator(mixed_precision="bf16" if half else "no"))
-    except ValueError:  # another precision was chosen before, for all of this process
-        return Machine(Accelerator())
-
-
-def _started_together() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-
 @contextlib.contextmanager
-def own_chance(weights: Sequence[Tensor], seed: int) -> Iterator[None]:
-    """Within it, chance (of a dropout, say) is the seed's; the world's own goes on after it."""
+def seeded(weights: Sequence[Tensor], seed: int) -> Iterator[None]:
+    """Within it, random numbers (of a dropout, say) follow the seed; outside nothing changes."""
     gpus = sorted({weight.device.index for weight in weights if weight.is_cuda})
     with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)

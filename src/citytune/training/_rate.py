@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from citytune.training._stepper import NotFiniteError, Stepper
+from citytune.training._stepper import Stepper
 
-LOWEST, HIGHEST = 1e-6, 1.0
+LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0
 """Rates tried."""
 RANGE_TEST_STEPS, FEWEST_RANGE_TEST_STEPS = 60, 16
-"""Steps from one to the other; fewer where the time is short."""
-SPENT = 0.2
-"""Of the time that is left."""
+"""Steps from one to the other; the fewest where there is a limit of seconds."""
 TURN = 4
 """Batches taken in turn: a mean over one turn does not tell which batch was easy."""
 BLOWN = 0.1
@@ -23,12 +21,11 @@ BLOWN = 0.1
 
 
 def find_rate(
-    stepper: Stepper,
-    examples: int,
-    batch: int,
+    start: Callable[[Callable[[int], float]], Stepper[Tensor]],
+    batches: Sequence[Tensor],
     *,
-    seed: int,
-    left: Callable[[], float],
+    steps: int,
+    goes: Callable[[], bool],
 ) -> float:
     """The rate of steepest descent, or a tenth of where the loss blows up: the lower one.
 
@@ -36,41 +33,27 @@ def find_rate(
     weights are afterwards what they were.
 
     Args:
-        stepper: What takes steps.
-        examples: How many there are.
-        batch: Examples a step.
-        seed: Of the batches.
-        left: Seconds that are left; a fifth of them should be spent here, and half at most.
+        start: Gives a fresh stepper on a schedule, step → rate.
+        batches: Taken in turn; the first few are enough.
+        steps: From the lowest rate to the highest, such as `RANGE_TEST_STEPS`.
+        goes: Whether there is time for another step.
     """
-    shuffle = torch.Generator().manual_seed(seed)
-    turn = torch.randperm(examples, generator=shuffle).split(batch)[:TURN]
+
+    def height(step: int) -> float:
+        return LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (step / (steps - 1))
+
+    turn, stepper = batches[:TURN], start(height)
     before = [weight.detach().clone() for weight in stepper.weights]
-    begun = left()
-    rates, losses = [LOWEST], [_loss(stepper, turn[0], LOWEST)]
-    limited = begun < math.inf
-    steps = _steps_in(SPENT * begun, begun - left()) if limited else RANGE_TEST_STEPS
-    latest = begun / 2 if limited else 0.0
-    while len(rates) < steps and left() > latest:
-        if _blown(_mean(losses[-len(turn) :]), _mean(losses[: len(turn)])):
+    losses: list[float] = []
+    while len(losses) < steps and (goes() or not losses):
+        if len(losses) > 1 and _blown(_mean(losses[-len(turn) :]), _mean(losses[: len(turn)])):
             break
-        rates.append(LOWEST * (HIGHEST / LOWEST) ** (len(rates) / (steps - 1)))
-        losses.append(_loss(stepper, turn[len(losses) % len(turn)], rates[-1]))
+        found = stepper.take(turn[len(losses) % len(turn)])
+        losses.append(math.inf if found.fault else found.loss)
     with torch.no_grad():
         for weight, value in zip(stepper.weights, before, strict=True):
             weight.copy_(value)
-    stepper.forget()
-    return choose(rates, losses, len(turn))
-
-
-def _steps_in(seconds: float, a_step: float) -> int:
-    return int(min(RANGE_TEST_STEPS, max(FEWEST_RANGE_TEST_STEPS, seconds / max(a_step, 1e-9))))
-
-
-def _loss(stepper: Stepper, batch: Tensor, rate: float) -> float:
-    try:
-        return stepper.take(batch, rate)
-    except NotFiniteError:
-        return math.inf
+    return choose([height(step) for step in range(len(losses))], losses, len(turn))
 
 
 def choose(rates: list[float], losses: list[float], turn: int) -> float:

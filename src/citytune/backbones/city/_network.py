@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu, softplus
 
-from citytune.backbones._city_view import (
+from citytune.backbones._protocol import LEVELS
+from citytune.backbones.city._input import (
     CLOCK,
     LAGS,
     PATCH,
@@ -24,7 +25,6 @@ from citytune.backbones._city_view import (
     WHEN,
     CityInput,
 )
-from citytune.backbones._protocol import LEVELS
 
 MEDIAN = LEVELS.index(0.5)
 VIEWERS = 8
@@ -147,7 +147,7 @@ class CityNetwork(nn.Module):
             nn.Linear(2 * PATCH + RELATION, NOTE), nn.SiLU(), nn.Linear(NOTE, NOTE)
         )
         self.first = LikeDays(width)
-        self.heard = nn.Linear(VIEWERS * (PATCH + 1 + NOTE), width)
+        self.like_days_in = nn.Linear(VIEWERS * (PATCH + 1 + NOTE), width)
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
         self.last = LikeDays(width)
         self.norm = Norm(width)
@@ -157,10 +157,30 @@ class CityNetwork(nn.Module):
         for layer in (self.fade, self.mend):
             nn.init.zeros_(layer.bias)
             nn.init.normal_(layer.weight, std=0.01)
+        self.register_load_state_dict_pre_hook(_with_released_names)
+
+    @property
+    def size(self) -> dict[str, int]:
+        """What decides the shape of its weights."""
+        first = self.layers[0]
+        assert isinstance(first, Layer), "so it is made"
+        return {
+            "width": self.place.shape[1],
+            "layers": len(self.layers),
+            "heads": first.ask.heads,
+        }
 
     def parts(self) -> list[nn.Module]:
         """What is seen, the layers, and what answers: all but `place`, which no part owns."""
-        seen = [self.notes, self.clock, self.ahead, self.first, self.heard, self.weeks, self.recent]
+        seen = [
+            self.notes,
+            self.clock,
+            self.ahead,
+            self.first,
+            self.like_days_in,
+            self.weeks,
+            self.recent,
+        ]
         answers = [self.last, self.norm, self.trust, self.fade, self.mend]
         return [_together(seen), *self.layers, _together(answers)]
 
@@ -172,7 +192,7 @@ class CityNetwork(nn.Module):
         notes = self.notes(torch.cat([view.candidates, view.known, view.relation], -1))
         clock = self.clock(view.clock)[:, None]
         ahead = self.ahead(torch.cat([view.when, view.lags], -1)) + clock
-        ahead = ahead + self.heard(_heard(*self.first(ahead, notes, view)))
+        ahead = ahead + self.like_days_in(_joined(*self.first(ahead, notes, view)))
         past = torch.cat([self.weeks(view.weeks), self.recent(view.recent)], 1)
         tokens = torch.cat([past + clock + self.place, ahead], 1)
         for i, layer in enumerate(self.layers, 1):
@@ -204,5 +224,11 @@ def _together(parts: list[nn.Module]) -> nn.Module:
     return block
 
 
-def _heard(values: Tensor, shift: Tensor, notes: Tensor) -> Tensor:
+def _joined(values: Tensor, shift: Tensor, notes: Tensor) -> Tensor:
     return torch.cat([values.flatten(2), shift, notes], -1)
+
+
+def _with_released_names(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: object) -> None:
+    """Weights as `citytune-base` was released call one layer `heard`."""
+    for name in [one for one in state if one.startswith(f"{prefix}heard.")]:
+        state[name.replace("heard.", "like_days_in.")] = state.pop(name)

@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d
 
 from citytune._errors import MissingWeights
-from citytune.backbones._city_network import MEDIAN, CityNetwork
-from citytune.backbones._city_view import CityInput, look, period_of
-from citytune.backbones._city_wall import Lot, straighten
 from citytune.backbones._network import ask, frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
-from citytune.backbones._shelf import register, shelf
+from citytune.backbones._shelf import open_folders_with, register, shelf
 from citytune.backbones._weights import check_file
+from citytune.backbones.city._input import CityInput, look, period_of
+from citytune.backbones.city._network import MEDIAN, CityNetwork
+from citytune.backbones.city._wall import Lot, straighten
 
 FORMAT = 1
 """Of the folders that `citytune pretrain` writes and this reads."""
 CARD, WEIGHTS = "card.json", "model.safetensors"
-SHIPPED = Path(__file__).parent / "citytune-base"
+SHIPPED = Path(__file__).parents[1] / "citytune-base"
 CHUNK = 64
 """Windows a pass, which then stay within a processor's cache."""
 PARTS = 3
@@ -196,4 +196,5 @@ def _put_on_the_shelf() -> None:
     register(card, functools.partial(read_network, SHIPPED), check=check)
 
 
+open_folders_with(open_folder)
 _put_on_the_shelf()

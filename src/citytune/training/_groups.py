@@ -1,0 +1,43 @@
+"""Which weights move together, and what is needed to move them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights that move together, at a share of the learning rate."""
+
+    parameters: Sequence[Tensor]
+    """Tensors that require gradients."""
+    share: float = 1.0
+    """Of the learning rate: smaller for layers near the input (Howard and Ruder 2018, ULMFiT)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < math.inf:
+            raise ValueError(f"a group's share of the rate must be positive, got {self.share}")
+
+
+def as_groups(groups: Iterable[Tensor | Group]) -> list[Group]:
+    """Groups as given, and plain tensors as one group more."""
+    given = list(groups)
+    plain = [one for one in given if isinstance(one, Tensor)]
+    found = [one for one in given if isinstance(one, Group) and one.parameters]
+    return [*found, Group(plain)] if plain else found
+
+
+def optimiser_of(
+    groups: Iterable[Group], kind: Literal["adamw", "sgd"], rate: float
+) -> torch.optim.Optimizer:
+    """A fresh optimiser; it decays no weights, as the penalty is part of the loss."""
+    options = [{"params": list(one.parameters), "lr": rate * one.share} for one in groups]
+    if kind == "adamw":
+        return torch.optim.AdamW(options, weight_decay=0)
+    return torch.optim.SGD(options, momentum=0.9)
