@@ -19,7 +19,7 @@ import datetime as dt
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -35,18 +35,24 @@ from sets import DATA, City, read
 import citytune as ct
 from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, load_backbone
 from citytune.evaluation import coverage, mae, wql
-from citytune.evaluation._seasons import Floats, Seasons, Steps
+from citytune.evaluation._arrays import Floats
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import Seasonal
-from citytune.tuning._lenses import Shown, plain
-from citytune.windows import Examples, History, WindowSpec, all_sensors, choose_examples, cut_future
+from citytune.tuning._lenses import LensInput, plain
+from citytune.windows import (
+    Examples,
+    History,
+    Seasonal,
+    WindowSpec,
+    all_sensors,
+    candidates,
+    cut_future,
+    first_known,
+    needed,
+    thin,
+)
 
 BASE = "citytune-base"
-NAIVE: dict[str, Callable[[Seasons, Steps, Steps, Steps], Floats]] = {
-    "naive-day": Seasons.last_day,
-    "naive-week": Seasons.last_week,
-    "naive-weeks4": Seasons.weeks,
-}
+NAIVE = ("naive-day", "naive-week", "naive-weeks4")
 INNER = LEVELS[1:-1]
 """Levels of the quantile loss; between the two others lie 90 %."""
 BATCH = 256
@@ -90,15 +96,17 @@ def windows(history: History, horizon: int, count: int) -> Examples:
     days = history.length // day
     days -= long if days >= 1.5 * long else short
     spec = WindowSpec(context=7 * day, horizon=horizon)
-    return choose_examples(history, spec, limit=count, days=days, stride=1)
+    found, covered = candidates(history, spec, days=days, stride=1)
+    found = found.pick(covered >= needed(first_known(history), history.end, spec)[found.sensor])
+    start = found.origin + history.first
+    return found.pick(thin(found.sensor, start, 1, count, len(history.raw)))
 
 
-def naive(frame: SensorFrame, examples: Examples, horizon: int) -> dict[str, Floats]:
+def naive(history: History, examples: Examples, horizon: int) -> dict[str, Floats]:
     """Each naive rule's forecasts (example, horizon)."""
-    seasons = Seasons.of(frame, until=len(frame))
-    origin, sensor = examples.origin.numpy(), examples.sensor.numpy()
-    when = origin[:, None] + np.arange(horizon)
-    return {name: rule(seasons, origin, when, sensor) for name, rule in NAIVE.items()}
+    at = Seasonal(history).at(examples, examples.origin[:, None] + torch.arange(horizon))
+    rules = (at.last_day, at.last_week, at.weeks)
+    return {name: rule.numpy() for name, rule in zip(NAIVE, rules, strict=True)}
 
 
 def last_value(frame: SensorFrame, examples: Examples, horizon: int) -> Floats:
@@ -121,7 +129,7 @@ def ask(backbone: Backbone, history: History, examples: Examples, horizon: int) 
     points, quantiles, seconds = [], [], 0.0
     for chunk in torch.arange(len(examples)).split(BATCH):
         unused = torch.empty(len(chunk), horizon)  # the profiles of other lenses
-        shown = Shown(seasonal, examples.pick(chunk), context, unused, unused)
+        shown = LensInput(seasonal, examples.pick(chunk), context, unused, unused)
         past = Past(shown.past, shown.measured, shown.calendar, shown.day)
         started = time.perf_counter()
         points.append(plain(backbone, shown))
@@ -156,7 +164,7 @@ def measure(
     backbones: dict[str, Backbone],
 ) -> dict[str, Any]:
     """What all say of the same windows, and how wrong they are, over the best naive forecast."""
-    simple = naive(frame, examples, horizon) | {"last": last_value(frame, examples, horizon)}
+    simple = naive(history, examples, horizon) | {"last": last_value(frame, examples, horizon)}
     asked = {name: ask(model, history, examples, horizon) for name, model in backbones.items()}
     said = {name: _legal(answer, frame) for name, answer in asked.items() if answer is not None}
     points = simple | {name: answer.point for name, answer in said.items()}

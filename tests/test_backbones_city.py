@@ -45,10 +45,9 @@ from citytune.backbones.city import (
 )
 from citytune.forecasting import fit_model
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import Seasonal
 from citytune.tuning._experts import ask
 from citytune.tuning._lenses import LensInput
-from citytune.windows import Examples, History
+from citytune.windows import Examples, History, Seasonal
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 NAME = "citytune-base"

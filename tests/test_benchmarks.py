@@ -122,7 +122,7 @@ def test_windows_begin_after_28_days_and_nobody_sees_ahead(zero_shot: ModuleType
     before = zero_shot.ask(Yesterday(), history, one, 24)
     after = zero_shot.ask(Yesterday(), disturbed, one, 24)
     np.testing.assert_array_equal(before.point, after.point)
-    for said in zero_shot.naive(frame, one, 24).values():
+    for said in zero_shot.naive(disturbed, one, 24).values():
         assert said.max() < 100
     assert zero_shot.last_value(frame, one, 24).max() < 100
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
@@ -12,8 +13,9 @@ from sklearn.linear_model import Ridge
 from citytune._errors import InputError, UnknownName
 from citytune.evaluation import _baselines, _boosting, _ridge, baselines
 from citytune.evaluation._baselines import choose
-from citytune.evaluation._seasons import Seasons
+from citytune.evaluation._features import Inputs
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.windows import History, Seasonal, all_sensors
 
 MINUTE = dt.timedelta(minutes=1)
 NAIVE = ("naive-day", "naive-week", "naive-weeks4")
@@ -22,9 +24,9 @@ SPRING, AUTUMN = dt.datetime(2024, 3, 4), dt.datetime(2024, 9, 30)  # the clocks
 
 @pytest.fixture(autouse=True)
 def small_fits(monkeypatch):
-    monkeypatch.setattr(_boosting, "WINDOWS", 1500)
-    monkeypatch.setattr(_boosting, "ROUNDS", 25)
-    monkeypatch.setattr(_ridge, "EXAMPLES", 1500)
+    monkeypatch.setattr(_boosting, "MOST_WINDOWS", 1500)
+    monkeypatch.setattr(_boosting, "BOOSTING_ROUNDS", 25)
+    monkeypatch.setattr(_ridge, "MOST_RIDGE_WINDOWS", 1500)
 
 
 def town(days, *, minutes=60, sensors=3, gaps=0.1, start=SPRING, timezone="Europe/Oslo", seed=0):
@@ -51,6 +53,7 @@ CASES = {
     "quarters, autumn": (town(32, minutes=15, start=AUTUMN), [2560, 2600, 2688], 96),
     "five minutes": (town(29, minutes=5, sensors=2), [7500, 7776, 7800], 300),
     "daily": (town(150, minutes=1440), [100, 101, 120], 14),
+    "hourly, no zone": (town(50, timezone=None), [850, 1000], 48),
     "daily, no zone": (town(80, minutes=1440, timezone=None), [60, 70], 7),
     "weekly": (town(7 * 60, minutes=7 * 1440), [40, 50], 4),
     "every seven hours": (town(60, minutes=420), [120, 150], 5),
@@ -189,82 +192,22 @@ def test_the_learned_ones_beat_every_naive_one_where_there_is_something_to_learn
     assert error[name] < 0.9 * min(error[n] for n in NAIVE)
 
 
-# --- each against plain code ------------------------------------------------------------------
+# --- each against the stack, or plain code ----------------------------------------------------
 
 
-class Plain:
-    """The same questions answered one value at a time, with dictionaries of wall times."""
-
-    def __init__(self, frame, horizon):
-        self.frame = frame
-        count = len(frame) + horizon
-        if frame.clock.steps_per_day > 1:
-            self.wall = frame.clock.local(0, count).astype("datetime64[s]").astype(object).tolist()
-        else:  # a slow clock counts steps as days
-            self.wall = [dt.datetime(2000, 1, 1) + i * dt.timedelta(days=1) for i in range(count)]
-
-    def source(self, when, days):
-        """The last step whose wall time is at most that of `when`, `days` earlier."""
-        wanted = self.wall[when] - dt.timedelta(days=days)
-        steps = range(max(0, when - (days + 1) * self.frame.clock.steps_per_day), when + 5)
-        early = [s for s in steps if s < len(self.wall) and self.wall[s] <= wanted]
-        return early[-1] if early else None
-
-    def value(self, origin, when, days, sensor):
-        step = self.source(when, days)
-        if step is None or step >= origin or step >= len(self.frame):
-            return math.nan
-        return float(self.frame.values[step, sensor])
-
-    def fewest(self, origin, when, period):
-        last, back = self.wall[origin - 1], period
-        while self.wall[when] - dt.timedelta(days=back) > last:
-            back += period
-        return back
-
-    def mean(self, values):
-        known = [value for value in values if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.nan
-
-    def day(self, origin, when, sensor):
-        back = self.fewest(origin, when, 1)
-        for days in range(back, back + 28):
-            value = self.value(origin, when, days, sensor)
-            if not math.isnan(value):
-                return value
-        return self.mean(self.frame.values[:origin, sensor].tolist())
-
-    def weeks_back(self, origin, when, sensor):
-        back = self.fewest(origin, when, 7)
-        return [self.value(origin, when, back + 7 * k, sensor) for k in range(4)]
-
-    def week(self, origin, when, sensor):
-        known = [v for v in self.weeks_back(origin, when, sensor) if not math.isnan(v)]
-        return known[0] if known else self.day(origin, when, sensor)
-
-    def weeks(self, origin, when, sensor):
-        mean = self.mean(self.weeks_back(origin, when, sensor))
-        return self.day(origin, when, sensor) if math.isnan(mean) else mean
-
-
-PLAIN = [
-    name for name, (frame, _, _) in CASES.items() if name not in ("weekly", "every seven hours")
-]
-
-
-@pytest.mark.parametrize("which", PLAIN)
-@pytest.mark.parametrize("name", NAIVE)
-def test_a_naive_forecast_is_what_one_reads_off_the_calendar(name, which):
-    frame, origins, horizon = CASES[which]
-    plain = Plain(frame, horizon)
-    rule = {"naive-day": plain.day, "naive-week": plain.week, "naive-weeks4": plain.weeks}[name]
+@pytest.mark.parametrize(
+    ("name", "expert"),
+    [("naive-day", "yesterday"), ("naive-week", "last-week"), ("naive-weeks4", "weeks")],
+)
+def test_the_same_words_are_the_same_numbers_in_the_report_and_in_the_stack(name, expert, case):
+    """ "The mean of the last four weeks" is one rule: test_windows_seasonal says which."""
+    frame, origins, horizon = case
     found = baselines[name](frame, origins, horizon, origins[0])
-    rng = np.random.default_rng(0)
-    for step in sorted({0, horizon - 1, *rng.integers(horizon, size=6).tolist()}):
-        for i, origin in enumerate(origins):
-            for sensor in range(len(frame.sensors)):
-                by_hand = rule(origin, origin + step, sensor)
-                assert found[i, step, sensor] == pytest.approx(by_hand, rel=1e-5, nan_ok=True)
+    history = History.of(frame, ahead=horizon)
+    examples = all_sensors(history, torch.tensor(origins))
+    stack = Seasonal(history).ahead(examples, horizon)[expert].numpy()
+    stack = stack.reshape(len(origins), -1, horizon).swapaxes(1, 2)
+    np.testing.assert_array_equal(np.where(np.isnan(found), 0, found), stack)
 
 
 @pytest.mark.parametrize("start", [SPRING, AUTUMN])
@@ -308,71 +251,34 @@ def test_the_historical_average_steps_back_to_rarer_knowledge():
     np.testing.assert_array_equal(found, np.tile(np.arange(24), 2))  # Saturday and Sunday
 
 
-def test_the_seasonal_profiles_are_plain_means():
-    frame, origins, horizon = CASES["hourly, spring"]
-    plain, seasons = Plain(frame, horizon), Seasons.of(frame, until=origins[-1] + horizon)
-    origin = np.array(origins)
-    when = origin[:, None] + np.arange(horizon)
-    days, kind = seasons.days(origin, when), seasons.kind(origin, when)
-    off = (frame.calendar(0, len(frame) + 99).weekday >= 5) | frame.calendar(
-        0, len(frame) + 99
-    ).holiday
-    for i, step, sensor in np.ndindex(len(origins), horizon, 3):
-        o, w = origins[i], int(when[i, step])
-        back = plain.fewest(o, w, 1)
-        by_hand = plain.mean([plain.value(o, w, back + k, sensor) for k in range(7)])
-        if not math.isnan(by_hand):
-            assert days[i, step, sensor] == pytest.approx(by_hand, rel=1e-5)
-        alike = [k for k in range(back, back + 14) if off[plain.source(w, k)] == off[w]]
-        known = [plain.value(o, w, k, sensor) for k in alike]
-        known = [value for value in known if not math.isnan(value)][:5]
-        if known:
-            assert kind[i, step, sensor] == pytest.approx(sum(known) / len(known), rel=1e-5)
-
-
-def test_the_mean_so_far_before_the_first_row_knows_nothing():
-    """A negative origin must not count from the end of the file."""
-    frame = town(3, gaps=0, sensors=1)
-    seasons = Seasons.of(frame, until=len(frame))
-    found = seasons.mean_so_far(np.array([-5, 0, 2]))[:, 0]
-    assert np.isnan(found[:2]).all()
-    assert found[2] == pytest.approx(frame.values[:2].mean())
-
-
-def test_one_sensor_asked_alone_gets_what_it_gets_among_all():
-    frame, origins, horizon = CASES["many gaps"]
-    seasons = Seasons.of(frame, until=origins[-1] + horizon)
-    origin = np.array(origins)
-    when = origin[:, None] + np.arange(horizon)
-    for rule in (seasons.last_day, seasons.last_week, seasons.weeks, seasons.days, seasons.kind):
-        for sensor in range(3):
-            alone = rule(origin, when, np.full(len(origins), sensor))
-            np.testing.assert_allclose(alone, rule(origin, when)[..., sensor], rtol=1e-6)
-
-
 def test_the_ridge_is_the_one_of_scikit_learn():
     rng = np.random.default_rng(0)
-    table = rng.normal(size=(2, 400, 5)).astype(np.float32)
-    table[..., -1] = 1  # the constant
-    target = (table[..., 0] - 2 * table[..., 3] + 7 + rng.normal(size=(2, 400))).astype(np.float32)
-    target[0, rng.random(400) < 0.3] = np.nan
-    found = _ridge._solve(_ridge._sums(table, target), 0.1)
-    for group in range(2):
-        known = np.isfinite(target[group])
-        theirs = Ridge(alpha=0.1 * known.sum()).fit(table[group, known, :4], target[group, known])
-        np.testing.assert_allclose(found[group, :4], theirs.coef_, rtol=1e-3, atol=1e-4)
-        assert found[group, 4] == pytest.approx(theirs.intercept_, rel=1e-3)
+    table = rng.normal(size=(400, 5)).astype(np.float32)
+    table[:, -1] = 1  # the constant
+    target = (table[:, 0] - 2 * table[:, 3] + 7 + rng.normal(size=400)).astype(np.float32)
+    target[rng.random(400) < 0.3] = np.nan
+    known = np.isfinite(target)
+    found = _ridge.ridge(table, target)
+    for head, penalty in zip(found, _ridge.RIDGE_PENALTIES, strict=True):
+        theirs = Ridge(alpha=penalty * known.sum()).fit(table[known, :4], target[known])
+        np.testing.assert_allclose(head[:4], theirs.coef_, rtol=1e-3, atol=1e-4)
+        assert head[4] == pytest.approx(theirs.intercept_, rel=1e-3)
 
 
 def test_the_ridge_chooses_its_penalty_on_windows_that_do_not_overlap_the_others():
-    frame = town(40)
-    inputs = _ridge.Inputs.of(frame, until=900, train_end=800)
+    inputs = Inputs.of(town(40), until=900, train_end=800)
     drawn = inputs.draw_training(2000, 24, 800)
-    early, late = _ridge._parts(drawn, 24, 800)
+    early, late = _ridge.early_and_late(drawn.origin, 24)
     assert early.sum() > 200
     assert late.any()
     assert drawn.origin[early].max() + 24 <= drawn.origin[late].min()
     assert drawn.origin.max() + 24 <= 800
+
+
+def test_with_few_windows_the_ridge_takes_the_largest_penalty():
+    early, late = _ridge.early_and_late(np.arange(100), 24)
+    assert early.any()
+    assert not late.any()
 
 
 # --- the shelf --------------------------------------------------------------------------------

@@ -98,6 +98,16 @@ def test_a_daily_clock_has_one_slot() -> None:
     assert np.diff(found.day).tolist() == [1] * 9
 
 
+@pytest.mark.parametrize("minutes", [7 * 60, 5 * 60, 50, 11 * 60, 60, 17 * 60])
+def test_a_slot_is_a_part_of_the_day_also_of_a_clock_that_does_not_divide_it(minutes: int) -> None:
+    clock = Clock(dt.datetime(2024, 3, 28), minutes * dt.timedelta(minutes=1), "Europe/Oslo")
+    found, local = calendar(clock, 0, 200).slot, clock.local(0, 200)
+    share = (local - local.astype("datetime64[D]")) / np.timedelta64(1, "D")
+    expected = np.floor(share * clock.steps_per_day + 1e-9)
+    np.testing.assert_array_equal(found, expected)
+    assert set(found.tolist()) == set(range(clock.steps_per_day))
+
+
 def days_in_season(country: str | None, start: dt.date, count: int) -> list[dt.date]:
     clock = Clock(dt.datetime.combine(start, dt.time()), dt.timedelta(days=1))
     season = calendar(clock, 0, count, country).season

@@ -319,8 +319,8 @@ def test_conformal_has_room_for_a_tilt_everywhere() -> None:
     """A sensor without a history is not moved."""
     raw = torch.full((1, 100), torch.nan)
     history = History(
-        raw, raw.nan_to_num(0.0), 24, torch.arange(100), torch.zeros(100).long(),
-        torch.zeros(100).bool(), torch.zeros(100).bool(), torch.zeros(0, 1, 100),
+        raw, 24, torch.arange(100), torch.zeros(100).long(), torch.zeros(100).bool(),
+        torch.zeros(100).bool(), torch.zeros(0, 1, 100),
     )  # fmt: skip
     for rare in (Rare(), Rare(top=0.05), Rare(above=(3.0,))):
         rarity = Rarity.of(rare, history)

@@ -20,7 +20,7 @@ from citytune.frame import SensorFrame
 from citytune.settings import Settings
 from citytune.tuning import _cache, _task
 from citytune.tuning._cache import cache_folder, cached, key_of
-from citytune.windows import History, WindowSpec, choose_examples
+from citytune.windows import History, WindowSpec, candidates
 
 City = Callable[..., SensorFrame]
 CARD = Card(
@@ -86,7 +86,7 @@ def test_anything_it_follows_from_changes_the_key(city: City) -> None:
     def key(frame: SensorFrame = frame, horizon: int = 12, identity: str = "lags") -> str | None:
         history = History.of(frame, ahead=horizon)
         spec = WindowSpec(context=48, horizon=horizon)
-        examples = choose_examples(history, spec, limit=100)
+        examples, _ = candidates(history, spec, days=120, stride=3)
         return key_of(identity, history, examples, horizon, 48)
 
     values = frame.values.copy()

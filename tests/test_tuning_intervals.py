@@ -16,10 +16,10 @@ from torch import Tensor
 from citytune.backbones import LEVELS, Past, load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Conformal, Intervals, Seasonal, Task, ask
+from citytune.tuning import Conformal, Intervals, Task, ask
 from citytune.tuning._experts import DEVIATIONS
 from citytune.tuning._intervals import calibrate
-from citytune.windows import Examples, History, WindowSpec
+from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 City = Callable[..., SensorFrame]
 HORIZON, DAY = 24, 24

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from citytune.backbones import Card, Past, at_hand, load_backbone, missing, shelf
 from citytune.frame import SensorFrame
-from citytune.tuning import Seasonal
 from citytune.tuning._experts import ask, experts_of
 from citytune.tuning._lenses import HEADROOM, LENSES, Squash, _between, _means
-from citytune.windows import Examples, History
+from citytune.windows import Examples, History, Seasonal
 
 City = Callable[..., SensorFrame]
 

@@ -17,13 +17,17 @@ from citytune.windows import (
     Scale,
     WindowSpec,
     all_sensors,
-    choose_examples,
+    candidates,
     cut_future,
     cut_measured,
     cut_past,
     fill_causally,
+    first_known,
+    needed,
     purged_folds,
     split_by_time,
+    stride_of,
+    thin,
 )
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -226,7 +230,7 @@ def test_filled_values_are_never_targets():
 
 @pytest.mark.parametrize("night", [dt.datetime(2024, 3, 31), dt.datetime(2024, 10, 27)])
 @pytest.mark.parametrize("minutes", [60, 15])
-def test_days_before_has_the_same_wall_time_across_a_clock_change(night, minutes):
+def test_days_before_has_the_same_wall_time_across_daylight_saving(night, minutes):
     step = dt.timedelta(minutes=minutes)
     day = DAY // step
     start = night - 5 * DAY
@@ -239,8 +243,12 @@ def test_days_before_has_the_same_wall_time_across_a_clock_change(night, minutes
         for when in range(3 * day + 12, 11 * day):
             earlier = int(history.days_before(torch.tensor([when]), days))
             wanted = wall[when] - np.timedelta64(days, "D")
-            if wanted in wall:  # the hour that was skipped has no earlier self
-                assert wall[earlier] == wanted
+            if wanted in wall:
+                assert (
+                    earlier == np.flatnonzero(wall == wanted)[-1]
+                )  # of a doubled hour, the second
+            else:  # the hour that was skipped is read as late after the change
+                assert wall[earlier] == wanted + np.timedelta64(1, "h")
 
 
 def test_a_weekly_clock_never_looks_ahead_for_the_day_before():
@@ -266,6 +274,21 @@ def test_covariates_reach_ahead_and_are_unknown_beyond_their_end():
     assert known[1, :, 24:].isnan().all()
 
 
+def test_the_kind_of_a_day_is_workday_saturday_or_sunday_and_holiday():
+    start = dt.datetime(2024, 5, 6)
+    history = history_of(
+        np.zeros(12), step=DAY, start=start, country="NO"
+    )  # 9 May is Ascension Day
+    assert history.kind_of_day.tolist() == [0, 0, 0, 2, 0, 1, 2, 0, 0, 0, 0, 2]
+
+
+def test_a_part_of_a_history_is_filled_as_in_the_whole():
+    values = np.random.default_rng(0).random((72, 3))
+    values[np.random.default_rng(1).random(values.shape) < 0.4] = np.nan
+    history, some = history_of(values), torch.tensor([2, 0])
+    assert torch.equal(history.part(some).filled, history.filled[some])
+
+
 def test_a_history_owns_its_values():
     frame = frame_of(np.arange(48))
     history = History.of(frame, ahead=0)
@@ -276,6 +299,15 @@ def test_a_history_owns_its_values():
 # --- examples -------------------------------------------------------------------------------
 
 SPEC = WindowSpec(context=48, horizon=24)
+
+
+def choose_examples(history, spec, *, limit, stride=None):
+    """As fitting chooses its windows: those measured enough, thinned to about `limit`."""
+    stride = stride or stride_of(history)
+    found, covered = candidates(history, spec, days=120, stride=stride)
+    found = found.pick(covered >= needed(first_known(history), history.end, spec)[found.sensor])
+    start = found.origin + history.first
+    return found.pick(thin(found.sensor, start, stride, limit, len(history.raw)))
 
 
 def test_windows_are_cut_as_plain_slices():

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune.evaluation._alert import Alert
+from citytune.evaluation._arrays import Floats
 from citytune.evaluation._detail import Detail
+from citytune.forecasting import LEVELS, chance_above, chance_below
 
-Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 PSEUDO = 7.0
 """Values by which an hour's share of events is drawn to that of all hours: a week's."""
@@ -24,7 +25,7 @@ PSEUDO = 7.0
 
 @dataclass(frozen=True, eq=False)
 class AlertScore:
-    """What an alert would have been worth on rows that the forecasts had not seen."""
+    """How good an alert would have been on rows that the forecasts had not seen."""
 
     alert: Alert
     name: str
@@ -161,8 +162,6 @@ def twcrps(actual: Floats, quantiles: Floats, limits: Floats, *, above: bool = T
         limits: (sensor,).
         above: Whether large values matter.
     """
-    from citytune.forecasting import LEVELS
-
     levels = np.array(LEVELS) if quantiles.shape[-1] > 1 else np.array([0.5])
     edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
     beyond = np.maximum if above else np.minimum
@@ -182,8 +181,6 @@ def _passes(values: Floats, limits: Floats, alert: Alert) -> Flags:
 
 
 def _chances(alert: Alert, limits: Floats, detail: Detail) -> Floats:
-    from citytune.forecasting import chance_above, chance_below
-
     quantity = detail.frame.quantity
     chance = chance_above if alert.above else chance_below
     return chance(detail.quantiles, limits, low=quantity.low, high=quantity.high)
@@ -192,8 +189,8 @@ def _chances(alert: Alert, limits: Floats, detail: Detail) -> Floats:
 def climatology(alert: Alert, limits: Floats, detail: Detail) -> Floats:
     """How often a sensor passed its threshold in the history, at such an hour of such a day.
 
-    What one would say without a forecast: by hour, workdays apart from weekends and holidays, and
-    drawn to the sensor's share at all hours as if by `PSEUDO` more values.
+    The probability anyone can give without a forecast: by hour, workdays apart from weekends and
+    holidays, and drawn to the sensor's share at all hours as if by `PSEUDO` more values.
 
     Returns:
         (origin, horizon, sensor), 0 … 1; NaN for a sensor without a history.
@@ -201,7 +198,7 @@ def climatology(alert: Alert, limits: Floats, detail: Detail) -> Floats:
     frame, horizon = detail.frame, detail.actual.shape[1]
     when = detail.origin_index[:, None] + np.arange(horizon)
     calendar = frame.calendar(0, int(when.max()) + 1)
-    hour = np.minimum(calendar.slot.astype(np.int64) * 24 // frame.clock.steps_per_day, 23)
+    hour = calendar.slot.astype(np.int64) * 24 // frame.clock.steps_per_day
     group = hour + 24 * ((calendar.weekday >= 5) | calendar.holiday)
     known = np.isfinite(detail.history)
     passed = _passes(detail.history, limits, alert)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from citytune.evaluation._alert import Alert, alerts_of
 from citytune.evaluation._alerts import score_alert
+from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import choose
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._forecasts import (
@@ -26,7 +27,6 @@ from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, w
 from citytune.evaluation._progress import Progress, Tell
 from citytune.evaluation._rare import regions
 from citytune.evaluation._scores import Scores
-from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
 
 if TYPE_CHECKING:

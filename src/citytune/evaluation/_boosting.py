@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from citytune._errors import InputError
-from citytune.evaluation._features import Drawn, Inputs, known_in
-from citytune.evaluation._naive import naive_weeks4
-from citytune.evaluation._seasons import Floats, Steps
+from citytune.evaluation._arrays import Floats, Steps
+from citytune.evaluation._features import Drawn, Inputs, Predict, learned
 from citytune.frame import SensorFrame
 
 MOST_WINDOWS = 20_000
@@ -50,26 +49,15 @@ def lightgbm_here() -> bool:
 def boosting(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int) -> Floats:
     """Gradient-boosted trees with an absolute loss; how far ahead is one of the inputs.
 
-    With too few rows to fit, and for sensors without a value in them, `naive_weeks4` answers.
-
     Returns:
         (origin, horizon, sensor), in the unit of the data.
     """
     if not lightgbm_here():
         raise InputError(HOW)
-    naive = naive_weeks4(frame, origins, horizon, train_end)
-    inputs = Inputs.of(frame, until=max([*origins, train_end]) + horizon, train_end=train_end)
-    drawn = inputs.draw_training(MOST_WINDOWS, horizon, train_end)
-    if not len(drawn.origin):
-        return naive
-    trees = _fit(inputs, drawn, horizon)
-    if trees is None:
-        return naive
-    found = np.stack([_apply(inputs, trees, int(origin), horizon) for origin in origins])
-    return np.where(known_in(frame, train_end) & np.isfinite(naive), found, naive)
+    return learned(_fit, frame, origins, horizon, train_end, most=MOST_WINDOWS)
 
 
-def _fit(inputs: Inputs, drawn: Drawn, horizon: int) -> Any:
+def _fit(inputs: Inputs, drawn: Drawn, horizon: int) -> Predict | None:
     """Trees; None with fewer targets than two leaves need."""
     import lightgbm
 
@@ -80,34 +68,29 @@ def _fit(inputs: Inputs, drawn: Drawn, horizon: int) -> Any:
     known = np.isfinite(target)
     if known.sum() < 2 * LIGHTGBM_SETTINGS["min_data_in_leaf"]:
         return None
-    table = _table(
-        inputs.recent(drawn)[:, None], inputs.ahead(drawn, when), _calendar(inputs, when), steps
-    )[known]
+    table = _table(inputs, drawn, when)[known]
     data = lightgbm.Dataset(table, target[known], params={"verbosity": -1})
-    return lightgbm.train(LIGHTGBM_SETTINGS, data, num_boost_round=BOOSTING_ROUNDS)
+    trees = lightgbm.train(LIGHTGBM_SETTINGS, data, num_boost_round=BOOSTING_ROUNDS)
+
+    def predict(asked: Drawn, when: Steps) -> Floats:
+        rows = _table(inputs, asked, when)
+        found = trees.predict(rows, num_threads=LIGHTGBM_SETTINGS["num_threads"])
+        return np.asarray(found, np.float32).reshape(len(asked.sensor), -1)
+
+    return predict
 
 
-def _table(recent: Floats, ahead: Floats, calendar: Floats, since: Steps) -> Floats:
-    """(example · step, feature); every part is (example, step, feature) or broadcasts to it."""
+def _table(inputs: Inputs, drawn: Drawn, when: Steps) -> Floats:
+    """(example · step, feature): what is known, and how many steps ahead."""
+    ahead, since = inputs.ahead(drawn, when), when - drawn.origin[:, None]
+    parts = (inputs.recent(drawn)[:, None], ahead, _calendar(inputs, when), since[..., None])
     shape = ahead.shape[:2]
-    parts = [np.broadcast_to(part, (*shape, part.shape[-1])) for part in (recent, ahead, calendar)]
-    parts.append(np.broadcast_to(since[..., None], (*shape, 1)).astype(np.float32))
-    return np.concatenate(parts, axis=-1).reshape(-1, sum(part.shape[-1] for part in parts))
+    wide = [np.broadcast_to(part, (*shape, part.shape[-1])) for part in parts]
+    return np.concatenate(wide, axis=-1, dtype=np.float32).reshape(shape[0] * shape[1], -1)
 
 
 def _calendar(inputs: Inputs, when: Steps) -> Floats:
     """Slot and weekday as numbers, which trees split better than waves, and the flags."""
-    plain = inputs.seasons.calendar
-    columns = (plain.slot, plain.weekday, plain.holiday, inputs.seasons.off)
+    plain = inputs.calendar
+    columns = (plain.slot, plain.weekday, plain.holiday, inputs.off)
     return np.stack([column[when].astype(np.float32) for column in columns], axis=-1)
-
-
-def _apply(inputs: Inputs, trees: Any, origin: int, horizon: int) -> Floats:
-    """(horizon, sensor), in the unit of the data."""
-    sensors = np.arange(len(inputs.level))
-    steps = np.arange(horizon)[:, None]
-    recent = inputs.recent(Drawn(np.full(len(sensors), origin), sensors))
-    ahead = inputs.ahead_everywhere(origin, origin + steps[:, 0])
-    table = _table(recent, ahead, _calendar(inputs, origin + steps), steps)
-    scaled = trees.predict(table, num_threads=LIGHTGBM_SETTINGS["num_threads"])
-    return inputs.unscaled(np.asarray(scaled, np.float32).reshape(horizon, -1))

@@ -1,23 +1,26 @@
-"""What the learned baselines see: lags, seasonal profiles, calendar, and what is known ahead."""
+"""What the learned baselines see: lags, seasonal rules, calendar, and what is known ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from citytune.evaluation._seasons import Floats, Seasons, Steps
-from citytune.frame import SensorFrame
+from citytune.evaluation._arrays import Floats, Steps
+from citytune.evaluation._naive import mean_known, naive_weeks4
+from citytune.frame import Calendar, SensorFrame
+from citytune.windows import Examples, History, Lookback, Seasonal
 
 
 class Drawn(NamedTuple):
-    """Examples to learn from, each one sensor at one origin."""
+    """Examples to learn from, or to forecast, each one sensor at one origin."""
 
-    origin: Steps  # (example,)
+    origin: Steps  # (example,), or (1,) for all
     sensor: Steps  # (example,)
 
 
@@ -26,8 +29,10 @@ class Inputs:
     """A frame in which every sensor is scaled by its own level and spread in the training rows."""
 
     frame: SensorFrame
-    seasons: Seasons
-    """Of the scaled values."""
+    seasonal: Seasonal
+    """Over the scaled values."""
+    calendar: Calendar
+    """Of every row, and ahead."""
     level: Floats
     """(sensor,) in the unit of the data."""
     spread: Floats
@@ -41,95 +46,108 @@ class Inputs:
     def of(cls, frame: SensorFrame, *, until: int, train_end: int) -> Inputs:
         """Scale `frame` by its rows before `train_end`; its calendar reaches step `until`."""
         level, spread = level_and_spread(frame.values[:train_end])
-        seasons = Seasons.of(frame, until=until)
-        values = (frame.values - level) / spread
-        scaled = Seasons(
-            values, seasons.wall, seasons.calendar, seasons.steps_per_day, seasons.step_at
-        )
+        history = History.of(frame, ahead=max(0, until - len(frame)))
+        history.raw.sub_(torch.from_numpy(level)[:, None]).div_(torch.from_numpy(spread)[:, None])
+        calendar = frame.calendar(0, len(history.wall))
         day = frame.clock.steps_per_day
         lags = np.unique([1, 2, 3, *np.rint(np.arange(1, 25) * day / 24).astype(int), day])
         lags = lags[(lags >= 1) & (lags <= max(day, 7))] if day > 1 else np.arange(1, 8)
-        return cls(frame, scaled, level, spread, _known_ahead(frame, train_end), lags)
+        known = _known_ahead(frame, train_end)
+        return cls(frame, Seasonal(history), calendar, level, spread, known, lags)
 
-    def draw(self, count: int, first: int, last: int) -> Drawn:
-        """At most `count` examples with origins in [first, last], the same at every call."""
-        sensors = np.flatnonzero(np.isfinite(self.seasons.values[:last]).any(0))
+    def draw_training(self, count: int, horizon: int, train_end: int) -> Drawn:
+        """At most `count` examples, the same at every call, with all targets before `train_end`.
+
+        The first tenth of the rows, at most a week, only serves as the past. There are none if the
+        rows are too few.
+        """
+        last = train_end - horizon
+        first = min(self.frame.clock.steps_per_week, max(1, last // 10))
+        sensors = np.flatnonzero(np.isfinite(self.frame.values[: max(last, 0)]).any(0))
+        if last - first < 2 or not len(sensors):
+            return Drawn(np.empty(0, np.int64), np.empty(0, np.int64))
         total = len(sensors) * (last - first + 1)
         rng = np.random.default_rng(0)
         chosen = np.arange(total) if total <= count else np.unique(rng.integers(total, size=count))
         return Drawn(first + chosen // len(sensors), sensors[chosen % len(sensors)])
 
-    @property
-    def changes(self) -> int:
-        """How many of the last lags are also shown as differences from the usual."""
-        return min(6, len(self.lags))
-
-    def draw_training(self, count: int, horizon: int, train_end: int) -> Drawn:
-        """Examples whose targets all lie before `train_end`; none if there are too few rows.
-
-        The first tenth of the rows, at most a week, only serves as the past.
-        """
-        last = train_end - horizon
-        first = min(self.frame.clock.steps_per_week, max(1, last // 10))
-        if last - first < 2 or not np.isfinite(self.seasons.values[:last]).any():
-            return Drawn(np.empty(0, np.int64), np.empty(0, np.int64))
-        return self.draw(count, first, last)
-
     def recent(self, drawn: Drawn) -> Floats:
         """(example, feature): the last day and how it differed from the usual; 0 if unknown."""
-        origin, sensor = drawn
-        lags = origin[:, None] - self.lags
-        last = self.seasons.take(origin, lags, sensor)
+        lags = drawn.origin[:, None] - self.lags
+        raw = self.seasonal.history.raw.numpy()
+        last = np.where(lags >= 0, raw[drawn.sensor[:, None], np.maximum(lags, 0)], np.nan)
         gaps = np.isnan(last) & (lags >= 0)
         if gaps.any():
-            filled = self.seasons.last_day(origin, np.maximum(lags, 0), sensor)
-            last = np.where(gaps, filled, last)
-        now = lags[:, : self.changes]
+            last = np.where(gaps, self.look(drawn, np.maximum(lags, 0)).last_day, last)
+        now = lags[:, : min(6, len(self.lags))]
         # Asked as if nothing after each of these moments were known, not even at the others.
-        usual = self.seasons.weeks(now.min(1), np.maximum(now, 0), sensor)
-        change = np.where(now >= 0, last[:, : self.changes] - usual, 0)
-        return np.nan_to_num(np.concatenate([last, change], axis=1))
+        usual = self.look(Drawn(now.min(1), drawn.sensor), np.maximum(now, 0)).weeks
+        change = np.where(now >= 0, last[:, : now.shape[1]] - usual.numpy(), 0)
+        return np.nan_to_num(np.concatenate([last, change], axis=1), copy=False).astype(np.float32)
 
     def ahead(self, drawn: Drawn, when: Steps) -> Floats:
-        """(example, step, feature): profiles and covariates at steps `when`; 0 if unknown."""
-        origin, sensor = drawn
-        known = [_at(table, when, sensor[:, None]) for table in self.covariates]
-        profiles = [rule(origin, when, sensor) for rule in self._rules()]
-        return np.nan_to_num(np.stack([*profiles, *known], axis=-1))
+        """(example, step, feature): seasonal rules and covariates at `when`; 0 if unknown."""
+        at = self.look(drawn, when)
+        rules = [r.numpy() for r in (at.last_day, at.last_week, at.weeks, at.days, at.kind)]
+        known = [_at(table, when, drawn.sensor[:, None]) for table in self.covariates]
+        return np.nan_to_num(np.stack(np.broadcast_arrays(*rules, *known), axis=-1), copy=False)
 
-    def ahead_everywhere(self, origin: int, when: Steps) -> Floats:
-        """(step, sensor, feature): the same for every sensor at one origin, and far faster."""
-        origins, sensors = np.array([origin]), np.arange(len(self.level))
-        known = [_at(table, when[:, None], sensors) for table in self.covariates]
-        profiles = [rule(origins, when[None])[0] for rule in self._rules()]
-        return np.nan_to_num(np.stack([*profiles, *known], axis=-1))
-
-    def _rules(self) -> tuple[Callable[..., Floats], ...]:
-        seasons = self.seasons
-        return seasons.last_day, seasons.last_week, seasons.weeks, seasons.days, seasons.kind
+    def look(self, drawn: Drawn, when: Steps) -> Lookback:
+        """The seasonal rules at steps `when` (example, step), scaled."""
+        origin, sensor, steps = (torch.from_numpy(part) for part in (*drawn, when))
+        return self.seasonal.at(Examples(sensor, origin), steps)
 
     def targets(self, drawn: Drawn, when: Steps) -> Floats:
         """(example, step) what happened, scaled; NaN is missing."""
-        return self.seasons.values[when, drawn.sensor[:, None]]
+        return self.seasonal.history.raw.numpy()[drawn.sensor[:, None], when]
 
     def unscaled(self, forecast: Floats) -> Floats:
         """A scaled forecast (step, sensor) in the unit of the data, within its legal range."""
         return clipped(forecast * self.spread + self.level, self.frame)
 
     @cached_property
-    def calendar(self) -> Floats:
+    def off(self) -> NDArray[np.bool_]:
+        """(time + ahead,): weekend or public holiday."""
+        return (self.calendar.weekday >= 5) | self.calendar.holiday
+
+    @cached_property
+    def waves(self) -> Floats:
         """(time + ahead, feature): day as two waves, weekday, holiday."""
-        seasons = self.seasons
-        turn = 2 * np.pi * seasons.calendar.slot / seasons.steps_per_day
+        turn = 2 * np.pi * self.calendar.slot / self.frame.clock.steps_per_day
         waves = [wave(k * turn) for k in (1, 2) for wave in (np.sin, np.cos)]
-        weekday = seasons.calendar.weekday[:, None] == np.arange(7)
-        flags = [seasons.calendar.holiday, seasons.off]
+        weekday = self.calendar.weekday[:, None] == np.arange(7)
+        flags = [self.calendar.holiday, self.off]
         return np.column_stack([*waves, weekday, *flags]).astype(np.float32)
 
 
-def known_in(frame: SensorFrame, train_end: int) -> NDArray[np.bool_]:
-    """(sensor,): whether anything was measured in the training rows."""
-    return np.asarray(np.isfinite(frame.values[:train_end]).any(axis=0))
+Predict: TypeAlias = Callable[[Drawn, Steps], Floats]
+"""Scaled forecasts (example, step) of examples at consecutive steps (1, step) from the origin."""
+
+
+def learned(
+    fit: Callable[[Inputs, Drawn, int], Predict | None],
+    frame: SensorFrame,
+    origins: Sequence[int],
+    horizon: int,
+    train_end: int,
+    *,
+    most: int,
+) -> Floats:
+    """Forecasts (origin, horizon, sensor) of what is fitted on at most `most` windows.
+
+    With too few rows to fit, and for sensors without a value in them, `naive_weeks4` answers.
+    """
+    naive = naive_weeks4(frame, origins, horizon, train_end)
+    inputs = Inputs.of(frame, until=max([*origins, train_end]) + horizon, train_end=train_end)
+    drawn = inputs.draw_training(most, horizon, train_end)
+    predict = fit(inputs, drawn, horizon) if len(drawn.origin) else None
+    if predict is None:
+        return naive
+    sensors = np.arange(len(frame.sensors))
+    asked = [(Drawn(np.array([one]), sensors), one + np.arange(horizon)[None]) for one in origins]
+    found = np.stack([inputs.unscaled(predict(*question).T) for question in asked])
+    known = np.isfinite(frame.values[:train_end]).any(axis=0)
+    return np.where(known & np.isfinite(naive), found, naive)
 
 
 def clipped(values: Floats, frame: SensorFrame) -> Floats:
@@ -155,11 +173,8 @@ def _known_ahead(frame: SensorFrame, train_end: int) -> list[Floats]:
 
 def level_and_spread(values: Floats) -> tuple[Floats, Floats]:
     """Mean and spread of each column; 0 and 1 where nothing is known or nothing changes."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(0), 1)
-    level = np.where(known, values, 0).sum(0, dtype=np.float64) / count
-    square = np.where(known, values - level, 0) ** 2
-    spread = np.sqrt(square.sum(0, dtype=np.float64) / count)
+    level = np.nan_to_num(mean_known(values))
+    spread = np.sqrt(np.nan_to_num(mean_known((values - level) ** 2)))
     # Rounding leaves a constant sensor with a spread that is not quite 0.
     usable = spread > 1e-6 * np.maximum(np.abs(level), 1e-30)
-    return level.astype(np.float32), np.where(usable, spread, 1.0).astype(np.float32)
+    return level, np.where(usable, spread, np.float32(1))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from citytune._errors import InputError
+from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import baselines
 from citytune.evaluation._holdout import Block, Holdout
 from citytune.evaluation._intervals import intervals
 from citytune.evaluation._progress import Tell
-from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
 
 if TYPE_CHECKING:

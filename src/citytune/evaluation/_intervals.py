@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import Baseline
 from citytune.evaluation._features import clipped, level_and_spread
 from citytune.evaluation._holdout import walk
-from citytune.evaluation._seasons import Floats
 from citytune.frame import SensorFrame
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from citytune.tuning import Conformal
 
 MOST_DAYS = 28
 """Longest part of the training rows whose errors are looked at."""
@@ -64,10 +62,6 @@ def intervals(
     Returns:
         None if the training rows are too few to look back.
     """
-    import torch
-
-    from citytune.tuning import Conformal
-
     horizon, sensors = mean.shape[1], mean.shape[2]
     past = calibration_origins(frame, horizon, train_end)
     if not past:
@@ -92,16 +86,11 @@ def intervals(
 
 def _examples(cube: Floats) -> Tensor:
     """(origin, horizon, sensor) as examples (origin · sensor, horizon), origin-major."""
-    import torch
-
     return torch.from_numpy(np.ascontiguousarray(cube.swapaxes(1, 2)).reshape(-1, cube.shape[1]))
 
 
 def _slots(frame: SensorFrame, steps: NDArray[np.int64], sensors: int) -> Tensor:
     """Slot of the day of each step: (origin, horizon) → (origin · sensor, horizon)."""
-    import torch
-
     first = int(steps.min())
     slot = frame.calendar(first, int(steps.max()) + 1 - first).slot[steps - first]
-    slot = np.minimum(slot, frame.clock.steps_per_day - 1)
     return torch.from_numpy(slot.astype(np.int64)).repeat_interleave(sensors, dim=0)

@@ -1,34 +1,34 @@
-"""Forecasts anyone could make with a pencil, each given its best chance."""
+"""Forecasts anyone could make with a pencil, each given its best chance.
+
+They are the seasonal rules of the stack (`citytune.windows.Seasonal`), holidays included.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from citytune.evaluation._seasons import Floats, Seasons, Steps
+from citytune.evaluation._arrays import Floats, Steps
 from citytune.frame import SensorFrame
-
-Rule: TypeAlias = Callable[[Seasons, Steps, Steps], Floats]
+from citytune.windows import History, Seasonal
 
 
 def naive_day(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int) -> Floats:
     """The latest known value at the same time of day: (origin, horizon, sensor)."""
-    return _ask(Seasons.last_day, frame, origins, horizon)
+    return _ask("last_day", frame, origins, horizon)
 
 
 def naive_week(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int) -> Floats:
     """The latest known value at the same time of the week: (origin, horizon, sensor)."""
-    return _ask(Seasons.last_week, frame, origins, horizon)
+    return _ask("last_week", frame, origins, horizon)
 
 
 def naive_weeks4(
     frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int
 ) -> Floats:
     """Mean of the last four weeks at the same time of the week: (origin, horizon, sensor)."""
-    return _ask(Seasons.weeks, frame, origins, horizon)
+    return _ask("weeks", frame, origins, horizon)
 
 
 def historical_average(
@@ -42,41 +42,35 @@ def historical_average(
     Returns:
         (origin, horizon, sensor), in the unit of the data.
     """
-    origin, when = _steps(origins, horizon)
-    seasons = Seasons.of(frame, until=int(when.max()) + 1)
-    slot = seasons.calendar.slot.astype(np.int64)
-    weekday = np.where(seasons.calendar.holiday, 6, seasons.calendar.weekday.astype(np.int64))
-    day = int(slot.max()) + 1
-    found = seasons.weeks(origin, when)
-    for group in (np.zeros_like(slot), slot, seasons.off * day + slot, weekday * day + slot):
-        means = _group_means(frame.values[:train_end], group)
-        known = group[when] < len(means)
-        better = means[np.where(known, group[when], 0)]
-        found = np.where(known[..., None] & np.isfinite(better), better, found)
+    when = np.asarray(origins, np.int64)[:, None] + np.arange(horizon)
+    calendar = frame.calendar(0, max(int(when.max()) + 1, train_end))
+    slot, day = calendar.slot.astype(np.int64), frame.clock.steps_per_day
+    weekday = np.where(calendar.holiday, 6, calendar.weekday.astype(np.int64))
+    found = naive_weeks4(frame, origins, horizon, train_end)
+    for group in (0 * slot, slot, (weekday > 4) * day + slot, weekday * day + slot):
+        means = _group_means(frame.values[:train_end], group[:train_end], int(group.max()) + 1)
+        found = np.where(np.isfinite(means[group[when]]), means[group[when]], found)
     return found
 
 
-def _group_means(values: Floats, group: NDArray[np.int64]) -> Floats:
+def mean_known(values: Floats) -> Floats:
+    """Mean of what is known in each column; NaN where nothing is."""
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0).sum(0, dtype=np.float64), known.sum(0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _group_means(values: Floats, group: Steps, groups: int) -> Floats:
     """Mean of each group's rows: (group, sensor); NaN where nothing is known."""
-    group = group[: len(values)]
-    order = np.argsort(group, kind="stable")
-    present, first = np.unique(group[order], return_index=True)
-    means = np.full((int(present[-1]) + 1, values.shape[1]), np.nan, np.float32)
-    for name, start, end in zip(present, first, [*first[1:], len(order)], strict=True):
-        rows = values[order[start:end]]
-        known = np.isfinite(rows)
-        count = known.sum(0)
-        total = np.where(known, rows, 0).sum(0, dtype=np.float64)
-        means[name] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    means = np.full((groups, values.shape[1]), np.nan, np.float32)
+    for one in np.unique(group):
+        means[one] = mean_known(values[group == one])
     return means
 
 
-def _ask(rule: Rule, frame: SensorFrame, origins: Sequence[int], horizon: int) -> Floats:
-    origin, when = _steps(origins, horizon)
-    return rule(Seasons.of(frame, until=int(when.max()) + 1), origin, when)
-
-
-def _steps(origins: Sequence[int], horizon: int) -> tuple[Steps, Steps]:
-    """Origins (origin,) and the steps forecast from them (origin, horizon)."""
-    origin = np.asarray(origins, np.int64)
-    return origin, origin[:, None] + np.arange(horizon)
+def _ask(rule: str, frame: SensorFrame, origins: Sequence[int], horizon: int) -> Floats:
+    """One rule's forecasts, an origin at a time: with thousands of sensors each one is large."""
+    ahead = max(0, max(origins) + horizon - len(frame))
+    seasonal = Seasonal(History.of(frame, ahead=ahead))
+    asked = (seasonal.every_sensor(int(origin), horizon) for origin in origins)
+    return np.stack([getattr(at, rule).T.numpy() for at in asked])

@@ -19,8 +19,8 @@ from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._remembering import MemoryFile
 from citytune.frame import Clock, Quantity, SensorFrame, spell
 from citytune.settings import Rare, Settings
-from citytune.tuning import Memory, Seasonal, Tuned, bands, in_words
-from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
+from citytune.tuning import Memory, Tuned, bands, in_words
+from citytune.windows import Examples, History, Seasonal, WindowSpec, all_sensors, cut_past
 
 SEASONAL_WEEKS = 9
 """Weeks before a context that the seasonal rules look at."""

@@ -19,13 +19,12 @@ from citytune.tuning import (
     GradientStrategy,
     KeepWeights,
     Memory,
-    Seasonal,
     Strategy,
     Task,
     fit,
     make_strategy,
 )
-from citytune.windows import Examples, History
+from citytune.windows import Examples, History, Seasonal
 
 
 def update(

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from citytune._errors import UnknownName
 from citytune.frame._clock import Clock
 
+DAY_US = 86_400_000_000
+"""Microseconds of a day."""
 SEASON = 8
 """Public holidays at most so many days apart make a season of all days from the first one's eve to
 the last: Christmas to New Year, Easter, Golden Week. Few days of a year are like it."""
@@ -20,7 +22,7 @@ the last: Christmas to New Year, Easter, Golden Week. Few days of a year are lik
 class Calendar(NamedTuple):
     """The calendar of a run of steps, in local wall time; every array is (time,)."""
 
-    slot: NDArray[np.int32]  # step of the day, 0 … steps_per_day - 1
+    slot: NDArray[np.int32]  # part of the day, 0 … steps_per_day - 1
     weekday: NDArray[np.int8]  # Monday 0 … Sunday 6
     holiday: NDArray[np.bool_]  # public holiday in the frame's country
     day: NDArray[np.int64]  # local days since 1970-01-01
@@ -34,14 +36,11 @@ def calendar(clock: Clock, first: int, count: int, country: str | None = None) -
     """
     local = clock.local(first, count)
     days = local.astype("datetime64[D]")
-    within = (
-        (local - days) // np.timedelta64(clock.step, "us")
-        if clock.steps_per_day > 1
-        else np.zeros(count)
-    )
+    since_midnight = (local - days).astype("timedelta64[us]").astype(np.int64)
     day = days.astype(np.int64)
     return Calendar(
-        slot=within.astype(np.int32),
+        # Not whole steps since midnight: on a 7-hour clock they would be 0 to 3, of 3 a day.
+        slot=(since_midnight * clock.steps_per_day // DAY_US).astype(np.int32),
         weekday=((day + 3) % 7).astype(np.int8),  # 1970-01-01 was a Thursday
         holiday=_holidays(days, country),
         day=day,

@@ -22,7 +22,6 @@ from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._norms import Norms
 from citytune.tuning._ridge import RidgePath, Statistics
-from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
 from citytune.tuning._stats import t_inflation
 from citytune.tuning._strategy import (
@@ -63,7 +62,6 @@ __all__ = [
     "Norms",
     "Projection",
     "RidgePath",
-    "Seasonal",
     "Statistics",
     "Strategy",
     "Task",

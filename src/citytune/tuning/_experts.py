@@ -9,8 +9,7 @@ from torch import Tensor
 
 from citytune.backbones import LEVELS, Backbone, Card, Past, Probabilistic
 from citytune.tuning._lenses import FINE, LENSES, LensInput, calendar_of, quantiles
-from citytune.tuning._seasonal import SEASONAL, Seasonal
-from citytune.windows import Examples, Scale, cut_measured, cut_past
+from citytune.windows import SEASONAL, Examples, Scale, Seasonal, cut_measured, cut_past
 
 BATCH = 1024
 """Windows asked at a time."""

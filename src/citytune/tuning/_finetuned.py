@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from citytune.backbones import Backbone
 from citytune.tuning._experts import ask, features, window_unit
 from citytune.tuning._head import Head
-from citytune.tuning._seasonal import Seasonal
-from citytune.windows import Examples, WindowSpec
+from citytune.windows import Examples, Seasonal, WindowSpec
 
 MOVED = "moved"
 """The expert that is the fine-tuned network's own forecast."""

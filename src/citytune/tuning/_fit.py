@@ -12,11 +12,10 @@ from citytune.tuning._able import reason_against
 from citytune.tuning._conformal import Conformal
 from citytune.tuning._intervals import Intervals, calibrate
 from citytune.tuning._mixture import Mixture
-from citytune.tuning._seasonal import SEASONAL
 from citytune.tuning._strategy import Strategy
 from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
-from citytune.windows import never_passed
+from citytune.windows import SEASONAL, never_passed
 
 
 @dataclass(frozen=True, eq=False)

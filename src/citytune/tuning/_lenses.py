@@ -16,8 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from citytune.backbones import Backbone, Past, Probabilistic
-from citytune.tuning._seasonal import Seasonal
-from citytune.windows import Examples, History, cut_measured, cut_past
+from citytune.windows import Examples, History, Seasonal, cut_measured, cut_past
 
 Answer: TypeAlias = Callable[[Past, int], Tensor]
 """What a model says of a batch, so many steps ahead: (example, horizon, level)."""

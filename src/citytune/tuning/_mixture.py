@@ -14,9 +14,8 @@ from citytune.tuning._covariates import COMPARED_RULES, KnownAhead
 from citytune.tuning._experts import DEVIATIONS, WORDS, ask, features, window_unit
 from citytune.tuning._finetuned import MOVED, FineTuned
 from citytune.tuning._head import Head
-from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
-from citytune.windows import Examples, WindowSpec
+from citytune.windows import Examples, Seasonal, WindowSpec
 
 NEGLIGIBLE = 0.004
 """Shares below this are left out of an answer, and of asking."""

@@ -16,11 +16,12 @@ from citytune.tuning._covariates import Timetable
 from citytune.tuning._experts import DEVIATIONS, ask, experts_of, features, window_unit
 from citytune.tuning._head import HeadData
 from citytune.tuning._memory import Memory, Windows, beginnings
-from citytune.tuning._seasonal import SEASONAL, Seasonal
 from citytune.tuning._stats import t_inflation
 from citytune.windows import (
+    SEASONAL,
     Examples,
     History,
+    Seasonal,
     WindowSpec,
     candidates,
     needed,

@@ -5,7 +5,6 @@ from citytune.windows._examples import (
     Examples,
     all_sensors,
     candidates,
-    choose_examples,
     cut_future,
     cut_measured,
     cut_past,
@@ -17,6 +16,7 @@ from citytune.windows._examples import (
 from citytune.windows._history import History, fill_causally
 from citytune.windows._rarity import Rarity, in_peak, never_passed, target_weights
 from citytune.windows._scale import Scale
+from citytune.windows._seasonal import SEASONAL, Lookback, Seasonal
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
 
@@ -25,12 +25,14 @@ __all__ = [
     "FEWEST_VALUES",
     "Fold",
     "History",
+    "Lookback",
     "Rarity",
+    "SEASONAL",
     "Scale",
+    "Seasonal",
     "WindowSpec",
     "all_sensors",
     "candidates",
-    "choose_examples",
     "cut_future",
     "cut_measured",
     "cut_past",

@@ -39,26 +39,6 @@ def all_sensors(history: History, origins: Tensor) -> Examples:
     return Examples(sensors.repeat(len(origins)), origins.repeat_interleave(len(sensors)))
 
 
-def choose_examples(
-    history: History, spec: WindowSpec, *, limit: int, days: int = 120, stride: int | None = None
-) -> Examples:
-    """Windows to learn from: evenly spread over the last `days`, about `limit` of them at most.
-
-    A window is left out if less than 60 % of what its sensor usually measures was measured in its
-    context (in half of its history, where that is shorter) or none of its targets were. If every
-    sensor at every start would be too many, each start takes a different, evenly spread share.
-
-    Starts are multiples of `stride` on the absolute clock, and what one of them takes depends on
-    no other: as rows are added, windows join at the end and go at the beginning, and of those in
-    between some may go but none ever joins.
-    """
-    stride = stride or stride_of(history)
-    found, covered = candidates(history, spec, days=days, stride=stride)
-    found = found.pick(covered >= needed(first_known(history), history.end, spec)[found.sensor])
-    sensors = len(history.raw)
-    return found.pick(thin(found.sensor, found.origin + history.first, stride, limit, sensors))
-
-
 def stride_of(history: History) -> int:
     """Steps between starts: 8 a day, 24 where there are but one or two sensors."""
     sensors, steps = history.raw.shape[0], history.steps_per_day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,11 +22,10 @@ class History:
 
     raw: Tensor
     """(sensor, time), in the unit of the data; NaN is missing."""
-    filled: Tensor
-    """(sensor, time), gaps filled from the past alone; never a target."""
     steps_per_day: int
     wall: Tensor
-    """(time + ahead,) long: local steps since an arbitrary midnight; jumps at clock changes."""
+    """(time + ahead,) long: local steps since an arbitrary midnight; jumps where daylight
+    saving changes the clock."""
     weekday: Tensor
     """(time + ahead,) long: Monday 0 … Sunday 6."""
     holiday: Tensor
@@ -46,10 +46,8 @@ class History:
         comes_back = steps > 1 and frame.clock.step * steps == DAY
         first = frame.clock.number(0)
         wall = cal.day * steps + cal.slot if comes_back else first + np.arange(len(cal.day))
-        raw = np.ascontiguousarray(frame.values.T, dtype=np.float32)
         return cls(
-            raw=torch.from_numpy(raw.copy()),
-            filled=torch.from_numpy(fill_causally(raw, steps)),
+            raw=torch.from_numpy(np.array(frame.values.T, np.float32, order="C")),
             steps_per_day=steps,
             wall=torch.from_numpy(wall.astype(np.int64)),
             weekday=torch.from_numpy(cal.weekday.astype(np.int64)),
@@ -64,9 +62,18 @@ class History:
         return replace(
             self,
             raw=self.raw[sensors],
-            filled=self.filled[sensors],
             covariates=self.covariates[:, sensors],
         )
+
+    @cached_property
+    def filled(self) -> Tensor:
+        """(sensor, time), gaps filled from the past alone; never a target."""
+        return torch.from_numpy(fill_causally(self.raw.numpy(), self.steps_per_day))
+
+    @cached_property
+    def kind_of_day(self) -> Tensor:
+        """(time + ahead,) long: 0 workday, 1 Saturday, 2 Sunday or public holiday."""
+        return torch.where(self.holiday, 2, (self.weekday - 4).clamp_min(0))
 
     @property
     def length(self) -> int:
@@ -84,7 +91,12 @@ class History:
         return self.wall % self.steps_per_day
 
     def days_before(self, when: Tensor, days: Tensor | int) -> Tensor:
-        """The step with the same local time `days` earlier, right across a clock change."""
+        """The step with the same wall time `days` earlier: the one rule for daylight saving.
+
+        Where a clock change skips that wall time, as 02:00 in spring, the time as late after the
+        change is taken, 03:00, as calendars do; where a clock change gives it twice, in autumn,
+        the second. Before the first row it is negative.
+        """
         back = (when - days * self.steps_per_day).clamp_min(0)
         jump = (self.wall[when] - when) - (self.wall[back] - back)
         return when - days * self.steps_per_day + jump

@@ -13,9 +13,7 @@ import pytest
 import torch
 
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import Seasonal
-from citytune.tuning._seasonal import SEASONAL
-from citytune.windows import Examples, History, all_sensors
+from citytune.windows import SEASONAL, Examples, History, Seasonal, all_sensors
 
 City = Callable[..., SensorFrame]
 DAY = dt.timedelta(days=1)
@@ -33,11 +31,15 @@ class Plain:
             weekday, holiday = int(cal.weekday[row]), bool(cal.holiday[row])
             self.kind[time.date()] = 2 if holiday else max(weekday - 4, 0)
             self.holiday[time.date()] = holiday
-        self.value = {
-            time: float(value)
-            for time, value in zip(self.time[:origin], frame.values[:origin, sensor], strict=False)
+        self.row = [float(value) for value in frame.values[:origin, sensor]]
+        self.value = {  # of an hour that daylight saving doubles, the second
+            time: value
+            for time, value in zip(self.time[:origin], self.row, strict=False)
             if not math.isnan(value)
         }
+        for before, after in pairwise(self.time[:origin]):
+            if after in self.value and after - before > max(frame.clock.step, DAY / 24):
+                self.value[before + DAY / 24] = self.value[after]  # an hour that it skips
         self.origin, self.last = origin, self.time[origin - 1]
         self.steps = frame.clock.steps_per_day
 
@@ -61,6 +63,10 @@ class Plain:
         sources = [time - (7 * (weeks + k) + to_sunday) * DAY for k in range(6)]
         return self.mean(self.at([s for s in sources if not self.holiday.get(s.date())])[:4])
 
+    def profile(self, time: dt.datetime, weeks: int) -> float:
+        found = self.weeks(time, weeks)
+        return self.days(time, 1) if math.isnan(found) else found
+
     def back(self, time: dt.datetime, days: int) -> int:
         found = 0
         while time - found * days * DAY > self.last:
@@ -68,13 +74,15 @@ class Plain:
         return found
 
     def level(self, rule: Callable[[dt.datetime, int], float]) -> float:
-        last = self.time[self.origin - max(self.steps, 3) : self.origin]
-        off = [self.value.get(time, math.nan) - rule(time, 1) for time in last]
+        off = self.errors(rule, max(self.steps, 3))
         return self.mean([error for error in off if not math.isnan(error)])
 
+    def errors(self, rule: Callable[[dt.datetime, int], float], count: int) -> list[float]:
+        rows = range(self.origin - count, self.origin)
+        return [self.row[row] - rule(self.time[row], 1) for row in rows]
+
     def fading(self, rule: Callable[[dt.datetime, int], float], step: int) -> float:
-        recent = self.time[self.origin - 14 * self.steps : self.origin]
-        off = [self.value.get(time, math.nan) - rule(time, 1) for time in recent]
+        off = self.errors(rule, 14 * self.steps)
         pairs = [(a, b) for a, b in pairwise(off) if not math.isnan(a + b)]
         rho = sum(a * b for a, b in pairs) / sum(a * a for a, _ in pairs)
         last = self.mean([error for error in off[-3:] if not math.isnan(error)])
@@ -84,17 +92,18 @@ class Plain:
         time = self.time[self.origin + step]
         back, weeks = self.back(time, 1), self.back(time, 7)
         days, like, week = self.days(time, back), self.like(time, back), self.weeks(time, weeks)
+        week = like if math.isnan(week) else week
         same = self.at([time - 7 * (weeks + k) * DAY for k in range(4)])
         return {
-            "yesterday": self.at([time - (back + k) * DAY for k in range(7)])[0],
+            "yesterday": self.at([time - (back + k) * DAY for k in range(28)])[0],
             "last-week": same[0] if same else like,
             "days": days,
             "day-kind": like,
             "weeks": week,
             "days+level": days + self.level(self.days),
             "day-kind+level": like + self.level(self.like),
-            "weeks+level": week + self.level(self.weeks),
-            "weeks+fading": week + self.fading(self.weeks, step),
+            "weeks+level": week + self.level(self.profile),
+            "weeks+fading": week + self.fading(self.profile, step),
             "day-kind+fading": like + self.fading(self.like, step),
         }
 
@@ -103,17 +112,17 @@ def history_of(frame: SensorFrame, horizon: int) -> Seasonal:
     return Seasonal(History.of(frame, ahead=horizon))
 
 
-def told(frame: SensorFrame, origin: int, horizon: int) -> dict[str, torch.Tensor]:
+def forecasts(frame: SensorFrame, origin: int, horizon: int) -> dict[str, torch.Tensor]:
     examples = all_sensors(History.of(frame, ahead=horizon), torch.tensor([origin]))
     return history_of(frame, horizon).ahead(examples, horizon)
 
 
-def check(frame: SensorFrame, origin: int, horizon: int) -> None:
-    found = told(frame, origin, horizon)
+def check(frame: SensorFrame, origin: int, horizon: int, *, every: int = 5) -> None:
+    found = forecasts(frame, origin, horizon)
     assert set(found) == set(SEASONAL)
     for sensor in range(len(frame.sensors)):
         plain = Plain(frame, sensor, origin, horizon)
-        for step in range(0, horizon, 5):
+        for step in range(0, horizon, every):
             if not plain.at([plain.time[origin + step] - 7 * k * DAY for k in range(2, 7)]):
                 continue  # nothing is ever measured at this hour
             expected = plain.ahead(step)
@@ -122,7 +131,7 @@ def check(frame: SensorFrame, origin: int, horizon: int) -> None:
                 assert got == pytest.approx(expected[name], rel=1e-3, abs=1e-3), (name, step)
 
 
-@pytest.mark.parametrize("gaps", [0.0, 0.25])
+@pytest.mark.parametrize("gaps", [0.0, 0.25, 0.6])
 @pytest.mark.parametrize("origin", [24 * 80, 24 * 83 + 7])
 def test_rules_are_the_plain_means_they_say(city: City, gaps: float, origin: int) -> None:
     frame = city(2, 90, timezone=None, country="NO", gaps=gaps)
@@ -142,13 +151,12 @@ def test_beyond_a_week_rules_look_two_weeks_back(city: City) -> None:
 def test_rules_keep_the_local_hour_on_both_sides_of_a_clock_change(
     city: City, start: dt.datetime, origin: int
 ) -> None:
-    """The sensor sleeps from two to three, an hour that is missing or doubled on that day."""
+    """In spring, two in the morning is read at three; in autumn, at the second of the two."""
     frame = city(1, 66, start=start, gaps=0.1)
     local = frame.clock.local(0, len(frame))
     hours = (local[-1] - local[0]) / np.timedelta64(1, "h") + 1
     assert hours != len(frame)  # the clocks do change within
-    frame.values[local.astype("datetime64[h]").astype(int) % 24 == 2] = np.nan
-    check(frame, origin, 72)
+    check(frame, origin, 72, every=1)
 
 
 @pytest.mark.parametrize("steps_per_day", [48, 1])
@@ -174,7 +182,7 @@ def ascension() -> tuple[SensorFrame, int]:
 
 def test_a_holiday_on_a_thursday_takes_the_profile_of_sundays() -> None:
     frame, origin = ascension()
-    found = told(frame, origin, 48)
+    found = forecasts(frame, origin, 48)
     assert found["weeks"][0, :24].tolist() == [10.0] * 24
     assert found["weeks"][0, 24:].tolist() == [100.0] * 24
     assert found["day-kind"][0, 24:].tolist() == [100.0] * 24
@@ -184,7 +192,7 @@ def test_a_holiday_learns_from_holidays_and_sundays_alone() -> None:
     frame, origin = ascension()
     sundays = replace(frame, values=frame.values.clip(max=100))
     sundays.values[frame.values[:, 0] == 5_000] = 10
-    assert told(sundays, origin, 24)["day-kind"][0].tolist() == [10.0] * 24
+    assert forecasts(sundays, origin, 24)["day-kind"][0].tolist() == [10.0] * 24
 
 
 def test_no_ordinary_day_takes_anything_from_a_holiday() -> None:
@@ -192,14 +200,14 @@ def test_no_ordinary_day_takes_anything_from_a_holiday() -> None:
     frame, _ = ascension()
     for day in (10, 11, 13, 15, 16):
         origin = frame.clock.index(dt.datetime(2024, 5, day))
-        found = told(frame, origin, 24)
+        found = forecasts(frame, origin, 24)
         assert found["weeks"].max() <= 100
         assert found["day-kind"].max() <= 100
 
 
 def test_where_no_holiday_calendar_is_known_a_holiday_is_a_day_like_others() -> None:
     frame, origin = ascension()
-    found = told(replace(frame, country=None, values=frame.values.clip(max=100)), origin, 24)
+    found = forecasts(replace(frame, country=None, values=frame.values.clip(max=100)), origin, 24)
     assert found["weeks"][0].tolist() == [100.0] * 24
 
 
@@ -251,15 +259,33 @@ def test_no_rule_is_ever_without_an_answer(city: City) -> None:
     frame.values[:-5, 1] = np.nan
     frame.values[:, 2] = np.nan
     frame.values[700, 2] = 7.0
-    for name, values in told(frame, len(frame), 24 * 9).items():
+    for name, values in forecasts(frame, len(frame), 24 * 9).items():
         assert values.isfinite().all(), name
 
 
-def test_the_kind_of_a_day_is_workday_saturday_or_sunday_and_holiday() -> None:
-    frame, _ = ascension()
-    seasonal = history_of(frame, 0)
-    by_date = {str(frame.clock.local(i, 1)[0])[:10]: i for i in range(0, len(frame), 24)}
-    kinds = {date: int(seasonal.kind_of_day[i]) for date, i in by_date.items()}
-    assert kinds["2024-05-06"] == kinds["2024-05-10"] == 0
-    assert kinds["2024-05-11"] == 1
-    assert kinds["2024-05-12"] == kinds["2024-05-09"] == kinds["2024-05-17"] == 2
+def test_before_its_first_value_a_sensor_has_no_last_value(city: City) -> None:
+    frame = city(2, 20, gaps=0.0)
+    frame.values[: 24 * 10, 1] = np.nan
+    at = Seasonal(History.of(frame, ahead=0)).every_sensor(24 * 10, 24)
+    assert at.last_day[0].isfinite().all()
+    assert at.weeks[1].isnan().all()
+
+
+def test_a_time_of_day_never_measured_is_forecast_by_the_last_value(city: City) -> None:
+    frame = city(1, 30, gaps=0.0, timezone=None)
+    frame.values[5::24] = np.nan
+    at = Seasonal(History.of(frame, ahead=24)).every_sensor(24 * 30, 24)
+    assert at.last_day[0, 5] == at.weeks[0, 5] == frame.values[-1, 0]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_sensor_alone_is_forecast_as_among_all(city: City, world: str) -> None:
+    frame = city(3, **WORLDS[world])
+    horizon = 2 * frame.clock.steps_per_day
+    seasonal, origin = Seasonal(History.of(frame, ahead=horizon)), len(frame) - 1
+    every = seasonal.every_sensor(origin, horizon)
+    for sensor in range(3):
+        one = Examples(torch.tensor([sensor]), torch.tensor([origin]))
+        at = seasonal.at(one, origin + torch.arange(horizon)[None])
+        for rule in ("last_day", "last_week", "days", "kind", "weeks"):
+            assert torch.equal(getattr(at, rule)[0], getattr(every, rule)[sensor])
