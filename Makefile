@@ -27,9 +27,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## the whole job on the bundled sample, offline: traffic, air, energy
 	$(BIN)/citytune demo
 
-# Threads that wait without spinning: two processes share the cores.
+# One thread each: two processes share two cores.
 test: $(READY)  ## every test, on two processes (TEST="-k name" for some)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist worksteal -m "not network" $(TEST)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist worksteal -m "not network" $(TEST)
 
 check: $(READY)  ## format, lint, types, import contract, spelling
 	$(BIN)/ruff format --check .

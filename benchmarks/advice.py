@@ -30,18 +30,18 @@ from scipy.stats import weightedtau
 from sets import CITIES, DATA, City, past_days, read
 
 from citytune.frame import SensorFrame
+from citytune.settings import Settings
 
 HORIZON, CONTEXT, COARSE = 48, 512, 6
 EVERY = 3
 """Quarters of a day between forecasts, so that they start at all times of day in turn."""
 NEAR = 0.005
 """Errors closer than this share are also shown as the same."""
-FACTS = ("fold_error", "head_error", "logme", "skill", "near", "per_second", "megabytes", "spent")
 
 
 def trial(city: City, days: int, today: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """One set, one today: facts, advised place and true error of every backbone."""
-    from citytune.advice import choose, recommend
+    from citytune.advice import choose, recommend_with
     from citytune.evaluation import mae
 
     frame, start, horizon = cut(city, days, today, options)
@@ -49,15 +49,15 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     origins = list(range(start, len(frame) - horizon + 1, step))
     actual = frame.values[np.array(origins)[:, None] + np.arange(horizon)]
     past = frame.until(start)
-    advice = recommend(past, horizon=horizon, thorough=True, strategies=False)
+    advice = recommend_with(past, Settings(horizon=horizon), strategies=False)
     found = []
     for place, row in enumerate(advice.rows):
         error = mae(actual, row.model.predict(frame, origins).mean)
         found.append({"set": city.name, "domain": city.domain, "days": days, "today": today})
         found[-1] |= {"backbone": row.card.name, "place": place, "error": error, "score": row.score}
         found[-1] |= {"blend_s": row.seconds, "windows": row.model.tuned.windows}
-        found[-1] |= {"daily": row.model.tuned.fold_errors.tolist()}
-        found[-1] |= {name: getattr(row, name) for name in FACTS}
+        found[-1] |= {"fold_errors": row.model.tuned.fold_errors.tolist()}
+        found[-1] |= {"fold_error": row.fold_error, **row.relevance._asdict()}
     if not options.no_auto:
         started = time.perf_counter()
         model, told = choose(past, horizon=horizon, backbone=advice.best)
@@ -111,8 +111,8 @@ def show(rows: list[dict[str, Any]]) -> None:
             )
         for (domain, name, days), some in sorted(groups.items()):
             line(name or domain, days, some)
-    slowest = max(rows, key=lambda row: row["spent"])
-    print(f"slowest backbone: {slowest['backbone']}, {slowest['spent']:.1f} s ({slowest['set']})")
+    slowest = max(rows, key=lambda row: row["blend_s"])
+    print(f"slowest backbone: {slowest['backbone']}, {slowest['blend_s']:.1f} s ({slowest['set']})")
 
 
 def line(name: str, days: int, trials: list[list[dict[str, Any]]]) -> None:

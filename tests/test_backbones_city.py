@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 import citytune as ct
 from citytune._errors import MissingWeights
@@ -689,26 +689,9 @@ def test_on_real_cities_it_never_saw_it_beats_the_best_naive_forecast(
     assert 0.80 <= trial.covered <= 0.97
 
 
-@pytest.mark.slow
-def test_it_is_fast_enough_for_a_laptop(base: CityBackbone, weights: None) -> None:
-    """Very generous: how fast it is on a quiet machine is for the benchmark to say."""
-    past = past_of(torch.stack([street(CONTEXT, seed=seed) for seed in range(256)]))
-
-    def a_second(answer: Callable[[], object]) -> float:
-        found = []
-        for _ in range(3):
-            started = time.perf_counter()
-            answer()
-            found.append(len(past.values) / (time.perf_counter() - started))
-        return max(found)
-
-    forecasts = a_second(lambda: base.forecast(past, DAY))
-    features = a_second(lambda: base.features(past))
-    print(f"{forecasts:.0f} forecasts and features of {features:.0f} windows a second")
-    assert forecasts > 300
-    assert features > 300
-    if "ttm-r2" in at_hand():
-        ttm = load_backbone("ttm-r2")
-        ratio = forecasts / a_second(lambda: ttm.forecast(past, DAY))
-        print(f"{ratio:.2f} of the speed of ttm-r2")
-        assert ratio > 0.1
+def test_a_window_costs_few_multiplications(base: CityBackbone) -> None:
+    """So that a laptop forecasts hundreds in a second; how many is for the benchmark to say."""
+    past = past_of(torch.stack([street(CONTEXT, seed=seed) for seed in range(8)]))
+    with FlopCounterMode(display=False) as counted:
+        base.forecast(past, DAY)
+    assert counted.get_total_flops() / len(past.values) < 400e6

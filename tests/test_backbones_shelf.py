@@ -158,22 +158,17 @@ def test_a_missing_package_is_named() -> None:
 
 
 SILENT_HUB = """
-import sys, time
 from citytune._errors import MissingWeights
 from citytune.backbones import load_backbone
-start = time.perf_counter()
 try:
     load_backbone("ttm-r2")
 except MissingWeights as error:
     print(error)
-print(time.perf_counter() - start)
 """
 
 
 @pytest.mark.parametrize("listening", [True, False], ids=["silent", "refused"])
-def test_a_hub_out_of_reach_costs_one_sentence_and_few_seconds(
-    tmp_path: Path, listening: bool
-) -> None:
+def test_a_hub_out_of_reach_costs_one_sentence(tmp_path: Path, listening: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if not listening:
@@ -189,32 +184,28 @@ def test_a_hub_out_of_reach_costs_one_sentence_and_few_seconds(
             [sys.executable, "-c", SILENT_HUB],
             env=environment, capture_output=True, text=True, check=True, timeout=120,
         )  # fmt: skip
-    message, seconds = run.stdout.splitlines()
+    (message,) = run.stdout.splitlines()
     assert "the Hugging Face hub did not answer" in message
     assert "hf download ibm-granite/granite-timeseries-ttm-r2" in message
-    assert float(seconds) < 10
     assert not run.stderr
 
 
 LOOKING = """
-import sys, time
+import sys
 import citytune.backbones as backbones
-start = time.process_time()
 backbones.at_hand()
-print(time.process_time() - start, *{"transformers", "requests", "tsfm_public"} & set(sys.modules))
+print(*{"transformers", "requests", "tsfm_public"} & set(sys.modules))
 """
 
 
-def test_looking_what_is_at_hand_is_quick_and_imports_no_network() -> None:
+def test_looking_what_is_at_hand_imports_no_network() -> None:
     weights = Path(__file__).parents[2] / "shared" / "weights"
     environment = os.environ | {"CITYTUNE_WEIGHTS": str(weights), "HF_ENDPOINT": "http://0.0.0.0:1"}
     run = subprocess.run(
         [sys.executable, "-c", LOOKING],
         env=environment, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
-    seconds, *imported = run.stdout.split()
-    assert "transformers" not in imported
-    assert float(seconds) < 1.0
+    assert "transformers" not in run.stdout.split()
 
 
 def test_what_is_not_at_hand_is_missing_with_a_reason() -> None:

@@ -114,15 +114,13 @@ def test_debug_shows_where_it_happened_wherever_it_stands(
         assert 'raise KeyError("weights")' in err
 
 
-def test_help_comes_at_once() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, time; start = time.process_time(); from citytune.cli import main; "
-        "main(['--help']); print(time.process_time() - start, *sys.modules, file=sys.stderr)"
+        "import sys; from citytune.cli import main; "
+        "main(['--help']); print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    spent, *loaded = done.stderr.split()
-    assert float(spent) < 0.5
-    assert not {"torch", "polars", "plotly", "numpy"} & set(loaded)
+    assert not {"torch", "polars", "plotly", "numpy"} & set(done.stderr.split())
 
 
 def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> None:
@@ -601,10 +599,8 @@ def test_the_demo_does_the_whole_job(
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     monkeypatch.chdir(tmp_path)
-    begun = time.perf_counter()
     code, said, err = run("demo")
     assert (code, err) == (0, "")
-    assert time.perf_counter() - begun < 120  # alone on two cores it takes less than 60
     for name in ("traffic", "air", "energy"):
         folder = tmp_path / "citytune-demo" / name
         assert {path.name for path in folder.iterdir()} == {

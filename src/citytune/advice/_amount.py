@@ -16,14 +16,14 @@ class Amount(NamedTuple):
     windows: int
     """Windows that are learnt from."""
     days: float
-    """Days that tell something new."""
+    """Independent days."""
     sensors: float
-    """Sensors that do."""
+    """Independent sensors."""
 
     @property
     def independent(self) -> float:
-        """Windows that are as good as independent."""
-        return self.days * self.sensors
+        """How many independent windows would tell as much; never more than there are."""
+        return min(self.days * self.sensors, float(self.windows))
 
 
 def amount_of(task: Task) -> Amount:

@@ -1,8 +1,7 @@
-"""The one door for `auto`: a backbone, a strategy, or both are chosen by what is measured here."""
+"""The one door for `auto`: choose a backbone, a strategy, or both by what is measured here."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from citytune.advice._decide import decide
@@ -37,9 +36,7 @@ def choose_with(
         return fit_with(frame, replace(settings, backbone=found.best), progress), found
     if asked:
         return fit_with(frame, settings, progress), None
-    started = time.perf_counter()
     task = task_with(frame, settings, progress)
     usual = fit_task(frame, task)
-    spent = time.perf_counter() - started
-    decision = decide(frame, task, usual, spent, progress)
-    return decision.model, alone(task, usual, decision, spent)
+    decision = decide(frame, task, usual, progress)
+    return decision.model, alone(usual, decision)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from citytune.advice._enough import Enough, Point, needed, next_week
 from citytune.forecasting import STRATEGY
+from citytune.settings import Progress
 from citytune.tuning import Task, make_strategy, replay
+from citytune.windows import evenly
 
 CURVE_DAYS = (3, 7, 14, 28, 56)
 """Lengths of history that are tried."""
@@ -19,30 +18,21 @@ BLOCKS = 5
 """Stretches held back in turn, the last ones …"""
 BLOCK_DAYS = 3
 """… of so many days, or as long as the horizon."""
-WINDOWS = 400
-"""Most windows of a fit or a block: a curve is about days."""
-SECONDS = 30.0
-"""Time for all of it, about; what is not done by then is left out."""
-GOLDEN = 0.6180339887498949
-
-Progress = Callable[[str, float], None]
+CURVE_WINDOWS = 400
+"""Most windows of a fit or a block, which also bounds the work: a curve is about days."""
 
 
-def enough_of(
-    task: Task, have: float, progress: Progress | None = None, *, seconds: float = SECONDS
-) -> Enough:
+def enough_of(task: Task, have: float, progress: Progress | None = None) -> Enough:
     """Tune on the windows of the last 3, 7, 14 … days before each of some held-back blocks.
 
     The backbone is not asked anew. A window's own past may reach further back than the days it is
-    learnt from, so the curve tells what windows to learn from are worth, not what a past is.
+    learnt from, so the curve tells the value of windows to learn from, not that of a past.
 
     Args:
         task: All of the city's windows.
         have: Days that were measured.
         progress: Called with what is being done and the share done, 0 … 1.
-        seconds: About how long it may take; the longest histories are left out first.
     """
-    started = time.perf_counter()
     day, horizon = task.history.steps_per_day, task.spec.horizon
     block = max(BLOCK_DAYS * day, horizon)
     tried, starts = plan_of(task, block)
@@ -50,8 +40,6 @@ def enough_of(
         return Enough(have, (), float(CURVE_DAYS[0] + math.ceil((block + horizon) / day)), None)
     points: list[Point] = []
     for done, days in enumerate(tried):
-        if points and time.perf_counter() - started > seconds * (done / (done + 1)):
-            break
         if progress is not None:
             progress(f"with {days} days", done / len(tried))
         found = [errors(task, start - days * day, start, start + block) for start in starts]
@@ -81,26 +69,25 @@ def plan_of(task: Task, block: int) -> tuple[list[int], list[int]]:
 
 
 def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
-    """Scaled errors on the block of origins from `start` to `end`: tuned before it, and untouched.
+    """Scaled errors on the block of origins from `start` to `end`: tuned before it, and pretrained.
 
     Windows to learn from start at `first` and end before the block does.
     """
     origin = task.examples.origin
     before = (origin >= first) & (origin <= start - task.spec.horizon)
-    learn = task.part(_at_most(WINDOWS, before))
-    block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
+    learn = task.part(_at_most(CURVE_WINDOWS, before))
+    block = task.part(_at_most(CURVE_WINDOWS, (origin >= start) & (origin < end)))
     learnt = make_strategy(STRATEGY).fit(learn).mixture if len(learn.examples) else None
     untouched = block.said_by(task.prior)
     tuned = untouched if learnt is None else replay(learnt, block)
 
-    def error(says: Tensor) -> float:
-        return float(((says - block.actual).abs() / block.scale)[block.known].mean())
+    def error(forecasts: Tensor) -> float:
+        return float(((forecasts - block.actual).abs() / block.scale)[block.known].mean())
 
     return error(tuned), error(untouched)
 
 
 def _at_most(most: int, which: Tensor) -> Tensor:
-    """Places where `which` is true, at most so many, evenly spread."""
+    """Indices where `which` is true, at most so many, evenly spread."""
     places = which.nonzero()[:, 0]
-    turn = torch.arange(len(places), dtype=torch.float64) * GOLDEN % 1
-    return places[turn.argsort()[:most].sort().values]
+    return places[evenly(len(places), most)]

@@ -1,28 +1,24 @@
-"""Choose a strategy: the rules say which are worth a try, trying them says which to take."""
+"""Choose a strategy: the rules say what to try, trying it says which to take."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from citytune.advice._halving import Tried, halve
+from citytune.advice._gains import DailyErrors, Gain, foldable, gain_of, stretch
+from citytune.advice._halving import Limit, Tried, halve
 from citytune.advice._rules import StrategyPlan, plan_of
-from citytune.advice._trial import foldable
+from citytune.advice._words import listed, percent
 from citytune.forecasting import STRATEGY, TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
-from citytune.tuning import Task, t_inflation
+from citytune.tuning import Task
 
-BUDGET = 2.0
-"""Time for trying others, in that of the usual strategy."""
-FEWEST_TRIAL_WINDOWS = 4
-"""Days, or stretches as long as the horizon, from which a standard error means anything."""
+MARGIN = 0.005
+"""What a gain must exceed beyond its standard error, in the best seasonal rule's error: a smaller
+one is not enough to leave the usual strategy, and processors must not tip the balance."""
 
 
 class Decision(NamedTuple):
@@ -34,76 +30,54 @@ class Decision(NamedTuple):
     verdict: str
 
 
-class Gain(NamedTuple):
-    """How much less error one strategy has than another, in units of the best seasonal rule's."""
-
-    mean: float
-    error: float
-    """Its standard error over days."""
-
-
 def decide(
-    frame: SensorFrame,
-    task: Task,
-    usual: TunedModel,
-    seconds: float,
-    progress: Progress | None = None,
+    frame: SensorFrame, task: Task, usual: TunedModel, progress: Progress | None = None
 ) -> Decision:
-    """Take `usual`, the task tuned by the usual strategy in `seconds`, unless another is better.
+    """Take `usual`, the task tuned by the usual strategy, unless another one is clearly better.
 
     Args:
         frame: What the task was made of.
-        task: Shared by all of them.
+        task: Shared by all of them; its `max_seconds` limits how long others are tried.
         usual: The incumbent.
-        seconds: What it took: the unit of the guesses.
         progress: Called with what is being done and the share done, 0 … 1.
     """
-    started = time.perf_counter()
+    limit = Limit(task.settings.max_seconds)
     plan = plan_of(task)
     if not math.isfinite(usual.fold_error) or not foldable(task):
         return _stay_untouched(frame, task, usual, plan)
-    budget = max(BUDGET * seconds, task.settings.max_seconds or 0.0)
-    left = budget - (time.perf_counter() - started)
     names = [name for name in plan.contenders if name != STRATEGY]
-    tried = halve(frame, task, names, blend_seconds=seconds, budget=left, progress=progress)
-    best, verdict, noted = usual, "", []
-    for row in tried:
-        if row.model is None or row.model.tuned.fold_errors is None:
-            noted.append(row)
-            continue
-        gain = gain_of(usual, row.model, stretch(task))
-        noted.append(replace(row, note=_gain_in_words(gain, usual.strategy)))
-        better = gain.mean > gain.error and row.model.fold_error < best.fold_error
-        best = row.model if better else best
-    verdict = _verdict(best, usual, noted)
-    return Decision(best, plan, tuple(noted), verdict)
+    tried = [_compared(task, usual, row) for row in halve(frame, task, names, limit, progress)]
+    best = usual
+    for gain, row in tried:
+        if row.model is not None and gain is not None and better(gain, row.model, best):
+            best = row.model
+    if best is not usual:  # a refit may take all the time that its trial shared
+        best = _with_the_limit_of(task, best)
+    rows = tuple(row for _, row in tried)
+    return Decision(best, plan, rows, _verdict(best, usual, rows))
 
 
-def gain_of(usual: TunedModel, other: TunedModel, days: int) -> Gain:
-    """The gain of `other` over `usual` on the same days, in blocks of so many days."""
-    assert usual.tuned.fold_errors is not None
-    assert other.tuned.fold_errors is not None
-    gains = usual.tuned.fold_errors - other.tuned.fold_errors
-    return mean_and_error(gains, days)
+def better(gain: Gain, model: TunedModel, best: TunedModel) -> bool:
+    """Whether a model is taken: for its gain over the usual one, and its error below the best's.
 
-
-def mean_and_error(gains: Tensor, days: int) -> Gain:
-    """Mean of `gains` (day,), and its standard error where neighbouring days are one block.
-
-    >>> mean_and_error(torch.tensor([1.0, 1, 3, 3]), 2).mean
-    2.0
+    Both by a margin, so that of equals the one that was tried first is taken.
     """
-    blocks = torch.stack([part.nanmean() for part in gains.double().split(days)])
-    blocks = blocks[~blocks.isnan()]
-    if len(blocks) < FEWEST_TRIAL_WINDOWS:
-        return Gain(float(blocks.mean()) if len(blocks) else 0.0, math.inf)
-    error = t_inflation(len(blocks) - 1) * float(blocks.std()) / len(blocks) ** 0.5
-    return Gain(float(blocks.mean()), error)
+    return gain.mean > gain.error + MARGIN and model.fold_error < best.fold_error - MARGIN
 
 
-def stretch(task: Task) -> int:
-    """Days in a block: as many as the horizon reaches, so that blocks share few targets."""
-    return max(1, math.ceil(task.spec.horizon / task.history.steps_per_day))
+def _with_the_limit_of(task: Task, model: TunedModel) -> TunedModel:
+    settings = replace(model.settings, max_seconds=task.settings.max_seconds)
+    return replace(model, settings=settings)
+
+
+def _compared(task: Task, usual: TunedModel, row: Tried) -> tuple[Gain | None, Tried]:
+    if row.model is None:
+        return None, row
+    before, after = DailyErrors.of(task, usual), DailyErrors.of(task, row.model)
+    if before is None or after is None:
+        return None, row
+    gain = gain_of(before, after)
+    return gain, replace(row, note=_gain_in_words(gain, usual.strategy))
 
 
 def _stay_untouched(
@@ -112,8 +86,8 @@ def _stay_untouched(
     model = fit_task(frame, task, strategy="zero-shot")
     needs = 2 + 2 * stretch(task)
     why = (
-        f"zero-shot: the windows span {task.days:.1f} days, too few to judge anything on days it "
-        f"was not fitted to; with this horizon that needs about {needs} days of history."
+        f"zero-shot: {task.days:.1f} days of windows are too few to judge anything on days it was "
+        f"not fitted to; with this horizon that needs about {needs} days of history."
     )
     return Decision(model, plan, (), why)
 
@@ -121,20 +95,24 @@ def _stay_untouched(
 def _gain_in_words(gain: Gain, usual: str) -> str:
     if not math.isfinite(gain.error):
         return f"too few days to tell it from {usual}"
-    return f"gains {100 * gain.mean:+.1f} ± {100 * gain.error:.1f} points over {usual}"
+    if max(abs(gain.mean), gain.error) < 0.0005:
+        return f"the same as {usual}"
+    size = percent(abs(gain.mean), 1).removesuffix(" %")
+    error = percent(gain.error, 1).removesuffix(" %")
+    return f"{size} ± {error} points {'lower' if gain.mean > 0 else 'higher'} than {usual}"
 
 
 def _verdict(best: TunedModel, usual: TunedModel, tried: Sequence[Tried]) -> str:
-    seen = [row.strategy for row in tried if row.share == 1]
+    seen = [row.strategy for row in tried if row.model is not None]
+    late = [row.strategy for row in tried if "time limit" in row.note]
+    cut = f" {listed(late)} could not be tried in the time given." if late else ""
     if best is not usual:
-        saved = 1 - best.fold_error / usual.fold_error
+        saved = percent(1 - best.fold_error / usual.fold_error, 1)
         return (
-            f"{best.strategy}: {100 * saved:.1f} % less error out of fold than {usual.strategy}, "
-            "by more than a standard error."
+            f"{best.strategy}: {saved} lower cross-validated error than {usual.strategy}, clearly "
+            f"beyond the differences from day to day.{cut}"
         )
     if not seen:
-        return f"{usual.strategy}: nothing else was tried to the end."
-    return (
-        f"{usual.strategy}: measured here against {', '.join(seen)}, none of which beat it by more "
-        "than a standard error."
-    )
+        return f"{usual.strategy}: nothing else was tried to the end.{cut}"
+    were = "was tried too and was" if len(seen) == 1 else "were tried too and were"
+    return f"{usual.strategy}: {listed(seen)} {were} not clearly better.{cut}"

@@ -1,4 +1,4 @@
-"""What a learning curve says: from how many days on tuning pays, and what a week more would buy."""
+"""What a learning curve shows: from how many days on tuning pays, and what another week brings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from citytune.advice._words import more_or_less, percent
+
 PAYS = 0.01
-"""Share of the untouched model's error that tuning must save to have paid."""
+"""Share of the pretrained model's error that tuning must save to have paid."""
 WEEK = 7
 
 
@@ -20,7 +22,7 @@ class Point(NamedTuple):
     days: int
     tuned: tuple[float, ...]
     untouched: tuple[float, ...]
-    """Of the untouched model (the best seasonal rule, where it cannot forecast)."""
+    """Of the pretrained model (the best seasonal rule, where it cannot forecast)."""
 
     @property
     def error(self) -> float:
@@ -29,13 +31,13 @@ class Point(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """Share of the untouched model's error that tuning saves."""
+        """Share of the pretrained model's error that tuning saves."""
         return 1 - self.error / max(float(np.nanmean(self.untouched)), 1e-12)
 
 
 @dataclass(frozen=True)
 class Enough:
-    """What a learning curve says."""
+    """What a learning curve shows."""
 
     have: float
     """Days in the frame."""
@@ -43,7 +45,7 @@ class Enough:
     needs: float | None
     """Days from which tuning pays, about; None if that is not in sight."""
     next_week: tuple[float, float] | None
-    """Share of the error that a week more would save: least and most over the blocks."""
+    """Share of the error that another week would save: least and most over the blocks."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -61,20 +63,33 @@ class Enough:
     def __str__(self) -> str:
         if not self.points:
             return f"{self.have:.0f} days are too few to hold any back: {_stay(self.needs)}."
-        curve = ", ".join(f"{p.days} d {p.error:.3f} ({_percent(p.gain)})" for p in self.points)
-        said = f"error by days learnt from, and what tuning saves of it: {curve}. "
+        rows = ", ".join(
+            f"{p.days} days: {p.error:.3f} ({more_or_less(p.gain)})" for p in self.points
+        )
+        curve = f"error by days learnt from, and what tuning does to it: {rows}."
+        return " ".join(part for part in (curve, self._pays(), self._week()) if part)
+
+    def _pays(self) -> str:
+        have = f"{self.have:.0f}"
         if self.needs is None:
-            said += f"With {self.have:.0f} days, zero-shot does as well: tuning has not paid yet. "
-        elif self.needs > self.have:
-            said += f"With {self.have:.0f} days, {_stay(self.needs)}. "
-        elif self.needs <= self.points[0].days:
-            said += f"Tuning pays from {self.points[0].days} days on; there are {self.have:.0f}. "
-        else:
-            said += f"Tuning pays from about {self.needs:.0f} days on; there are {self.have:.0f}. "
-        if self.next_week is not None:
-            most, least = (f"{-100 * x:+.1f} %" for x in self.next_week)
-            said += f"A week more would change the error by about {least} to {most}."
-        return said.strip()
+            return f"With {have} days, zero-shot does as well: tuning does not pay yet."
+        if self.needs > self.have:
+            return f"With {have} days, {_stay(self.needs)}."
+        about = "" if self.needs <= self.points[0].days else "about "
+        return f"Tuning pays from {about}{self.needs:.0f} days on; there are {have}."
+
+    def _week(self) -> str:
+        if self.next_week is None:
+            return ""
+        least, most = self.next_week
+        if {percent(least, 1), percent(most, 1)} == {"0.0 %"}:
+            return "Another week of data would hardly change the error."
+        if least < 0 < most:
+            worse, less = percent(-least, 1), percent(-most, 1)
+            return f"Another week of data would change the error by between {less} and +{worse}."
+        ends = sorted((abs(least), abs(most)))
+        span = " to ".join(dict.fromkeys(percent(end, 1) for end in ends))
+        return f"Another week of data would {'lower' if most > 0 else 'raise'} the error by {span}."
 
 
 def needed(points: Sequence[Point]) -> float | None:
@@ -100,7 +115,7 @@ def _crossing(before: Point, after: Point) -> float:
 
 
 def next_week(points: Sequence[Point], days_now: float) -> tuple[float, float] | None:
-    """What a week more would save, by a power law through each block's errors: least and most."""
+    """What another week would save, by a power law through each block's errors: least and most."""
     if len(points) < 2:
         return None
     days = np.log([p.days for p in points])
@@ -113,8 +128,4 @@ def next_week(points: Sequence[Point], days_now: float) -> tuple[float, float] |
 
 
 def _stay(needs: float | None) -> str:
-    return f"zero-shot does as well, and fine-tuning needs about {needs:.0f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"zero-shot does as well, and fine-tuning needs about {needs:,.0f}"

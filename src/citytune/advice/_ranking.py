@@ -5,84 +5,74 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from citytune.advice._trial import Trial
-from citytune.backbones import Card
+from citytune.advice._candidate import DOUBT, KNOWING, Choice
+from citytune.advice._gains import gain_of
+from citytune.advice._words import more_or_less, percent
 
-SMALL = 200
-"""Fewer windows than this make a thin judgement, and it is said so."""
-SMALLEST_DIFFERENCE = 0.0005
-"""Share of the error below which a difference is not said."""
-DOUBT, KNOWING = 0.05, 0.1
-"""Benefit of the doubt, as a share of the error, of a model that forecasts by itself, and of one
-that also knows the calendar: the less a model needs the city's days, the better it keeps."""
-BEYOND = 0.1
-"""What error beyond that of the best seasonal rule counts: `blend` can always fall back on it."""
+FEW_WINDOWS = 200
+"""Fewer windows than this make a thin judgement, and the reason says so."""
+TIE, SMALLEST_TIE = 0.1, 0.001
+"""Two scores are equal if they differ by less than this share of the standard error of their
+difference, or by less than this: far less than tells them apart, far more than rounding, in which
+processors differ."""
 RULE = (
-    "Ranked by error out of fold after tuning, over that of the best seasonal rule on the same "
-    "windows. What exceeds 1 counts a tenth, for with all days blend can fall back on that rule; "
-    f"a model that forecasts by itself gets {100 * DOUBT:.0f} % off, and {100 * KNOWING:.0f} % if "
-    "it knows the calendar, for it needs less of what was learnt here. Equals go by fewest weights."
+    "Ranked by cross-validated error, with a bonus of "
+    f"{percent(DOUBT)} for models that forecast by themselves, or {percent(KNOWING)} if they know "
+    "the calendar, as they need less local data; ties go to the smaller model."
 )
 
 
-def score(trial: Trial) -> float:
-    """What backbones are ranked by; less is better, 1 is the best seasonal rule."""
-    error = trial.error if math.isfinite(trial.error) else 1.0
-    return (min(error, 1.0) + BEYOND * max(error - 1.0, 0.0)) * (1 - _doubt(trial.card))
+def tied(one: Choice, other: Choice) -> bool:
+    """Whether the scores of two differ by too little to mean anything."""
+    tolerance = SMALLEST_TIE
+    if one.daily is not None and other.daily is not None:
+        error = gain_of(one.daily, other.daily).error
+        tolerance = max(tolerance, TIE * error if math.isfinite(error) else 0.0)
+    return abs(one.score - other.score) <= tolerance
 
 
-def _doubt(card: Card) -> float:
-    """Benefit of the doubt."""
-    if card.horizon is None:
-        return 0.0
-    return DOUBT if card.context_days is None else KNOWING
+def rank(choices: Sequence[Choice]) -> list[Choice]:
+    """The lowest score first; of ties the one that adapts to the clock, then the fewest weights."""
+    left, ranked = sorted(choices, key=_order), []
+    while left:
+        best = min(left, key=lambda one: one.score)
+        ranked.append(next(one for one in left if one is best or tied(one, best)))
+        left.remove(ranked[-1])
+    return ranked
 
 
-def rank(trials: Sequence[Trial]) -> list[Trial]:
-    """The least score first; of equals the one that adapts to the clock, then few weights."""
-
-    def order(trial: Trial) -> tuple[float, bool, int]:
-        card = trial.card
-        return round(score(trial), 4), card.context_days is None, card.parameters
-
-    return sorted(trials, key=order)
+def _order(choice: Choice) -> tuple[bool, int, str]:
+    card = choice.card
+    return card.context_days is None, card.parameters, card.name
 
 
-def reason(trial: Trial, best: Trial) -> str:
+def reason(choice: Choice, best: Choice) -> str:
     """Performance, relevance and cost of one backbone, in a sentence."""
-    if not math.isfinite(trial.error):
-        return f"too little history to judge it; {_cost(trial)}"
-    said = f"{_less(1 - trial.error)} than the best seasonal rule, out of fold"
-    if trial is not best and trial.error < best.error:
-        said += f"; less than {best.card.name}, but not by enough"
-    thin = f"; from only {trial.model.tuned.windows} windows" * (trial.model.tuned.windows < SMALL)
-    return f"{said}{thin}; {_relevance(trial)}{_cost(trial)}"
+    if not math.isfinite(choice.fold_error):
+        return f"too little history to judge it; {_cost(choice)}"
+    found = f"{more_or_less(1 - choice.fold_error)} than the best seasonal rule (cross-validated)"
+    if choice is not best and choice.fold_error < best.fold_error:
+        found += f"; lower than {best.card.name}, but not by enough"
+    windows = choice.model.tuned.windows
+    thin = f"; based on only {windows:,} windows" * (windows < FEW_WINDOWS)
+    return f"{found}{thin}; {_relevance(choice)}{_cost(choice)}"
 
 
-def _relevance(trial: Trial) -> str:
-    found = trial.relevance
-    said = ""
+def _relevance(choice: Choice) -> str:
+    found = choice.relevance
+    text = ""
     if math.isfinite(found.skill):
-        said += f"untouched {_less(found.skill)} than that rule; "
+        text += f"without fine-tuning, {more_or_less(found.skill)} than that rule; "
     if found.near is not None:
-        said += f"{found.near:.0%} of the windows look like those it was trained on; ".replace(
-            "%", " %"
-        )
+        text += f"{percent(found.near)} of the windows resemble its training data; "
     if found.clock is False:
-        said += "it was not trained on this clock; "
+        text += "it was not trained on this time step; "
     if found.daily is False:
-        said += "days here are less or more regular than what it was trained on; "
-    return said
+        text += "its training data had more or less regular days than these; "
+    return text
 
 
-def _cost(trial: Trial) -> str:
-    cost = trial.complexity
-    size = f"{cost.parameters / 1e6:.1f} million weights" if cost.parameters else "no weights"
-    speed = "" if math.isnan(cost.per_second) else f", {cost.per_second:,.0f} windows a second"
-    return f"{size}, {cost.megabytes:.0f} MB{speed}, tuned in {trial.seconds:.1f} s"
-
-
-def _less(gain: float) -> str:
-    if abs(gain) < SMALLEST_DIFFERENCE:
-        return "no less error"
-    return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} error".replace("%", " %")
+def _cost(choice: Choice) -> str:
+    count = choice.card.parameters
+    size = f"{count / 1e6:.1f} million weights" if count else "no weights"
+    return f"{size}, tuned in {choice.seconds:.1f} s"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from citytune._errors import MissingWeights
+from citytune.advice._candidate import Candidate, Choice, try_backbone
 from citytune.advice._curve import enough_of
 from citytune.advice._decide import Decision, decide
-from citytune.advice._ranking import rank, reason, score
-from citytune.advice._recommendation import Choice, Recommendation
-from citytune.advice._trial import Trial, try_backbone
+from citytune.advice._ranking import rank, reason
+from citytune.advice._recommendation import Recommendation
+from citytune.advice._relevance import Relevance
 from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
 from citytune.settings import Call, Progress, Settings, takes_settings
-from citytune.tuning import Task
 
 ASKED = "it was asked for"
 
@@ -26,9 +26,10 @@ def recommend(
 ) -> Recommendation:
     """Rank the backbones at hand by measuring each one here, then choose a strategy for the best.
 
-    Every backbone is tuned by `blend` and judged by its error out of fold. Strategies that the
-    rules call worth a try are tried on the best one by successive halving, and one is taken only
-    if it beats `blend` by more than a standard error.
+    Every backbone is tuned by `blend` and judged by its cross-validated error. Strategies that the
+    rules name are tried on the best one by successive halving, and one is taken only if it is
+    clearly better than `blend`. What is tried is counted in work, not in seconds, so that the same
+    data give the same answer on every machine.
 
     Args:
         frame: What the city measured; all of it may be learnt from.
@@ -58,67 +59,46 @@ def recommend_with(
         frame: What the city measured.
         settings: Backbone and strategy are left open, whatever they say.
         progress: Called with what is being done and the share done, 0 … 1.
-        thorough: Measure all of it, beyond what the choice needs, and draw the learning curve that
-            says whether the data are enough.
+        thorough: Also compare the city with what each backbone was trained on, and draw the
+            learning curve that shows whether the data are enough.
         strategies: Also try strategies on the best backbone; otherwise it is `blend`.
     """
     settings = replace(settings, strategy="auto", options={}).on(frame)
-    ranked, lacking = _try_all(frame, settings, _part(progress, 0.0, 0.7), thorough=thorough)
-    best = ranked[0]
-    found = Recommendation(
-        tuple(_row(trial, best) for trial in ranked),
-        best.model,
-        lacking,
-        warnings=warnings_of(frame),
-    )
-    if strategies:
-        told = _part(progress, 0.7, 0.8)
-        found = found.decided(decide(frame, best.task, best.model, best.seconds, told))
-    if strategies and thorough:
-        days = len(frame) / frame.clock.steps_per_day
-        found = replace(found, enough=enough_of(best.task, days, _part(progress, 0.8, 1.0)))
-    return found
+    found, lacking = _try_all(frame, settings, _part(progress, 0.0, 0.7), thorough=thorough)
+    ranked = rank([one.choice for one in found])
+    rows = tuple(replace(row, reason=reason(row, ranked[0])) for row in ranked)
+    advice = Recommendation(rows, ranked[0].model, lacking, warnings=warnings_of(frame))
+    if not strategies:
+        return advice
+    task = next(one.task for one in found if one.choice is ranked[0])
+    told = _part(progress, 0.7, 0.8)
+    advice = advice.decided(decide(frame, task, advice.model, told))
+    if not thorough:
+        return advice
+    days = len(frame) / frame.clock.steps_per_day
+    return replace(advice, enough=enough_of(task, days, _part(progress, 0.8, 1.0)))
 
 
-def alone(task: Task, model: TunedModel, decision: Decision, seconds: float) -> Recommendation:
+def alone(model: TunedModel, decision: Decision) -> Recommendation:
     """The recommendation of a strategy for a backbone that was asked for."""
-    trial = Trial.unmeasured(task, model, seconds)
-    row = replace(_row(trial, trial), reason=ASKED)
+    row = Choice(model, None, Relevance.unknown(), ASKED)
     return Recommendation((row,), model, {}).decided(decision)
 
 
 def _try_all(
     frame: SensorFrame, settings: Settings, progress: Progress | None, *, thorough: bool
-) -> tuple[list[Trial], dict[str, str]]:
-    """Trials of every backbone at hand, the best first, and why the others were not tried."""
+) -> tuple[list[Candidate], dict[str, str]]:
+    """Every backbone at hand, tuned and measured, and why the others were not tried."""
     names, lacking = at_hand(), dict(missing())
-    trials = []
+    found = []
     for done, name in enumerate(names):
         part = _part(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
         try:
             named = replace(settings, backbone=name)
-            trials.append(try_backbone(frame, named, progress=part, thorough=thorough))
+            found.append(try_backbone(frame, named, progress=part, thorough=thorough))
         except MissingWeights as error:  # damaged files are found only when they are read
             lacking[name] = str(error)
-    return rank(trials), lacking
-
-
-def _row(trial: Trial, best: Trial) -> Choice:
-    return Choice(
-        card=trial.card,
-        model=trial.model,
-        score=score(trial),
-        fold_error=trial.error,
-        head_error=trial.head_error,
-        logme=trial.logme,
-        skill=trial.relevance.skill,
-        near=trial.relevance.near,
-        per_second=trial.complexity.per_second,
-        megabytes=trial.complexity.megabytes,
-        seconds=trial.seconds,
-        spent=trial.spent,
-        reason=reason(trial, best),
-    )
+    return found, lacking
 
 
 def _part(progress: Progress | None, start: float, end: float, prefix: str = "") -> Progress | None:

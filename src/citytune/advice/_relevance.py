@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from citytune.backbones import Familiar, daily_share, familiar_of
@@ -14,25 +15,34 @@ class Relevance(NamedTuple):
     """Of one backbone for one city."""
 
     skill: float
-    """Share of the best seasonal rule's error that the untouched backbone saves; NaN if it cannot
-    forecast by itself."""
+    """Share of the best seasonal rule's error that the backbone saves without fine-tuning; NaN if
+    it cannot forecast by itself."""
     clock: bool | None
-    """Whether it was trained on this clock; None where its card has no numbers."""
+    """Whether it was trained on this time step; None where its card has no numbers."""
     near: float | None
     """Share of this city's windows that are no farther from the corpus than 95 % of its own."""
     daily: bool | None
     """Whether the days here are as regular as in the corpus."""
 
+    @classmethod
+    def unknown(cls, skill: float = math.nan) -> Relevance:
+        """Where nothing was compared with the corpus."""
+        return cls(skill, None, None, None)
+
 
 def relevance_of(task: Task, frame: SensorFrame) -> Relevance:
-    """Compare the city with the numbers in the card, and the untouched forecast with a rule."""
-    skill = float("nan")
-    if task.backbone.card.horizon is not None and len(task.examples):
-        skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
-    known = familiar_of(task.backbone.card) if "lesson" in vars(task) else None
+    """Compare the city with the numbers in the card, and the pretrained forecast with a rule."""
+    skill, known = skill_of(task), familiar_of(task.backbone.card)
     if known is None or not len(task.examples):
-        return Relevance(skill, None, None, None)
+        return Relevance.unknown(skill)
     return Relevance(skill, frame.clock.freq in known.clocks, near(task, known), daily(task, known))
+
+
+def skill_of(task: Task) -> float:
+    """Share of the best seasonal rule's error that the pretrained model saves; NaN without one."""
+    if task.backbone.card.horizon is None or not len(task.examples):
+        return math.nan
+    return 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
 
 
 def near(task: Task, known: Familiar) -> float:

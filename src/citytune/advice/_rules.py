@@ -1,4 +1,4 @@
-"""Which strategies are worth a try: few rules, each with the numbers that triggered it."""
+"""Which strategies to try: few rules, each with the numbers that triggered it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from citytune.advice._amount import Amount, amount_of
 from citytune.advice._costs import FREE, LAST_LAYER, cost_of
 from citytune.advice._nature import Nature, nature_of
-from citytune.tuning import Task, errors_by_day, strategies
+from citytune.advice._relevance import skill_of
+from citytune.advice._words import more_or_less, percent
+from citytune.tuning import Task, strategies
 
 FEW_WINDOWS = 20
 """Independent windows below which a new last layer has nothing to learn from …"""
@@ -22,22 +24,22 @@ NEARLY_EVERYTHING = 0.95
 
 
 class Rule(NamedTuple):
-    """One rule that spoke."""
+    """One rule that applied."""
 
-    says: str
+    text: str
     """What follows, with the numbers."""
     adds: tuple[str, ...]
-    """Strategies that become worth a try."""
+    """Strategies to try because of it."""
 
 
 @dataclass(frozen=True)
 class StrategyPlan:
-    """Strategies worth a try, the most promising first, and why."""
+    """Strategies to try, the most promising first, and why."""
 
     amount: Amount
     nature: Nature
     skill: float
-    """Of the untouched model over the best seasonal rule; NaN if it cannot forecast."""
+    """Of the pretrained model over the best seasonal rule; NaN if it cannot forecast."""
     rules: tuple[Rule, ...]
 
     @property
@@ -48,16 +50,20 @@ class StrategyPlan:
     def words(self) -> list[str]:
         """What is known of the city, and each rule, in a sentence."""
         a, n = self.amount, self.nature
-        skill = "" if math.isnan(self.skill) else f", untouched skill {_percent(self.skill)}"
-        amount = (
-            f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
-            f"({a.days:.0f} days × {a.sensors:.1f} sensors)"
+        skill = (
+            ""
+            if math.isnan(self.skill)
+            else f"; without fine-tuning the model has {more_or_less(self.skill)} than the best "
+            "seasonal rule"
         )
+        amount = f"{a.windows:,} windows to learn from"
+        if round(a.independent) < a.windows:
+            amount += f", with as much information as {a.independent:,.0f} independent ones"
         nature = (
-            f"forecastability {n.forecastable:.2f}, the calendar explains {_percent(n.calendar)}, "
-            f"signal to noise {n.signal:.0f}{skill}"
+            f"forecastability {n.forecastable:.2f}; the calendar explains {percent(n.calendar)} of "
+            f"the variance; signal-to-noise ratio {n.signal:,.0f}"
         )
-        return [f"{amount}; {nature}", *(rule.says for rule in self.rules)]
+        return [f"{amount}; {nature}{skill}", *(rule.text for rule in self.rules)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -70,63 +76,56 @@ class StrategyPlan:
             "calendar_share": round(self.nature.calendar, 3),
             "signal_to_noise": round(self.nature.signal, 1),
             "skill": None if math.isnan(self.skill) else round(self.skill, 4),
-            "rules": [rule.says for rule in self.rules],
+            "rules": [rule.text for rule in self.rules],
             "contenders": list(self.contenders),
         }
 
 
 def plan_of(task: Task) -> StrategyPlan:
-    """Look at the amount of data, the task and the untouched model, then apply the rules."""
-    skill = math.nan
-    if task.backbone.card.horizon is not None and len(task.examples):
-        skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
-    amount, nature = amount_of(task), nature_of(task)
-    return StrategyPlan(
-        amount, nature, skill, tuple(rules_for(amount, nature, skill, _movable(task)))
-    )
+    """Look at the amount of data, the task and the pretrained model, then apply the rules."""
+    skill, amount, nature = skill_of(task), amount_of(task), nature_of(task)
+    rules = rules_for(amount, nature, skill, _movable(task))
+    return StrategyPlan(amount, nature, skill, tuple(rules))
 
 
 def rules_for(amount: Amount, nature: Nature, skill: float, movable: bool) -> list[Rule]:
-    """The rules that speak, in order."""
+    """The rules that apply, in order."""
     n = amount.independent
-    said = [Rule("blend and zero-shot are always compared: they cost next to nothing more", FREE)]
+    found = [Rule("blend and zero-shot are always compared, as that costs almost nothing", FREE)]
     if n < FEW_WINDOWS:
-        return [
-            *said,
-            Rule(f"{n:.0f} independent windows are fewer than {FEW_WINDOWS}: stay there", ()),
-        ]
-    said += [
-        Rule(f"{n:.0f} independent windows, at least {FEW_WINDOWS}: a new last layer", LAST_LAYER)
-    ]
-    if not movable:
-        return said
+        why = f"with only {n:.0f} independent windows ({FEW_WINDOWS} needed), nothing else is tried"
+        return [*found, Rule(why, ())]
+    enough = f"with at least {FEW_WINDOWS} independent windows, a new last layer is tried"
+    found += [Rule(enough, LAST_LAYER)]
+    return [*found, *_inner_rules(n, nature, skill)] if movable else found
+
+
+def _inner_rules(n: float, nature: Nature, skill: float) -> list[Rule]:
+    """Rules for weights inside the network, given the number of independent windows."""
     if n < SOME:
-        return [*said, Rule(f"fewer than {SOME}: no weights inside the network should move", ())]
+        return [Rule(f"with fewer than {SOME}, no weights inside the network are moved", ())]
     if nature.calendar > NEARLY_EVERYTHING:
         why = (
-            f"the calendar explains {_percent(nature.calendar)}, over {_percent(NEARLY_EVERYTHING)}"
+            f"the calendar explains {percent(nature.calendar)} of the variance, which leaves "
+            "little to learn for weights inside the network"
         )
-        return [*said, Rule(f"{why}: little is left for weights inside the network", ())]
-    if skill > 0:
-        few = f"at least {SOME}, and untouched it beats the rules by {_percent(skill)}: few weights"
-        said += [Rule(few, _inside("few"))]
-    else:
-        far = f"at least {SOME}, and untouched it does not beat the rules: adapt its layers"
-        said += [Rule(far, _inside("some"))]
-    if n >= MANY_WINDOWS:
-        said += [Rule(f"at least {MANY_WINDOWS}: more weights may move", _inside("some", "all"))]
-    return said
+        return [Rule(why, ())]
+    found = (
+        Rule(
+            f"with at least {SOME}, few weights: the model already beats the rules", _inside("few")
+        )
+        if skill > 0
+        else Rule(f"with at least {SOME}, some layers: the rules beat the model", _inside("some"))
+    )
+    many = Rule(f"with at least {MANY_WINDOWS}, more weights", _inside("some", "all"))
+    return [found, many] if n >= MANY_WINDOWS else [found]
 
 
 def _inside(*reach: str) -> tuple[str, ...]:
-    """Strategies that move so much of the network, those that cost least first."""
+    """Strategies that move so much of the network, those with the least work first."""
     names = [name for name in strategies if cost_of(name).moves in reach]
-    return tuple(sorted(names, key=lambda name: cost_of(name).times))
+    return tuple(sorted(names, key=lambda name: cost_of(name).work))
 
 
 def _movable(task: Task) -> bool:
     return any(p.numel() for block in task.backbone.blocks() for p in block.parameters())
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

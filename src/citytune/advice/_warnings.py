@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune.advice._words import listed
 from citytune.frame import SensorFrame
 
 Floats = NDArray[np.float64]
-ROWS = 2000
+COMPARED_ROWS = 2000
 """Rows that sensors are compared on, evenly spread."""
 MOST_SENSORS = 1000
 """Sensors that are compared with each other; beyond them only the first so many."""
 ALIKE = 0.9995
-"""Correlation from which two sensors tell the same."""
+"""Correlation from which two sensors measure the same."""
 LAST = 14
 """Days that are called the last weeks …"""
 BEFORE = 56
@@ -25,6 +26,7 @@ SHIFT = 3.0
 FAR = 1.5
 """Times the farthest that earlier stretches lay from the rest: unlike all of them."""
 SHOWN = 4
+"""Most sensors that a warning names."""
 
 
 def warnings_of(frame: SensorFrame) -> tuple[str, ...]:
@@ -34,8 +36,8 @@ def warnings_of(frame: SensorFrame) -> tuple[str, ...]:
 
 
 def doubled(frame: SensorFrame) -> str:
-    """Sensors that tell the same: what is learnt of one leaks into the other."""
-    rows = np.linspace(0, len(frame) - 1, min(ROWS, len(frame))).round().astype(int)
+    """Sensors that measure the same: what is learnt of one leaks into the other."""
+    rows = np.linspace(0, len(frame) - 1, min(COMPARED_ROWS, len(frame))).round().astype(int)
     values = frame.values[rows, :MOST_SENSORS].astype(np.float64)
     known = np.isfinite(values)
     centre = np.nanmean(np.where(known.any(0), values, 0.0), 0)
@@ -50,8 +52,8 @@ def doubled(frame: SensorFrame) -> str:
     if not names:
         return ""
     return (
-        f"{_listed(names)} tell the same (correlation over {ALIKE}): one of each pair is enough, "
-        "and errors look smaller than they are if one is held out and the other is not"
+        f"{_listed(names)} measure the same (correlation above {ALIKE}): one of each pair is "
+        "enough, and errors look smaller than they are if only one of them is held out"
     )
 
 
@@ -67,8 +69,8 @@ def constant(frame: SensorFrame) -> str:
         return ""
     days = min(LAST, len(frame) // frame.clock.steps_per_day)
     return (
-        f"{_listed(names)} did not move in the last {days} days: is the sensor stuck? It is easy "
-        "to forecast and makes the mean error look small"
+        f"{_listed(names)} did not change in the last {days} days: is the sensor stuck? Constant "
+        "values are easy to forecast and make the mean error look small"
     )
 
 
@@ -83,14 +85,15 @@ def shifted(frame: SensorFrame) -> str:
     size = 0.1 * _quiet(np.nanstd, np.concatenate(parts))
     moved = np.abs(levels[-1] - usual) > SHIFT * np.maximum(wobble, size)
     names = [
-        f"{frame.sensors[i]!r} ({usual[i]:.3g} → {levels[-1][i]:.3g})"
+        f"{frame.sensors[i]!r} ({usual[i]:,.3g} → {levels[-1][i]:,.3g})"
         for i in np.flatnonzero(moved)
     ]
     if not names:
         return ""
     return (
-        f"the level shifted in the last {LAST} days at {_listed(names)}: errors measured before do "
-        "not tell what comes; check the sensor, and tune on what came after once there is enough"
+        f"the level shifted in the last {LAST} days at {_listed(names)}: errors measured before "
+        "that say little about what comes; check the sensor, and once there are enough days since "
+        "the shift, tune on those"
     )
 
 
@@ -104,9 +107,9 @@ def unlike(frame: SensorFrame) -> str:
     if not last > FAR * max(apart) or last < 0.1:
         return ""
     return (
-        f"the last {LAST} days are unlike those before (distance of distributions {last:.2f}; "
-        f"earlier stretches are at most {max(apart):.2f} from the others): a holiday, an event or "
-        "a change of the network would explain it, and errors measured before promise too much"
+        f"the last {LAST} days are unlike those before (distance of distributions {last:.2f}, "
+        f"between earlier stretches at most {max(apart):.2f}): a holiday, an event or a change of "
+        "the network could explain it; errors measured before are probably too optimistic"
     )
 
 
@@ -143,5 +146,6 @@ def _quiet(rule: object, values: Floats) -> Floats:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    if len(names) > SHOWN:
+        return listed([*names[:SHOWN], f"{len(names) - SHOWN:,} more"])
+    return listed(names)

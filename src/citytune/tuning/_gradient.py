@@ -23,7 +23,7 @@ from citytune.tuning._blend import Blend, Candidate
 from citytune.tuning._choose_penalty import choose_penalty
 from citytune.tuning._finetuned import MOVED, FineTuned
 from citytune.tuning._mixture import Mixture
-from citytune.tuning._strategy import Learned
+from citytune.tuning._strategy import Learned, once
 from citytune.tuning._task import Task
 from citytune.tuning._trainable import Trainable
 from citytune.windows import Fold, purged_folds
@@ -101,7 +101,7 @@ class GradientStrategy:
         if guest is not None:
             task.note(MOVED, guest.says)
         learned = KeepWeights(guest and guest.moved, stack=self.stack).fit(task)
-        return learned._replace(notes=(*notes, *learned.notes))
+        return learned._replace(notes=(*once(notes), *learned.notes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import types
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import (
     Any,
@@ -101,3 +103,15 @@ def _in_words(hint: Any) -> str:
         return " or ".join(map(_in_words, get_args(hint)))
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
     return words.get(hint, "none")
+
+
+def once(notes: Sequence[str]) -> list[str]:
+    """Each note once, with how many trainings it is about if there are several.
+
+    >>> once(["stopped", "halved", "stopped"])
+    ['stopped (2 trainings)', 'halved']
+    """
+    return [
+        f"{note} ({count} trainings)" if count > 1 else note
+        for note, count in Counter(notes).items()
+    ]
