@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from citytune._text import percent
+
 PAYS = 0.01
 """Share of the untouched model's error that tuning must save to have paid."""
 WEEK = 7
@@ -61,7 +63,7 @@ class Enough:
     def __str__(self) -> str:
         if not self.points:
             return f"{self.have:.0f} days are too few to hold any back: {_stay(self.needs)}."
-        curve = ", ".join(f"{p.days} d {p.error:.3f} ({_percent(p.gain)})" for p in self.points)
+        curve = ", ".join(f"{p.days} d {p.error:.3f} ({percent(p.gain, 1)})" for p in self.points)
         said = f"error by days learnt from, and what tuning saves of it: {curve}. "
         if self.needs is None:
             said += f"With {self.have:.0f} days, zero-shot does as well: tuning has not paid yet. "
@@ -72,7 +74,7 @@ class Enough:
         else:
             said += f"Tuning pays from about {self.needs:.0f} days on; there are {self.have:.0f}. "
         if self.next_week is not None:
-            most, least = (f"{-100 * x:+.1f} %" for x in self.next_week)
+            most, least = (percent(-x, 1, signed=True) for x in self.next_week)
             said += f"A week more would change the error by about {least} to {most}."
         return said.strip()
 
@@ -114,7 +116,3 @@ def next_week(points: Sequence[Point], days_now: float) -> tuple[float, float] |
 
 def _stay(needs: float | None) -> str:
     return f"zero-shot does as well, and fine-tuning needs about {needs:.0f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

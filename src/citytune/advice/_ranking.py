@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from citytune._text import percent
 from citytune.advice._trial import Trial
 from citytune.backbones import Card
 
@@ -65,9 +66,7 @@ def _relevance(trial: Trial) -> str:
     if math.isfinite(found.skill):
         said += f"untouched {_less(found.skill)} than that rule; "
     if found.near is not None:
-        said += f"{found.near:.0%} of the windows look like those it was trained on; ".replace(
-            "%", " %"
-        )
+        said += f"{percent(found.near)} of the windows look like those it was trained on; "
     if found.clock is False:
         said += "it was not trained on this clock; "
     if found.daily is False:
@@ -85,4 +84,4 @@ def _cost(trial: Trial) -> str:
 def _less(gain: float) -> str:
     if abs(gain) < SMALLEST_DIFFERENCE:
         return "no less error"
-    return f"{abs(gain):.1%} {'less' if gain >= 0 else 'more'} error".replace("%", " %")
+    return f"{percent(abs(gain), 1)} {'less' if gain >= 0 else 'more'} error"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from citytune._text import plain
 from citytune.advice._decide import Decision
 from citytune.advice._enough import Enough
 from citytune.advice._halving import Tried
@@ -52,7 +52,7 @@ class Choice:
         found = {"backbone": self.card.name, "parameters": self.card.parameters}
         return {
             **found,
-            **{name: plain(getattr(self, name)) for name in names},
+            **{name: plain(getattr(self, name), digits=4) for name in names},
             "seconds": round(self.seconds, 3),
             "reason": self.reason,
         }
@@ -119,8 +119,3 @@ class Recommendation:
         lines += [] if self.enough is None else ["", f"Data: {self.enough}"]
         lines += ["", *(f"Look at this: {text}" for text in self.warnings)] if self.warnings else []
         return "\n".join(lines)
-
-
-def plain(value: float | None) -> float | None:
-    """A number as JSON has it, to four digits; None if it is not one."""
-    return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None

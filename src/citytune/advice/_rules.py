@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from citytune._text import percent
 from citytune.advice._amount import Amount, amount_of
 from citytune.advice._costs import FREE, LAST_LAYER, cost_of
 from citytune.advice._nature import Nature, nature_of
@@ -48,13 +49,13 @@ class StrategyPlan:
     def words(self) -> list[str]:
         """What is known of the city, and each rule, in a sentence."""
         a, n = self.amount, self.nature
-        skill = "" if math.isnan(self.skill) else f", untouched skill {_percent(self.skill)}"
+        skill = "" if math.isnan(self.skill) else f", untouched skill {percent(self.skill)}"
         amount = (
             f"{a.windows:,} windows, as good as {a.independent:.0f} independent ones "
             f"({a.days:.0f} days × {a.sensors:.1f} sensors)"
         )
         nature = (
-            f"forecastability {n.forecastable:.2f}, the calendar explains {_percent(n.calendar)}, "
+            f"forecastability {n.forecastable:.2f}, the calendar explains {percent(n.calendar)}, "
             f"signal to noise {n.signal:.0f}{skill}"
         )
         return [f"{amount}; {nature}", *(rule.says for rule in self.rules)]
@@ -103,12 +104,10 @@ def rules_for(amount: Amount, nature: Nature, skill: float, movable: bool) -> li
     if n < SOME:
         return [*said, Rule(f"fewer than {SOME}: no weights inside the network should move", ())]
     if nature.calendar > NEARLY_EVERYTHING:
-        why = (
-            f"the calendar explains {_percent(nature.calendar)}, over {_percent(NEARLY_EVERYTHING)}"
-        )
+        why = f"the calendar explains {percent(nature.calendar)}, over {percent(NEARLY_EVERYTHING)}"
         return [*said, Rule(f"{why}: little is left for weights inside the network", ())]
     if skill > 0:
-        few = f"at least {SOME}, and untouched it beats the rules by {_percent(skill)}: few weights"
+        few = f"at least {SOME}, and untouched it beats the rules by {percent(skill)}: few weights"
         said += [Rule(few, _inside("few"))]
     else:
         far = f"at least {SOME}, and untouched it does not beat the rules: adapt its layers"
@@ -126,7 +125,3 @@ def _inside(*reach: str) -> tuple[str, ...]:
 
 def _movable(task: Task) -> bool:
     return any(p.numel() for block in task.backbone.blocks() for p in block.parameters())
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._text import listed
 from citytune.frame import SensorFrame
 
 Floats = NDArray[np.float64]
@@ -50,7 +51,8 @@ def doubled(frame: SensorFrame) -> str:
     if not names:
         return ""
     return (
-        f"{_listed(names)} tell the same (correlation over {ALIKE}): one of each pair is enough, "
+        f"{listed(names, SHOWN)} tell the same (correlation over {ALIKE}): one of each pair is "
+        "enough, "
         "and errors look smaller than they are if one is held out and the other is not"
     )
 
@@ -67,7 +69,8 @@ def constant(frame: SensorFrame) -> str:
         return ""
     days = min(LAST, len(frame) // frame.clock.steps_per_day)
     return (
-        f"{_listed(names)} did not move in the last {days} days: is the sensor stuck? It is easy "
+        f"{listed(names, SHOWN)} did not move in the last {days} days: is the sensor stuck? It "
+        "is easy "
         "to forecast and makes the mean error look small"
     )
 
@@ -89,7 +92,8 @@ def shifted(frame: SensorFrame) -> str:
     if not names:
         return ""
     return (
-        f"the level shifted in the last {LAST} days at {_listed(names)}: errors measured before do "
+        f"the level shifted in the last {LAST} days at {listed(names, SHOWN)}: errors measured "
+        "before do "
         "not tell what comes; check the sensor, and tune on what came after once there is enough"
     )
 
@@ -140,8 +144,3 @@ def _quiet(rule: object, values: Floats) -> Floats:
         filled = np.where(known.any(0), values, 0.0)
         found: Floats = rule(filled, 0)  # type: ignore[operator]
     return np.where(known.any(0), found, np.nan)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Forecasts anyone could make with a pencil, each given its best chance."""
+"""Forecasts anyone could make, each given its best chance."""
 
 from __future__ import annotations
 

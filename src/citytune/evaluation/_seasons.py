@@ -76,7 +76,7 @@ class Seasons:
         return found
 
     def last_day(self, origin: Steps, when: Steps, sensor: Steps | None = None) -> Floats:
-        """The latest known value at the same time of day, else the sensor's mean so far."""
+        """The latest known value at the same time of day, otherwise the sensor's mean so far."""
         back = self.back(origin, when, 1)
         found = self._first_known(origin, when, [back + k for k in range(GAP_DAYS)], sensor)
         if not np.isnan(found).any():
