@@ -31,12 +31,13 @@ demo: $(READY)  ## the whole job on the bundled sample, offline: traffic, air, e
 test: $(READY)  ## every test, on two processes (TEST="-k name" for some)
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist worksteal -m "not network" $(TEST)
 
-check: $(READY)  ## format, lint, types, import contract, spelling
+check: $(READY)  ## format, lint, types, import contract, spelling, prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell src tests docs benchmarks README.md CHANGELOG.md
+	$(BIN)/python scripts/prose.py
 
 format: $(READY)  ## put the code in shape
 	$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -1,4 +1,4 @@
-"""Write what `citytune-base` was trained on, in numbers, beside its card.
+"""Write what `citytune-base` was trained on, in numbers, next to its card.
 
     python scripts/familiar.py
 

@@ -139,7 +139,7 @@ def many_sensors() -> str:
 HEAD = "time,north,south\n"
 FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "empty": ("", ("empty",)),
-    "only a header": (HEAD, ("not one row",)),
+    "only a header": (HEAD, ("no rows of data",)),
     "a picture": (png(), ("PNG", "CSV or Parquet")),
     "no time": ("a,b\n1,2\n3,4\n5,6\n", ("no column holds times", "--time")),
     "times that cannot be read": (
@@ -156,7 +156,7 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     ),
     "one row": (HEAD + "2024-01-01 00:00,1,2\n", ("only one moment",)),
     "no clock": (no_clock(), ("the clock cannot be inferred", "per hour")),
-    "two clocks": (mixed_clocks(), ("2 clocks", "5min", "1h", "separate files")),
+    "two clocks": (mixed_clocks(), ("2 time steps", "5min", "1h", "separate files")),
     "infinite values": (
         hours()
         .replace("2024-01-03 04:00,", "2024-01-03 04:00,inf,-inf#")
@@ -191,7 +191,7 @@ def test_a_folder_is_no_file(city: City) -> None:
         (-3, "at least one step"),
         (100_000, "further than citytune forecasts"),
         ("40d", "further than citytune forecasts"),
-        ("soon", "no horizon"),
+        ("soon", "not a valid horizon"),
     ],
 )
 def test_a_foolish_horizon(city: City, horizon: object, said: str) -> None:
@@ -211,7 +211,7 @@ def test_many_sensors_with_hardly_a_row(city: City) -> None:
     file = city.write(many_sensors())
     before = state(city.folder)
     answer = city.tune(file, horizon=1)
-    refused(city, answer, before, "5,000", "10 readings", "longer span")
+    refused(city, answer, before, "5,000", "10 readings", "longer period")
     assert len(answer.err) < 2_000
 
 

@@ -191,7 +191,7 @@ def test_check_ends_with_two_if_the_file_cannot_be_used(
     code, out, err = run("check", file)
     assert code == 2
     assert "Errors: the file cannot be used before these are mended" in out
-    assert f"{file} cannot be used: 1 error to mend first" in err
+    assert f"{file} cannot be used: fix the 1 error listed above first" in err
     code, out, err = run("check", file, "--json")
     assert code == 2
     assert json.loads(out)["usable"] is False
@@ -285,7 +285,7 @@ def test_tuning_says_in_words_how_good_it_is(
     assert (code, err) == (0, "")
     assert "2 sensors, 960 rows of 1h" in said
     assert "on 10 days it had not seen." in said
-    assert "Its 90 % intervals held" in said
+    assert "The 90 % intervals contained" in said
     assert f"Written to {out}: report.html, forecast.csv, scores.json, model" in said
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")[:200]
 
@@ -610,4 +610,4 @@ def test_the_demo_does_the_whole_job(
         models = json.loads((folder / "scores.json").read_text("utf-8"))["models"]
         naive = min(models[rival]["mae"] for rival in models if rival.startswith("naive"))
         assert models["tuned"]["mae"] < 1.02 * naive
-    assert "Not at hand: resnet50, ttm-r2; `citytune models` says how to get them." in said
+    assert "Not installed: resnet50, ttm-r2; `citytune models` shows how to get them." in said

@@ -299,8 +299,8 @@ def test_a_threshold_no_value_ever_passed_is_said_plainly(world: Detail) -> None
     assert said.startswith("pm2.5 > 900 µg/m³: none of the ")
     highest = np.nanmax(world.actual)
     assert f"(the highest was {highest:.1f}" in said
-    assert "none ever did before, so nobody can say whether it would be foretold" in said
-    assert "the tuned model never raised it either" in said
+    assert "and none in the history before, so this test cannot tell how well" in said
+    assert "The tuned model gave no warning either." in said
     assert said in str(scores)
     assert "nan" not in str(scores).lower()
     (found,) = json.loads(json.dumps(scores.summary(), allow_nan=False))["alerts"]
@@ -315,12 +315,12 @@ def test_alerts_raised_in_vain_are_counted_in_words() -> None:
     (said,) = scores_of(
         detail_of(frame_of(spikes()), [30, 36], spikes(33, 38)), Alert(150.0)
     ).alert_sentences()
-    assert "the tuned model raised it for 2 values, each in vain" in said
+    assert "The tuned model gave 2 false warnings." in said
 
 
 def test_what_came_before_but_not_now_is_said() -> None:
     score = warned(spikes(3), spikes(), [30, 36])
-    assert "though some did before" in alert_said(score, None, str, "")
+    assert "and 1 value in the history before" in alert_said(score, None, str, "")
 
 
 def test_nothing_measured_is_said_and_warns_of_nothing() -> None:
@@ -329,7 +329,7 @@ def test_nothing_measured_is_said_and_warns_of_nothing() -> None:
     score = warned(truth, spikes(), [30, 36])
     assert math.isnan(score.base_rate)
     assert alert_said(score, None, str, "") == (
-        "pm2.5 > 150 µg/m³: nothing was measured where it could be scored."
+        "pm2.5 > 150 µg/m³: nothing was measured that could be scored."
     )
 
 
@@ -379,7 +379,9 @@ def test_too_short_a_history_tells_nothing_apart() -> None:
     found = regions(detail_of(frame_of(spikes()), [30, 36], spikes()))
     assert [r.values for r in found] == [0, 0, 0]
     scores = scores_of(detail_of(frame_of(spikes()), [30, 36], spikes()))
-    assert scores.rare_sentence() == "Too little was measured to tell rare values from usual ones."
+    assert (
+        scores.rare_sentence() == "Too little was measured to tell rare values from typical ones."
+    )
     assert scores.rare_lines() == []
 
 
@@ -395,8 +397,9 @@ def test_the_errors_of_the_regions_add_up_to_the_error_of_all(world: Detail) -> 
 
 def test_the_gain_and_its_price_stand_in_one_sentence(world: Detail) -> None:
     said = scores_of(world).rare_sentence()
-    assert said.startswith("The tuned model has, where values were rarest, ")
-    assert "error than yesterday's values; where values were usual, " in said
+    assert said.startswith("The tuned model has ")
+    assert "error than yesterday's values for the rarest values; " in said
+    assert said.endswith(" for typical values.")
 
 
 # --- in a backtest ------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_a_long_history_holds_out_two_weeks(fits):
     frame = town(100)
     scores = fits(Seer(frame), frame)
     assert (scores.origins, scores.days) == (14, 14)
-    assert scores.sentence("naive-week").endswith("on 14 days it had not seen")
+    assert scores.sentence("naive-week").startswith("On 14 test days, ")
 
 
 def test_rows_that_came_after_training_are_scored_without_a_fit(fits):
@@ -465,20 +465,41 @@ def test_the_sentence_compares_with_the_best_naive_of_hindsight():
     scores = scores_of({"tuned": 69, "naive-day": 120, "naive-week": 100})
     assert scores.best_naive == "naive-week"
     assert scores.skill("naive-week") == pytest.approx(0.31)
-    assert scores.sentence() == "31 % less error than last week's values, on 2 days it had not seen"
+    assert scores.sentence() == (
+        "On 2 test days, the tuned model's mean error was 31 % lower than that of "
+        "last week's values."
+    )
     worse = scores_of({"tuned": 112, "naive-day": 100})
-    assert worse.sentence() == "12 % more error than yesterday's values, on 2 days it had not seen"
+    assert worse.sentence() == (
+        "On 2 test days, the tuned model's mean error was 12 % higher than that of "
+        "yesterday's values."
+    )
+
+
+def test_scores_are_one_line_by_themselves_and_a_table_in_print():
+    scores = scores_of({"tuned": 69, "naive-week": 100})
+    assert repr(scores) == (
+        "Scores(tuned, naive-week; 2 forecasts from 2024-03-04 00:00 to 2024-03-05 23:00; "
+        "tuned mae 69.0 veh/h)"
+    )
+    assert str(scores).count("\n") > 3
 
 
 def test_a_difference_too_small_to_matter_is_called_the_same():
     scores = scores_of({"tuned": 99.5, "naive-day": 100})
-    assert scores.sentence() == "as much error as yesterday's values, on 2 days it had not seen"
+    assert scores.sentence() == (
+        "On 2 test days, the tuned model's mean error was about the same as that of "
+        "yesterday's values."
+    )
 
 
 def test_without_a_naive_rival_the_pretrained_model_is_the_measure():
     scores = scores_of({"tuned": 50, "zero-shot": 100}, origins=(0,), horizon=3)
     assert scores.best_naive is None
-    said = "50 % less error than the pretrained model untouched, on 3 hours it had not seen"
+    said = (
+        "On 3 test hours, the tuned model's mean error was 50 % lower than that of the pretrained "
+        "model without fine-tuning."
+    )
     assert scores.sentence() == said
 
 
@@ -486,7 +507,7 @@ def test_nothing_to_compare_with_is_said_and_not_divided_by():
     for rival in (0, math.nan):
         scores = scores_of({"tuned": 1, "naive-day": rival})
         assert math.isnan(scores.skill("naive-day"))
-        assert scores.sentence("naive-day").startswith("no comparison with yesterday's values")
+        assert scores.sentence("naive-day").endswith("to compare with yesterday's values.")
 
 
 def test_an_unknown_rival_is_answered_with_the_nearest():
@@ -510,7 +531,7 @@ def test_the_summary_is_plain_json_without_nan():
 def test_printed_scores_are_a_table_in_words():
     text = str(scores_of({"tuned": 1234.5, "naive-week": 0.012345, "naive-day": math.nan}))
     lines = text.splitlines()
-    assert lines[0].startswith("traffic volume in veh/h, ")
+    assert lines[0].startswith("traffic volume in veh/h: ")
     assert "2 forecasts" in lines[1]
     assert lines[2].split() == ["mae", "rmse", "mase", "wql", "coverage_90", "width_90"]
     assert "1,234" in lines[3] or "1,235" in lines[3]

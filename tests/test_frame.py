@@ -208,5 +208,5 @@ def test_without_covariates_nothing_is_known_ahead() -> None:
     assert bare.ahead == 0
     assert (
         repr(bare)
-        == "SensorFrame(value, 1 sensor, 5 steps of 1h from 2024-03-30 00:00, 0.0% missing)"
+        == "SensorFrame(value, 1 sensor, 5 steps of 1h from 2024-03-30 00:00, 0 % missing)"
     )

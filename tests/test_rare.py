@@ -238,7 +238,7 @@ def test_peaks_are_forecast_better_and_the_price_is_kept(
         return float(np.abs(detail.means[name] - detail.actual)[where].mean())
 
     assert error("tuned", peaks) < error("tuned-plain", peaks)
-    assert "Care for rare values changed the error by" in scores.price_sentence()
+    assert "Emphasis on rare values changed the mean error by" in scores.price_sentence()
 
 
 def test_the_intervals_do_not_move(frame: SensorFrame, tilted: TunedModel) -> None:
@@ -306,7 +306,7 @@ def test_the_command_line_carries_it(
     words = ("tune", table, "--horizon", "24", "--backbone", "lags", "--rare", "top 5%")
     answer = run(*words, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
-    assert "Care for rare values changed the error by" in answer.out
+    assert "Emphasis on rare values changed the mean error by" in answer.out
     assert "tuned-plain" in answer.out
     facts = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
     assert facts["rare"]["top"] == 0.05

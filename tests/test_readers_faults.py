@@ -267,7 +267,7 @@ def test_every_error_of_a_table_is_said_at_once(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("\n\n", "empty"),
-        ("time,flow\n", "not one row"),
+        ("time,flow\n", "no rows of data"),
         ("a,b\n1,2\n3,4\n", "no column holds times"),
         ("time,flow\n2024-01-01 00:00,3\n", "only one moment"),
         ("time,name\n2024-01-01 00:00,x\n2024-01-01 01:00,y\n", "no column holds numbers"),
@@ -297,7 +297,7 @@ def test_a_parquet_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_is_refused() -> None:
-    assert "not one row" in refused(table(flow=rhythm())[:0])
+    assert "no rows of data" in refused(table(flow=rhythm())[:0])
 
 
 def test_a_table_with_nothing_in_it_is_refused() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import citytune as ct
 from citytune.backbones import Card
 from citytune.evaluation import Alert, Detail, Scores
 from citytune.evaluation._alerts import score_alert
@@ -34,10 +35,22 @@ FRAME = """<iframe id="page" src="report.html"
   said.clipped = [...page.querySelectorAll("[data-chart]")].filter(
     (plot) => plot.querySelector(".main-svg").getBoundingClientRect().height > plot.clientHeight
   ).length;
+  const leads = /share|cloud|edit/i;
+  const named = (part) => leads.test(part.dataset.title ?? part.title ?? part.textContent);
+  said.offers = [...page.querySelectorAll(".modebar-btn, button")].filter(named).length;
+  said.buttons = page.querySelectorAll(".modebar-btn").length;
+  said.links = [...page.querySelectorAll("a, area, form, iframe")].filter(
+    (part) => /^(https?:)?[/]{2}/i.test(part.getAttribute("href") ?? part.action ?? part.src ?? "")
+  ).length;
+  said.nested = page.querySelectorAll("[role=img] :is(a, button, [tabindex])").length;
   said.plots = page.querySelectorAll("[data-chart]").length;
   said.drawn = page.querySelectorAll("[data-drawn=yes]").length;
 }, 6000))</script>"""
 """What opens the report at a width of ours, and reports back in its own attributes."""
+MOUSE = """<script>
+const asked = matchMedia;
+matchMedia = (query) => asked(query === "(hover: hover)" ? "all" : query);
+</script>"""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 TTM = Card(
@@ -217,7 +230,11 @@ def write(sensors: tuple[str, ...] = SENSORS, *, places: bool = True, worse: flo
     frame = city(sensors)
     frame = frame if places else replace(frame, places=None)
     scores = measure(frame, worse=worse)
-    return Report(frame, FakeModel(frame), scores, ahead(frame), advice=f"1. ttm-r2 {EVIL}").html()
+    made = dt.date(2024, 4, 14)
+    report = Report(
+        frame, FakeModel(frame), scores, ahead(frame), advice=f"1. ttm-r2 {EVIL}", made=made
+    )
+    return report.html()
 
 
 @pytest.fixture(scope="module")
@@ -244,16 +261,16 @@ def test_the_headline_is_the_ratio_of_mean_errors(page: str) -> None:
     less = 100 * (1 - scores.models["tuned"]["mae"] / rival)
     assert less > 1
     assert (
-        f"{less:.0f}\xa0% less error than last week&#39;s values, on 14 days it had not seen."
-        in page
+        f"On 14 test days, the tuned model&#39;s mean error was {less:.0f}\xa0% lower than that of "
+        "last week&#39;s values." in page
     )
 
 
 def test_a_model_that_is_worse_is_said_to_be_worse() -> None:
     text = words(write(worse=1.6))
-    assert "more error than last week&#39;s values, on 14 days it had not seen." in text
-    assert "The simple rule wins here" in text
-    assert "Tuning did not pay" in text
+    assert "higher than that of last week&#39;s values." in text
+    assert "The simple rule is better here" in text
+    assert "Fine-tuning did not help: " in text
 
 
 def test_names_from_the_file_cannot_become_markup(page: str) -> None:
@@ -276,7 +293,8 @@ def test_without_javascript_the_words_and_tables_carry_everything(page: str) -> 
     for said in (
         "Ring road", "loops.csv", "local time of Europe/Oslo", "veh/h", "2024-03-05 11:00",
         "treated as missing", "Tiny Time Mixers r2", "In the first hours mostly the plain forecast",
-        "Too little history: New tunnel", "the pretrained model untouched", "up to 6 hours ahead",
+        "Too little history: New tunnel", "the pretrained model without fine-tuning",
+        "up to 6 hours ahead",
         "Time it took", "from 14 origins",
     ):  # fmt: skip
         assert said in text, said
@@ -291,7 +309,14 @@ def test_faults_of_a_kind_are_one_row_with_the_sum_and_the_first(page: str) -> N
 def test_every_chart_has_words_for_those_who_cannot_see_it(page: str) -> None:
     plots = re.findall(r'<div class="plot[^>]*>', page)
     assert len(plots) == len(charts(page)) >= 10
-    assert all(re.search(r'role="img" aria-label="[^"]{15,}"', plot) for plot in plots)
+    assert all(re.search(r'role="group" aria-label="[^"]{15,}"', plot) for plot in plots)
+
+
+def test_a_chart_does_not_repeat_what_the_page_says_above_it(page: str) -> None:
+    layouts = [chart["layout"] for name, chart in charts(page).items() if name.startswith("next-")]
+    assert layouts
+    assert not any(layout.get("annotations") for layout in layouts)
+    assert not any(layout["xaxis"].get("title", {}).get("text") for layout in layouts)
 
 
 def test_every_colour_has_a_counterpart_in_the_dark(page: str) -> None:
@@ -305,7 +330,7 @@ def test_every_colour_has_a_counterpart_in_the_dark(page: str) -> None:
         assert used <= set(dark), name
     style = re.search(r"<style>(.*?)</style>", page, flags=re.S)[1]
     light, deep = style.split("prefers-color-scheme: dark", 1)
-    for name in ("tuned", "untouched", "naive"):
+    for name in ("tuned", "zero-shot", "naive"):
         at = re.search(rf"--{name}: (#\w+)", light)[1]
         assert dark[at] == re.search(rf"--{name}: (#\w+)", deep)[1]
 
@@ -327,7 +352,7 @@ def test_nothing_measured_on_the_held_out_days_still_makes_a_page() -> None:
     scores.detail.actual[:] = np.nan
     unknown = {name: dict.fromkeys(row, float("nan")) for name, row in scores.models.items()}
     page = Report(frame, FakeModel(frame), replace(scores, models=unknown), ahead(frame)).html()
-    assert "Nothing was measured on the held-out days" in page
+    assert "Nothing was measured in the test period" in page
     assert "levels" not in charts(page)
 
 
@@ -337,7 +362,7 @@ def test_without_a_holdout_the_page_says_so_and_still_forecasts() -> None:
     text = words(page)
     assert "Not tested yet: the history is too short" in text
     assert set(charts(page)) == {"next-1", "next-2"}
-    assert "The busiest." in text
+    assert "Busiest sensor." in text
     for section in ("comparison", "when", "intervals", "rare", "where"):
         assert f'href="#{section}"' not in page
         assert f'id="{section}"' not in page
@@ -346,42 +371,41 @@ def test_without_a_holdout_the_page_says_so_and_still_forecasts() -> None:
 def test_a_sensor_with_too_little_history_is_named_and_its_forecast_shown(page: str) -> None:
     assert "<h3>New tunnel</h3>" in page
     assert "Too little history to learn from" in words(page)
-    assert "then the naive forecast with its" in words(page)
+    assert "then the forecast of a simple rule with its" in words(page)
 
 
-def test_an_image_network_is_not_said_to_have_forecast_untouched() -> None:
+def test_an_image_network_is_not_said_to_forecast_without_fine_tuning() -> None:
     frame = city(SENSORS[:2])
     scores = replace(measure(frame), anchored=True)
     text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
-    assert "the pretrained model untouched" not in text
-    assert "less error than the seasonal rule it started from" in text
+    assert "the pretrained model without fine-tuning" not in text
+    assert "lower error than the seasonal rule that tuning started from" in text
     assert "efficientnet-lite0 was not made to forecast" in text
 
 
-def test_an_image_network_without_an_untouched_forecast_says_why() -> None:
+def test_an_image_network_without_a_zero_shot_forecast_says_why() -> None:
     frame = city(SENSORS[:2])
     scores = measure(frame)
     scores.models.pop("zero-shot")
     scores.detail.means.pop("zero-shot")
     text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
-    assert "efficientnet-lite0 was not made to forecast, and cannot do so untouched." in text
+    assert "efficientnet-lite0 was not made to forecast and cannot do so without" in text
 
 
 def test_gains_in_rare_values_stand_beside_their_price(page: str) -> None:
     text = words(page)
-    assert "The tuned model has, where values were rarest, " in text
-    assert "; where values were usual, " in text
-    for row in ("Few: the rarest 10 % of values", "Medium: the next 30 %", "Many: the usual 60 %"):
-        assert row in text
+    assert re.search("The tuned model has .* for the rarest values; .* for typical values[.]", text)
+    for row in ("Few: the rarest 10", "Medium: the next 30", "Many: the most typical 60"):
+        assert f"{row} %" in text
     assert "Alert: traffic volume > 1000 veh/h" in page.replace("&gt;", ">")
-    assert "That is above" in text
+    assert "Thresholds: above" in text
     assert text.count("episodes warned of") >= 2
 
 
 def test_a_threshold_no_value_ever_passed_is_said_and_has_no_table(page: str) -> None:
     said = page.split("Alert: traffic volume &gt; 90000 veh/h")[1].split("<details>", maxsplit=1)[0]
-    assert "passed it (the highest was" in said
-    assert "nobody can say whether it would be foretold" in said
+    assert "was above 90,000 veh/h (the highest was" in said
+    assert "this test cannot tell how well such values are warned of" in said
     assert "<table" not in said
     assert "nan" not in said
 
@@ -402,11 +426,34 @@ def test_five_hundred_sensors_fit_in_a_mail() -> None:
     frame = SensorFrame(values, many.clock, names, many.quantity, places=rng.random((500, 2)))
     page = Report(frame, FakeModel(frame), measure(frame), ahead(frame)).html()
     assert len(page.encode()) < 8_000_000
-    assert "The worst sensors for their level; 300 better ones are left out" in page
+    assert "The sensors with the largest relative errors; 300 better ones are left out" in page
 
 
 def test_the_same_inputs_give_the_same_page(page: str) -> None:
     assert write() == page
+
+
+def test_the_page_names_the_version_and_the_day_it_was_made(page: str) -> None:
+    assert f"Made with citytune {ct.__version__} on 2024-04-14." in words(page)
+
+
+def test_messages_on_the_page_speak_neither_python_nor_backticks(page: str) -> None:
+    assert "`" not in words(page)
+    assert "pass the option “time” if it is not" in words(page)
+
+
+def test_a_model_fitted_once_more_after_the_test_is_said_to_be() -> None:
+    frame = city(SENSORS[:2])
+    scores = replace(measure(frame), refitted=False)  # as a run does it: test, then fit on all
+    text = words(Report(frame, FakeModel(frame), scores, ahead(frame)).html())
+    assert "The model for the future was then fitted on everything." in text
+    assert "Final model fitted on data up to" in text
+
+
+def test_a_section_is_called_the_same_in_the_menu_and_above_it(page: str) -> None:
+    for name in ("model", "data", "method", "when"):
+        menu = re.search(rf'<a href="#{name}">(.*?)</a>', page)[1]
+        assert f'<h2 id="h-{name}">{menu}</h2>' in page
 
 
 def test_the_report_writes_one_file(tmp_path: Path) -> None:
@@ -426,7 +473,8 @@ def test_the_levels_of_the_fakes_are_those_of_a_forecast() -> None:
 def test_a_real_browser_draws_every_chart_without_complaint(
     page: str, tmp_path: Path, width: int
 ) -> None:
-    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    # Headless Chromium has no mouse; only with one are there buttons to look at.
+    (tmp_path / "report.html").write_text(page.replace("<head>", f"<head>{MOUSE}"), "utf-8")
     # A frame may be as narrow as a phone, a window of headless Chromium may not.
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")
@@ -443,5 +491,8 @@ def test_a_real_browser_draws_every_chart_without_complaint(
     assert int(said["drawn"]) == int(said["plots"]) == len(charts(page))
     assert int(said["over"]) <= 0, "the page is wider than the screen"
     assert int(said["clipped"]) == 0
+    assert int(said["offers"]) == int(said["links"]) == 0, "a control leads out of the page"
+    assert int(said["buttons"]) > 0, "this browser shows no buttons, so that proves nothing"
+    assert int(said["nested"]) == 0, "a picture holds controls"
     # A broken content policy (any request) and any script error are written to the console.
     assert "CONSOLE" not in done.stderr, done.stderr

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,3 +154,26 @@ def test_measurements_far_from_the_forecast_leave_its_chart_alone() -> None:
     figure = plot_forecast(made(), late, ["Ring road"])
     assert len(trace(figure, "measured").y) == 0
     assert figure.layout.shapes == ()
+
+
+def test_one_sensor_has_its_name_above_and_the_zone_below() -> None:
+    figure = made(clock=Clock(CLOCK.start, HOUR, "Europe/Oslo")).plot(sensors=["Ring road"])
+    assert [title.text for title in figure.layout.annotations] == ["Ring road"]
+    assert figure.layout.xaxis.title.text == "local time, Europe/Oslo"
+
+
+def test_no_way_of_showing_a_chart_offers_to_upload_it(tmp_path: Path) -> None:
+    figure = made().plot()
+    figure.write_html(tmp_path / "chart.html")
+    bundle = figure._repr_mimebundle_()
+    assert list(bundle) == ["text/html"]
+    for page in (
+        figure.to_html(),
+        (tmp_path / "chart.html").read_text("utf-8"),
+        bundle["text/html"],
+    ):
+        config = json.loads(re.findall(r'\{"showSendToCloud": [^}]*\}', page)[-1])
+        assert config["showSendToCloud"] is False
+        assert config["displaylogo"] is False
+        assert not re.search(r"<script[^>]*\bsrc=", page)
+    assert list(figure.layout.modebar.remove) == ["sendChartToCloud"]

@@ -1,4 +1,4 @@
-"""How good is it? Forecasts of past days, beside the simple rules and other strategies."""
+"""How good is it? Forecasts of past days, compared with simple rules and other strategies."""
 
 import citytune as ct
 
@@ -15,4 +15,4 @@ print(f"share of the error saved against last week's values: {scores.skill('naiv
 head = ct.tune(frame.until(today), horizon=24, backbone="lags", strategy="head")
 for name, model in {"blend": tuned, "head": head}.items():
     found = ct.backtest(model, frame, against=["naive-week"]).models["tuned"]
-    print(f"{name:6s} mean error {found['mae']:.3f} kW, intervals held {found['coverage_90']:.0%}")
+    print(f"{name:6s} mean error {found['mae']:.3f} kW, coverage {found['coverage_90']:.0%}")

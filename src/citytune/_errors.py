@@ -6,7 +6,7 @@ CitytuneError
 │   ├── UnknownName     a name nobody knows; suggests the nearest one (also a LookupError)
 │   ├── MissingWeights  a backbone is known, but its weights or its package are not here
 │   └── RunError        a run folder is damaged, foreign, in the way, or does not fit the file
-└── (anything else that escapes is a fault of ours; the command line exits with 1)
+└── (anything else that escapes is a bug in citytune; the command line exits with 1)
 """
 
 from __future__ import annotations

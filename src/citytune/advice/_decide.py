@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from citytune._text import listed, percent
 from citytune.advice._gains import DailyErrors, Gain, foldable, gain_of, stretch
 from citytune.advice._halving import Limit, Tried, halve
 from citytune.advice._rules import StrategyPlan, plan_of
-from citytune.advice._words import listed, percent
 from citytune.forecasting import STRATEGY, TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.settings import Progress

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from citytune.advice._words import more_or_less, percent
+from citytune._text import more_or_less, percent
 
 PAYS = 0.01
 """Share of the pretrained model's error that tuning must save to have paid."""
@@ -82,7 +82,7 @@ class Enough:
         if self.next_week is None:
             return ""
         least, most = self.next_week
-        if {percent(least, 1), percent(most, 1)} == {"0.0 %"}:
+        if round(100 * least, 1) == round(100 * most, 1) == 0:
             return "Another week of data would hardly change the error."
         if least < 0 < most:
             worse, less = percent(-least, 1), percent(-most, 1)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from citytune._errors import CitytuneError
+from citytune._text import percent
 from citytune.advice._costs import cost_of
-from citytune.advice._words import percent
 from citytune.forecasting import TunedModel, fit_task
 from citytune.frame import SensorFrame
 from citytune.settings import Progress

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from citytune._text import more_or_less, percent
 from citytune.advice._candidate import DOUBT, KNOWING, Choice
 from citytune.advice._gains import gain_of
-from citytune.advice._words import more_or_less, percent
 
 FEW_WINDOWS = 200
 """Fewer windows than this make a thin judgement, and the reason says so."""

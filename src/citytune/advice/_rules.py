@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from citytune._text import more_or_less, percent
 from citytune.advice._amount import Amount, amount_of
 from citytune.advice._costs import FREE, LAST_LAYER, cost_of
 from citytune.advice._nature import Nature, nature_of
 from citytune.advice._relevance import skill_of
-from citytune.advice._words import more_or_less, percent
 from citytune.tuning import Task, strategies
 
 FEW_WINDOWS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.advice._words import listed
+from citytune._text import listed
 from citytune.frame import SensorFrame
 
 Floats = NDArray[np.float64]

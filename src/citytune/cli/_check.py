@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from citytune._errors import TableError
+from citytune._text import counted
 from citytune.cli._console import complain, say, say_json
 from citytune.cli._reading import File, Json, Reading, reads_a_file
 from citytune.cli._words import about, for_terminal
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
 
 HEADINGS = (
-    ("error", "Errors: the file cannot be used before these are mended"),
-    ("warning", "Warnings: look at these"),
-    ("note", "Notes: what was guessed or mended"),
+    ("error", "Errors: fix these before the file can be used"),
+    ("warning", "Warnings: check these"),
+    ("note", "Notes: what was guessed or corrected"),
 )
 
 
@@ -47,8 +48,7 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
         _show(frame, faults)
     if frame is None:
         errors = sum(fault.severity == "error" for fault in faults)
-        what = "1 error" if errors == 1 else f"{errors} errors"
-        complain(f"{file} cannot be used: {what} to mend first, listed above")
+        complain(f"{file} cannot be used: fix the {counted(errors, 'error')} listed above first")
         raise typer.Exit(2)
 
 
@@ -62,4 +62,4 @@ def _show(frame: SensorFrame | None, faults: Sequence[Fault]) -> None:
         for fault in found:
             say(f"  - {for_terminal(str(fault))}")
     if not faults:
-        say("Nothing is wrong with it.")
+        say("No problems found.")

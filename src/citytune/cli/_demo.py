@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from citytune._sample import SAMPLES, Sample
+from citytune._text import number, percent
 from citytune.cli import _job as job
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import REPORT, check_free, new_file, new_run
 from citytune.cli._reading import Reading
-from citytune.cli._words import change, not_at_hand, number, percent
+from citytune.cli._words import change, not_at_hand
 from citytune.cli._write import write
 from citytune.settings import Settings
 
@@ -117,7 +118,7 @@ def _show(rows: list[tuple[str, Path, job.Outcome]]) -> None:
     say(_table([(name, outcome) for name, _, outcome in rows]))
     spent = sum(outcome.seconds["total"] for _, _, outcome in rows)
     say(
-        "\nMeasured on the last 14 days of each, which the models had not seen. All of it took "
+        "\nTested on the last 14 days of each, which the models had not seen. It all took "
         f"{spent:.0f} s. Open the reports:"
     )
     for _, run, _outcome in rows:
@@ -132,11 +133,11 @@ def _table(rows: list[tuple[str, job.Outcome]]) -> Table:
 
     untouched = any(o.scores is not None and "zero-shot" in o.scores.models for _, o in rows)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headings = ["mean\nerror", "best simple\nrule", "against\nthat"]
-    headings += ["against\nuntuned"] if untouched else []
+    headings = ["mean\nerror", "best simple\nrule", "against\nit"]
+    headings += ["against\nzero-shot"] if untouched else []
     table.add_column("", no_wrap=True)
     table.add_column("\nmodel", no_wrap=True)
-    for heading in (*headings, "90 %\nheld"):
+    for heading in (*headings, "90 %\ncoverage"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, outcome in rows:
         cells = _cells(outcome, untouched) if outcome.scores else ["–"] * (len(headings) + 1)

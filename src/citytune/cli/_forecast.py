@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from citytune._text import counted
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import load_run, new_file, run_forecast
 from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import Reading, reads_a_file
-from citytune.cli._words import count
 
 Run = Annotated[
     Path,
@@ -63,6 +63,6 @@ def forecast(
             found = model.forecast(frame)
             found.write_csv(draft)
     say(
-        f"{count(len(found.mean), 'step')} of {found.clock.freq} ahead for "
-        f"{count(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"
+        f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
+        f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
-from citytune.cli._words import count
+from citytune._text import counted
 
 if TYPE_CHECKING:
     from citytune.frame import Clock, SensorFrame
@@ -23,8 +23,9 @@ def check_known_ahead(frame: SensorFrame, horizon: int, names: Iterable[str]) ->
         name, known = min(short.items(), key=lambda item: item[1])
         raise InputError(
             f"covariate {name!r} of {frame.source} is missing in the future: it is known for "
-            f"{count(known, 'step')} after the last reading ({frame.clock.text(len(frame) - 1)}), "
-            f"and forecasting {count(horizon, 'step')} needs as many; add rows that hold its "
+            f"{counted(known, 'step')} after the last reading "
+            f"({frame.clock.text(len(frame) - 1)}), "
+            f"but the forecast needs {counted(horizon, 'step')}; add rows that hold its "
             "forecast and no reading, or leave it out of covariates="
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from citytune._text import capital
 from citytune.cli._console import say, say_json
 from citytune.cli._reading import Json
 
@@ -30,7 +31,7 @@ def models(*, json: Json = False) -> None:
         return
     _show(cards, lacking)
     for why in lacking.values():
-        say(f"\n{why[:1].upper()}{why[1:]}")
+        say(f"\n{capital(why)}")
 
 
 def _show(cards: dict[str, Card], lacking: dict[str, str]) -> None:

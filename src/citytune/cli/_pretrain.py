@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as codec
-import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from citytune._text import counted, elapsed, number, percent
 from citytune.cli._console import Progress, complain, say, say_json, stages
 from citytune.cli._reading import Json
-from citytune.cli._words import for_terminal, number, percent
+from citytune.cli._words import for_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -180,21 +180,8 @@ def _words(stand: RunStatus, *, short: bool = False) -> str:
     if not short:
         parts.append(f"{stand.speed:,.0f} windows/s")
     if stand.step < stand.steps:
-        parts.append(f"{duration(stand.left)} left")
+        parts.append(f"{elapsed(stand.left)} left")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words.
-
-    >>> duration(42), duration(1500), duration(9000), duration(float("nan"))
-    ('42 s', '25 min', '2.5 h', '?')
-    """
-    if math.isnan(seconds):
-        return "?"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _warn(text: str) -> None:
@@ -212,15 +199,18 @@ def _show(card: dict[str, Any], out: Path) -> None:
     sets = len(card["corpus"])
     say(
         f"{about['name']}: {about['parameters']:,} weights, {made['steps']:,} steps on "
-        f"{made['windows']:,} windows of {sets:,} {'set' if sets == 1 else 'sets'} in "
-        f"{duration(made['seconds'])}."
+        f"{made['windows']:,} windows of {counted(sets, 'set')} in "
+        f"{elapsed(made['seconds'])}."
     )
     if scores:
         say()
         say(_table(scores))
-        say(f"\nIts 90 % intervals held {percent(scores['coverage_90'])} of what was kept out.")
+        say(
+            f"\nIts 90 % intervals contained {percent(scores['coverage_90'])} of the measurements "
+            "held back."
+        )
     else:
-        say("The sets are too short to score it on their ends.")
+        say("The sets are too short to hold anything back for a score.")
     say(f"Written to {out}: card.json, model.safetensors")
     say(f"Use it: citytune tune FILE --horizon N --backbone {shlex.quote(str(out))} --out RUN")
 

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from citytune._text import capital, listed
 from citytune.cli import _job as job
 from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._folder import PARTS, new_run
 from citytune.cli._reading import File, Json, Reading, reads_a_file
 from citytune.cli._settings import takes_settings
-from citytune.cli._words import about, comparison, findings, listed, not_at_hand, rare
+from citytune.cli._words import about, comparison, findings, not_at_hand, rare
 from citytune.cli._write import summary, write
 from citytune.settings import Settings
 
@@ -83,7 +84,7 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
     for line in rare(outcome.scores) if outcome.scores is not None else []:
         say(line)
     for sentence in model.notes:
-        say(f"{sentence[:1].upper()}{sentence[1:]}.")
+        say(f"{capital(sentence)}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")

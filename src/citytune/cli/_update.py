@@ -6,6 +6,7 @@ import shutil
 import warnings
 
 from citytune._errors import RunError
+from citytune._text import counted
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES, load_run, renewed_run
 from citytune.cli._forecast import Run
@@ -13,7 +14,6 @@ from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import File, Reading, reads_a_file
 from citytune.cli._settings import Forget
-from citytune.cli._words import count
 
 
 @reads_a_file
@@ -66,6 +66,7 @@ def update(
     if left:
         note(f"{' and '.join(left)} tell of the model as it was before; `citytune score` tells now")
     say(
-        f"Fitted to {count(new.tuned.windows, 'window')} until {frame.clock.text(len(frame) - 1)}; "
+        f"Fitted to {counted(new.tuned.windows, 'window')} until "
+        f"{frame.clock.text(len(frame) - 1)}; "
         f"the model and {FORECAST} in {run} are renewed"
     )

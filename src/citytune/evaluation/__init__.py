@@ -9,7 +9,14 @@ from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, w
 from citytune.evaluation._rare import WORDS as REGIONS
 from citytune.evaluation._rare import Region
 from citytune.evaluation._scores import NAIVE, WORDS, Scores
-from citytune.evaluation._text import SAME
+from citytune.evaluation._text import (
+    SAME,
+    compared,
+    describe_coverage,
+    error_change,
+    judge_coverage,
+    judge_error,
+)
 
 __all__ = [
     "Alert",
@@ -24,8 +31,13 @@ __all__ = [
     "WORDS",
     "backtest",
     "baselines",
+    "compared",
     "coverage",
     "day_scale",
+    "describe_coverage",
+    "error_change",
+    "judge_coverage",
+    "judge_error",
     "mae",
     "mase",
     "rmse",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._text import plain
 from citytune.evaluation._alert import Alert
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._detail import Detail
@@ -25,7 +26,7 @@ PSEUDO = 7.0
 
 @dataclass(frozen=True, eq=False)
 class AlertScore:
-    """How good an alert would have been on rows that the forecasts had not seen."""
+    """How good the warnings of an alert were in the test period."""
 
     alert: Alert
     name: str
@@ -37,9 +38,9 @@ class AlertScore:
     events: int
     """Those beyond the threshold."""
     events_before: int
-    """Values beyond it in the history."""
+    """Values beyond it in the history before the test period."""
     episodes: int
-    """Times a sensor passed its threshold; values on end beyond it are one episode."""
+    """Times a sensor passed its threshold; consecutive values beyond it are one episode."""
     furthest: float
     """The most extreme value scored, in the unit of the data."""
     brier: float
@@ -62,16 +63,16 @@ class AlertScore:
             "alert": self.name,
             "above": self.alert.above,
             "threshold": self.alert.threshold,
-            "thresholds": {n: _plain(v) for n, v in self.thresholds.items()} if own else None,
+            "thresholds": {n: plain(v) for n, v in self.thresholds.items()} if own else None,
             "level": self.alert.level,
             "values": self.values,
             "events": self.events,
-            "base_rate": _plain(self.base_rate),
+            "base_rate": plain(self.base_rate),
             "episodes": self.episodes,
-            "brier": _plain(self.brier),
-            "brier_skill": _plain(self.brier_skill),
+            "brier": plain(self.brier),
+            "brier_skill": plain(self.brier_skill),
             "models": {
-                name: {metric: _plain(value) for metric, value in found.items()}
+                name: {metric: plain(value) for metric, value in found.items()}
                 for name, found in self.models.items()
             },
         }
@@ -248,7 +249,3 @@ def _furthest(values: Floats, alert: Alert) -> float:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Every forecast of a backtest beside what happened."""
+"""Every forecast of a backtest with what happened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from citytune.frame import SensorFrame
 
 @dataclass(frozen=True, eq=False)
 class Detail:
-    """Every forecast of a backtest beside what happened, in the unit of the data."""
+    """Every forecast of a backtest with what happened, in the unit of the data."""
 
     actual: NDArray[np.float32]
     """(origin, horizon, sensor); NaN where nothing was measured."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from citytune.forecasting import TunedModel
 
 
-NOT_COMPARED = "not compared with the pretrained model untouched"
+NOT_COMPARED = "not compared with the pretrained model without fine-tuning"
 CANNOT = "cannot forecast by itself; zero-shot is the best seasonal rule of the rows before"
 
 
@@ -44,7 +44,7 @@ def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell
 def plain_of(
     model: TunedModel, frame: SensorFrame, holdout: Holdout, tuned: Forecasts, tell: Tell
 ) -> Forecasts | None:
-    """Those of the same model without care for rare values; None if it has none.
+    """Those of the same model without emphasis on rare values; None if it has none.
 
     Where that care entered the fit, such a model is fitted first.
     """
@@ -55,7 +55,7 @@ def plain_of(
     careless = replace(model, settings=replace(model.settings, rare=None))
     fitted = []
     for block in holdout.blocks:
-        tell.start("without care for rare values")
+        tell.start("without emphasis on rare values")
         try:
             fitted.append(_fit(careless, frame, block, None, tell))
         except InputError:  # a new file may hold too few rows
@@ -67,7 +67,7 @@ def plain_of(
 def untouched_of(
     model: TunedModel, frame: SensorFrame, holdout: Holdout, tuned: Forecasts, tell: Tell
 ) -> tuple[Forecasts | None, list[str]]:
-    """Those of the pretrained model untouched, or None; and what to say of them.
+    """Those of the zero-shot model, or None; and what to say of them.
 
     A model that cannot forecast by itself starts from the best seasonal rule of the rows before,
     and that is then "zero-shot".

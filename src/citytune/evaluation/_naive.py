@@ -1,4 +1,4 @@
-"""Forecasts anyone could make with a pencil, each given its best chance.
+"""Forecasts anyone could make, each given its best chance.
 
 They are the seasonal rules of the stack (`citytune.windows.Seasonal`), holidays included.
 """

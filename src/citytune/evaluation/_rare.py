@@ -1,4 +1,4 @@
-"""Cut the errors by how rare the value was that came: what a gain in peaks costs in ordinary hours.
+"""Split the errors by how rare the measured value was: what a gain on peaks costs in other hours.
 
 Regions by label density after Yang et al. (2021, arXiv:2102.09554): a histogram of each sensor's
 own history, smoothed.
@@ -18,9 +18,9 @@ Floats = NDArray[np.float32]
 REGIONS = {"few": 0.1, "medium": 0.4, "many": 1.0}
 """Region → share of a sensor's history that lies in it or in rarer ones, the rarest first."""
 WORDS = {
-    "few": "few: the rarest 10 % of values",
+    "few": "few: the rarest 10 %",
     "medium": "medium: the next 30 %",
-    "many": "many: the usual 60 %",
+    "many": "many: the most typical 60 %",
 }
 
 
@@ -37,7 +37,7 @@ class Region:
 
 
 def regions(detail: Detail) -> tuple[Region, ...]:
-    """The errors of every model where values were rare, less rare and usual, in this order."""
+    """The errors of every model on rare, less rare and typical values, in this order."""
     actual, history = detail.fair, detail.history
     which = np.full(actual.shape, -1)
     for sensor in range(actual.shape[2]):

@@ -1,41 +1,44 @@
-"""Say in words and in a small table how rare values and alerts were foretold."""
+"""Say in words and in small tables how well rare values and alerts were forecast."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from citytune._text import counted, number, percent
 from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._rare import WORDS, Region
-from citytune.evaluation._text import SAME, beside, cell, count, percent, table
+from citytune.evaluation._text import SAME, compared, table
 
 Call = Callable[[str], str]
 """Model → what it is called in a sentence."""
-USUAL = "how often such values came at that hour before"
-ENDS = {"few": "rarest", "many": "usual"}
-"""The regions that are set beside each other, and how their values are."""
+USUAL = "the usual frequency for that hour"
+ENDS = {"few": "the rarest values", "many": "typical values"}
+"""The regions that are compared in words, and what their values are called."""
 
 
 def regions_said(regions: Sequence[Region], rivals: Sequence[str], call: Call) -> str:
-    """What the tuned model gains in the rarest values beside what it gains in usual ones."""
-    told = {r.name: _compared(r.errors, rivals, call) for r in regions if r.values}
-    parts = [f"where values were {how}, {told[n]}" for n, how in ENDS.items() if told.get(n)]
+    """What the tuned model gains on the rarest values and on typical ones."""
+    found = {r.name: _compared(r.errors, rivals, call) for r in regions if r.values}
+    parts = [f"{found[n]} for {values}" for n, values in ENDS.items() if found.get(n)]
     if not parts:
-        return "Too little was measured to tell rare values from usual ones."
-    return f"The tuned model has, {'; '.join(parts)}."
+        return "Too little was measured to tell rare values from typical ones."
+    return f"The tuned model has {'; '.join(parts)}."
 
 
 def alert_said(score: AlertScore, rival: str | None, call: Call, unit: str) -> str:
-    """What an alert would have been worth, in one or two sentences; plain where nothing came."""
+    """How good the warnings were, in a few sentences; also where no value passed the threshold."""
     if not score.values:
-        return f"{score.name}: nothing was measured where it could be scored."
+        return f"{score.name}: nothing was measured that could be scored."
     if not score.events:
-        return f"{score.name}: {_nothing_came(score, unit)}."
+        return f"{score.name}: {_nothing_came(score, unit)}"
     own = score.models["tuned"]
-    beyond = f"{score.events:,} of {count(score.values, 'value')} lay beyond it"
-    told = f"the tuned model foretold {percent(own['recall'])} of them"
-    told += f"; {_came_true(own)}" + _theirs(score, rival, call)
-    return f"{score.name}: {beyond}, and {told}. {_warned(score)}{_sure(score)}".strip()
+    beyond = f"{score.events:,} of {counted(score.values, 'value')} were {_beyond(score, unit)}"
+    warned = f"The tuned model warned of {percent(own['recall'])} of them; {_right(own)}"
+    return (
+        f"{score.name}: {beyond}. {warned}{_theirs(score, rival, call)}. "
+        f"{_episodes(score)}{_probabilities(score)}"
+    ).strip()
 
 
 def rare_table(
@@ -47,7 +50,7 @@ def rare_table(
         head = f"mean error{f', {unit}' if unit else ''}"
         rows = [[head, "values", *names]]
         rows += [
-            [WORDS[r.name], f"{r.values:,}", *(cell(r.errors.get(n, math.nan)) for n in names)]
+            [WORDS[r.name], f"{r.values:,}", *(number(r.errors.get(n), 4) for n in names)]
             for r in regions
         ]
         lines += ["", *table(rows)]
@@ -55,10 +58,10 @@ def rare_table(
         if not score.events:
             lines += ["", alert_said(score, None, str, unit)]
             continue
-        head = f"{score.name}, {score.events:,} of {score.values:,}"
-        rows = [[head, "precision", "recall", "F1", "caught", "hours ahead", "Brier skill"]]
+        head = f"{score.name}, {score.events:,} of {counted(score.values, 'value')}"
+        rows = [["", "right", "warned of", "F1", "episodes", "hours ahead", "Brier skill"]]
         rows += [[name, *_cells(score, name)] for name in names if name in score.models]
-        lines += ["", *table(rows)]
+        lines += ["", f"Warnings of {head}", *table(rows)]
     return lines
 
 
@@ -71,8 +74,8 @@ def _cells(score: AlertScore, name: str) -> list[str]:
 
 
 def _short(value: float) -> str:
-    """Four digits that matter, less those that are 0."""
-    text = cell(value)
+    """Four digits that matter, without trailing zeros."""
+    text = number(value, 4)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -82,36 +85,41 @@ def _hours(lead: float) -> str:
 
 def _compared(errors: Mapping[str, float], rivals: Sequence[str], call: Call) -> str:
     own = errors["tuned"]
-    said = [
-        beside(1 - own / errors[name], call(name))
+    found = [
+        compared(1 - own / errors[name], call(name))
         for name in rivals
         if errors.get(name, 0) > 0 and math.isfinite(own)
     ]
-    return " and ".join(said)
+    return " and ".join(found)
+
+
+def _beyond(score: AlertScore, unit: str) -> str:
+    """Such as "above 150 µg/m³"."""
+    side = "above" if score.alert.above else "below"
+    if score.alert.threshold is None:
+        return f"{side} their sensor's threshold"
+    return f"{side} {_short(score.alert.threshold)} {unit}".rstrip()
 
 
 def _nothing_came(score: AlertScore, unit: str) -> str:
-    ever = "though some did before" if score.events_before else "and none ever did before"
     most = ""
     if score.alert.threshold is not None:
         word = "highest" if score.alert.above else "lowest"
         most = f" (the {word} was {_short(score.furthest)}{f' {unit}' if unit else ''})"
-    raised = score.models["tuned"]["raised"]
-    vain = (
-        f"the tuned model raised it for {count(int(raised), 'value')}, each in vain"
-        if raised
-        else "the tuned model never raised it either"
-    )
+    before = counted(score.events_before, "value") if score.events_before else "none"
+    raised = int(score.models["tuned"]["raised"])
+    gave = f"gave {counted(raised, 'false warning')}" if raised else "gave no warning either"
     return (
-        f"none of the {count(score.values, 'value')} scored passed it{most}, {ever}, so nobody can "
-        f"say whether it would be foretold; {vain}"
+        f"none of the {counted(score.values, 'value')} in the test period was "
+        f"{_beyond(score, unit)}{most}, and {before} in the history before, so this test cannot "
+        f"tell how well such values are warned of. The tuned model {gave}."
     )
 
 
-def _came_true(found: Mapping[str, float]) -> str:
+def _right(found: Mapping[str, float]) -> str:
     if not found["raised"]:
-        return "it never raised this alert"
-    return f"{percent(found['precision'])} of its alerts came true"
+        return "it gave no warning at all"
+    return f"{percent(found['precision'])} of its warnings were right"
 
 
 def _theirs(score: AlertScore, rival: str | None, call: Call) -> str:
@@ -121,18 +129,18 @@ def _theirs(score: AlertScore, rival: str | None, call: Call) -> str:
     return f" ({call(rival)}: {percent(found['recall'])} and {percent(found['precision'])})"
 
 
-def _warned(score: AlertScore) -> str:
+def _episodes(score: AlertScore) -> str:
     if not score.episodes:
         return "No episode began after a forecast. "
     own = score.models["tuned"]
     ahead = f", on average {_hours(own['lead_hours'])} hours ahead" if own["caught"] else ""
-    return f"It warned before {own['caught']:.0f} of {count(score.episodes, 'episode')}{ahead}. "
+    return f"It warned before {own['caught']:.0f} of {counted(score.episodes, 'episode')}{ahead}. "
 
 
-def _sure(score: AlertScore) -> str:
+def _probabilities(score: AlertScore) -> str:
     skill = score.brier_skill
     if not math.isfinite(skill):
         return ""
     if skill < SAME:
-        return f"Its probabilities are no better than {USUAL}."
-    return f"Its probabilities have {percent(skill)} less squared error (Brier) than {USUAL}."
+        return f"Its probabilities score no better (Brier) than {USUAL}."
+    return f"Its probabilities score {percent(skill)} better (Brier) than {USUAL}."

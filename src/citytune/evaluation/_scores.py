@@ -1,4 +1,4 @@
-"""What a backtest found: errors of the tuned model beside those of its rivals."""
+"""What a backtest found: the errors of the tuned model and of its rivals."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from citytune._errors import UnknownName
+from citytune._text import counted, number, percent, plain
 from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._rare import Region
 from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
-from citytune.evaluation._text import beside, cell, change, count, table
+from citytune.evaluation._text import judge_error, table
 
 METRICS = ("mae", "rmse", "mase", "wql", "coverage_90", "width_90")
 NAIVE = ("naive-day", "naive-week", "naive-weeks4")
-"""Forecasts that anyone could make with a pencil."""
+"""Simple rules that anyone could use."""
 WORDS = {
     "tuned": "the tuned model",
-    "tuned-plain": "the same model without care for rare values",
-    "zero-shot": "the pretrained model untouched",
+    "tuned-plain": "the same model without emphasis on rare values",
+    "zero-shot": "the pretrained model without fine-tuning",
     "naive-day": "yesterday's values",
     "naive-week": "last week's values",
     "naive-weeks4": "the mean of the last four weeks",
@@ -30,20 +31,20 @@ WORDS = {
     "boosting": "gradient boosting",
 }
 """What each model is called in a sentence."""
-ANCHORED = "the seasonal rule it started from"
+ANCHORED = "the seasonal rule that tuning started from"
 """What "zero-shot" is for a backbone that cannot forecast by itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Errors on rows that the forecasts had not seen.
+    """Errors in the test period: rows that no model had seen.
 
-    Every model is measured at the same moments: where something was measured and every one of them
-    has a forecast.
+    Every model is scored at the same moments: where there is a measurement and each of them has a
+    forecast.
     """
 
     models: dict[str, dict[str, float]]
-    """Model name → metric → value, in the unit of the data; NaN where it cannot be told."""
+    """Model name → metric → value, in the unit of the data; NaN where it is unknown."""
     holdout_start: str
     """Wall time of the first step forecast."""
     holdout_end: str
@@ -52,15 +53,15 @@ class Scores:
     """How many times a forecast was made."""
     detail: Detail
     refitted: bool = False
-    """Whether the model was fitted anew on the rows before the holdout, rather than given."""
+    """Whether the model was refitted on the rows before the test period, rather than given."""
     anchored: bool = False
-    """Whether "zero-shot" is a seasonal rule, as the backbone cannot forecast by itself."""
+    """Whether "zero-shot" is a seasonal rule, because the backbone cannot forecast by itself."""
     notes: tuple[str, ...] = ()
     """What was not compared or not scored, and why."""
     regions: tuple[Region, ...] = ()
-    """The errors where values were rare, less rare and usual."""
+    """The errors on rare, less rare and typical values."""
     alerts: tuple[AlertScore, ...] = ()
-    """What was asked to be warned of, and what the warnings would have been worth."""
+    """Each alert, and how good its warnings were."""
 
     def summary(self) -> dict[str, Any]:
         """`holdout`, `models`, `regions` and `alerts` of scores.json; None for NaN."""
@@ -71,13 +72,13 @@ class Scores:
                 "origins": self.origins,
             },
             "models": {
-                name: {metric: _plain(value) for metric, value in found.items()}
+                name: {metric: plain(value) for metric, value in found.items()}
                 for name, found in self.models.items()
             },
             "regions": {
                 region.name: {
                     "values": region.values,
-                    "mae": {name: _plain(error) for name, error in region.errors.items()},
+                    "mae": {name: plain(error) for name, error in region.errors.items()},
                 }
                 for region in self.regions
             },
@@ -114,20 +115,31 @@ class Scores:
         return len(np.unique(steps)) * self.detail.frame.clock.step.total_seconds() / 86400
 
     def sentence(self, rival: str | None = None) -> str:
-        """One comparison in plain words; with the best naive forecast unless told otherwise.
+        """One comparison in plain words; with the best simple rule unless told otherwise.
 
-        "31 % less error than last week's values, on 14 days it had not seen"
+        "On 14 test days, the tuned model's mean error was 31 % lower than that of last week's
+        values."
         """
         rival = rival or self.best_naive or "zero-shot"
         saved = self.skill(rival)
         name = self.call(rival)
         if not math.isfinite(saved):
-            return f"no comparison with {name}: there is no error to compare with"
-        return f"{beside(saved, name)}, on {_spell_days(self.days)} it had not seen"
+            return f"There is no error to compare with {name}."
+        if judge_error(saved) == "same":
+            found = "about the same as"
+        else:
+            found = f"{percent(abs(saved))} {'lower' if saved > 0 else 'higher'} than"
+        return f"On {self._span}, the tuned model's mean error was {found} that of {name}."
+
+    @property
+    def _span(self) -> str:
+        """How much was tested: "14 test days"."""
+        days = self.days
+        return counted(round(days), "test day") if days >= 1 else _hours(days)
 
     @property
     def shown(self) -> list[str]:
-        """The models shown where all would be too many; tuned also without care for rare values."""
+        """The models shown where all would be too many."""
         return [
             n
             for n in ("tuned", "tuned-plain", "zero-shot", self.best_naive)
@@ -135,27 +147,28 @@ class Scores:
         ]
 
     def rare_sentence(self) -> str:
-        """What is gained where values are rare beside what that costs where they are usual."""
+        """What the tuned model gains on rare values, and on typical ones."""
         rivals = [name for name in reversed(self.shown) if name != "tuned"]
         if "tuned-plain" in self.models:
             rivals = ["tuned-plain"]
         return regions_said(self.regions, rivals, self.call)
 
     def price_sentence(self) -> str:
-        """What care for rare values gains in them beside what it costs; empty without."""
+        """What emphasis on rare values gains on them, and costs overall; empty without."""
         if "tuned-plain" not in self.models:
             return ""
         few = next((r.errors for r in self.regions if r.name == "few" and r.values), None)
-        told = []
+        parts = []
         if few is not None and few["tuned-plain"] > 0:
-            saved = 1 - few["tuned"] / few["tuned-plain"]
-            told.append(f"{change(saved)} in the rarest 10 % of values")
+            change = few["tuned"] / few["tuned-plain"] - 1
+            parts.append(f"{percent(change, 1, signed=True)} for the rarest 10 % of values")
         if math.isfinite(saved := self.skill("tuned-plain")):
-            told.append(f"{change(saved)} over all")
-        return f"Care for rare values changed the error by {', '.join(told)}." if told else ""
+            parts.append(f"{percent(-saved, 1, signed=True)} overall")
+        changed = "Emphasis on rare values changed the mean error by"
+        return f"{changed} {' and '.join(parts)}." if parts else ""
 
     def alert_sentences(self) -> list[str]:
-        """What each alert would have been worth, in words; plain where no value ever passed it."""
+        """How good the warnings of each alert were, in words."""
         rival, unit = self.best_naive, self.detail.frame.quantity.unit
         return [alert_said(alert, rival, self.call, unit) for alert in self.alerts]
 
@@ -163,21 +176,26 @@ class Scores:
         """Regions and alerts as small tables, line by line."""
         return rare_table(self.regions, self.alerts, self.shown, self.detail.frame.quantity.unit)
 
+    def __repr__(self) -> str:
+        tuned = number(self.models["tuned"]["mae"])
+        unit = self.detail.frame.quantity.unit
+        return (
+            f"Scores({', '.join(self.models)}; {counted(self.origins, 'forecast')} from "
+            f"{self.holdout_start} to {self.holdout_end}; tuned mae {tuned}"
+            f"{f' {unit}' if unit else ''})"
+        )
+
     def __str__(self) -> str:
         quantity = self.detail.frame.quantity
         unit = f" in {quantity.unit}" if quantity.unit else ""
-        head = f"{quantity.name.replace('_', ' ')}{unit}, {self.sentence()}"
-        span = f"{self.holdout_start} to {self.holdout_end}, {count(self.origins, 'forecast')}"
+        head = f"{quantity.name.replace('_', ' ')}{unit}: {self.sentence()}"
+        span = f"{self.holdout_start} to {self.holdout_end}, {counted(self.origins, 'forecast')}"
         rows = [["", *METRICS]]
-        rows += [[name, *(cell(m[k]) for k in METRICS)] for name, m in self.models.items()]
+        rows += [[name, *(number(m[k], 4) for k in METRICS)] for name, m in self.models.items()]
         lines = self.rare_lines()
         rare = [*lines, ""] if lines and self.notes else lines
         return "\n".join([head, span, *table(rows), *rare, *self.notes])
 
 
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _spell_days(days: float) -> str:
-    return count(round(days), "day") if days >= 1 else count(max(1, round(24 * days)), "hour")
+def _hours(days: float) -> str:
+    return counted(max(1, round(24 * days)), "test hour")

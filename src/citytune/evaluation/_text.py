@@ -1,70 +1,71 @@
-"""Write counts, cells, tables and comparisons as a person would."""
+"""Say how errors compare, how coverage turned out, and lay out small tables."""
 
 from __future__ import annotations
 
 import math
 
+from citytune._text import percent
+
 SAME = 0.01
 """Errors closer than this share of each other are called the same."""
+TOO_NARROW, TOO_WIDE = 0.86, 0.94
+"""Coverage of 90 % intervals between these is about right for a test of two weeks."""
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun.
+def judge_error(saved: float) -> str:
+    """Whether an error is lower than another: "good", "same" or "bad"; "unknown" for NaN."""
+    if not math.isfinite(saved):
+        return "unknown"
+    return "same" if abs(saved) < SAME else "good" if saved > 0 else "bad"
 
-    >>> count(1, "forecast"), count(1200, "forecast")
-    ('1 forecast', '1,200 forecasts')
+
+def error_change(saved: float) -> str:
+    """How one error compares with another, without saying whose.
+
+    >>> error_change(0.31), error_change(0.001), error_change(-0.07), error_change(float("nan"))
+    ('31 % lower error', 'about the same error', '7 % higher error', '–')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    match judge_error(saved):
+        case "unknown":
+            return "–"
+        case "same":
+            return "about the same error"
+    return f"{percent(abs(saved))} {'lower' if saved > 0 else 'higher'} error"
 
 
-def cell(value: float) -> str:
-    """Four digits that matter, a dash for what is not known.
-
-    >>> cell(1234.5), cell(0.0123), cell(0), cell(float("nan"))
-    ('1,234', '0.01230', '0', '–')
-    """
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    places = max(0, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, 6)}f}"
-
-
-def percent(share: float) -> str:
-    """A share in per cent, a dash for what is not known.
-
-    >>> percent(0.314), percent(0.004), percent(float("nan"))
-    ('31 %', '0.4 %', '–')
-    """
-    if not math.isfinite(share):
-        return "–"
-    text = f"{100 * share:.1f} %" if 0 < abs(share) < 0.0095 else f"{100 * share:.0f} %"
-    return text.replace("-", "−")
-
-
-def beside(saved: float, name: str) -> str:
+def compared(saved: float, name: str) -> str:
     """One comparison of errors, whichever way it went.
 
-    >>> beside(0.31, "last week's values"), beside(0.002, "last week's values")
-    ("31 % less error than last week's values", "as much error as last week's values")
+    >>> compared(0.31, "last week's values"), compared(0.002, "last week's values")
+    ("31 % lower error than last week's values", "about the same error as last week's values")
     """
-    if abs(saved) < SAME:
-        return f"as much error as {name}"
-    return f"{100 * abs(saved):.0f} % {'less' if saved > 0 else 'more'} error than {name}"
+    return f"{error_change(saved)} {'as' if judge_error(saved) == 'same' else 'than'} {name}"
 
 
-def change(saved: float) -> str:
-    """How an error changed, in per cent.
+def judge_coverage(coverage: float) -> str:
+    """Whether 90 % intervals covered enough: "good", "same" (too wide), "bad" or "unknown"."""
+    if not math.isfinite(coverage):
+        return "unknown"
+    return "bad" if coverage < TOO_NARROW else "same" if coverage > TOO_WIDE else "good"
 
-    >>> change(0.104), change(-0.021), change(0.0001)
-    ('−10.4 %', '+2.1 %', '0 %')
+
+def describe_coverage(coverage: float) -> str:
+    """How often the 90 % intervals contained the measurement, and what to make of it.
+
+    >>> describe_coverage(0.91)
+    'The 90 % intervals contained 91 % of the measurements, about as many as they should.'
     """
-    return f"{-100 * saved:+.1f} %".replace("-", "−") if abs(saved) >= 0.0005 else "0 %"
+    found = f"The 90 % intervals contained {percent(coverage)} of the measurements"
+    match judge_coverage(coverage):
+        case "good":
+            return f"{found}, about as many as they should."
+        case "bad":
+            return f"{found}: they are too narrow, so allow for more than they show."
+    return f"{found}: they are wider than they need to be."
 
 
 def table(rows: list[list[str]]) -> list[str]:
-    """Lines of a table whose columns stand under each other, the first to the left."""
+    """Lines of a table with aligned columns, the first one to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -1,4 +1,4 @@
-"""Draw a forecast: what was measured lately, what is to come, and how sure it is."""
+"""Draw a forecast: recent measurements, the forecast, and its intervals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
+from citytune._text import percent
 from citytune.frame import Clock, Quantity, SensorFrame
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
 
 MEASURED = "#1f2328"
-FORECAST = "#0072b2"  # the blue of Okabe and Ito's palette, told apart by every kind of eye
+FORECAST = "#0072b2"  # the blue of Okabe and Ito's palette, safe for colour-blind readers
 BANDS = ((0.9, "rgba(0,114,178,0.18)"), (0.5, "rgba(0,114,178,0.30)"))
 """Central intervals drawn, widest first, with their fill."""
 GRID_COLOUR, INK_COLOUR = "#d8dee4", "#424a53"
@@ -35,8 +36,8 @@ def plot_forecast(
 
     Args:
         forecast: What to draw.
-        recent: The measurements before it, and after it where they are known by now; on the
-            forecast's own clock, but it may start and end anywhere.
+        recent: The measurements before it, and after it where they are known by now, on the
+            forecast's own clock; they may start and end anywhere.
         sensors: Which sensors, in which order; the first six if not given.
 
     Returns:
@@ -44,6 +45,8 @@ def plot_forecast(
         many steps one drawn point stands for (over 1 where there are too many to draw).
     """
     from plotly.subplots import make_subplots
+
+    from citytune.forecasting._chart import Chart
 
     names = _chosen(forecast, sensors)
     if recent is not None:
@@ -53,13 +56,14 @@ def plot_forecast(
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.22 / len(names),
-        subplot_titles=[html.escape(name) for name in names] if len(names) > 1 else None,
+        subplot_titles=[html.escape(name) for name in names],
+        figure=Chart(),
     )
-    told: set[str] = set()
+    named: set[str] = set()
     for row, name in enumerate(names, start=1):
         for trace in _traces(forecast, recent, name):
-            figure.add_trace(trace.update(showlegend=trace.name not in told), row=row, col=1)
-            told.add(trace.name)
+            figure.add_trace(trace.update(showlegend=trace.name not in named), row=row, col=1)
+            named.add(trace.name)
     _lay_out(figure, forecast, len(names))
     if recent is not None and _stretch(forecast, recent)[0] < 0:
         start = _text(forecast.clock.local(0, 1))[0]
@@ -69,12 +73,12 @@ def plot_forecast(
 
 
 def _check_clock(forecast: Forecast, recent: SensorFrame) -> None:
-    """Refuse measurements that cannot stand on the forecast's time line."""
+    """Refuse measurements that do not fit the forecast's clock."""
     ours, theirs = forecast.clock, recent.clock
     if ours.step != theirs.step or (ours.timezone is None) != (theirs.timezone is None):
         raise InputError(
-            f"{recent.source} runs on another clock ({_describe(theirs)}) than the forecast "
-            f"({_describe(ours)}); pass the table that the forecast was made from"
+            f"{recent.source} has another clock ({_describe(theirs)}) than the forecast "
+            f"({_describe(ours)}); use the table that the forecast was made from"
         )
 
 
@@ -172,7 +176,7 @@ def _band(times: list[str], low: NDArray[Any], high: NDArray[Any], share: float,
         x += [*there, *reversed(there), None]
         y += [*_short(high[run]), *reversed(_short(low[run])), None]
     return go.Scatter(
-        x=x, y=y, name=f"{share:.0%} interval".replace("%", " %"), fill="toself", fillcolor=fill,
+        x=x, y=y, name=f"{percent(share)} interval", fill="toself", fillcolor=fill,
         mode="lines", line={"width": 0, "color": fill}, hoverinfo="skip",
     )  # fmt: skip
 
@@ -195,13 +199,13 @@ def _line(times: list[str], mean: NDArray[Any], edges: NDArray[Any], unit: str) 
 def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
     figure.update_layout(
         template="none",
-        height=300 if panels == 1 else 60 + 210 * panels,
-        margin={"l": 8, "r": 8, "t": 28 if panels > 1 else 8, "b": 8},
+        height=320 if panels == 1 else 60 + 210 * panels,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
         hovermode="x unified",
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK_COLOUR},
         legend={
             "orientation": "h",
-            "y": -0.2 / panels,
+            "y": -(0.2 if forecast.clock.timezone is None else 0.3) / panels,
             "yanchor": "top",
             "x": 0,
             "traceorder": "reversed",
@@ -214,6 +218,11 @@ def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
         "ticklabelstandoff": 4,
     }
     figure.update_xaxes(type="date", hoverformat="%a %Y-%m-%d %H:%M", **shared)
+    if forecast.clock.timezone is not None:
+        zone = f"local time, {forecast.clock.timezone}"
+        figure.update_xaxes(
+            title={"text": zone, "standoff": 4, "font": {"size": 12}}, row=panels, col=1
+        )
     figure.update_yaxes(
         title={"text": _label(forecast.quantity), "standoff": 8, "font": {"size": 13}},
         rangemode=_range(forecast), separatethousands=True, exponentformat="power", **shared,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
+from citytune._text import counted, percent
 from citytune.frame._calendar import Calendar, calendar
 from citytune.frame._clock import Clock
 from citytune.frame._fault import Fault
@@ -63,12 +64,11 @@ class SensorFrame:
         return len(self.values)
 
     def __repr__(self) -> str:
-        number = len(self.sensors)
-        sensors = f"{number} sensor{'' if number == 1 else 's'}"
         missing = float(np.isnan(self.values).mean()) if self.values.size else 0.0
         return (
-            f"SensorFrame({self.quantity}, {sensors}, {len(self)} steps of "
-            f"{self.clock.freq} from {self.clock.text(0)}, {missing:.1%} missing)"
+            f"SensorFrame({self.quantity}, {counted(len(self.sensors), 'sensor')}, {len(self)} "
+            "steps of "
+            f"{self.clock.freq} from {self.clock.text(0)}, {percent(missing)} missing)"
         )
 
     @property

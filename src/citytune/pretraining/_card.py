@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from citytune._errors import MissingWeights
+from citytune._text import listed
 from citytune.backbones import check_file
 from citytune.backbones.city import CARD, FORMAT, ROWS, SHIPPED, WEIGHTS, CityNetwork, read_card
 from citytune.pretraining._log import plain
@@ -93,7 +94,7 @@ def make_card(network: CityNetwork, made: Provenance, sha256: str) -> dict[str, 
         "format": FORMAT,
         "card": {
             "name": made.name,
-            "title": f"City network pretrained on series of {_listed(list(domains))}",
+            "title": f"City network pretrained on series of {listed(list(domains))}",
             "parameters": sum(weight.numel() for weight in network.parameters()),
             "context": ROWS * HOURS,
             "context_days": ROWS,
@@ -152,7 +153,7 @@ def trained_on(made: Provenance) -> str:
         for domain, number in _counted(made.corpus).items()
     ]
     parts += ["synthetic series"] if made.recipe.synthetic else []
-    return _listed(parts) + (f", after {made.start}" if made.start else "")
+    return listed(parts) + (f", after {made.start}" if made.start else "")
 
 
 def commit() -> str | None:
@@ -201,7 +202,3 @@ def _how_to_get(name: str) -> str:
 def _counted(corpus: Corpus) -> dict[str, int]:
     """Domain → sets, the most first."""
     return dict(Counter(one.domain for one in corpus.sets).most_common())
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import CitytuneError, InputError, TableError
+from citytune._text import listed
 from citytune.frame import Clock, SensorFrame, spell
 from citytune.pretraining._coarser import (
     DAY,
@@ -193,7 +194,7 @@ def _losses(entry: Entry, frame: SensorFrame, sources: Sequence[Source]) -> Iter
         _counted(frame, verdict.short, f"measured for under {fewest_steps(clock) // 2} steps"),
         _counted(frame, verdict.constant, "constant"),
     ]
-    found = ", ".join(reason for reason in reasons if reason)
+    found = ", ".join(filter(None, reasons))
     if sources:
         if found:
             yield Skipped(entry.name, f"sensors left out: {found}", whole=False)
@@ -209,11 +210,11 @@ def _losses(entry: Entry, frame: SensorFrame, sources: Sequence[Source]) -> Iter
 
 
 def _counted(frame: SensorFrame, which: NDArray[np.bool_], what: str) -> str:
-    """Such as "2 constant (north, south)"; empty for none."""
+    """Such as "2 constant (north and south)"; empty for none."""
     names = [name for name, one in zip(frame.sensors, which, strict=True) if one]
     if not names:
         return ""
-    return f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+    return f"{len(names):,} {what} ({listed(names, 3)})"
 
 
 def _facts(entry: Entry, frame: SensorFrame, sources: Sequence[Source]) -> SetFacts:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
+from citytune._text import plain as finite
 from citytune.pretraining._write import replacing
 
 
@@ -32,9 +32,7 @@ def plain(value: Any) -> Any:
     """The value for JSON: numbers to six digits, None for those that are none."""
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
+    return finite(value, digits=6) if isinstance(value, float) else value
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
         findings.fail(
             "all-missing",
             "all values are missing in every sensor",
-            "is the right column named by target=, and are its cells numbers?",
+            "check that target= names the right column and that its cells are numbers",
         )
     counts = (~np.isnan(grid.values)).sum(0)
     if np.median(counts[counts > 0]) < _FEWEST:
@@ -77,7 +77,8 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
             "too-short",
             f"the sensors ({len(counts):,} of them) have only {np.median(counts[counts > 0]):g} "
             "readings each (median)",
-            f"at least {_FEWEST} steps are needed, and some weeks to do well: pass a longer span",
+            f"at least {_FEWEST} steps are needed, and a few weeks for a good forecast: use a "
+            "longer period",
             count=len(counts),
         )
         findings.stop_on_errors()
@@ -86,7 +87,7 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
         findings.note(
             "rows-without-readings",
             f"the last {rest} rows hold no reading",
-            "they were taken as the future that covariates tell about"
+            "they were read as the future that the covariates describe"
             if has_future
             else "the table was taken to end with the last reading",
             count=rest,

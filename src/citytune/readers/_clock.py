@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from citytune._text import counted, percent
 from citytune.frame import spell
-from citytune.readers._findings import Findings, counted
+from citytune.readers._findings import Findings
 from citytune.readers._readings import Readings
 from citytune.readers._times import wall_text
 from citytune.readers._two_clocks import refuse_two_clocks
@@ -47,7 +48,7 @@ def infer_step(readings: Readings, findings: Findings) -> RegularStep:
         findings.fail(
             "one-row",
             f"there is only one {'moment of readings' if single else 'reading of each sensor'}, so "
-            "there is no clock and nothing to learn from",
+            "there is no time step and nothing to learn from",
             "pass a file with at least a few days of readings",
         )
     step = _step(gaps, findings)
@@ -129,7 +130,7 @@ def _step(gaps: pl.DataFrame, findings: Findings) -> int:
         findings.fail(
             "no-clock",
             "the clock cannot be inferred: no step explains the gaps between readings (the "
-            f"commonest: {steps})",
+            f"most common: {steps})",
             "citytune needs readings at regular steps; if these are events, count or average them "
             "per hour first",
         )
@@ -180,9 +181,9 @@ def _phase(time: NDArray[np.int64], step: int, findings: Findings) -> RegularSte
     within = bool((away > 0.25 * step).mean() > 0.2)
     findings.note(
         "off-grid",
-        f"{off.mean():.1%} of the rows are off the regular step of "
+        f"{percent(float(off.mean()))} of the rows are off the regular step of "
         f"{spell(dt.timedelta(seconds=step))}, by up to {int(away.max())} s",
-        "each was filed under the step it falls in"
+        "each was assigned to the step it falls in"
         if within
         else "each was moved to the nearest step",
         count=int(off.sum()),

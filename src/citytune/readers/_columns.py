@@ -27,7 +27,7 @@ class Columns:
 
     kinds: dict[str, Kind] = field(default_factory=dict)
     dates: frozenset[str] = frozenset()
-    """Moments that are always midnight: a time of the day may stand beside them."""
+    """Moments that are always midnight: a time of the day may stand next to them."""
     whole: frozenset[str] = frozenset()
     """Numbers that are whole: they may name a sensor."""
     row_numbers: frozenset[str] = frozenset()

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
+from citytune._text import listed, percent
 from citytune.frame import Clock, spell
 from citytune.readers._clock import infer_step
 from citytune.readers._columns import Columns, look
-from citytune.readers._findings import Findings, listed
+from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid, spread
 from citytune.readers._mending import Column, mend_covariate
 from citytune.readers._readings import Readings, collect
@@ -90,7 +91,7 @@ def of_second_source(
         inner.fail(
             "covariate-clock",
             "its times carry a time zone, those of the readings do not",
-            "pass timezone= to say where the readings were taken",
+            "add timezone= to say where the readings were taken",
         )
     readings = collect(table, roles, moments, inner)
     if clock.timezone is not None and not moments.aware:
@@ -148,7 +149,7 @@ def _resampled(
     inside = (where >= -hold) & (where < total)
     if not (where[inside] >= 0).any():
         raise InputError(
-            f"covariate {column!r} of {source} lies wholly outside the time of the readings "
+            f"covariate {column!r} of {source} has no values in the period of the readings "
             f"({clock.text(0)} to {clock.text(length - 1)}); is it the right file?"
         )
     _say_resampled(column, source, step, own, findings)
@@ -158,8 +159,9 @@ def _resampled(
     named = {name: i for i, name in enumerate(readings.sensors)}
     if not set(named) & set(sensors):
         raise InputError(
-            f"the sensors of {source} ({listed(readings.sensors, 3)}) are none of those of the "
-            f"readings ({listed(list(sensors), 3)}); give them the same names"
+            f"no sensor of {source} ({listed(readings.sensors, 3, quoted=True)}) is a sensor of "
+            "the "
+            f"readings ({listed(list(sensors), 3, quoted=True)}); give them the same names"
         )
     whose = readings.sensor[inside]
     parts = []
@@ -182,7 +184,9 @@ def _say_resampled(column: str, source: str, step: int, own: int, findings: Find
         return
     theirs, ours = (spell(dt.timedelta(seconds=s)) for s in (step, own))
     how = (
-        f"each value was held for {theirs}" if step > own else f"the mean of each {ours} was taken"
+        f"each value was repeated for {theirs}"
+        if step > own
+        else f"the mean of each {ours} was taken"
     )
     findings.note(
         "covariate-resampled",
@@ -210,7 +214,7 @@ def say_gaps(covariates: Covariates, length: int, clock: Clock, findings: Findin
         if (gone := np.isnan(table[:length])).any():
             findings.note(
                 "covariate-gaps",
-                f"covariate {name!r} is missing in {gone.mean():.1%} of the time",
+                f"covariate {name!r} is missing for {percent(float(gone.mean()))} of the time",
                 "it stays missing there",
                 count=int(gone.sum()),
                 first=clock.text(int(gone.any(1).argmax())),
@@ -218,6 +222,6 @@ def say_gaps(covariates: Covariates, length: int, clock: Clock, findings: Findin
         if np.isnan(table[:length]).all():
             findings.error(
                 "covariate-empty",
-                f"covariate {name!r} has no value at the time of the readings",
-                "leave it out, or pass a file that covers that time",
+                f"covariate {name!r} has no value in the period of the readings",
+                "leave it out, or use a file that covers that period",
             )

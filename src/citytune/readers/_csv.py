@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from citytune.readers._findings import Findings, counted, listed
+from citytune._text import counted, listed
+from citytune.readers._findings import Findings
 from citytune.readers._numbers import COMMA, MISSING, PLAIN, is_missing
 
 _HEAD_BYTES = 1 << 19
@@ -60,7 +61,7 @@ def _head(path: Path, findings: Findings) -> bytes:
         with gzip.open(path) if zipped else path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error):
-        findings.fail("damaged-file", "the gzip file is damaged", "copy or pack it once more")
+        findings.fail("damaged-file", "the gzip file is damaged", "copy or compress it again")
     if not head.strip():
         findings.fail("empty-file", "the file is empty", "check the export that wrote it")
     return head
@@ -90,7 +91,7 @@ def _sniff(head: bytes, findings: Findings) -> _Dialect:
         findings.note(
             "no-header",
             "the first line holds values, not column names",
-            f"columns were called {listed(list(names), 3)}",
+            f"the columns were named {listed(list(names), 3, quoted=True)}",
         )
     types = _types(names, cells, decimal_comma)
     rewrite = encoding != "utf-8" or (b"\r" in head and b"\n" not in head)
@@ -137,8 +138,8 @@ def _names(header: list[str], findings: Findings) -> tuple[str, ...]:
     if twice := [name for name, count in seen.items() if count > 1]:
         findings.warn(
             "same-name",
-            f"several columns are called {listed(twice)}",
-            f"the later ones were called {listed([f'{name} (2)' for name in twice])}",
+            f"several columns are called {listed(twice, quoted=True)}",
+            f"the later ones were renamed {listed([f'{name} (2)' for name in twice], quoted=True)}",
             count=len(twice),
         )
     return tuple(names)
@@ -223,7 +224,7 @@ def _fail_ragged(path: Path, dialect: _Dialect, findings: Findings) -> None:
                 "ragged-rows",
                 f"line {reader.line_num} has {len(row)} fields, but the header has {width}",
                 f"the delimiter was taken to be {dialect.delimiter!r}; put quotes around fields "
-                "that contain it, or mend the line",
+                "that contain it, or correct the line",
             )
 
 
@@ -239,7 +240,7 @@ def _without_blank(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     if count := int(blank.sum() or 0):
         findings.note(
             "blank-rows",
-            f"{counted(count, 'row')} with nothing at all",
+            f"{counted(count, 'row')} that are completely empty",
             "they were left out",
             count=count,
         )

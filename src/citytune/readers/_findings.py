@@ -1,4 +1,4 @@
-"""Collect what is found wrong, guessed or mended while a table is read."""
+"""Collect what is found wrong, guessed or corrected while a table is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Findings:
         count: int = 1,
         first: str | None = None,
     ) -> None:
-        """A guess, or a mending that loses nothing."""
+        """A guess, or a correction that loses nothing."""
         self._faults.append(Fault(kind, "note", message, remedy, sensor, count, first))
 
     def warn(
@@ -58,7 +58,7 @@ class Findings:
         count: int = 1,
         first: str | None = None,
     ) -> None:
-        """Something no honest reading can work around; found together with its like."""
+        """Something that makes the file unusable; all such errors are reported together."""
         self._faults.append(Fault(kind, "error", message, remedy, sensor, count, first))
 
     def stop_on_errors(self) -> None:
@@ -77,22 +77,3 @@ class Findings:
         self.error(kind, message, remedy)
         self.stop_on_errors()
         raise AssertionError("an error was just added")
-
-
-def counted(count: int, noun: str) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def listed(names: list[str], most: int = 6) -> str:
-    """Names for a sentence, the tail of a long list counted instead of written.
-
-    >>> listed(["a", "b", "c"], most=2)
-    "'a', 'b' and 1 more"
-    """
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

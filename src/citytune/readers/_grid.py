@@ -77,7 +77,7 @@ def _refuse_far_apart(
             "times-far-apart",
             f"the times reach from {clock.text(0)} to {clock.text(length - 1)}: {length:,} steps "
             f"of {clock.freq} for {width:,} sensors, hardly any of them filled",
-            "is the first or last time a typing error? Otherwise pass a shorter span",
+            "check the first and last time for a typing error; otherwise use a shorter period",
         )
 
 
@@ -152,22 +152,22 @@ def _say_doubled(
     if kind == "several-in-step":
         findings.note(
             kind,
-            f"{count} readings share a step of the clock with another one{among}",
-            "the mean of each step was taken",
+            f"{count} readings fall in the same step as another one{among}",
+            "the mean of each step was used",
             sensor=sensor, count=count, first=first,
         )  # fmt: skip
     elif kind == "duplicate-rows":
         findings.note(
             kind,
-            f"{count} readings are given again, with the same time and value{among}",
+            f"{count} readings appear again with the same time and value{among}",
             "they count once",
             sensor=sensor, count=count, first=first,
         )  # fmt: skip
     else:
         findings.warn(
             kind,
-            f"{count} readings contradict another of the same time{among}",
-            "their mean was taken; if a further column (direction, lane) tells them apart, name "
+            f"{count} readings differ from another one at the same time{among}",
+            "their mean was used; if another column (direction, lane) tells them apart, name "
             "both with sensor=",
             sensor=sensor, count=count, first=first,
         )  # fmt: skip

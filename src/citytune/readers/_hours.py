@@ -32,8 +32,8 @@ def settle_time(
     if zone == "UTC" and timezone is None:
         findings.note(
             "utc",
-            "the times are in UTC, so days and weekdays are those of Greenwich",
-            "pass timezone= (such as Europe/Oslo) for local days and holidays",
+            "the times are in UTC, so days and weekdays are UTC days, not local ones",
+            "add timezone= (such as Europe/Oslo) for local days and holidays",
         )
     if zone is not None and _changes(zone, readings.time) and _longer_than_an_hour(readings):
         if moments.aware:
@@ -69,7 +69,7 @@ def hint_at_summer_time(readings: Readings, grid: Grid, findings: Findings) -> N
                 "summer-time",
                 f"{int(found.sum())} times on Sunday nights in spring or autumn {what}, as when "
                 "clocks change",
-                "pass timezone= (such as Europe/Oslo) to have these hours told apart",
+                "add timezone= (such as Europe/Oslo) so that these hours can be told apart",
                 count=int(found.sum()),
                 first=grid.clock.text(int(found.argmax())),
             )

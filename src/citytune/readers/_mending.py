@@ -38,7 +38,7 @@ def refuse_infinite(columns: Sequence[Column], clock: Clock, findings: Findings)
             findings.error(
                 "infinite",
                 f"{_count(wrong, 'infinite value')}",
-                "a division by zero upstream? Correct them, or leave the cells empty",
+                "perhaps a division by zero in the export; correct them, or leave the cells empty",
                 sensor=column.name,
                 count=int(wrong.sum()),
                 first=clock.text(int(wrong.argmax())),
@@ -91,7 +91,7 @@ def _drop_told(column: Column, missing: Sequence[float], clock: Clock, findings:
             findings.note(
                 "told-missing",
                 f"{_count(told, 'value')} of {value:g}",
-                "they were taken as missing, as asked for",
+                "treated as missing, as requested",
                 **_where(column, told, clock),  # type: ignore[arg-type]
             )
             column.values[told] = np.nan
@@ -112,7 +112,7 @@ def _drop_markers(column: Column, quantity: Quantity, clock: Clock, findings: Fi
             findings.warn(
                 "sentinel",
                 f"{_count(found, 'value')} of {value:g}, which many loggers write for 'no data'",
-                "they were taken as missing; pass missing= with such values to settle it",
+                f"treated as missing; add missing={value:g} to confirm",
                 **_where(column, found, clock),  # type: ignore[arg-type]
             )
             values[found] = np.nan
@@ -141,7 +141,7 @@ def _drop_illegal(column: Column, quantity: Quantity, clock: Clock, findings: Fi
         findings.warn(
             "negative" if quantity.low == 0 else "below-range",
             f"{_count(below, what)}, down to {lowest:g}, which {quantity.name} cannot have",
-            "they were taken as missing; correct them if they mean something",
+            "treated as missing; correct them if they mean something",
             **_where(column, below, clock),  # type: ignore[arg-type]
         )
         column.values[below] = np.nan
@@ -151,7 +151,7 @@ def _drop_illegal(column: Column, quantity: Quantity, clock: Clock, findings: Fi
             "above-range",
             f"{_count(above, f'value above {quantity.high:g}')}, up to {highest:g}, which "
             f"{quantity.name} cannot have",
-            "they were taken as missing; correct them if they mean something",
+            "treated as missing; correct them if they mean something",
             **_where(column, above, clock),  # type: ignore[arg-type]
         )
         column.values[above] = np.nan
@@ -180,9 +180,10 @@ def _drop_stuck(column: Column, clock: Clock, findings: Findings) -> None:
         value = column.values[start]
         findings.warn(
             "stuck",
-            f"it reads {value:g} for {length} steps on end, though it else changes at least every "
-            f"{max(1, round(habit))} steps",
-            "these readings were taken as missing; have the sensor looked at",
+            f"it reads {value:g} for {length} steps in a row, although it normally changes at "
+            "least "
+            f"every {max(1, round(habit))} steps",
+            "these readings are treated as missing; have the sensor checked",
             sensor=column.name,
             count=int(length),
             first=clock.text(int(start)),

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._text import counted, listed, percent
 from citytune.frame import Clock
-from citytune.readers._findings import Findings, listed
+from citytune.readers._findings import Findings
 from citytune.readers._mending import Column, runs
 
 _FAR = 25.0  # an outlier is this many times the spread (5 % to 95 %) away from the median,
@@ -23,7 +24,7 @@ def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> No
         findings.error(
             "all-missing",
             "all values are missing in every sensor",
-            "is the right column named by target=, and are its cells numbers?",
+            "check that target= names the right column and that its cells are numbers",
         )
         return
     for column in columns:
@@ -42,8 +43,8 @@ def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> No
 def _say_silent(column: Column, findings: Findings) -> None:
     findings.warn(
         "silent-sensor",
-        "not one value",
-        "it is kept; without readings it cannot be forecast",
+        "no values at all",
+        "it is kept, but without readings it cannot be forecast",
         sensor=column.name,
         count=len(column.values),
     )
@@ -59,7 +60,7 @@ def _look_at_life(
         findings.warn(
             "starts-late",
             f"it starts {present[0]} steps after the table does",
-            "the steps before are missing; it has less to learn from",
+            "the earlier steps are missing, so there is less to learn from",
             sensor=column.name,
             count=int(present[0]),
             first=clock.text(int(present[0])),
@@ -68,7 +69,7 @@ def _look_at_life(
         findings.warn(
             "ends-early",
             f"it falls silent {rest} steps before the table ends",
-            "the steps after are missing; is the sensor still there?",
+            "the later steps are missing; check that the sensor still works",
             sensor=column.name,
             count=rest,
             first=clock.text(int(present[-1]) + 1),
@@ -83,7 +84,7 @@ def _is_constant(
     findings.warn(
         "constant",
         f"every reading is {values[0]:g}",
-        "it is kept; its forecast will be that value. Is the sensor alive?",
+        "it is kept, and its forecast will be that value; check that the sensor works",
         sensor=column.name,
         count=len(values),
         first=clock.text(int((~np.isnan(column.values)).argmax())),
@@ -107,9 +108,10 @@ def _look_at_outliers(
     worst = column.values[far][np.abs(column.values[far] - middle).argmax()]
     findings.warn(
         "outlier",
-        f"{int(far.sum())} absurd value(s), up to {worst:g}, where readings lie around {middle:g} "
-        f"({low:g} to {high:g})",
-        "kept as they are; if they are faults, pass them as missing= or empty the cells",
+        f"{counted(int(far.sum()), 'implausible value')}, up to {worst:g}; readings are usually "
+        "around "
+        f"{middle:g} ({low:g} to {high:g})",
+        "they are kept; if they are errors, name them with missing= or empty the cells",
         sensor=column.name,
         count=int(far.sum()),
         first=clock.text(int(far.argmax())),
@@ -117,7 +119,7 @@ def _look_at_outliers(
 
 
 def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
-    """Days of zeros from a sensor whose zeros else last hours: a closed road or a dead sensor."""
+    """Days of zeros where zeros normally last hours: a closed road or a dead sensor."""
     starts, lengths = runs(column.values)
     zero = column.values[starts] == 0
     if not zero.any() or lengths[zero].max() < 3 * clock.steps_per_day or clock.steps_per_day < 2:
@@ -129,8 +131,8 @@ def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
         return
     findings.warn(
         "long-zeros",
-        f"it reads 0 for up to {int(lengths[long].max())} steps on end",
-        "kept as they are; if the sensor was off rather than the street empty, empty the cells",
+        f"it reads 0 for up to {int(lengths[long].max())} steps in a row",
+        "they are kept; if the sensor was off, empty these cells",
         sensor=column.name,
         count=int(lengths[long].sum()),
         first=clock.text(int(starts[long][0])),
@@ -147,8 +149,8 @@ def _look_for_twins(columns: Sequence[Column], findings: Findings) -> None:
     for first, *others in (names for names in twins.values() if len(names) > 1):
         findings.warn(
             "duplicate-sensors",
-            f"its readings are those of {listed(others)}, one by one",
-            "all are kept; is one of them a copy?",
+            f"its readings are identical to those of {listed(others, quoted=True)}",
+            "all are kept; check whether one is a copy",
             sensor=first,
             count=len(others) + 1,
         )
@@ -163,13 +165,10 @@ def _look_at_gaps(columns: Sequence[Column], clock: Clock, findings: Findings) -
     first = min(int(np.isnan(c.values).argmax()) for c in columns if np.isnan(c.values).any())
     findings.note(
         "gaps",
-        f"{_percent(missing.sum() / (length * len(columns)))} of all values are missing; most in "
-        f"{columns[worst].name!r} ({_percent(missing[worst] / length)})",
-        "they stay missing and never count as truth",
+        f"{percent(missing.sum() / (length * len(columns)))} of all values are missing, most of "
+        "them in "
+        f"{columns[worst].name!r} ({percent(missing[worst] / length)})",
+        "they stay missing and are never counted as measurements",
         count=int(missing.sum()),
         first=clock.text(first),
     )
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "under 0.1%"

@@ -65,8 +65,8 @@ def guess_quantity(
         low = "" if chosen.low is None else ", never below 0"
         findings.note(
             "guessed-quantity",
-            f"the readings were taken as {chosen} of domain {chosen.domain!r}{low}",
-            "pass quantity= and unit= if not so",
+            f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
+            "use quantity= and unit= if this is wrong",
         )
     return chosen
 

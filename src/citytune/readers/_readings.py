@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from citytune.readers._findings import Findings, counted
+from citytune._text import counted
+from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
 from citytune.readers._source import SourceTable
@@ -93,8 +94,8 @@ def _with_sensor(
             )
         findings.warn(
             "no-sensor",
-            f"{counted(count, 'row')} without a sensor's name in column {roles.sensor[0]!r}",
-            "they were left out; write the sensor's name there",
+            f"{counted(count, 'row')} with no sensor name in column {roles.sensor[0]!r}",
+            "these rows were left out; fill in the sensor name",
             count=count,
         )
         rows = rows.filter(label.is_not_null())
@@ -157,8 +158,8 @@ def _report_text(
         for found, count, cell, at in wrong.rows():
             findings.warn(
                 "text-in-numbers",
-                f"{counted(count, 'cell')} of column {name!r} with text, such as {cell!r}",
-                "they were taken as missing; write numbers, or leave the cells empty",
+                f"{counted(count, 'cell')} of column {name!r} that hold text, such as {cell!r}",
+                "treated as missing; write numbers, or leave the cells empty",
                 sensor=found,
                 count=count,
                 first=wall_text(at),

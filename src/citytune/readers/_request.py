@@ -1,4 +1,4 @@
-"""What the person asked for beside the source itself, checked as far as it can be without it."""
+"""What was asked for apart from the source itself, checked as far as it can be without it."""
 
 from __future__ import annotations
 

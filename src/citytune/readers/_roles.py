@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from citytune._errors import InputError, UnknownName
+from citytune._text import listed
 from citytune.readers._columns import Columns, look
-from citytune.readers._findings import Findings, listed
+from citytune.readers._findings import Findings
 from citytune.readers._request import Names, Request
 from citytune.readers._source import SourceTable
 from citytune.readers._targets import guess_targets
@@ -79,16 +80,16 @@ def _guess_time(columns: Columns, findings: Findings) -> tuple[str, ...]:
     if parts := _time_parts(columns, moments):
         findings.note(
             "guessed-time",
-            f"the time was read from {listed(list(parts))} together",
-            "pass time= if not so",
+            f"the time was read from {listed(list(parts), quoted=True)} together",
+            "use time= if this is wrong",
         )
         return parts
     if moments:
-        others = f", not {listed(moments[1:])}" if len(moments) > 1 else ""
+        others = f", not {listed(moments[1:], quoted=True)}" if len(moments) > 1 else ""
         findings.note(
             "guessed-time",
             f"the time was read from column {moments[0]!r}{others}",
-            "pass time= if not so",
+            "use time= if this is wrong",
         )
         return (moments[0],)
     named = [name for name in columns.kinds if plain_name(name) in TIME]
@@ -96,7 +97,7 @@ def _guess_time(columns: Columns, findings: Findings) -> tuple[str, ...]:
         return (named[0],)  # its cells will be shown as the times that could not be read
     findings.error(
         "no-time",
-        f"no column holds times (columns: {listed(list(columns.kinds), 8)})",
+        f"no column holds times (columns: {listed(list(columns.kinds), 8, quoted=True)})",
         "add a column of timestamps such as 2024-03-31 14:00, or name it with time=",
     )
     return ()
@@ -149,7 +150,9 @@ def _guess_sensor(
     if not found:
         return ()
     findings.note(
-        "guessed-sensor", f"the sensor is named by column {found!r}", "pass sensor= if not so"
+        "guessed-sensor",
+        f"the sensor names were read from column {found!r}",
+        "use sensor= if this is wrong",
     )
     return (found,)
 
@@ -218,17 +221,17 @@ def _told_targets(
 ) -> tuple[str, ...]:
     targets = _all(wanted.target)
     if len(set(targets)) < len(targets):
-        raise InputError(f"target names a column twice: {listed(list(targets))}")
+        raise InputError(f"target names a column twice: {listed(list(targets), quoted=True)}")
     if sensor and len(targets) > 1:
         raise InputError(
             f"column {sensor[0]!r} names the sensors, so there can be one target, not "
-            f"{len(targets)} ({listed(list(targets))}); read them one by one"
+            f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one"
         )
     for name in targets:
         if columns.kinds[name] not in ("number", "empty"):
             findings.error(
                 "no-numeric-target",
-                f"column {name!r} is asked for as target but does not hold numbers"
+                f"column {name!r} was named as target but does not hold numbers"
                 f"{columns.example(name)}",
                 "name a column of readings with target=",
             )

@@ -53,8 +53,8 @@ def open_table(source: Any, findings: Findings) -> SourceTable:
     if not table.rows.head(1).collect().height:
         findings.fail(
             "header-only",
-            "there are columns but not one row of data",
-            "is the date range of the export right?",
+            "there are column names but no rows of data",
+            "check the date range of the export",
         )
     return table
 
@@ -90,7 +90,7 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"there is no file {str(path)!r}.{_near_file(path)}") from None
     except PermissionError:
         raise InputError(
-            f"{str(path)!r} may not be read by you: permission denied. Ask its owner, or "
+            f"{str(path)!r} cannot be read: permission denied; ask its owner, or "
             f"allow it with: chmod u+r {path.name}"
         ) from None
     except (OSError, ValueError) as error:
@@ -111,7 +111,7 @@ def _near_file(path: Path) -> str:
 
 @contextmanager
 def damage_told(findings: Findings) -> Iterator[None]:
-    """Make a damaged Parquet or Arrow file, found out when its rows are read, a fault of its."""
+    """Report a damaged Parquet or Arrow file, found only when its rows are read, as an error."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -121,7 +121,7 @@ def damage_told(findings: Findings) -> Iterator[None]:
         findings.fail(
             "damaged-file",
             f"the file is damaged ({reason})",
-            "copy or export it once more; it may have been cut short",
+            "copy or export it again; it may have been cut off",
         )
 
 
@@ -138,7 +138,7 @@ def _adopt(source: Any) -> SourceTable:
         frame = nw.from_native(source)
     except TypeError:
         raise InputError(
-            f"a {type(source).__name__} is not a table; pass a path to a CSV or Parquet file, or "
+            f"a {type(source).__name__} is not a table; use a path to a CSV or Parquet file, or "
             "a pandas, polars or pyarrow table"
         ) from None
     try:

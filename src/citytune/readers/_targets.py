@@ -7,11 +7,12 @@ from collections.abc import Collection
 
 import polars as pl
 
-from citytune.readers._findings import Findings, listed
+from citytune._text import listed
+from citytune.readers._findings import Findings
 from citytune.readers._source import SourceTable
 from citytune.readers._vocabulary import family, goes_beside, plain_name, target_rank
 
-_REMEDY = "pass target= (and covariates= for what is known ahead) if not so"
+_REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 
 
 def guess_targets(
@@ -23,13 +24,13 @@ def guess_targets(
 ) -> tuple[str, ...]:
     """The target column of a long table, or the sensor columns of a wide one.
 
-    `flags` are columns of zeros and ones, which go beside a target unless all are so.
+    `flags` are columns of zeros and ones, which accompany a target unless all are so.
     """
     if not numbers:
         findings.error(
             "no-numeric-target",
             "no column holds numbers that could be readings",
-            "name the column of readings with target=, and see that its cells are numbers",
+            "name the column of readings with target=, and check that its cells are numbers",
         )
         return ()
     kin = Counter(family(name) or name for name in numbers)
@@ -84,19 +85,19 @@ def _relatives(name: str, known: list[str]) -> list[str]:
 
 
 def _say(chosen: list[str], ignored: list[str], long: bool, findings: Findings) -> None:
-    beside = f"; not used: {listed(ignored, 12)}" if ignored else ""
+    unused = f"; not used: {listed(ignored, 12, quoted=True)}" if ignored else ""
     if len(chosen) == 1:
-        text = f"the readings were taken from column {chosen[0]!r}{beside}"
+        text = f"the readings were taken from column {chosen[0]!r}{unused}"
         findings.note("guessed-target", text, _REMEDY)
         return
-    some = listed(chosen, 3)
-    text = f"the table is wide: each of {len(chosen)} columns is a sensor ({some}){beside}"
+    some = listed(chosen, 3, quoted=True)
+    text = f"the table is wide: each of {len(chosen)} columns is a sensor ({some}){unused}"
     findings.note("guessed-layout", text, _REMEDY, count=len(chosen))
     if mixed := _mixture(chosen):
         findings.warn(
             "mixed-quantities",
-            f"the sensors' names speak of different quantities: {listed(mixed)}",
-            "they are all kept; pass target= with the columns of one quantity",
+            f"the sensor names suggest different quantities: {listed(mixed, quoted=True)}",
+            "all are kept; name the columns of one quantity with target=",
             count=len(mixed),
         )
 

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import polars as pl
 
 from citytune._errors import UnknownName
+from citytune._text import counted, listed
 from citytune.readers._epochs import epoch_seconds, epoch_unit
-from citytune.readers._findings import Findings, counted, listed
+from citytune.readers._findings import Findings
 from citytune.readers._formats import find_format, parsed
 from citytune.readers._numbers import cells
 from citytune.readers._source import SourceTable
@@ -69,7 +70,8 @@ def refuse_wrong_times(
     )
     findings.error(
         "unreadable-times",
-        f"column {listed(list(time))}: {counted(count, 'cell')} cannot be read as time: {shown}",
+        f"column {listed(list(time), quoted=True)}: {counted(count, 'cell')} cannot be read as "
+        f"time: {shown}",
         f"correct or delete these rows; {_EXAMPLE}",
         count=count,
     )
@@ -108,8 +110,8 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
         return Moments(pl.lit(None, pl.Int64))
     findings.note(
         "guessed-time-format",
-        f"the numbers in column {name!r} were taken as {epoch.words}",
-        "write them as 2024-03-31 14:00 if not so",
+        f"the numbers in column {name!r} were read as {epoch.words}",
+        "write them as 2024-03-31 14:00 if this is wrong",
     )
     counted = epoch.pattern is None
     return Moments(epoch_seconds(pl.col(name), epoch), counted, "UTC" if counted else None)
@@ -144,8 +146,8 @@ def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None
     add(
         "guessed-date-order",
         f"every date in column {name!r} could be read day first or month first; {order} was "
-        f"taken, {why}",
-        "write the year first (2024-03-31) if not so",
+        f"assumed, {why}",
+        "write the year first (2024-03-31) if this is wrong",
     )
 
 
@@ -156,9 +158,10 @@ def _zone(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
     if len(offsets) > 1:
         findings.note(
             "mixed-offsets",
-            f"the times carry {len(offsets)} different offsets from UTC ({listed(texts)})",
+            f"the times carry {len(offsets)} different offsets from UTC "
+            f"({listed(texts, quoted=True)})",
             "every time was converted by its own offset"
-            + ("" if timezone else "; pass timezone= for local days and holidays (now UTC)"),
+            + ("" if timezone else "; add timezone= for local days and holidays (now UTC)"),
             count=len(offsets),
         )
         return "UTC"

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from citytune._text import listed
 from citytune.frame import Clock, spell
-from citytune.readers._findings import Findings, listed
+from citytune.readers._findings import Findings
 
 
 def refuse_two_clocks(gaps: pl.DataFrame, sensors: Sequence[str], findings: Findings) -> None:
@@ -48,7 +49,7 @@ def refuse_sparse_sensors(
 
 
 def _own_stride(filled: NDArray[np.int64]) -> int:
-    """Every which step a sensor has a reading; 0 if that is no rule of its."""
+    """The number of steps from one reading of a sensor to the next; 0 if it is irregular."""
     if len(filled) < 20:
         return 0
     gaps = np.diff(filled)
@@ -62,12 +63,12 @@ def _refuse(clocks: Mapping[dt.timedelta, list[str]], findings: Findings) -> Non
     if len(clocks) < 2:
         return
     parts = [
-        f"{spell(step)} ({listed(clocks[step], 3)})" if clocks[step] else spell(step)
+        f"{spell(step)} ({listed(clocks[step], 3, quoted=True)})" if clocks[step] else spell(step)
         for step in sorted(clocks)[:4]
     ]
     findings.error(
         "two-clocks",
-        f"{len(clocks)} clocks are mixed: steps of {' and of '.join(parts)}",
-        "pass them as separate files, or bring all to the coarser step first",
+        f"{len(clocks)} time steps are mixed: {' and '.join(parts)}",
+        "put them in separate files, or convert all to the coarser step first",
         count=len(clocks),
     )

@@ -18,7 +18,7 @@ observed_at created_at settlement_date epoch unixtime unix_time unix date_from h
 hour_ending
 """)
 CLOCK_TIME = _words("time hour hr hh hora ora heure uhrzeit zeit tid klokkeslett tijd stunde")
-"""Columns that hold the time of the day beside a column of dates."""
+"""Columns that hold the time of the day next to a column of dates."""
 
 SENSOR = _words("""
 unique_id sensor_id sensor sensorid station_id station stationid detector_id detector site_id
@@ -64,7 +64,7 @@ metering factor capacity generation price uptime v85 quality flag status error l
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast
 """))  # fmt: skip
-"""Words of columns that go beside a target: weather, calendar, electrical side values."""
+"""Words of columns that go next to a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index"))
 """The same, where the word is the whole name."""
 

@@ -81,9 +81,10 @@ def _standard_time(
     offset = int((moment.replace(fold=0).utcoffset() or dt.timedelta()).total_seconds())
     findings.warn(
         "standard-time",
-        f"{count} rows have a wall time that {zone} skips in spring, and no hour is doubled in "
+        f"{count} rows have a local time that {zone} skips in spring, and no hour repeats in "
         "autumn: this clock does not change to summer time",
-        f"it was read as standard time (UTC{offset / 3600:+g}) all year; correct it if not so",
+        f"it was read as standard time (UTC{offset / 3600:+g}) all year; correct the times if "
+        "this is wrong",
         count=count,
         first=wall_text(first),
     )
@@ -101,24 +102,25 @@ def _report(
     if later.any():
         findings.note(
             "doubled-hour",
-            f"{int(later.sum())} rows repeat the hour that {zone} doubles in autumn",
-            "each sensor's first rows were taken as summer time, the second as winter time",
+            f"{int(later.sum())} rows repeat the hour that {zone} has twice in autumn",
+            "each sensor's first row was read as summer time, the second as winter time",
             count=int(later.sum()),
             first=wall_text(int(wall[later][0])),
         )
     if (single := twofold & ~later).any() and not later.any():
         findings.note(
             "single-hour",
-            f"{int(single.sum())} rows lie in an hour that {zone} doubles in autumn, given once",
-            "they were taken as summer time; the hour after them stays missing",
+            f"{int(single.sum())} rows lie in the hour that {zone} has twice in autumn, but "
+            "appear only once",
+            "read as summer time; the hour after them stays missing",
             count=int(single.sum()),
             first=wall_text(int(wall[single][0])),
         )
     if skipped.any():
         findings.warn(
             "skipped-hour",
-            f"{int(skipped.sum())} rows have a wall time that {zone} skips in spring",
-            "they were left out, since no such time exists; is timezone= right?",
+            f"{int(skipped.sum())} rows have a local time that {zone} skips in spring",
+            "these rows were left out, because no such time exists; check timezone=",
             count=int(skipped.sum()),
             first=wall_text(int(wall[skipped][0])),
         )

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._text import percent
 from citytune.forecasting import LEVELS
 from citytune.frame import Quantity, SensorFrame
 from citytune.reporting._measures import Profile, SensorError
-from citytune.reporting._numbers import percent
 from citytune.reporting._words import WEEKDAYS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 INK_COLOUR, GRID_COLOUR, MEASURED = "#424a53", "#d8dee4", "#1f2328"
-TUNED, UNTOUCHED, NAIVE = "#0072b2", "#b34700", "#00775a"
+TUNED, ZERO_SHOT, NAIVE = "#0072b2", "#b34700", "#00775a"
 DARK = {
     INK_COLOUR: "#b7bfc8", GRID_COLOUR: "#343b43", MEASURED: "#f0f3f6",
-    TUNED: "#6cb8f0", UNTOUCHED: "#ff9a52", NAIVE: "#4fd1a5",
+    TUNED: "#6cb8f0", ZERO_SHOT: "#ff9a52", NAIVE: "#4fd1a5",
     "rgba(0,114,178,0.18)": "rgba(108,184,240,0.28)",
     "rgba(0,114,178,0.30)": "rgba(108,184,240,0.42)",
 }  # fmt: skip
 """Each colour of a light page and the one it becomes on a dark page."""
 
-# A line is told by its colour, its dashes and its marks, so that two of the three may fail.
+# Lines differ in colour, dashes and marks, so that any one of the three is enough.
 _LOOKS = {
     "tuned": {"line": {"color": TUNED, "width": 2.5}, "marker": {"symbol": "circle", "size": 7}},
     "zero-shot": {
-        "line": {"color": UNTOUCHED, "width": 2, "dash": "6px,3px"},
+        "line": {"color": ZERO_SHOT, "width": 2, "dash": "6px,3px"},
         "marker": {"symbol": "square-open", "size": 7},
     },
     "naive": {
@@ -88,7 +88,7 @@ def weekday_ticks(profile: Profile) -> dict[str, Any]:
 
 
 def calibration(observed: NDArray[np.float64]) -> go.Figure:
-    """How often reality fell below each quantile, beside how often it should."""
+    """How often the measurement was below each quantile, against how often it should be."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -99,9 +99,9 @@ def calibration(observed: NDArray[np.float64]) -> go.Figure:
     figure.add_scatter(
         x=[100 * level for level in LEVELS], y=np.round(100 * observed, 2), name="observed",
         mode="lines+markers", line={"color": TUNED, "width": 2.5}, marker={"size": 8},
-        hovertemplate="should be %{x:.0f} %, was %{y:.1f} %<extra></extra>",
+        hovertemplate="expected %{x:.0f} %, observed %{y:.1f} %<extra></extra>",
     )  # fmt: skip
-    _lay_out(figure, x="should lie below (%)", y="lay below (%)")
+    _lay_out(figure, x="expected below (%)", y="observed below (%)")
     figure.update_layout(hovermode="closest", legend={"y": -0.17})
     figure.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(range=[0, 101], tickvals=[0, 25, 50, 75, 100])

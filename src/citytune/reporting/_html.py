@@ -20,21 +20,27 @@ def render(contents: Mapping[str, Any]) -> str:
     """Fill the template; it escapes every text but those of ours that it calls safe."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    world = Environment(
+    environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    world.filters["chart"] = _chart
-    return world.get_template("report.html").render(
+    environment.filters["chart"] = _chart
+    return environment.get_template("report.html").render(
         contents,
         style=_template("report.css"),
         script=_template("report.js"),
         library=_library(),
         dark=_json(json.dumps(DARK)),
     )
+
+
+def _unbroken(value: Any) -> Any:
+    """No line of a text breaks between a number and its per cent sign; markup stays as it is."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
 def _template(name: str) -> str:

@@ -25,7 +25,7 @@ class Material:
     frame: SensorFrame
     model: TunedModel
     scores: Scores | None
-    """None if the history is too short to hold any of it out."""
+    """None if the history is too short for a test period."""
     forecast: Forecast
     advice: object | None = None
     title: str | None = None
@@ -37,17 +37,17 @@ class Material:
 
     @property
     def anchored(self) -> bool:
-        """Whether the backbone cannot forecast, so that a seasonal rule stands for it untouched."""
+        """Whether the backbone cannot forecast, so that a seasonal rule stands for "zero-shot"."""
         return self.model.card.horizon is None
 
     @cached_property
     def naive(self) -> str | None:
-        """The naive forecast with the least error; None if none was measured."""
+        """The simple rule with the smallest error; None if none was measured."""
         return None if self.scores is None else self.scores.best_naive
 
     @cached_property
     def sensors(self) -> list[SensorError]:
-        """Errors of the sensors that were measured in the holdout."""
+        """Errors of the sensors that were measured in the test period."""
         if self.scores is None:
             return []
         return measures.sensor_errors(self.scores.detail, self.naive)
@@ -65,7 +65,7 @@ class Material:
 
     @property
     def models(self) -> Mapping[str, Mapping[str, float]]:
-        """Model → metric → value; empty without a holdout."""
+        """Model → metric → value; empty without a test period."""
         return {} if self.scores is None else self.scores.models
 
     def call(self, name: str) -> str:
@@ -76,8 +76,8 @@ class Material:
         """A metric of a model; NaN if it was not measured."""
         return float(self.models.get(name, {}).get(metric, math.nan))
 
-    def change(self, rival: str | None) -> float:
-        """Error of the tuned model over that of another, less one: -0.31 is 31 % less error."""
+    def saved(self, rival: str | None) -> float:
+        """Share of a rival's error that the tuned model saves: 0.31 is 31 % lower error."""
         if self.scores is None or rival is None or rival not in self.models:
             return math.nan
-        return -self.scores.skill(rival)
+        return self.scores.skill(rival)

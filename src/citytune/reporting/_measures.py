@@ -50,7 +50,7 @@ class Pick(NamedTuple):
 
 
 def rivals(scores: Scores) -> list[str]:
-    """Names of the models drawn beside each other: tuned, zero-shot, the best naive."""
+    """Names of the models drawn together: tuned, zero-shot, the best naive."""
     means = scores.detail.means
     names = ("tuned", "zero-shot", scores.best_naive)
     return [name for name in names if name and name in means and np.isfinite(means[name]).any()]

@@ -1,7 +1,9 @@
-"""The report: everything one should know about a tuned model, on one page."""
+"""The report: what to know about a tuned model, on one page."""
 
 from __future__ import annotations
 
+import datetime as dt
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +24,10 @@ class Report:
 
     Args:
         frame: What was read, with its faults and places.
-        scores: None if the history is too short to hold any of it out; the page then says so.
+        scores: None if the history is too short for a test period; the page then says so.
         advice: A recommendation; its text is shown as it is.
         title: The page's title; made from the quantity if not given.
+        made: The day the page was made; today if not given.
 
     Example:
         >>> Report(frame, model, scores, forecast).write("report.html")  # doctest: +SKIP
@@ -40,15 +43,18 @@ class Report:
         *,
         advice: object | None = None,
         title: str | None = None,
+        made: dt.date | None = None,
     ) -> None:
+        self._made = made or dt.datetime.now().astimezone().date()
         self._material = Material(frame, model, scores, forecast, advice, title)
 
     def html(self) -> str:
         """The whole page."""
-        return render(contents(self._material))
+        made = f"Made with citytune {version('citytune')} on {self._made}."
+        return render(contents(self._material) | {"made": made})
 
     def write(self, path: str | Path) -> Path:
-        """Write the page to a file and say where it is."""
+        """Write the page to a file and return its path."""
         target = Path(path)
         target.write_text(self.html(), encoding="utf-8")
         return target

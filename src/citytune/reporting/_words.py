@@ -1,14 +1,12 @@
-"""Put what was found into plain words: a chief should not need to know what MASE is."""
+"""Put what was found into plain words that need no knowledge of the field."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from citytune.evaluation import SAME
+from citytune._text import duration, name_options
 from citytune.frame import Clock
-from citytune.reporting._numbers import duration, percent
 from citytune.tuning import WORDS as EXPERTS
 
 if TYPE_CHECKING:
@@ -16,18 +14,18 @@ if TYPE_CHECKING:
     from citytune.forecasting import TunedModel
 
 STRATEGIES = {
-    "zero-shot": "The pretrained model is used untouched; nothing was fitted to this city.",
+    "zero-shot": "The pretrained model is used as it is; nothing was fitted to this city.",
     "head": (
-        "The pretrained model is frozen; a new last layer was fitted, exactly, by ridge "
+        "The pretrained model is frozen; a new last layer was fitted in closed form, by ridge "
         "regression. {mixed}"
     ),
     "head-sgd": (
         "The pretrained model is frozen; a new last layer was fitted, by gradient steps. {mixed}"
     ),
     "blend": (
-        "The pretrained model is frozen and shown the series in several ways; its forecasts and a "
-        "few seasonal ones are mixed, and the mix leaves the safe forecasts only on gains that "
-        "repeat from day to day."
+        "The pretrained model is frozen and shown the series in several ways. Its forecasts and a "
+        "few seasonal rules are combined, and the combination departs from the pretrained forecast "
+        "only where this helps day after day."
     ),
 }
 MOVING = {
@@ -38,97 +36,64 @@ MOVING = {
     "full": "all weights",
     "gradual": "block after block from the top down",
 }
-"""What gradient steps move, beside what answers."""
+"""What gradient steps change, apart from the output layer."""
 BY_STEPS = (
-    "Gradient steps moved {what}, and what answers, of a copy of the pretrained model, only as far "
-    "as this helped on days left out in turn. {mixed}"
+    "A copy of the pretrained model was fine-tuned by gradient steps ({what} and the output "
+    "layer), "
+    "only as far as this helped in cross-validation. {mixed}"
 )
 MIXED = (
-    "What comes of it is mixed with the other forecasts, and the mix leaves the safe ones only on "
-    "gains that repeat from day to day."
+    "The result is combined with other forecasts, and the combination departs from the pretrained "
+    "forecast only where this helps day after day."
 )
 ANCHORED = {
-    "zero-shot": "Nothing was fitted: the forecast is the seasonal rule that did best in the past.",
+    "zero-shot": "Nothing was fitted: the forecast is the seasonal rule that was best so far.",
     "head": (
-        "A seasonal rule is corrected by a new last layer on {source}, fitted exactly by ridge "
-        "regression. {mixed}"
+        "A seasonal rule is corrected by a new last layer on {source}, fitted in closed form by "
+        "ridge regression. {mixed}"
     ),
     "head-sgd": (
         "A seasonal rule is corrected by a new last layer on {source}, fitted by gradient steps. "
         "{mixed}"
     ),
     "blend": (
-        "A few seasonal rules are mixed with a correction learnt from {source}; the mix leaves the "
-        "safest rule only on gains that repeat from day to day."
+        "A few seasonal rules are combined with a correction learnt from {source}. The combination "
+        "departs from the best rule only where this helps day after day."
     ),
 }
 """The same for a backbone that cannot forecast by itself."""
 ROLES = {
-    "only": "The only sensor measured on the held-out days",
-    "best": "The smallest error for its level",
-    "median": "The middle of the field",
-    "worst": "The largest error for its level",
-    "busiest": "The highest values",
+    "only": "The only sensor measured in the test period",
+    "best": "Smallest error relative to its level",
+    "median": "Median sensor",
+    "worst": "Largest error relative to its level",
+    "busiest": "Highest values",
     "fallback": "Too little history to learn from",
 }
 _BUSIEST = {
-    "traffic": "The busiest",
-    "air": "The highest readings",
-    "energy": "The largest load",
+    "traffic": "Busiest sensor",
+    "air": "Highest readings",
+    "energy": "Largest load",
 }
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def capital(sentence: str) -> str:
-    """The sentence with a capital, the rest as it is.
+def for_page(text: str) -> str:
+    """A message as the page shows it: options by name, and no marks of a terminal.
 
-    >>> capital("last week's PM2.5")
-    "Last week's PM2.5"
+    >>> for_page("use time= if this is wrong; see `citytune check`")
+    'use the option “time” if this is wrong; see citytune check'
     """
-    return sentence[:1].upper() + sentence[1:]
-
-
-def compared(change: float, rival: str) -> str:
-    r"""One comparison in words; honest whichever way it went.
-
-    Args:
-        change: Error over that of the rival, less one: -0.31 is 31 % less.
-        rival: What the rival is called in a sentence.
-
-    >>> compared(-0.31, "last week's values"), compared(0.004, "last week's values")
-    ("31\xa0% less error than last week's values", "as much error as last week's values")
-    """
-    than = "as" if tone(change) == "same" else "than"
-    return f"{less_or_more(change)} {than} {rival}"
-
-
-def less_or_more(change: float) -> str:
-    r"""How an error compares with another, without saying whose.
-
-    >>> less_or_more(-0.31), less_or_more(0.001), less_or_more(0.07), less_or_more(float("nan"))
-    ('31\xa0% less error', 'as much error', '7\xa0% more error', '–')
-    """
-    match tone(change):
-        case "unknown":
-            return "–"
-        case "same":
-            return "as much error"
-    return f"{percent(abs(change))} {'less' if change < 0 else 'more'} error"
-
-
-def tone(change: float) -> str:
-    """A mark beside the words: "good", "same" or "bad"; "unknown" without a number."""
-    if not math.isfinite(change):
-        return "unknown"
-    return "same" if abs(change) < SAME else "good" if change < 0 else "bad"
+    named = name_options(text, lambda name, value: f"the option “{name}”{' ' * value}")
+    return named.replace("`", "")
 
 
 def role(found: Sequence[str], domain: str) -> str:
     """Why a sensor is shown.
 
     >>> role(["worst", "busiest"], "traffic")
-    'The largest error for its level, and the busiest'
+    'Largest error relative to its level, and busiest sensor'
     """
     known = ROLES | {"busiest": _BUSIEST.get(domain, ROLES["busiest"])}
     first, *more = (known[one] for one in found)
@@ -136,7 +101,7 @@ def role(found: Sequence[str], domain: str) -> str:
 
 
 def expert(name: str) -> str:
-    """What an expert of the stack is called.
+    """What an expert is called.
 
     >>> expert("yesterday"), expert("a-new-one")
     ("yesterday's values", 'a new one')
@@ -163,24 +128,6 @@ def band(name: str, clock: Clock) -> str:
     return f"{start} to {end} ahead"
 
 
-def held(coverage: float) -> str:
-    """Whether 90 % intervals held as often as they should: "good", "same" (too wide) or "bad"."""
-    if not math.isfinite(coverage):
-        return "unknown"
-    return "bad" if coverage < 0.86 else "same" if coverage > 0.94 else "good"
-
-
-def calibrated(coverage: float) -> str:
-    """How well the 90 % intervals held, and what to make of it."""
-    said = f"The 90\N{NO-BREAK SPACE}% intervals held {percent(coverage)} of what was measured"
-    match held(coverage):
-        case "good":
-            return f"{said}, about as often as they should."
-        case "bad":
-            return f"{said}: they are too narrow, so leave more room than they say."
-    return f"{said}: they are wider than they need be."
-
-
 def strategy(model: TunedModel) -> str:
     """What was done to the pretrained model; nothing for a strategy not known here."""
     card, name = model.card, model.strategy
@@ -194,15 +141,15 @@ def strategy(model: TunedModel) -> str:
 
 
 def unable(card: Card) -> str:
-    """Why there is no untouched forecast to compare with."""
+    """Why there is no zero-shot forecast to compare with."""
     if card.parameters:
-        return f"{card.name} was not made to forecast, and cannot do so untouched."
-    return f"Nothing in {card.name} was pretrained, so there is no untouched forecast."
+        return f"{card.name} was not made to forecast and cannot do so without fine-tuning."
+    return f"Nothing in {card.name} is pretrained, so it cannot forecast without fitting."
 
 
 def anchor(card: Card) -> str:
-    """What stands in the place of an untouched forecast, where there is none."""
+    """What replaces the zero-shot forecast where there is none."""
     return (
-        f"{unable(card)} In its place stands the seasonal rule from which tuning started: the one "
-        "that did best before the held-out days."
+        f"{unable(card)} It is replaced here by the seasonal rule that tuning started from: the "
+        "one that was best before the test period."
     )

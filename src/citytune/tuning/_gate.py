@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from citytune._text import percent
 from citytune.tuning._experts import WORDS
 from citytune.tuning._task import Task
 
@@ -66,15 +67,14 @@ def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
     """Why the forecast does not go all the way, if it does not; `unseen` as for `gate`."""
     home = WORDS[task.prior]
     if not unseen.any():
-        found = f"{len(unseen)} windows over {task.days:.0f} days are too few for folds"
+        found = f"{len(unseen)} windows over {task.days:.0f} days are too few to test fine-tuning"
         return (f"{found}, so the forecast is {home}; bring more history",)
     if trust > MOSTLY:
         return ()
-    doubt = "what was tuned did not gain enough, day after day, on days left out of fitting"
     if trust < 1 - MOSTLY:
-        return (f"{doubt}, so the forecast is {home}",)
-    far = f"{trust:.0%}".replace("%", " %")
-    return (f"{doubt}, so the forecast goes {far} of the way there from {home}",)
+        return (f"fine-tuning did not improve the forecast reliably, so it is unchanged: {home}",)
+    doubt = "fine-tuning improved the forecast on some days only"
+    return (f"{doubt}, so the forecast goes {percent(trust)} of the way there from {home}",)
 
 
 def _gain(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from citytune._text import percent
 from citytune.backbones import Backbone
 from citytune.tuning._covariates import COMPARED_RULES, KnownAhead
 from citytune.tuning._experts import DEVIATIONS, WORDS, ask, features, window_unit
@@ -195,7 +196,7 @@ def in_words(shares: dict[str, float], most: int = 3) -> str:
     >>> in_words({"last-week": 0.62, "plain": 0.38})
     "62 % last week's values, 38 % the pretrained model's own forecast"
     """
-    parts = [f"{share:.0%} {WORDS[name]}".replace("%", " %") for name, share in shares.items()]
+    parts = [f"{percent(share)} {WORDS[name]}" for name, share in shares.items()]
     rest = 1 - sum(list(shares.values())[:most])
-    others = [f"{rest:.0%} others".replace("%", " %")] if len(parts) > most else []
+    others = [f"{percent(rest)} others"] if len(parts) > most else []
     return ", ".join(parts[:most] + others)

@@ -1,27 +1,28 @@
-"""The table of the tuned model beside simpler forecasts."""
+"""The table of the tuned model and of simpler forecasts."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from citytune._text import capital, number, percent
+from citytune.evaluation import error_change, judge_coverage, judge_error
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import number, percent
 
 METRICS = {
     "mae": "mean error",
     "rmse": "RMSE",
     "mase": "MASE",
     "wql": "WQL",
-    "coverage_90": "90\N{NO-BREAK SPACE}% coverage",
-    "width_90": "90\N{NO-BREAK SPACE}% width",
+    "coverage_90": "90 % coverage",
+    "width_90": "90 % width",
 }
 """Metric → column."""
 
 
 def comparison(material: Material) -> dict[str, Any] | None:
-    """Rows by error, the least first; None without a holdout."""
+    """Rows by error, the smallest first; None without a test period."""
     if material.scores is None:
         return None
     best = {metric: _best(material, metric) for metric in METRICS}
@@ -30,7 +31,7 @@ def comparison(material: Material) -> dict[str, Any] | None:
         "rows": [_row(material, name, best) for name in ranked],
         "intervals": bool(best["width_90"]),
         "anchor": _anchor(material),
-        "notes": material.scores.notes,
+        "notes": [f"{words.for_page(capital(note))}." for note in material.scores.notes],
         "labels": list(METRICS.values()),
         "unit": material.unit,
     }
@@ -47,12 +48,12 @@ def _rank(error: float) -> tuple[bool, float]:
 
 
 def _row(material: Material, name: str, best: dict[str, set[str]]) -> dict[str, Any]:
-    change = math.nan if name == "tuned" else material.change(name)
+    saved = math.nan if name == "tuned" else material.saved(name)
     return {
         "name": material.call(name),
         "tuned": name == "tuned",
-        "said": words.less_or_more(change),
-        "tone": words.tone(change),
+        "change": error_change(saved),
+        "tone": judge_error(saved),
         "cells": [
             {"text": _cell(metric, material.metric(name, metric)), "best": name in best[metric]}
             for metric in METRICS
@@ -70,8 +71,8 @@ def _best(material: Material, metric: str) -> set[str]:
     found = {name: value for name, value in found.items() if math.isfinite(value)}
     if metric == "coverage_90":
         found = {name: abs(value - 0.9) for name, value in found.items()}
-    if metric == "width_90":  # a narrow interval that does not hold is no virtue
-        held = {name: words.held(material.metric(name, "coverage_90")) for name in found}
-        found = {name: value for name, value in found.items() if held[name] == "good"}
+    if metric == "width_90":  # narrow intervals are good only where coverage is
+        judged = {name: judge_coverage(material.metric(name, "coverage_90")) for name in found}
+        found = {name: value for name, value in found.items() if judged[name] == "good"}
     least = min(found.values(), default=math.nan)
     return {name for name, value in found.items() if value <= least * (1 + 1e-6) + 1e-12}

@@ -1,4 +1,4 @@
-"""What was read: its facts, its faults and its gaps."""
+"""The data: what was read, its faults and its gaps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._text import counted, duration, listed, percent
 from citytune.frame import Fault, SensorFrame
+from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import duration, listed, percent, plural
 
 MOST_ROWS = 200
 """Longest list."""
@@ -30,15 +31,18 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     missing = float(np.isnan(frame.values).mean()) if frame.values.size else 0.0
     every = duration(clock.step).removeprefix("1 ")
     zone = f"local time of {clock.timezone}" if clock.timezone else "times as written in the source"
-    holidays = f"public holidays of country {frame.country}" if frame.country else "not known"
+    holidays = f"public holidays of {frame.country}" if frame.country else "not known"
     return [
         ("Source", material.source),
         ("Measured", str(frame.quantity).replace("_", " ")),
-        ("Sensors", f"{len(frame.sensors):,}: {listed(frame.sensors)}"),
-        ("Period", f"{clock.text(0)} to {clock.text(count - 1)} ({plural(count, 'step')})"),
+        ("Sensors", f"{len(frame.sensors):,}: {listed(frame.sensors, 8)}"),
+        ("Period", f"{clock.text(0)} to {clock.text(count - 1)} ({counted(count, 'step')})"),
         ("Clock", f"one value every {every}; {zone}"),
-        ("Missing", f"{percent(missing, 1)} of all values; never filled in what is scored"),
-        ("Known ahead", listed([name.replace("_", " ") for name in frame.covariates])),
+        (
+            "Missing",
+            f"{percent(missing, 1)} of all values; never filled in where forecasts are scored",
+        ),
+        ("Known ahead", listed(tuple(frame.covariates))),
         ("Holidays", holidays),
     ]
 
@@ -52,21 +56,21 @@ def _faults(faults: Sequence[Fault]) -> list[dict[str, Any]]:
         {
             "severity": severity,
             "kind": kind.replace("-", " "),
-            "message": found[0].message,
+            "message": words.for_page(found[0].message),
             "others": len(found) - 1,
             "sensors": listed([f.sensor for f in found if f.sensor is not None], 5)
             or "whole table",
             "count": f"{sum(f.count for f in found):,}",
             "first": min((f.first for f in found if f.first), default="–"),
-            "remedy": found[0].remedy,
-            "all": [str(f) for f in found[:MOST_ROWS]] if len(found) > 1 else [],
+            "remedy": words.for_page(found[0].remedy),
+            "all": [words.for_page(str(f)) for f in found[:MOST_ROWS]] if len(found) > 1 else [],
         }
         for (_, severity, kind), found in sorted(groups.items(), key=lambda item: item[0])
     ]
 
 
 def _gaps(frame: SensorFrame) -> list[dict[str, str]]:
-    """Sensors with anything missing, the gappiest first."""
+    """Sensors with anything missing, those with the most first."""
     missing = np.isnan(frame.values)
     share = missing.mean(0) if len(frame) else np.zeros(len(frame.sensors))
     order = [int(i) for i in np.argsort(-share, kind="stable") if share[i] > 0][:MOST_ROWS]

@@ -1,4 +1,4 @@
-"""Forecasts of the sensors one would look at first: best, median, worst, busiest, too new."""
+"""Forecasts of the sensors to look at first: best, median, worst, busiest, too new."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from citytune._text import duration, number, percent
+from citytune.evaluation import compared
 from citytune.forecasting import Forecast, plot_forecast
 from citytune.reporting import _measures as measures
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
 from citytune.reporting._measures import SensorError
-from citytune.reporting._numbers import duration, number, percent
 
 MOST_ROWS = 24
 """Longest table of a forecast."""
 
 
 def forecasts(material: Material) -> list[dict[str, Any]]:
-    """One entry a sensor: why it is shown, what comes next, how it would have done."""
+    """One entry a sensor: why it is shown, its forecast, and how it did on past days."""
     scored = {sensor.name: sensor for sensor in material.sensors}
     return [
         {
@@ -60,12 +61,11 @@ def _why(material: Material, roles: Sequence[str], sensor: SensorError | None) -
     why = words.role(roles, material.frame.quantity.domain) if roles else ""
     if sensor is None:
         return why and f"{why}."
-    said = f"{why}: off by {number(sensor.mae)} {material.unit}".rstrip()
+    said = f"{why}: mean error {number(sensor.mae)} {material.unit}".rstrip()
     if math.isfinite(sensor.relative):
-        said += f" on average, {percent(sensor.relative)} of its level"
+        said += f", {percent(sensor.relative)} of its level"
     if material.naive and sensor.rival > 0:
-        change = sensor.mae / sensor.rival - 1
-        said += f"; {words.compared(change, material.call(material.naive))}"
+        said += f"; {compared(1 - sensor.mae / sensor.rival, material.call(material.naive))}"
     return f"{said}."
 
 
@@ -73,10 +73,11 @@ def _next(material: Material, name: str) -> dict[str, Any]:
     forecast, frame = material.forecast, material.frame
     figure = plot_forecast(forecast, frame if name in frame.sensors else None, [name])
     return {
-        "figure": figure.update_layout(showlegend=False),  # the page has one for all
+        "figure": _bare(figure),
         "note": _note(figure, forecast),
         "rows": _rows(forecast, name),
-        "naive": name in material.fallback,
+        "horizon": duration(len(forecast.mean) * forecast.clock.step),
+        "simple": name in material.fallback,
     }
 
 
@@ -84,16 +85,25 @@ def _replay(material: Material, name: str) -> dict[str, Any]:
     assert material.scores is not None  # only scored sensors have something to replay
     again = measures.replay(material.scores.detail, name)
     frame = material.scores.detail.frame
-    # Only what the forecasts are compared with: the days before them are not the question here.
+    # Only what the forecasts are compared with, not the days before.
     meanwhile = frame.since(frame.clock.index(again.clock.start))
     figure = plot_forecast(again, meanwhile, [name])
-    return {"figure": figure.update_layout(showlegend=False), "note": _note(figure, again)}
+    return {"figure": _bare(figure), "note": _note(figure, again)}
+
+
+def _bare(figure: Any) -> Any:
+    """Without what the page says by itself: legend, title and time zone."""
+    figure.layout.annotations = ()  # an update would merge, and keep them
+    figure.update_layout(showlegend=False, margin_t=8)
+    return figure.update_xaxes(title=None)
 
 
 def _note(figure: Any, forecast: Forecast) -> str:
     steps = figure.layout.meta["steps"]
     return (
-        "" if steps == 1 else f"Each point is the mean of {duration(steps * forecast.clock.step)}."
+        ""
+        if steps == 1
+        else f"Each point is the mean over {duration(steps * forecast.clock.step)}."
     )
 
 

@@ -1,15 +1,15 @@
-"""Whether the intervals can be trusted: what they promised beside what was kept."""
+"""Whether the intervals can be trusted: expected against observed shares."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from citytune._text import percent
+from citytune.evaluation import describe_coverage
 from citytune.forecasting import LEVELS
 from citytune.reporting import _charts as charts
 from citytune.reporting import _measures as measures
-from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import percent
 
 
 def intervals(material: Material) -> dict[str, Any] | None:
@@ -18,7 +18,7 @@ def intervals(material: Material) -> dict[str, Any] | None:
     if observed is None:
         return None
     return {
-        "said": words.calibrated(material.metric("tuned", "coverage_90")),
+        "text": describe_coverage(material.metric("tuned", "coverage_90")),
         "figure": charts.calibration(observed),
         "rows": [
             [percent(level), percent(float(share), 1)]

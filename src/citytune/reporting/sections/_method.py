@@ -6,48 +6,56 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from citytune._text import counted, duration, elapsed
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import duration, plural, seconds
 
 if TYPE_CHECKING:
     from citytune.evaluation import Scores
 
 
 def method(material: Material) -> dict[str, Any]:
-    """The holdout in words and numbers, and the seconds of each stage."""
+    """The test in words and numbers, and the seconds of each stage."""
     scores, model = material.scores, material.model
     until = model.clock.text(model.clock.index(model.trained_until))
     facts = [] if scores is None else _holdout(material, scores)
+    final = scores is not None and _fitted_again(material, scores)
     return {
-        "how": _how(scores),
-        "facts": [*facts, ("Model fitted on all up to", until)],
+        "how": _how(scores, final),
+        "facts": [*facts, (f"{'Final model' if final else 'Model'} fitted on data up to", until)],
         "seconds": [
-            (name.replace("_", " "), seconds(took)) for name, took in model.seconds.items()
+            (name.replace("_", " "), elapsed(took)) for name, took in model.seconds.items()
         ],
     }
 
 
-def _how(scores: Scores | None) -> str:
+def _fitted_again(material: Material, scores: Scores) -> bool:
+    """Whether the model that forecasts has also learnt from the test period."""
+    detail = scores.detail
+    learnt = detail.frame.clock.index(material.model.trained_until)
+    return scores.refitted or learnt >= int(detail.origin_index.min())
+
+
+def _how(scores: Scores | None, final: bool) -> str:
     if scores is None:
         return (
-            "Nothing was measured: holding part of so short a history back would have left too "
+            "Nothing was tested: the history is so short that a test period would have left too "
             "little to learn from."
         )
-    if scores.refitted:
+    if final:
         return (
-            "The last part of the history was set aside. A model fitted only on what came before "
-            "it made the forecasts that are scored here; the model that forecasts onward was then "
-            "fitted on everything."
+            "The last part of the history was set aside as the test period. A model fitted only on "
+            "the days before it made the forecasts that are scored here. The model for the future "
+            "was then fitted on everything."
         )
-    return "The model was scored as it is, on readings newer than any it was fitted on."
+    return "The model was scored on a test period after the last day it was fitted on."
 
 
 def _holdout(material: Material, scores: Scores) -> list[tuple[str, str]]:
     actual, step = scores.detail.actual, material.frame.clock.step
-    origins = plural(scores.origins, "origin")
+    origins = counted(scores.origins, "origin")
     known = int(np.isfinite(actual).sum())
     return [
-        ("Held out", f"{scores.holdout_start} to {scores.holdout_end}"),
+        ("Test period", f"{scores.holdout_start} to {scores.holdout_end}"),
         ("Forecasts made", f"from {origins}, each {duration(actual.shape[1] * step)} ahead"),
-        ("Values compared", f"{known:,}; missing ones do not count"),
+        ("Values compared", f"{known:,}, without the missing ones"),
     ]

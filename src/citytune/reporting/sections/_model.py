@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from typing import Any
 
+from citytune._text import capital, duration, percent
+from citytune.evaluation import compared
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import duration, percent
 
 MOST_EXPERTS = 6
 """Experts with a look of their own; the rest are drawn as one."""
@@ -22,21 +23,20 @@ def model(material: Material) -> dict[str, Any]:
     return {
         "explained": words.strategy(tuned),
         "why": _why(material),
-        "notes": [f"{note[:1].upper()}{note[1:]}." for note in tuned.notes],
+        "notes": [f"{words.for_page(capital(note))}." for note in tuned.notes],
         "words": tuned.words(),
         "stack": _stack(material),
         "facts": _card(material),
-        "advice": None if material.advice is None else str(material.advice),
+        "advice": None if material.advice is None else words.for_page(str(material.advice)),
     }
 
 
 def _why(material: Material) -> str:
-    """How it did on folds of its own history: what an automatic choice goes by."""
+    """How it did in cross-validation: what an automatic choice is based on."""
     error = material.model.fold_error
     if material.model.strategy == "zero-shot" or not math.isfinite(error):
         return ""
-    said = words.compared(error - 1, "the best seasonal rule")
-    return f"On days of its history that were left out of fitting in turn: {said}."
+    return f"In cross-validation on the history: {compared(1 - error, 'the best seasonal rule')}."
 
 
 def _card(material: Material) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def _card(material: Material) -> list[tuple[str, str]]:
         ("Size", size),
         ("Trained on", card.trained_on),
         ("Licence", card.licence),
-        ("More about it", card.source),
+        ("More about it", words.for_page(card.source)),
         ("Looks back", duration(spec.context * step)),
         ("Looks ahead", duration(spec.horizon * step)),
     ]

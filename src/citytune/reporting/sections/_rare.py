@@ -1,14 +1,13 @@
-"""What is gained in rare values, what that costs in usual ones, and what alerts are worth."""
+"""What is gained on rare values, what that costs on typical ones, and how good alerts are."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from citytune._text import capital, listed, number, percent
 from citytune.evaluation import REGIONS, AlertScore, Region
-from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import listed, number, percent
 
 
 def rare(material: Material) -> dict[str, Any] | None:
@@ -18,13 +17,13 @@ def rare(material: Material) -> dict[str, Any] | None:
         return None
     names = scores.shown
     return {
-        "said": f"{scores.rare_sentence()} {scores.price_sentence()}".strip(),
+        "text": f"{scores.rare_sentence()} {scores.price_sentence()}".strip(),
         "unit": material.unit,
         "columns": [material.call(name) for name in names],
         "regions": [_region(region, names) for region in scores.regions if region.values],
         "alerts": [
-            _alert(alert, said, material, names)
-            for alert, said in zip(scores.alerts, scores.alert_sentences(), strict=True)
+            _alert(alert, sentence, material, names)
+            for alert, sentence in zip(scores.alerts, scores.alert_sentences(), strict=True)
         ],
     }
 
@@ -33,16 +32,18 @@ def _region(region: Region, names: list[str]) -> dict[str, Any]:
     errors = [region.errors.get(name, math.nan) for name in names]
     least = min((error for error in errors if math.isfinite(error)), default=math.nan)
     return {
-        "name": words.capital(REGIONS[region.name]),
+        "name": capital(REGIONS[region.name]),
         "values": f"{region.values:,}",
         "cells": [{"text": number(error), "best": error <= least} for error in errors],
     }
 
 
-def _alert(score: AlertScore, said: str, material: Material, names: list[str]) -> dict[str, Any]:
+def _alert(
+    score: AlertScore, sentence: str, material: Material, names: list[str]
+) -> dict[str, Any]:
     return {
         "name": score.name,
-        "said": said.removeprefix(f"{score.name}: "),
+        "text": capital(sentence.removeprefix(f"{score.name}: ")),
         "thresholds": _thresholds(score, material.unit),
         "rows": [
             {"name": material.call(name), "tuned": name == "tuned", "cells": _cells(score, name)}
@@ -69,5 +70,5 @@ def _thresholds(score: AlertScore, unit: str) -> str:
         return ""
     known = {name: at for name, at in score.thresholds.items() if math.isfinite(at)}
     word = "above" if score.alert.above else "below"
-    told = listed([f"{number(at)} ({name})" for name, at in known.items()])
-    return f"That is {word} {told}{f', in {unit}' if unit else ''}." if known else ""
+    told = listed([f"{number(at)} ({name})" for name, at in known.items()], 8)
+    return f"Thresholds: {word} {told}{f', in {unit}' if unit else ''}." if known else ""

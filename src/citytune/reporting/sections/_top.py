@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from citytune.evaluation import NAIVE, SAME, WORDS
+from citytune._text import capital, counted, duration, listed, number, percent
+from citytune.evaluation import NAIVE, SAME, compared, judge_coverage, judge_error
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
-from citytune.reporting._numbers import duration, listed, number, percent, plural
 
 MOST_NAMES = 12
 """Sensors named in a sentence."""
-UNTESTED = "Not tested yet: the history is too short to hold any of it back and compare."
+UNTESTED = "Not tested yet: the history is too short for a test period."
 UNMEASURED = (
-    "The forecast below is made all the same, but nobody can say yet how good it is. Come back "
-    "when more has been measured: then the page compares it with simple rules."
+    "The forecast below was made all the same, but its error is not known yet. With more history, "
+    "this page compares it with simple rules."
 )
+NUMBERS = {2: "two", 3: "three"}
 
 
 def top(material: Material) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def top(material: Material) -> dict[str, Any]:
         "title": material.title or _title(material),
         "subtitle": _subtitle(material),
         "headline": _headline(material),
-        "verdict": [said for said in _verdict(material) if said],
+        "verdict": [sentence for sentence in _verdict(material) if sentence],
         "tiles": [tile for tile in _tiles(material) if tile],
         "fallback": listed(material.fallback, MOST_NAMES),
         "alone": len(material.fallback) == 1,
@@ -37,15 +38,15 @@ def top(material: Material) -> dict[str, Any]:
 def _title(material: Material) -> str:
     parts = material.frame.quantity.name.replace("_", " ").split()
     name = " ".join(part.upper() if any(map(str.isdigit, part)) else part for part in parts)
-    return f"{words.capital(name)}: forecast and how far to trust it"  # pm2.5 is PM2.5
+    return f"{capital(name)}: forecast and how far to trust it"  # pm2.5 is PM2.5
 
 
 def _subtitle(material: Material) -> str:
     forecast = material.forecast
     ahead = duration(len(forecast.mean) * forecast.clock.step)
     return (
-        f"{plural(len(material.frame.sensors), 'sensor')} from {material.source}; "
-        f"{ahead} ahead, from {forecast.clock.text(0)}"
+        f"{counted(len(material.frame.sensors), 'sensor')} from {material.source}; "
+        f"forecast for {ahead} from {forecast.clock.text(0)}"
     )
 
 
@@ -55,116 +56,105 @@ def _headline(material: Material) -> str:
         return UNTESTED
     error = material.metric("tuned", "mae")
     if not math.isfinite(error):
-        return "Nothing was measured on the held-out days, so there is no error to report."
+        return "Nothing was measured in the test period, so there is no error to report."
     rival = material.naive or "zero-shot"
-    change = material.change(rival)
-    if not math.isfinite(change):
+    if not math.isfinite(material.saved(rival)):
         return (
-            f"A mean error of {number(error)} {material.unit}".rstrip() + f" {_unseen(material)}."
+            f"The mean error in the test period was {number(error)} {material.unit}".rstrip() + "."
         )
-    return f"{words.capital(words.compared(change, material.call(rival)))}, {_unseen(material)}."
-
-
-def _unseen(material: Material) -> str:
-    """How much was held out: "on 14 days it had not seen"."""
-    days = 0.0 if material.scores is None else material.scores.days
-    if days < 1:
-        return f"on {plural(max(1, round(24 * days)), 'hour')} it had not seen"
-    return f"on {plural(round(days), 'day')} it had not seen"
+    return material.scores.sentence(rival)
 
 
 def _verdict(material: Material) -> list[str]:
     """What follows from the headline, in a few sentences; nothing hidden."""
     if material.scores is None:
         return [UNMEASURED]
-    return [_advice(material), _untouched(material), _stronger(material), _per_sensor(material)]
+    return [_rule(material), _zero_shot(material), _stronger(material), _per_sensor(material)]
 
 
-def _advice(material: Material) -> str:
+def _rule(material: Material) -> str:
+    """What the comparison with the best simple rule means."""
     if material.naive is None:
         return ""
-    naive, count = material.call(material.naive), sum(name in NAIVE for name in material.models)
-    chosen = f", the best of {count} simple rules in hindsight" if count > 1 else ""
-    match words.tone(material.change(material.naive)):
+    naive, rules = material.call(material.naive), sum(name in NAIVE for name in material.models)
+    match judge_error(material.saved(material.naive)):
         case "bad":
-            return (
-                f"The simple rule wins here: {naive}{chosen}. Use it, or come back with more "
-                "history; the tuned model has not earned its place yet."
-            )
+            return f"The simple rule is better here. Use {naive}, or try again with more history."
         case "same":
             return (
-                f"For the mean alone, {naive}{chosen}, would do as well; what the tuned model "
+                f"{capital(naive)} would do as well for the forecast itself; what the tuned model "
                 "adds is its intervals."
             )
-        case "good" if chosen:
-            return f"The rival, {naive}, is{chosen[1:]}: a forecast anyone can make with a pencil."
+        case "good" if rules > 1:
+            many = NUMBERS.get(rules, rules)
+            return f"That is the best of {many} simple rules anyone could use, chosen afterwards."
     return ""
 
 
-def _untouched(material: Material) -> str:
-    change, rival = material.change("zero-shot"), material.call("zero-shot")
-    if not math.isfinite(change):
+def _zero_shot(material: Material) -> str:
+    """What fine-tuning changed."""
+    saved, rival = material.saved("zero-shot"), material.call("zero-shot")
+    if not math.isfinite(saved):
         return words.unable(material.model.card) if material.anchored else ""
     if material.model.strategy == "zero-shot":
-        return f"Nothing was tuned: the forecast is that of {rival}."
+        return f"The forecast is that of {rival}."
     start = {
-        "good": "Tuning paid",
-        "bad": "Tuning did not pay",
-        "same": "Tuning changed little",
-    }[words.tone(change)]
-    return f"{start}: {words.compared(change, rival)}."
+        "good": "Fine-tuning helped",
+        "bad": "Fine-tuning did not help",
+        "same": "Fine-tuning changed little",
+    }[judge_error(saved)]
+    return f"{start}: {compared(saved, rival)}."
 
 
 def _stronger(material: Material) -> str:
-    """A rival beyond the simple rules that did better still, if there is one."""
+    """A rival beyond the simple rules that was better still, if there is one."""
     simple = {"tuned", "zero-shot", *NAIVE}
-    changes = {name: material.change(name) for name in material.models if name not in simple}
-    better = {name: change for name, change in changes.items() if change > SAME}
+    saved = {name: material.saved(name) for name in material.models if name not in simple}
+    better = {name: one for name, one in saved.items() if one < -SAME}
     if not better:
         return ""
-    best = max(better, key=better.__getitem__)
-    saved = 1 - 1 / (1 + better[best])
-    return f"{words.capital(material.call(best))} did better still: {percent(saved)} less error."
+    best = min(better, key=better.__getitem__)
+    lower = 1 - 1 / (1 - better[best])
+    return f"{capital(material.call(best))} was better still: {percent(lower)} lower error."
 
 
 def _per_sensor(material: Material) -> str:
     pairs = [(s.mae, s.rival) for s in material.sensors if math.isfinite(s.rival)]
     if material.naive is None or len(pairs) < 2:
         return ""
-    won = sum(tuned < rival for tuned, rival in pairs)
-    than = f"forecast better than by {WORDS[material.naive]}"
+    won, naive = sum(tuned < rival for tuned, rival in pairs), material.call(material.naive)
     if won == len(pairs):
-        return f"Every one of the {won:,} sensors is {than}."
+        return f"All {won:,} sensors beat {naive}."
     if won == 0:
-        return f"None of the {len(pairs):,} sensors is {than}."
-    return f"{won:,} of {len(pairs):,} sensors {'is' if won == 1 else 'are'} {than}."
+        return f"None of the {len(pairs):,} sensors beats {naive}."
+    return f"{won:,} of {len(pairs):,} sensors {'beats' if won == 1 else 'beat'} {naive}."
 
 
 def _tiles(material: Material) -> list[dict[str, str]]:
     return [
-        _change_tile(material, material.naive),
-        _change_tile(material, "zero-shot"),
+        _error_change_tile(material, material.naive),
+        _error_change_tile(material, "zero-shot"),
         _coverage_tile(material),
         _error_tile(material),
     ]
 
 
-def _change_tile(material: Material, rival: str | None) -> dict[str, str]:
-    change = material.change(rival)
-    if rival is None or not math.isfinite(change):
+def _error_change_tile(material: Material, rival: str | None) -> dict[str, str]:
+    saved = material.saved(rival)
+    if rival is None or not math.isfinite(saved):
         return {}
-    tone = words.tone(change)
-    value = "same" if tone == "same" else percent(abs(change))
-    said = {"good": "less error than", "bad": "more error than", "same": "error as"}[tone]
-    return {"value": value, "label": f"{said} {material.call(rival)}", "tone": tone}
+    tone = judge_error(saved)
+    value = "same" if tone == "same" else percent(abs(saved))
+    label = {"good": "lower error than", "bad": "higher error than", "same": "error as"}[tone]
+    return {"value": value, "label": f"{label} {material.call(rival)}", "tone": tone}
 
 
 def _coverage_tile(material: Material) -> dict[str, str]:
-    held = material.metric("tuned", "coverage_90")
-    if not math.isfinite(held):
+    coverage = material.metric("tuned", "coverage_90")
+    if not math.isfinite(coverage):
         return {}
-    label = "of what was measured lay in the 90\N{NO-BREAK SPACE}% intervals"
-    return {"value": percent(held), "label": label, "tone": words.held(held)}
+    label = "of the measurements were in the 90 % intervals"
+    return {"value": percent(coverage), "label": label, "tone": judge_coverage(coverage)}
 
 
 def _error_tile(material: Material) -> dict[str, str]:
@@ -172,6 +162,6 @@ def _error_tile(material: Material) -> dict[str, str]:
     if not math.isfinite(error) or not material.sensors:
         return {}
     level = float(np.mean([sensor.level for sensor in material.sensors]))
-    of = f", where the mean level is {number(level)}" if level > 0 else ""
-    value = f"{number(error)}\N{NO-BREAK SPACE}{material.unit}".rstrip()
-    return {"value": value, "label": f"mean error{of}", "tone": "unknown"}
+    unit = f" {material.unit}".rstrip()
+    typical = f" (typical level: {number(level)}{unit})" if level > 0 else ""
+    return {"value": f"{number(error)}{unit}", "label": f"mean error{typical}", "tone": "unknown"}

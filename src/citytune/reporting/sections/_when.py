@@ -1,4 +1,4 @@
-"""When the forecast errs: by hour, by weekday, by how far ahead."""
+"""When the forecast is wrong: by hour, by weekday, by how far ahead."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from citytune._text import duration, number
 from citytune.frame import Clock
 from citytune.reporting import _charts as charts
 from citytune.reporting import _measures as measures
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
 from citytune.reporting._measures import Profile
-from citytune.reporting._numbers import duration, number
 
 HEADINGS = {
     "hour": ("By hour of the day", "hour of the day, local time"),
@@ -68,7 +68,7 @@ def _profile(
         "id": kind,
         "heading": heading,
         "axis": axis,
-        "said": _worst(profile, place, material.unit),
+        "text": _worst(profile, place, material.unit),
         "figure": charts.error_profile(profile, names, quantity, axis, **ticks(profile)),
         "columns": list(names.values()),
         "rows": [
@@ -84,7 +84,7 @@ def _worst(profile: Profile, place: Callable[[float], str], unit: str) -> str:
         return ""
     worst = int(np.nanargmax(tuned))
     error = f"{number(float(tuned[worst]))} {unit}".rstrip()
-    return f"Largest: {place(profile.at[worst])} ({error})."
+    return f"Largest error: {place(profile.at[worst])} ({error})."
 
 
 def _ahead_ticks(clock: Clock) -> Callable[[Profile], Mapping[str, Any]]:

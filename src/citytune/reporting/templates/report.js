@@ -42,18 +42,38 @@
     return found;
   }
 
-  async function draw(dark, width) {
-    for (const plot of plots) {
-      const { data, layout } = figure(plot, dark);
-      if (width) Object.assign(layout, { width, autosize: false });
-      await Plotly.react(plot, data, layout, {
-        responsive: true,
-        displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
-        displaylogo: false,
-        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-      });
-      plot.dataset.drawn = "yes";
-    }
+  // Nothing on the page may lead out of it: plotly would offer to upload the chart to its cloud.
+  const config = {
+    responsive: true,
+    displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
+    displaylogo: false,
+    showSendToCloud: false,
+    plotlyServerURL: "",
+    modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
+  };
+
+  async function drawOne(plot, dark, fixed) {
+    const { data, layout } = figure(plot, dark);
+    if (fixed) Object.assign(layout, { width: plot.clientWidth, autosize: false });
+    await Plotly.react(plot, data, layout, config);
+    plot.dataset.drawn = "yes";
+  }
+
+  const draw = (dark, fixed = false) => Promise.all(plots.map((plot) => drawOne(plot, dark, fixed)));
+
+  // On paper, every chart has the width of its box there, and every table is open.
+  let closed = [];
+  function toPaper() {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const one of closed) one.open = true;
+    page.classList.add("paper");
+    draw(false, true);
+  }
+
+  function toScreen() {
+    for (const one of closed) one.open = false;
+    page.classList.remove("paper");
+    draw(night.matches);
   }
 
   try {
@@ -62,8 +82,8 @@
       await library();
       await draw(night.matches);
       night.addEventListener("change", () => draw(night.matches));
-      addEventListener("beforeprint", () => draw(false, 640));
-      addEventListener("afterprint", () => draw(night.matches));
+      addEventListener("beforeprint", toPaper);
+      addEventListener("afterprint", toScreen);
     }
   } catch (error) {
     page.classList.remove("charts");
