@@ -21,6 +21,7 @@ from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._norms import Norms
+from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._seasonal import Seasonal
 from citytune.tuning._stack import bands
@@ -57,6 +58,7 @@ __all__ = [
     "LastLayerBySteps",
     "Learned",
     "Lora",
+    "MEDIAN",
     "MOVED",
     "Memory",
     "Mixture",
@@ -78,6 +80,8 @@ __all__ = [
     "able",
     "ask",
     "bands",
+    "chance_above",
+    "chance_below",
     "choose_tilt",
     "errors_by_day",
     "features",
@@ -85,6 +89,7 @@ __all__ = [
     "fit_head",
     "in_words",
     "make_strategy",
+    "mean_of",
     "options_of",
     "reason_against",
     "replay",
