@@ -71,8 +71,8 @@ def trial(job: tuple[City, int, int, argparse.Namespace]) -> list[dict[str, Any]
         said = tuned.predict(frame, origins)
         low, high = said.quantiles[..., LEVELS.index(0.05)], said.quantiles[..., LEVELS.index(0.95)]
         found["coverage"] = coverage(actual, low, high)
-        found["tuned"] = mae(actual, said.mean)
-        found["zero-shot"] = mae(actual, fit("zero-shot").predict(frame, origins).mean)
+        found["tuned"] = mae(actual, said.point)
+        found["zero-shot"] = mae(actual, fit("zero-shot").predict(frame, origins).point)
         return found | simple
 
     return [play(backbone) for backbone in options.backbone]

@@ -52,7 +52,7 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
     advice = recommend_with(past, Settings(horizon=horizon), strategies=False)
     found = []
     for place, row in enumerate(advice.rows):
-        error = mae(actual, row.model.predict(frame, origins).mean)
+        error = mae(actual, row.model.predict(frame, origins).point)
         found.append({"set": city.name, "domain": city.domain, "days": days, "today": today})
         found[-1] |= {"backbone": row.card.name, "place": place, "error": error, "score": row.score}
         found[-1] |= {"blend_s": row.seconds, "windows": row.model.tuned.windows}
@@ -62,7 +62,7 @@ def trial(city: City, days: int, today: int, options: argparse.Namespace) -> lis
         started = time.perf_counter()
         model, told = choose(past, horizon=horizon, backbone=advice.best)
         seconds = time.perf_counter() - started
-        error = mae(actual, model.predict(frame, origins).mean)
+        error = mae(actual, model.predict(frame, origins).point)
         found[0] |= {"auto": model.strategy, "auto_s": seconds, "auto_error": error}
         found[0]["tried"] = [row.strategy for row in told.halving]
     return found

@@ -149,7 +149,7 @@ def ours(today: Cutoff, strategy: str) -> Said:
         started = Spent.now()
         model = fit_model(today.known, horizon=today.horizon, backbone="ttm-r2", strategy=strategy)
         spent = Spent.now().since(started)
-    return Said(model.predict(today.frame, today.origins).mean, spent)
+    return Said(model.predict(today.frame, today.origins).point, spent)
 
 
 def theirs(today: Cutoff, name: str, epochs: int, rate: float | None) -> Tried:

@@ -65,7 +65,7 @@ def trial(job: Job) -> Found:
 
     def error(of: Mixture) -> float:
         own = replace(model, tuned=replace(model.tuned, mixture=of))
-        return mae(today.actual, own.predict(today.frame, today.origins).mean)
+        return mae(today.actual, own.predict(today.frame, today.origins).point)
 
     plain = error(Mixture.of_one(mixture.prior, mixture.prior, today.horizon))
     return Found(

@@ -93,7 +93,7 @@ def trial(today: Cutoff, rare: str, backbone: str) -> Found:
     task = task_of(today.known, horizon=today.horizon, backbone=backbone, rare=rare)
     model = fit_task(today.known, task, strategy=STRATEGY)
     said = model.predict(today.frame, today.origins)
-    means = {WITH: said.mean, WITHOUT: said.plain, MOVED: said.mean}
+    means = {WITH: said.point, WITHOUT: said.plain, MOVED: said.point}
     origins = np.array(today.origins)
     detail = Detail(today.actual, means, said.quantiles, origins, today.frame)
     score = score_alert(alert, detail)
@@ -114,7 +114,7 @@ def errors(detail: Detail, limits: NDArray[np.float32]) -> dict[str, list[float]
     found = {r.name: [r.values, *(r.errors[n] for n in (WITH, WITHOUT))] for r in regions(detail)}
     for name, actual in ((RARE, beyond), (ALL, detail.fair)):
         known = np.isfinite(actual)
-        miss = [np.abs(detail.means[n] - actual)[known] for n in (WITH, WITHOUT)]
+        miss = [np.abs(detail.points[n] - actual)[known] for n in (WITH, WITHOUT)]
         found[name] = [int(known.sum()), *(float(m.mean()) if m.size else 0.0 for m in miss)]
     return {n: [v, *(v * mae if v else 0.0 for mae in rest)] for n, (v, *rest) in found.items()}
 

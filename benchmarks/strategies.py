@@ -117,9 +117,9 @@ def trial(job: Job) -> Found:
         except ct.InputError as error:  # a strategy that this backbone cannot do
             return job.name | {"refused": str(error)}
         seconds = time.perf_counter() - started
-        found = {"mae": mae(today.actual, model.predict(today.frame, today.origins).mean)}
+        found = {"mae": mae(today.actual, model.predict(today.frame, today.origins).point)}
         if "stack" in options_of(make_strategy(model.strategy)) and job.strategy != AUTO:
-            said = alone(model).predict(today.frame, today.origins).mean
+            said = alone(model).predict(today.frame, today.origins).point
             found["alone"] = mae(today.actual, said)
     return job.name | found | {"seconds": seconds, "took": model.strategy}
 

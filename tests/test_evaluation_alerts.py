@@ -168,7 +168,7 @@ def test_alerts_are_counted_as_one_would_by_hand(world: Detail, above: bool) -> 
 def test_a_rival_warns_where_its_forecast_passes(world: Detail) -> None:
     found = score_alert(Alert(120.0), world).models["naive-day"]
     known = np.isfinite(world.actual)
-    up, event = world.means["naive-day"] > 120, world.actual > 120
+    up, event = world.points["naive-day"] > 120, world.actual > 120
     assert found["recall"] == pytest.approx((up & event)[known].sum() / event[known].sum())
 
 
@@ -288,7 +288,7 @@ def test_beyond_everything_it_is_nothing_and_between_only_the_far_side_counts() 
 
 
 def scores_of(detail: Detail, *alerts: Alert) -> Scores:
-    models = {name: dict.fromkeys(METRICS, 1.0) for name in detail.means}
+    models = {name: dict.fromkeys(METRICS, 1.0) for name in detail.points}
     found = tuple(score_alert(alert, detail) for alert in alerts)
     return Scores(models, "a", "b", 2, detail, regions=regions(detail), alerts=found)
 
@@ -389,7 +389,7 @@ def test_the_errors_of_the_regions_add_up_to_the_error_of_all(world: Detail) -> 
     found = regions(world)
     assert [r.name for r in found] == list(REGIONS)
     known = np.isfinite(world.actual)
-    for name, mean in world.means.items():
+    for name, mean in world.points.items():
         total = sum(r.values * r.errors[name] for r in found)
         whole = np.abs(mean - world.actual)[known].mean()
         assert total / sum(r.values for r in found) == pytest.approx(whole, rel=1e-4)

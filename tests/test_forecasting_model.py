@@ -104,11 +104,11 @@ def test_progress_grows_from_nothing_to_all(city: City) -> None:
 @pytest.mark.parametrize(
     ("horizon", "said"),
     [
-        (0, "at least 1; got 0"),
-        (-3, "at least 1; got -3"),
-        (2.5, r"whole number of at least 1; got 2\.5"),
+        (0, "at least 1, .*; got 0"),
+        (-3, "at least 1, .*; got -3"),
+        (2.5, r"whole number of at least 1, .*; got 2\.5"),
         (True, "got True"),
-        ("24", "got '24'"),
+        ("24q", "'24q' is not a valid horizon"),
         (24 * 28 + 1, "at most 672"),
         (10**9, "at most 672"),
         (300, "has 240 rows, and a horizon of 300 steps needs more"),
@@ -122,7 +122,7 @@ def test_a_foolish_horizon_is_refused(city: City, horizon: Any, said: str) -> No
 
 @pytest.mark.parametrize("caution", [-0.1, math.nan, math.inf])
 def test_a_foolish_caution_is_refused(city: City, caution: float) -> None:
-    with pytest.raises(InputError, match="caution must be a number of at least 0, got"):
+    with pytest.raises(InputError, match="caution must be a number of at least 0; "):
         fit_model(city(1, 10), horizon=24, backbone="lags", caution=caution)
 
 
@@ -141,19 +141,6 @@ def test_another_clock_is_refused(model: TunedModel, city: City) -> None:
         model.forecast(city(3, 10, steps_per_day=48))
 
 
-def test_missing_sensors_are_named(model: TunedModel, frame: SensorFrame) -> None:
-    with pytest.raises(RunError, match="lacks 2 of the model's 3 sensors: 's1', 's2'"):
-        model.forecast(frame.select(["s0"]))
-
-
-@pytest.mark.parametrize("origins", [[], [-1], [5, 100_000]])
-def test_an_origin_outside_of_the_frame_is_refused(
-    model: TunedModel, frame: SensorFrame, origins: list[int]
-) -> None:
-    with pytest.raises(InputError, match="forecasts start at a row of"):
-        model.predict(frame, origins)
-
-
 # What fits nevertheless
 
 
@@ -162,12 +149,6 @@ def test_sensors_are_known_by_name_not_by_place(model: TunedModel, frame: Sensor
     assert found.sensors == expected.sensors
     np.testing.assert_array_equal(found.mean, expected.mean)
     np.testing.assert_array_equal(found.quantiles, expected.quantiles)
-
-
-def test_further_sensors_are_ignored(model: TunedModel, frame: SensorFrame) -> None:
-    values = np.concatenate([frame.values[:, :1] * 0 + 7, frame.values], 1)
-    more = replace(frame, values=values, sensors=("new", *frame.sensors))
-    np.testing.assert_array_equal(model.forecast(more).mean, model.forecast(frame).mean)
 
 
 def test_a_newer_file_is_forecast_from_its_own_end(model: TunedModel, city: City) -> None:
@@ -230,7 +211,7 @@ def test_sensors_with_too_little_history_are_forecast_by_the_naive_rule_and_name
     forecast = model.forecast(frame)
     assert model.fallback == forecast.fallback == ("s1", "s2", "s3", "s4")
     assert "for want of history: s1, s2, s3, s4" in str(forecast)
-    mean = forecast.mean
+    mean = forecast.point
     np.testing.assert_allclose(mean[:24, 1], frame.values[-24:, 1])  # yesterday again
     np.testing.assert_allclose(mean[24:, 1], frame.values[-24:, 1])
     assert np.isnan(mean[:, 2]).all()
@@ -396,20 +377,10 @@ def test_what_is_known_ahead_is_used_where_it_helps(city: City) -> None:
     origins = list(range(rows, len(whole) - 23, 24))
     actual = np.stack([whole.values[origin : origin + 24] for origin in origins])
     errors = [
-        np.abs(one.predict(of, origins).mean - actual).mean()
+        np.abs(one.predict(of, origins).point - actual).mean()
         for one, of in ((model, whole), (plain, replace(whole, covariates={})))
     ]
     assert errors[0] < 0.9 * errors[1]
-
-
-def test_what_is_not_known_ahead_is_asked_for(city: City) -> None:
-    frame = weathered(city, 24)
-    model = fit_model(frame, horizon=24, backbone="lags")
-    model.forecast(frame)
-    with pytest.raises(InputError, match=r"'warm' is known for 5 of the 24 steps ahead"):
-        model.forecast(weathered(city, 5))
-    with pytest.raises(InputError, match=r"needs 'warm' known ahead.*read without"):
-        model.forecast(replace(frame, covariates={}))
 
 
 @pytest.mark.parametrize("timezone", ["Europe/Oslo", None])

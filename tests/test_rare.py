@@ -235,7 +235,7 @@ def test_peaks_are_forecast_better_and_the_price_is_kept(
     peaks = detail.actual > few
 
     def error(name: str, where: np.ndarray) -> float:
-        return float(np.abs(detail.means[name] - detail.actual)[where].mean())
+        return float(np.abs(detail.points[name] - detail.actual)[where].mean())
 
     assert error("tuned", peaks) < error("tuned-plain", peaks)
     assert "Emphasis on rare values changed the mean error by" in scores.price_sentence()
@@ -245,16 +245,17 @@ def test_the_intervals_do_not_move(frame: SensorFrame, tilted: TunedModel) -> No
     plain = fit_model(frame.until(24 * 35), horizon=24, backbone="lags")
     one, other = tilted.forecast(frame), plain.forecast(frame)
     np.testing.assert_array_equal(one.quantiles, other.quantiles)
-    assert (one.mean >= other.mean - 1e-3).all()
-    assert (one.mean > other.mean).any()
-    np.testing.assert_array_equal(tilted.plain.forecast(frame).mean, other.mean)
+    np.testing.assert_array_equal(one.mean, other.mean)
+    assert (one.point >= other.point - 1e-3).all()
+    assert (one.point > other.point).any()
+    np.testing.assert_array_equal(tilted.plain.forecast(frame).point, other.point)
 
 
 def test_more_power_moves_further(frame: SensorFrame) -> None:
     def level(power: float) -> float:
         rare = Rare(top=0.05, power=power)
         model = fit_model(frame, horizon=24, backbone="lags", rare=rare)
-        return float(model.forecast(frame).mean.mean())
+        return float(model.forecast(frame).point.mean())
 
     assert level(0.0) < level(0.4) < level(1.0)
 
@@ -278,7 +279,7 @@ def test_peak_hours_reach_the_fit_and_a_plain_model_stands_beside_it(frame: Sens
     scores = ct.backtest(model, frame, refit=False, against=["naive-day"])
     origins = [int(one) for one in scores.detail.origin_index]
     np.testing.assert_array_equal(
-        scores.detail.means["tuned-plain"], plain.predict(frame, origins).mean
+        scores.detail.points["tuned-plain"], plain.predict(frame, origins).point
     )
 
 

@@ -387,7 +387,7 @@ def test_an_image_network_without_a_zero_shot_forecast_says_why() -> None:
     frame = city(SENSORS[:2])
     scores = measure(frame)
     scores.models.pop("zero-shot")
-    scores.detail.means.pop("zero-shot")
+    scores.detail.points.pop("zero-shot")
     text = words(Report(frame, FakeModel(frame, card=IMAGENET), scores, ahead(frame)).html())
     assert "efficientnet-lite0 was not made to forecast and cannot do so without" in text
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
-from citytune.frame import SensorFrame
 from citytune.settings import Call, Horizon, Progress, Settings, setting, takes_settings
 
 if TYPE_CHECKING:
@@ -41,8 +40,9 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
         >>> model.forecast(frame)               # doctest: +SKIP
     """
     from citytune.advice import choose_with
+    from citytune.readers import framed
 
-    return choose_with(_framed(source), settings, progress)[0]
+    return choose_with(framed(source), settings, progress)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,22 @@ def _takes_parameters(
             for name in kwargs:
                 if name not in known:
                     raise UnknownName("parameter of Forecaster", name, known)
-            function(self, {n: p.default for n, p in known.items()} | kwargs)
+            function(self, _defaults() | kwargs)
 
         me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-        init.__signature__ = inspect.Signature([me, *known.values()])  # type: ignore[attr-defined]
+        shown = [known[name].replace(default=value) for name, value in _defaults().items()]
+        init.__signature__ = inspect.Signature([me, *shown])  # type: ignore[attr-defined]
         return init
 
     return wrap
+
+
+def _defaults() -> dict[str, Any]:
+    """Every parameter's default; a fresh one each time where it can be changed."""
+    return {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory()
+        for one in fields(Parameters)
+    }
 
 
 class Forecaster:
@@ -98,13 +107,13 @@ class Forecaster:
 
     def predict(self, frame: object) -> Forecast:
         """The forecast from the step after the last row of `frame`."""
-        return self._fitted().forecast(_framed(frame))
+        return self._fitted().forecast(frame)
 
     def backtest(self, frame: object, **options: Any) -> Scores:
         """Errors beside those of the pretrained model and the simple rules; see `backtest`."""
         from citytune.evaluation import backtest
 
-        return backtest(self._fitted(), _framed(frame), **options)
+        return backtest(self._fitted(), frame, **options)
 
     def score(self, frame: object, y: object = None) -> float:
         """Share of the best naive forecast's error that is saved; 0 is no better, 1 is perfect.
@@ -131,6 +140,13 @@ class Forecaster:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"Forecaster({shown})"
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks of an estimator; it must be installed to ask."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        wants = InputTags(two_d_array=False, string=True, allow_nan=True)
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=wants)
+
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)
 
@@ -138,11 +154,3 @@ class Forecaster:
         if not self.__sklearn_is_fitted__():
             raise CitytuneError("this Forecaster has not been fitted yet; call fit first")
         return self.model_
-
-
-def _framed(source: object) -> SensorFrame:
-    if isinstance(source, SensorFrame):
-        return source
-    from citytune.readers import read
-
-    return read(source)

@@ -15,6 +15,7 @@ from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
+from citytune.readers import framed
 from citytune.settings import Call, Progress, Settings, takes_settings
 
 ASKED = "it was asked for"
@@ -22,7 +23,7 @@ ASKED = "it was asked for"
 
 @takes_settings(Call)
 def recommend(
-    frame: SensorFrame, settings: Settings, progress: Progress | None = None
+    source: object, settings: Settings, progress: Progress | None = None
 ) -> Recommendation:
     """Rank the backbones at hand by measuring each one here, then choose a strategy for the best.
 
@@ -32,7 +33,8 @@ def recommend(
     data give the same answer on every machine.
 
     Args:
-        frame: What the city measured; all of it may be learnt from.
+        source: What the city measured, a frame or anything that `read` takes; all of it may be
+            learnt from.
         settings: Every field of `Settings` by its own name; backbone and strategy are "auto".
         progress: Called with what is being done and the share done, 0 … 1.
 
@@ -42,7 +44,7 @@ def recommend(
     Example:
         >>> print(recommend(frame, horizon=24))  # doctest: +SKIP
     """
-    return recommend_with(frame, settings, progress)
+    return recommend_with(framed(source), settings, progress)
 
 
 def recommend_with(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,6 @@ import typer
 from citytune._text import counted
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import load_run, new_file, run_forecast
-from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import Reading, reads_a_file
 
@@ -39,9 +39,11 @@ def forecast(
 ) -> None:
     """Forecast on from the last row of a file, with a model tuned before.
 
-    FILE is read as the run's own file was, unless you say otherwise. It needs the same sensors and
-    the same clock, and only a few weeks of rows. Without FILE you get the forecast that the run was
-    written with. The table has the columns sensor, time, mean and the quantiles q05, q10 … q95.
+    FILE is read as the run's own file was, unless you say otherwise. It needs the same clock, and
+    only a few weeks of rows. Its unit is converted, if it is another one. Sensors may be absent,
+    silent or new; the others are forecast all the same. Without FILE you get the forecast that the
+    run was written with. The table has the columns sensor, time, mean, the quantiles q05, q10 …
+    q95, and quality, which says what each value is.
 
     ```
     citytune forecast runs/loops loops-until-today.csv --out forecast.csv
@@ -57,11 +59,14 @@ def forecast(
             stage("Reading")
             model, earlier = load_run(run)
             frame = reading.over(earlier).read(file)
-            check_known_ahead(frame, model.spec.horizon, model.covariates)
             limit_threads()
             stage("Forecasting")
-            found = model.forecast(frame)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # they are among the notes
+                found = model.forecast(frame)
             found.write_csv(draft)
+    for sentence in found.notes:
+        note(sentence)
     say(
         f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
         f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"

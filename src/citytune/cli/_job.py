@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
 from citytune.cli._alerts import check_alerts
 from citytune.cli._console import Stage
-from citytune.cli._horizon import check_known_ahead, fewest
+from citytune.cli._horizon import fewest
 from citytune.cli._reading import Reading
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Watch:
 
 def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
     """The whole job, up to what is to be written."""
+    from citytune import forecasting
+
     watch = Watch()
     check_wish(wish)
     stage("Reading")
@@ -75,7 +78,7 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
     watch.lap("read")
     alerts = alerts_of(frame, wish)
     horizon = wish.settings.on(frame).steps
-    check_known_ahead(frame, horizon, frame.covariates)
+    forecasting.check_known_ahead(frame, horizon, frame.covariates)
     limit_threads()
     before = len(frame) - held_out(frame, horizon)
     trial, advice = choose(frame.until(before), wish, stage)
@@ -85,7 +88,9 @@ def work(source: object, reading: Reading, wish: Wish, stage: Stage) -> Outcome:
     model = trial if before == len(frame) else refit(trial, frame, stage)
     watch.lap("fit")
     stage("Forecasting")
-    forecast = model.forecast(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # they are among the notes
+        forecast = model.forecast(frame)
     watch.lap("forecast")
     return Outcome(frame, model, forecast, scores, advice, _seconds(model, watch), note)
 

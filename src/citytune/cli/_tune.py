@@ -87,6 +87,8 @@ def _tell(outcome: job.Outcome, out: Path) -> None:
         say(f"{capital(sentence)}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
+    for sentence in outcome.forecast.notes:
+        say(f"{sentence[:1].upper()}{sentence[1:]}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")
     if outcome.advice is not None and outcome.advice.not_at_hand:
         say(not_at_hand(list(outcome.advice.not_at_hand)))

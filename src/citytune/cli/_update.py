@@ -10,7 +10,6 @@ from citytune._text import counted
 from citytune.cli._console import note, say, stages
 from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES, load_run, renewed_run
 from citytune.cli._forecast import Run
-from citytune.cli._horizon import check_known_ahead
 from citytune.cli._job import limit_threads
 from citytune.cli._reading import File, Reading, reads_a_file
 from citytune.cli._settings import Forget
@@ -45,7 +44,6 @@ def update(
                 "wrote, or update the model from Python"
             )
         frame = reading.over(earlier).read(file)
-        check_known_ahead(frame, model.spec.horizon, model.covariates)
         limit_threads()
         stage("Learning from what is new")
         with warnings.catch_warnings(record=True) as told:
@@ -56,7 +54,9 @@ def update(
         if new is model:
             return
         stage("Forecasting")
-        found = new.forecast(frame)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # told above, or among the notes
+            found = new.forecast(frame)
         with renewed_run(run) as draft:
             new.save(draft / MODEL)
             if (run / MODEL / READING).is_file():

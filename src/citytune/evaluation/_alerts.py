@@ -97,11 +97,11 @@ def score_alert(alert: Alert, detail: Detail) -> AlertScore:
     event = _passes(actual, limits, alert)
     chance = _chances(alert, limits, detail)
     episodes = find_episodes(alert, limits, detail, known)
-    warned = {n: _passes(mean, limits, alert) & known for n, mean in detail.means.items()}
+    warned = {n: _passes(mean, limits, alert) & known for n, mean in detail.points.items()}
     warned["tuned"] = (chance >= alert.level) & known
     brier = _squares(chance, event, known)
     usual = _squares(climatology(alert, limits, detail), event, known)
-    middles = {n: mean[..., None] for n, mean in detail.means.items()}
+    middles = {n: mean[..., None] for n, mean in detail.points.items()}
     spreads = middles | {"tuned": detail.quantiles}
     hours = detail.frame.clock.step.total_seconds() / 3600
     return AlertScore(

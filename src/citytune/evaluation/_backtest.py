@@ -16,6 +16,7 @@ from citytune.evaluation._baselines import choose
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._forecasts import (
     Forecasts,
+    measured,
     plain_of,
     quantiles_of,
     simple_of,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 def backtest(
     model: TunedModel,
-    frame: SensorFrame,
+    source: object,
     *,
     days: float | None = None,
     refit: Refit = "auto",
@@ -51,7 +52,9 @@ def backtest(
 
     Args:
         model: What `tune` gave.
-        frame: What was measured; the rows the model was fitted on may be among them.
+        source: What was measured, a frame or anything that `read` takes; the rows the model was
+            fitted on may be among them. Sensors that it lacks or the model does not know are left
+            out and named in `Scores.notes`.
         days: How much to score. By default every row after the model's training (at most 56 days);
             if it is refitted, the last quarter of the history, at most 14 days and at least one
             horizon.
@@ -71,13 +74,16 @@ def backtest(
         >>> scores.sentence("naive-week")            # doctest: +SKIP
         "31 % less error than last week's values, on 7 days it had not seen"
     """
+    from citytune.forecasting import admit
+
     names, notes = choose(against)
+    admitted = admit(model, source, new="not scored")
+    frame = measured(admitted)
     wanted = alerts_of(alerts, frame.quantity)
-    left_out, frame = _left_out(model, frame), model.fitting(frame)
     horizon = model.spec.horizon
     holdout = plan(frame, horizon=horizon, seen=_seen(model, frame), days=days, refit=refit)
     tell = Tell(progress, len(holdout.blocks) * (2 + 2 * len(names) + _refits(model)))
-    asked = {"tuned": tuned_of(model, frame, holdout, tell)}
+    asked = {"tuned": tuned_of(model, admitted, holdout, tell)}
     plain = plain_of(model, frame, holdout, asked["tuned"], tell)
     if plain is not None:
         asked["tuned-plain"] = plain
@@ -85,7 +91,7 @@ def backtest(
     if untouched is not None:
         asked["zero-shot"] = untouched
     simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
-    said = (*notes, *left_out, *why, *holdout.notes, *_known_ahead(model), *model.notes)
+    said = (*notes, *admitted.said, *why, *holdout.notes, *_known_ahead(model), *model.notes)
     scores = _scores(frame, holdout, asked, simple, said, tell)
     found = tuple(score_alert(alert, scores.detail) for alert in wanted)
     tell.end()
@@ -95,13 +101,6 @@ def backtest(
 def _refits(model: TunedModel) -> int:
     """Fits of a block for the model without care for rare values."""
     return int(model.rare is not None and model.rare.moves_fit)
-
-
-def _left_out(model: TunedModel, frame: SensorFrame) -> list[str]:
-    extra = len(frame.sensors) - len(model.sensors)
-    many = f"{extra} sensors of the file are not in the model and were not scored"
-    one = "1 sensor of the file is not in the model and was not scored"
-    return [one if extra == 1 else many] if extra else []
 
 
 def _seen(model: TunedModel, frame: SensorFrame) -> int:
@@ -126,16 +125,21 @@ def _scores(
     notes: tuple[str, ...],
     tell: Tell,
 ) -> Scores:
-    means = {name: found.mean for name, found in asked.items()} | simple
-    origins, horizon = holdout.origins, means["tuned"].shape[1]
+    points = {name: found.point for name, found in asked.items()} | simple
+    origins, horizon = holdout.origins, points["tuned"].shape[1]
     actual = frame.values[origins[:, None] + np.arange(horizon)]
-    detail = Detail(actual, means, asked["tuned"].quantiles, origins, frame)
+    detail = Detail(actual, points, asked["tuned"].quantiles, origins, frame)
     fair = detail.fair
     scale = day_scale(frame.values[: holdout.blocks[0].train_end], frame.clock.steps_per_day)
-    models = {n: _measured(fair, found.mean, found.quantiles, scale) for n, found in asked.items()}
-    for name, mean in simple.items():
+    models = {
+        n: _measured(fair, found.point, found.quantiles, scale, found.mean)
+        for n, found in asked.items()
+    }
+    for name, point in simple.items():
         # One baseline's quantiles at a time: with hundreds of sensors they are a gigabyte together.
-        models[name] = _measured(fair, mean, quantiles_of(name, mean, frame, holdout, tell), scale)
+        models[name] = _measured(
+            fair, point, quantiles_of(name, point, frame, holdout, tell), scale
+        )
     return Scores(
         models=models,
         holdout_start=frame.clock.text(int(origins[0])),
@@ -149,14 +153,19 @@ def _scores(
 
 
 def _measured(
-    actual: Floats, mean: Floats, quantiles: Floats | None, scale: NDArray[np.float64]
+    actual: Floats,
+    point: Floats,
+    quantiles: Floats | None,
+    scale: NDArray[np.float64],
+    mean: Floats | None = None,
 ) -> dict[str, float]:
+    """Absolute errors of the point forecast, squared ones of the mean if there is one."""
     from citytune.forecasting import LEVELS
 
     found = {
-        "mae": mae(actual, mean),
-        "rmse": rmse(actual, mean),
-        "mase": mase(actual, mean, scale),
+        "mae": mae(actual, point),
+        "rmse": rmse(actual, point if mean is None else mean),
+        "mase": mase(actual, point, scale),
     }
     if quantiles is None:
         return found | dict.fromkeys(("wql", "coverage_90", "width_90"), float("nan"))

@@ -17,8 +17,8 @@ class Detail:
 
     actual: NDArray[np.float32]
     """(origin, horizon, sensor); NaN where nothing was measured."""
-    means: Mapping[str, NDArray[np.float32]]
-    """Model name → (origin, horizon, sensor)."""
+    points: Mapping[str, NDArray[np.float32]]
+    """Model name → (origin, horizon, sensor): forecasts that absolute errors are measured on."""
     quantiles: NDArray[np.float32]
     """(origin, horizon, sensor, level) of the tuned model; levels are those of a forecast."""
     origin_index: NDArray[np.int64]
@@ -29,7 +29,7 @@ class Detail:
     @property
     def fair(self) -> NDArray[np.float32]:
         """`actual` where every model has a forecast, NaN elsewhere: what all are measured at."""
-        common = np.all([np.isfinite(mean) for mean in self.means.values()], axis=0)
+        common = np.all([np.isfinite(point) for point in self.points.values()], axis=0)
         return np.where(common, self.actual, np.float32(np.nan))
 
     @property

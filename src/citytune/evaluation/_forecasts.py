@@ -16,7 +16,7 @@ from citytune.evaluation._progress import Tell
 from citytune.frame import SensorFrame
 
 if TYPE_CHECKING:
-    from citytune.forecasting import TunedModel
+    from citytune.forecasting import Admitted, TunedModel
 
 
 NOT_COMPARED = "not compared with the pretrained model without fine-tuning"
@@ -26,19 +26,26 @@ CANNOT = "cannot forecast by itself; zero-shot is the best seasonal rule of the 
 class Forecasts(NamedTuple):
     """A model's forecasts from every origin of a holdout."""
 
-    mean: Floats  # (origin, horizon, sensor)
+    point: Floats  # (origin, horizon, sensor), what absolute errors are measured on
+    mean: Floats  # (origin, horizon, sensor), what squared errors are measured on
     quantiles: Floats  # (origin, horizon, sensor, level)
-    plain: Floats  # (origin, horizon, sensor), `mean` before it is moved toward rare values
+    plain: Floats  # (origin, horizon, sensor), `point` before it is moved toward rare values
 
 
-def tuned_of(model: TunedModel, frame: SensorFrame, holdout: Holdout, tell: Tell) -> Forecasts:
+def tuned_of(model: TunedModel, admitted: Admitted, holdout: Holdout, tell: Tell) -> Forecasts:
     """The tuned model's, fitted anew for every block if the holdout says so."""
+    frame = measured(admitted)
     fitted = []
     for block in holdout.blocks:
         tell.start("refitting" if holdout.refit else "scoring")
         fitted.append(_fit(model, frame, block, None, tell) if holdout.refit else model)
         tell.finish()
-    return _predict(fitted, frame, holdout)
+    return _predict(fitted, frame if holdout.refit else admitted, holdout)
+
+
+def measured(admitted: Admitted) -> SensorFrame:
+    """What is scored: the model's sensors that are there, with all that is known ahead."""
+    return admitted.whole.select(admitted.present)
 
 
 def plain_of(
@@ -51,7 +58,7 @@ def plain_of(
     if model.rare is None:
         return None
     if not model.rare.moves_fit:
-        return tuned._replace(mean=tuned.plain)
+        return tuned._replace(point=tuned.plain)
     careless = replace(model, settings=replace(model.settings, rare=None))
     fitted = []
     for block in holdout.blocks:
@@ -126,14 +133,15 @@ def _fit(
     return refit(model, rows, strategy=strategy, progress=tell.within)
 
 
-def _predict(fitted: list[TunedModel], frame: SensorFrame, holdout: Holdout) -> Forecasts:
-    """Forecasts of every block by its own model."""
-    parts = [
-        model.predict(frame, [int(origin) for origin in block.origins])
-        for model, block in zip(fitted, holdout.blocks, strict=True)
-    ]
-    return Forecasts(
-        np.concatenate([part.mean for part in parts]),
-        np.concatenate([part.quantiles for part in parts]),
-        np.concatenate([part.plain for part in parts]),
-    )
+def _predict(
+    fitted: list[TunedModel], source: SensorFrame | Admitted, holdout: Holdout
+) -> Forecasts:
+    """Forecasts of every block by its own model, of the sensors that are there."""
+    parts = []
+    for model, block in zip(fitted, holdout.blocks, strict=True):
+        found = model.predict(source, block.origins)
+        there = source.sensors if isinstance(source, SensorFrame) else source.present
+        if there != model.sensors:
+            found = found.take([model.sensors.index(name) for name in there])
+        parts.append(Forecasts(found.point, found.mean, found.quantiles, found.plain))
+    return Forecasts(*(np.concatenate(same) for same in zip(*parts, strict=True)))

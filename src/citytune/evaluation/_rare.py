@@ -71,5 +71,5 @@ def region_of(values: Floats, history: Floats) -> NDArray[np.int64]:
 
 
 def _region(name: str, actual: Floats, detail: Detail) -> Region:
-    errors = {model: mae(actual, mean) for model, mean in detail.means.items()}
+    errors = {model: mae(actual, mean) for model, mean in detail.points.items()}
     return Region(name, int(np.isfinite(actual).sum()), errors)

@@ -1,6 +1,6 @@
-"""Tuned model + frame → forecast: mean and quantiles per sensor, with clock and unit."""
+"""Tuned model + data → forecast: mean and quantiles per sensor, with clock and unit."""
 
-from citytune.forecasting._exceedance import chance_above, chance_below
+from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
     BACKBONE,
     STRATEGY,
@@ -13,20 +13,25 @@ from citytune.forecasting._fitting import (
     task_with,
 )
 from citytune.forecasting._forecast import Forecast
-from citytune.forecasting._model import Prediction, TunedModel
+from citytune.forecasting._known_ahead import check_known_ahead
+from citytune.forecasting._model import TunedModel
 from citytune.forecasting._plot import plot_forecast
+from citytune.forecasting._predict import Prediction
 from citytune.forecasting._store import load
-from citytune.tuning import LEVELS
+from citytune.tuning import LEVELS, chance_above, chance_below
 
 __all__ = [
+    "Admitted",
     "BACKBONE",
     "Forecast",
     "LEVELS",
     "Prediction",
     "STRATEGY",
     "TunedModel",
+    "admit",
     "chance_above",
     "chance_below",
+    "check_known_ahead",
     "check_strategy",
     "fit_model",
     "fit_task",

@@ -7,8 +7,11 @@ from dataclasses import replace
 
 from citytune._errors import UnknownName
 from citytune.backbones import load_backbone
-from citytune.forecasting._model import SEASONAL_WEEKS, TunedModel, short_of_history
+from citytune.forecasting._door import spans_of
+from citytune.forecasting._fallback import WEEKS_LOOKED_AT, short_of_history
+from citytune.forecasting._model import TunedModel
 from citytune.frame import SensorFrame
+from citytune.readers import framed
 from citytune.settings import Call, Options, Progress, Settings, takes_settings
 from citytune.tuning import (
     KNOWN,
@@ -27,13 +30,11 @@ WINDOW_DAYS = 120
 
 
 @takes_settings(Call)
-def fit_model(
-    frame: SensorFrame, settings: Settings, progress: Progress | None = None
-) -> TunedModel:
+def fit_model(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
 
-    Takes every field of `Settings` by name, and `progress`. Nothing is tried: "auto" stands for the
-    backbone `citytune-base` and the strategy `blend`.
+    Takes a frame or anything that `read` takes, every field of `Settings` by name, and `progress`.
+    Nothing is tried: "auto" stands for the backbone `citytune-base` and the strategy `blend`.
 
     Raises:
         InputError: the horizon does not fit the frame.
@@ -41,7 +42,7 @@ def fit_model(
             suggested.
         MissingWeights: the backbone's weights are not here; it says how to get them.
     """
-    return fit_with(frame, settings, progress)
+    return fit_with(framed(source), settings, progress)
 
 
 def fit_with(
@@ -53,12 +54,12 @@ def fit_with(
 
 
 @takes_settings(Call)
-def task_of(frame: SensorFrame, settings: Settings, progress: Progress | None = None) -> Task:
+def task_of(source: object, settings: Settings, progress: Progress | None = None) -> Task:
     """What a strategy learns from; several may share it, and the backbone is asked only once.
 
     Takes every field of `Settings` by name, and `progress`.
     """
-    return task_with(frame, settings, progress)
+    return task_with(framed(source), settings, progress)
 
 
 def task_with(frame: SensorFrame, settings: Settings, progress: Progress | None = None) -> Task:
@@ -95,7 +96,7 @@ def fit_task(
         settings=settings,
         sensors=frame.sensors,
         clock=frame.clock,
-        quantity=frame.quantity,
+        quantity=frame.quantity.never_below_zero(frame.values),
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
@@ -103,6 +104,7 @@ def fit_task(
         fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
         memory=task.remember(tuple(frame.covariates)),
+        learnt=spans_of(frame),
     )
 
 
@@ -138,6 +140,6 @@ def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
     """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
     day = frame.clock.steps_per_day
     kept = (
-        (WINDOW_DAYS + 7 * SEASONAL_WEEKS) * day + spec.context * max(1, day // 24) + spec.horizon
+        (WINDOW_DAYS + 7 * WEEKS_LOOKED_AT) * day + spec.context * max(1, day // 24) + spec.horizon
     )
     return frame.since(max(0, len(frame) - max(kept, 2 * spec.context)))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
-from citytune.forecasting._exceedance import chance_above, chance_below
+from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.tuning import LEVELS
+from citytune.tuning import LEVELS, MEDIAN, chance_above, chance_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,15 +33,22 @@ class Forecast:
     """
 
     mean: NDArray[np.float32]
-    """(horizon, sensor), in `quantity.unit`."""
+    """(horizon, sensor), in `quantity.unit`: the mean of the distribution, so that sums over hours
+    and sensors add up. Squared errors are measured on it, absolute ones on `point`."""
     quantiles: NDArray[np.float32]
-    """(horizon, sensor, level), never crossing; levels are `LEVELS`."""
+    """(horizon, sensor, level), never crossing; levels are `LEVELS`. The median is q50."""
     clock: Clock
     """Its step 0 is the first step forecast."""
     sensors: tuple[str, ...]
     quantity: Quantity
-    fallback: tuple[str, ...] = ()
-    """Sensors with too little history, forecast by the naive rule."""
+    moved: NDArray[np.float32] | None = None
+    """(horizon, sensor): the median moved toward rare values; None without `rare`."""
+    quality: Words = field(default_factory=lambda: np.array(MODEL, object))
+    """(horizon, sensor) of words, what each value is: `model`, `model without temp`, `fallback:
+    yesterday`, `silent since 2024-03-01 10:00`, `new: untuned model`, `absent`, `no readings`,
+    `never measured at this hour`. The last three have no forecast: NaN."""
+    notes: tuple[str, ...] = ()
+    """What was done to make the data fit, and which sensors are silent, a sentence each."""
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
@@ -53,6 +60,18 @@ class Forecast:
                 f"quantiles of shape {self.quantiles.shape} do not fit means of shape "
                 f"{self.mean.shape} at {len(LEVELS)} levels"
             )
+        object.__setattr__(self, "quality", np.broadcast_to(self.quality, self.mean.shape))
+
+    @property
+    def point(self) -> NDArray[np.float32]:
+        """(horizon, sensor): the median, or with `rare` what it is moved to."""
+        return self.quantiles[..., MEDIAN] if self.moved is None else self.moved
+
+    @property
+    def fallback(self) -> tuple[str, ...]:
+        """Sensors with too little history, forecast by the naive rule."""
+        first = zip(self.sensors, self.quality[0], strict=True)
+        return tuple(name for name, word in first if is_fallback(word))
 
     def __str__(self) -> str:
         horizon, count = self.mean.shape
@@ -61,6 +80,10 @@ class Forecast:
             f"{self.quantity}, {count} sensor{'s' * (count != 1)}, {horizon} "
             f"step{'s' * (horizon != 1)} of {self.clock.freq} from {self.clock.text(0)}{zone}"
         )
+        if absent := [
+            n for n, word in zip(self.sensors, self.quality[0], strict=True) if word == ABSENT
+        ]:
+            said += f"; absent: {', '.join(absent)}"
         if self.fallback:
             said += f"; by the naive rule, for want of history: {', '.join(self.fallback)}"
         return said
@@ -108,9 +131,10 @@ class Forecast:
         return chance_below(self.quantiles, self._thresholds(threshold), low=low, high=high)
 
     def to_polars(self) -> pl.DataFrame:
-        """Long table: sensor, time, mean, q05 … q95; one row per sensor and future step.
+        """Long table: sensor, time, mean, q05 … q95, quality; a row per sensor and future step.
 
-        Times carry the zone of the data, if it is known; values are in its unit.
+        With `rare` there is a last column, `point`: the forecast moved toward rare values. Times
+        carry the zone of the data, if it is known; values are in its unit.
         """
         import polars as pl
 
@@ -166,11 +190,14 @@ class Forecast:
     def _times(self) -> NDArray[np.datetime64]:
         return np.tile(self.clock.moments(0, len(self.mean)), len(self.sensors))
 
-    def _values(self) -> dict[str, NDArray[np.float32]]:
-        """Columns of numbers, all steps of a sensor after each other."""
-        columns = {"mean": self.mean.T.reshape(-1)}
+    def _values(self) -> dict[str, Any]:
+        """The further columns, all steps of a sensor after each other."""
+        columns: dict[str, Any] = {"mean": self.mean.T.reshape(-1)}
         for i, level in enumerate(LEVELS):
             columns[f"q{round(100 * level):02d}"] = self.quantiles[:, :, i].T.reshape(-1)
+        columns["quality"] = self.quality.T.reshape(-1).tolist()
+        if self.moved is not None:
+            columns["point"] = self.moved.T.reshape(-1)
         return columns
 
 

@@ -104,15 +104,15 @@ def _chosen(forecast: Forecast, sensors: Sequence[str] | None) -> list[str]:
 def _traces(forecast: Forecast, recent: SensorFrame | None, name: str) -> list[Any]:
     column = forecast.sensors.index(name)
     size = _block(forecast, recent)
-    values = np.column_stack([forecast.mean[:, column], forecast.quantiles[:, column]])
+    values = np.column_stack([forecast.point[:, column], forecast.quantiles[:, column]])
     times, drawn = _points(forecast.clock, 0, values, size)
-    mean, quantiles = drawn[:, 0], drawn[:, 1:]  # (point,), (point, level)
+    point, quantiles = drawn[:, 0], drawn[:, 1:]  # (point,), (point, level)
     traces = [
         _band(times, _at(quantiles, forecast.levels, 0.5 - share / 2),
               _at(quantiles, forecast.levels, 0.5 + share / 2), share, fill)
         for share, fill in BANDS
     ]  # fmt: skip
-    traces.append(_line(times, mean, quantiles[:, [0, -1]], forecast.quantity.unit))
+    traces.append(_line(times, point, quantiles[:, [0, -1]], forecast.quantity.unit))
     if recent is not None and name in recent.sensors:
         traces.append(_measured(forecast, recent, name, size))
     return traces

@@ -192,6 +192,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "covariates": list(model.covariates),
         "fallback": list(model.fallback),
         "seconds": dict(model.seconds),
+        "learnt": {name: list(span) for name, span in model.learnt.items()},
         "tilt": _tilt_facts(tuned.tilt),
         "experts": list(mixture.experts),
         "prior": mixture.prior,
@@ -255,6 +256,7 @@ def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
         covariates=tuple(facts["covariates"]),
         fallback=tuple(facts["fallback"]),
         seconds=facts["seconds"],
+        learnt={name: (low, high) for name, (low, high) in facts.get("learnt", {}).items()},
     )
 
 

@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 from torch import Tensor
 
-from citytune._errors import InputError, RunError
-from citytune.forecasting._model import TunedModel, short_of_history
-from citytune.frame import SensorFrame
+from citytune._errors import InputError
+from citytune.forecasting._door import VALUES, admit, spans_of
+from citytune.forecasting._fallback import short_of_history
+from citytune.forecasting._model import TunedModel
+from citytune.frame import Quantity, SensorFrame
 from citytune.tuning import (
     KNOWN,
     MOVED,
@@ -29,7 +30,7 @@ from citytune.windows import Examples, History, Seasonal
 
 def update(
     model: TunedModel,
-    frame: SensorFrame,
+    source: object,
     *,
     forget: float | None = None,
     progress: Callable[[str, float], None] | None = None,
@@ -39,7 +40,10 @@ def update(
     asked = model.settings.forget if forget is None else forget
     settings = replace(model.settings, forget=asked)
     memory = model.recall()
-    frame = _alike(model.fitting(frame), model, memory)
+    new = "not learnt; tune anew to forecast them with the others"
+    admitted = admit(model, source, covariates=memory.known_ahead, new=new)
+    admitted.warn(3)
+    frame = admitted.frame
     if frame.clock.number(len(frame)) <= memory.until:
         warnings.warn(
             f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one that "
@@ -67,7 +71,25 @@ def update(
         seconds={"update": time.perf_counter() - started},
         settings=settings,
         memory=task.remember(memory.known_ahead),
+        quantity=_quantity(model, frame),
+        learnt=_learnt(model, frame),
     )
+
+
+def _quantity(model: TunedModel, frame: SensorFrame) -> Quantity:
+    """The model's, whose smallest value no longer stands if something smaller was measured."""
+    least = spans_of(frame).get(VALUES, (0.0, 0.0))[0]
+    low = model.quantity.low
+    return replace(model.quantity, low=None if low is not None and least < low else low)
+
+
+def _learnt(model: TunedModel, frame: SensorFrame) -> dict[str, tuple[float, float]]:
+    """The ranges that were learnt from, before and now."""
+    found = dict(model.learnt)
+    for name, (low, high) in spans_of(frame).items():
+        before = found.get(name, (low, high))
+        found[name] = min(low, before[0]), max(high, before[1])
+    return found
 
 
 def _strategy(model: TunedModel) -> Strategy:
@@ -94,25 +116,6 @@ def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor
     return {MOVED: says}
 
 
-def _alike(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:
-    """The frame with the covariates of the first fit, or an error that says why not."""
-    clock, own = frame.clock, model.clock
-    if clock.timezone != own.timezone or (_micros(clock.start) - _micros(own.start)) % _micros(
-        clock.step
-    ):
-        raise RunError(
-            f"{frame.source} is on another clock than the model ({clock.timezone or 'no zone'} "
-            f"from {clock.text(0)}; the model: {own.timezone or 'no zone'} from {own.text(0)}); "
-            "read it with the same time zone, or tune anew"
-        )
-    if lacking := [name for name in memory.known_ahead if name not in frame.covariates]:
-        raise InputError(
-            f"the model was fitted with {', '.join(map(repr, lacking))} known ahead, and "
-            f"{frame.source} was read without; pass covariates={lacking!r}"
-        )
-    return replace(frame, covariates={name: frame.covariates[name] for name in memory.known_ahead})
-
-
 def _recent(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:
     """The rows that new windows look at; an error if the frame does not hold them."""
     needed = memory.after(model.spec) + 1 - model.reach
@@ -128,8 +131,3 @@ def _recent(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFram
 
 def _text(model: TunedModel, step: int) -> str:
     return model.clock.text(step - model.clock.number(0))
-
-
-def _micros(of: object) -> int:
-    kind = "datetime64[us]" if hasattr(of, "year") else "timedelta64[us]"
-    return int(np.asarray(of, kind).astype(np.int64))

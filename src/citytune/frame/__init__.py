@@ -6,6 +6,7 @@ from citytune.frame._fault import Fault, Severity
 from citytune.frame._frame import SensorFrame
 from citytune.frame._quantity import Quantity
 from citytune.frame._threshold import Threshold, read_threshold
+from citytune.frame._units import convert, same_unit
 
 __all__ = [
     "Calendar",
@@ -17,6 +18,8 @@ __all__ = [
     "Threshold",
     "calendar",
     "check_country",
+    "convert",
     "read_threshold",
+    "same_unit",
     "spell",
 ]

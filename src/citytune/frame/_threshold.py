@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
 
 from citytune._errors import InputError
-from citytune.frame._quantity import Quantity
+from citytune.frame._quantity import Quantity, plain_letters
+from citytune.frame._units import same_unit
 
 THRESHOLD_EXAMPLES = "'pm2.5>150', '>150', '<30' or 'top 5%'"
 _PASSED = re.compile(
@@ -57,23 +57,18 @@ def read_threshold(
 
 
 def _check(text: str, name: str, unit: str, quantity: Quantity, what: str) -> None:
-    if name and _plain(name) != _plain(quantity.name):
+    if name and plain_letters(name) != plain_letters(quantity.name):
         raise InputError(
             f"the {what} {text!r} speaks of {name!r}, but the readings are {quantity.name!r}; "
             f"write {quantity.name + text.strip()[len(name) :].lstrip()!r}, or read them with "
             f"quantity={name!r}"
         )
-    if unit and _plain(unit) != _plain(quantity.unit):
+    if unit and not same_unit(unit, quantity.unit):
         held = f"in {quantity.unit!r}" if quantity.unit else "of an unknown unit"
         raise InputError(
             f"the {what} {text!r} is in {unit!r}, but the readings are {held}; write the threshold "
             "in the unit of the readings, without the unit"
         )
-
-
-def _plain(name: str) -> str:
-    """Letters and digits only, so that PM2.5, pm25 and pm_2_5 are one name, and m³ is m3."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).lower()))
 
 
 def _number(digits: str, text: str, what: str, examples: str) -> float:

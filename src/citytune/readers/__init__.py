@@ -1,5 +1,5 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
-from citytune.readers._read import check, read
+from citytune.readers._read import check, framed, read
 
-__all__ = ["check", "read"]
+__all__ = ["check", "framed", "read"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from citytune._errors import TableError
+from citytune._errors import TableError, UnknownName
 from citytune.frame import Fault, SensorFrame
 from citytune.readers._assemble import assemble
 from citytune.readers._findings import Findings
@@ -61,6 +62,11 @@ def read(
     return assemble(source, request, Findings(source_name(source)))
 
 
+def framed(source: Any) -> SensorFrame:
+    """A frame as it is; anything else as `read` takes it."""
+    return source if isinstance(source, SensorFrame) else read(source)
+
+
 def check(source: Any, **options: Any) -> list[Fault]:
     """Every fault of a source, errors first; takes what `read` takes.
 
@@ -69,6 +75,10 @@ def check(source: Any, **options: Any) -> list[Fault]:
     Raises:
         InputError: The file is not there, or an argument does not fit it.
     """
+    known = inspect.signature(read).parameters
+    for name in options:
+        if name not in known or name == "source":
+            raise UnknownName("option of check", name, [one for one in known if one != "source"])
     request, findings = Request(**options), Findings(source_name(source))
     try:
         return list(assemble(source, request, findings).faults)

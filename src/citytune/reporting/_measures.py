@@ -51,14 +51,14 @@ class Pick(NamedTuple):
 
 def rivals(scores: Scores) -> list[str]:
     """Names of the models drawn together: tuned, zero-shot, the best naive."""
-    means = scores.detail.means
+    means = scores.detail.points
     names = ("tuned", "zero-shot", scores.best_naive)
     return [name for name in names if name and name in means and np.isfinite(means[name]).any()]
 
 
 def sensor_errors(detail: Detail, rival: str | None) -> list[SensorError]:
     """Errors of every sensor that was measured in the holdout, in the frame's order."""
-    errors = _errors(detail, [name for name in ("tuned", rival) if name in detail.means])
+    errors = _errors(detail, [name for name in ("tuned", rival) if name in detail.points])
     mae = _mean(errors["tuned"], (0, 1))
     other = _mean(errors[rival], (0, 1)) if rival in errors else np.full(len(mae), np.nan)
     level = _mean(np.abs(detail.actual.astype(float)), (0, 1))
@@ -142,16 +142,16 @@ def replay(detail: Detail, sensor: str) -> Forecast:
     chosen = [i for i in chosen if end - int(detail.origin_index[i]) <= longest]
     start = int(detail.origin_index[chosen[0]])
     column = detail.frame.sensors.index(sensor)
-    mean = np.full((end - start, 1), np.nan, np.float32)
+    point = np.full((end - start, 1), np.nan, np.float32)
     quantiles = np.full((end - start, 1, len(LEVELS)), np.nan, np.float32)
     for i in chosen:
         rows = slice(
             int(detail.origin_index[i]) - start, int(detail.origin_index[i]) - start + horizon
         )
-        mean[rows, 0] = detail.means["tuned"][i, :, column]
+        point[rows, 0] = detail.points["tuned"][i, :, column]
         quantiles[rows, 0] = detail.quantiles[i, :, column]
     clock = detail.frame.clock.shifted(start)
-    return Forecast(mean, quantiles, clock, (sensor,), detail.frame.quantity)
+    return Forecast(point, quantiles, clock, (sensor,), detail.frame.quantity, moved=point)
 
 
 def _apart(origins: NDArray[np.int64], horizon: int) -> list[int]:
@@ -185,7 +185,7 @@ def _profile(detail: Detail, names: Sequence[str], group: NDArray[np.int64]) -> 
 
 def _errors(detail: Detail, names: Sequence[str | None]) -> dict[str, Floats]:
     """Absolute errors (origin, horizon, sensor), on the moments that every named model forecast."""
-    means: Mapping[str, NDArray[Any]] = {name: detail.means[name] for name in names if name}
+    means: Mapping[str, NDArray[Any]] = {name: detail.points[name] for name in names if name}
     errors = {name: np.abs(mean.astype(float) - detail.actual) for name, mean in means.items()}
     common = np.isfinite(np.stack(list(errors.values()))).all(0)
     return {name: np.where(common, error, np.nan) for name, error in errors.items()}

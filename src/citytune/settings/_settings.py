@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from citytune._errors import InputError
+from citytune._errors import InputError, UnknownName
 from citytune.frame import Clock, SensorFrame
 from citytune.settings._rare import Rare, Wanted
 
@@ -156,18 +156,25 @@ def takes_settings(
     Callable[Concatenate[Source, P], Result],
 ]:
     """Let a function of (source, settings, progress) take every setting by its own name."""
+    fields_of = inspect.signature(call).parameters
 
     def wrap(
         function: Callable[[Source, Settings, Progress | None], Result],
     ) -> Callable[Concatenate[Source, P], Result]:
         @functools.wraps(function)
         def wrapped(source: Source, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+            for name in kwargs:
+                if name not in fields_of:
+                    raise UnknownName(f"setting of {function.__name__}", name, fields_of)
+            if "horizon" not in kwargs:
+                raise InputError(
+                    f"{function.__name__} needs a horizon, such as horizon=24 or '24h'"
+                )
             asked = call(*args, **kwargs)
             return function(source, asked.settings, asked.progress)
 
         first = next(iter(inspect.signature(function).parameters.values()))
-        known = inspect.signature(call).parameters.values()
-        wrapped.__signature__ = inspect.Signature([first, *known])  # type: ignore[attr-defined]
+        wrapped.__signature__ = inspect.Signature([first, *fields_of.values()])  # type: ignore[attr-defined]
         return wrapped
 
     return wrap

@@ -21,6 +21,7 @@ from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import KNOWN, Mixture, in_words
 from citytune.tuning._norms import Norms
+from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._stack import bands
 from citytune.tuning._stats import t_inflation
@@ -56,6 +57,7 @@ __all__ = [
     "LastLayerBySteps",
     "Learned",
     "Lora",
+    "MEDIAN",
     "MOVED",
     "Memory",
     "Mixture",
@@ -76,6 +78,8 @@ __all__ = [
     "able",
     "ask",
     "bands",
+    "chance_above",
+    "chance_below",
     "choose_tilt",
     "errors_by_day",
     "features",
@@ -83,6 +87,7 @@ __all__ = [
     "fit_head",
     "in_words",
     "make_strategy",
+    "mean_of",
     "options_of",
     "reason_against",
     "replay",

@@ -113,11 +113,16 @@ class KnownAhead:
     def correct(
         self, history: History, examples: Examples, prior: Tensor, beside: Tensor
     ) -> Tensor:
-        """The corrected forecast (example, horizon), in the unit of the data."""
+        """The corrected forecast (example, horizon), in the unit of the data.
+
+        Where something is not known of a sensor's step ahead, it is the prior.
+        """
         scale = self.spread[examples.sensor][:, None]
         ahead = Timetable.of(history)
         design = design_of(ahead, self.usual, examples, prior, beside, scale)
-        return prior + scale * self.residual(design)
+        when = examples.origin[:, None] + torch.arange(prior.shape[1])
+        known = ahead.covariates[:, examples.sensor[:, None], when].isfinite().all(0)
+        return prior + (scale * self.residual(design)).where(known, 0.0)
 
 
 def design_of(

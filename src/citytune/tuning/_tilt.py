@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from citytune.backbones import LEVELS
 from citytune.tuning._intervals import Intervals
+from citytune.tuning._quantiles import POINTS, points_of
 from citytune.tuning._task import Task
 from citytune.windows import Rarity
 
-POINTS = 40
-"""Equally likely values that stand for a predictive distribution."""
 POWERS = tuple(i / 20 for i in range(21))
 """Powers tried out of fold."""
 TILT_WINDOWS = 600
@@ -75,7 +73,7 @@ class Tilt:
     def _move(
         self, mean: Tensor, quantiles: Tensor, sensor: Tensor, low: float | None, high: float | None
     ) -> Tensor:
-        points = _points(quantiles, low, high)
+        points = points_of(quantiles, low, high)
         return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
 
 
@@ -124,7 +122,7 @@ class _Trials:
         examples, slot = task.examples.pick(some), task.windows.slot[some]
         own = task.deviations
         own = None if own is None else own[some]
-        points = _points(intervals.quantiles(says[some], examples.sensor, slot, own))
+        points = points_of(intervals.quantiles(says[some], examples.sensor, slot, own))
         actual = task.actual[some]
         rare = rarity.odds_of(actual, examples.sensor) > 1
         odds = rarity.odds_of(points, examples.sensor)
@@ -154,38 +152,10 @@ class _Trials:
         return float(means.mean() + self.sure * error)
 
 
-def _points(quantiles: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
-    """Equally likely values (example, horizon, point) of distributions, within legal limits."""
-    found = quantiles @ _reading().T
-    return found if low is None and high is None else found.clamp(low, high)
-
-
 def _moved(mean: Tensor, points: Tensor, odds: Tensor, power: float) -> Tensor:
     """`mean` moved by as much as the median of `points` moves when each counts odds^power."""
     step = _median(points, odds**power) - _median(points, torch.ones_like(points))
     return mean + step.nan_to_num(0.0)
-
-
-def _reading() -> Tensor:
-    """(point, level): each point as a weighing of the quantiles.
-
-    A straight line between neighbouring ones, an exponential tail beyond the outermost, as for
-    exceedance probabilities.
-    """
-    found = torch.zeros(POINTS, len(LEVELS))
-    fall = math.log(LEVELS[1] / LEVELS[0])
-    for i in range(POINTS):
-        level = (i + 0.5) / POINTS
-        if not LEVELS[0] <= level <= LEVELS[-1]:
-            # The tails mirror each other: from the outermost quantile, away from the next one.
-            outer, inner = (0, 1) if level < 0.5 else (-1, -2)
-            away = -math.log(min(level, 1 - level) / LEVELS[0]) / fall
-            found[i, outer], found[i, inner] = 1 + away, -away
-            continue
-        right = next(j for j in range(1, len(LEVELS)) if level <= LEVELS[j])
-        share = (level - LEVELS[right - 1]) / (LEVELS[right] - LEVELS[right - 1])
-        found[i, right - 1], found[i, right] = 1 - share, share
-    return found
 
 
 def _median(points: Tensor, weight: Tensor) -> Tensor:

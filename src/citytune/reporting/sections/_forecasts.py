@@ -108,12 +108,12 @@ def _note(figure: Any, forecast: Forecast) -> str:
 
 
 def _rows(forecast: Forecast, name: str) -> list[list[str]]:
-    """The forecast in numbers: time, mean, and the edges of the 90 % interval."""
+    """The forecast in numbers: time, forecast, and the edges of the 90 % interval."""
     column, every = forecast.sensors.index(name), -(-len(forecast.mean) // MOST_ROWS)
     return [
         [
             forecast.clock.text(step),
-            number(float(forecast.mean[step, column])),
+            number(float(forecast.point[step, column])),
             number(float(forecast.quantiles[step, column, 0])),
             number(float(forecast.quantiles[step, column, -1])),
         ]
