@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
+from citytune._files import new_file
 from citytune.cli._console import note, say, stages
-from citytune.cli._folder import load_run, new_file, run_forecast
-from citytune.cli._horizon import check_known_ahead
-from citytune.cli._job import limit_threads
-from citytune.cli._reading import Reading, reads_a_file
+from citytune.cli._reading import reads_a_file
 from citytune.cli._words import count
+from citytune.runs import FORECAST, Reading, open_run
 
 Run = Annotated[
     Path,
@@ -47,21 +46,20 @@ def forecast(
     citytune forecast runs/loops loops-until-today.csv --out forecast.csv
     ```
     """
+    opened = open_run(run)
     with new_file(out, overwrite=overwrite) as draft:
         if file is None:
-            shutil.copyfile(run_forecast(run), draft)
-            note(f"without a FILE, this is the forecast that {run} was written with")
-            say(f"Written to {out}")
-            return
-        with stages() as stage:
-            stage("Reading")
-            model, earlier = load_run(run)
-            frame = reading.over(earlier).read(file)
-            check_known_ahead(frame, model.spec.horizon, model.covariates)
-            limit_threads()
-            stage("Forecasting")
-            found = model.forecast(frame)
+            shutil.copyfile(opened.file(FORECAST), draft)
+        else:
+            with stages() as progress:
+                found = opened.forecast(file, progress=progress, **reading.said())
             found.write_csv(draft)
+    if file is None:
+        note(f"without a FILE, this is the forecast that {run} was written with")
+        if opened.changed(FORECAST):
+            note(f"{FORECAST} in {run} has been changed since")
+        say(f"Written to {out}")
+        return
     say(
         f"{count(len(found.mean), 'step')} of {found.clock.freq} ahead for "
         f"{count(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"

@@ -5,6 +5,7 @@ from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._backtest import backtest
 from citytune.evaluation._baselines import Baseline, baselines
 from citytune.evaluation._detail import Detail
+from citytune.evaluation._holdout import held_out
 from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
 from citytune.evaluation._rare import WORDS as REGIONS
 from citytune.evaluation._rare import Region
@@ -26,6 +27,7 @@ __all__ = [
     "baselines",
     "coverage",
     "day_scale",
+    "held_out",
     "mae",
     "mase",
     "rmse",
