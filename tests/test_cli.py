@@ -8,10 +8,8 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,11 @@ import numpy as np
 import pytest
 
 from citytune._sample import sample
-from citytune.cli import _job as job
-from citytune.cli import main
+from citytune.cli import _tune, main
 from citytune.cli._console import stages
-from citytune.cli._folder import PARTS
-from citytune.cli._reading import Reading
+from citytune.cli._reading import reading_of
 from citytune.forecasting import Forecast, load
+from citytune.runs import Reading
 
 COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models", "pretrain")
 
@@ -82,14 +79,14 @@ def test_a_wrong_command_line_is_answered_with_the_right_one(
     assert "--help`." in err
 
 
-def broken(*_: object) -> None:
+def broken(*_: object, **__: object) -> None:
     raise KeyError("weights")
 
 
 def test_a_fault_of_ours_is_owned_up_to(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(job, "work", broken)
+    monkeypatch.setattr(_tune, "run_job", broken)
     words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
     code, out, err = run(*words)
     assert (code, out) == (1, "")
@@ -105,7 +102,7 @@ def test_a_fault_of_ours_is_owned_up_to(
 def test_debug_shows_where_it_happened_wherever_it_stands(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(job, "work", broken)
+    monkeypatch.setattr(_tune, "run_job", broken)
     words = ("tune", "x.csv", "--horizon", "3", "--out", tmp_path / "run")
     for debugged in (("--debug", *words), (*words, "--debug")):
         code, _, err = run(*debugged)
@@ -210,7 +207,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_holds_what_the_design_says_and_nothing_else(tuned: Path) -> None:
     names = {path.name for path in (tuned / "run").iterdir()}
-    assert names == {"model", "scores.json", "forecast.csv", "report.html"}
+    assert names == {"model", "scores.json", "forecast.csv", "report.html", "run.json"}
     assert {path.name for path in tuned.iterdir()} == {"run", "loops.csv", "newer.csv"}
     kinds = {path.suffix for path in (tuned / "run" / "model").iterdir()}
     assert kinds <= {".json", ".safetensors"}
@@ -410,9 +407,9 @@ def test_a_half_life_is_kept_with_the_run_and_a_foolish_one_refused(
 ) -> None:
     asked = [tuned / "loops.csv", "--horizon", "12h", "--backbone", "lags", "--out", tmp_path / "r"]
     code, _, err = run("tune", *asked, "--forget", -3)
-    assert (code, "--forget is a half-life in days above 0, got -3" in err) == (2, True)
+    assert (code, "forget must be a number above 0; a half-life in days" in err) == (2, True)
     assert run("tune", *asked, "--forget", 30).code == 0
-    assert load(tmp_path / "r").forget == 30
+    assert load(tmp_path / "r").settings.forget == 30
 
 
 def test_a_run_learns_from_newer_readings_and_keeps_the_rest(
@@ -420,18 +417,20 @@ def test_a_run_learns_from_newer_readings_and_keeps_the_rest(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(tuned / "run", folder)
-    assert load(folder).forget is None
+    assert load(folder).settings.forget is None
     code, said, err = run("update", folder, tuned / "newer.csv", "--forget", 60)
     assert code == 0
     assert "until 2024-02-14 23:00" in said
     assert "scores.json and report.html tell of the model as it was before" in err
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
-    assert {path.name for path in folder.iterdir()} == set(PARTS)
+    assert {path.name for path in folder.iterdir()} == {
+        path.name for path in (tuned / "run").iterdir()
+    }
     for name in ("scores.json", "report.html"):
         assert (folder / name).read_bytes() == (tuned / "run" / name).read_bytes()
     first = (folder / "forecast.csv").read_text().splitlines()[1]
     assert first.startswith("north,2024-02-15T00:00:00,")
-    assert load(folder).forget == 60
+    assert load(folder).settings.forget == 60
     code, said, err = run("update", folder, tuned / "newer.csv")
     assert (code, said) == (0, "")
     assert "no rows after 2024-02-14 23:00" in err
@@ -475,13 +474,10 @@ def test_a_run_reads_later_files_as_it_read_its_own(
 
 
 def test_a_reading_said_now_goes_before_one_said_then() -> None:
-    then = Reading(time=["when"], target=["flow"], missing=["-1"]).said()
-    now = Reading(time=["at"]).over(then | {"unknown": "x"})
-    assert now == Reading(time=["at"], target=["flow"], missing=["-1"])
-    assert now.options()["missing"] == [-1.0]
-    assert Reading(covariates=["rain, wind", "sun"]).options()["covariates"] == [
-        "rain", "wind", "sun",
-    ]  # fmt: skip
+    then = reading_of(time=["when"], target=["flow"], missing=["-1"])
+    now = reading_of(time=["at"], target=[]).over(then)
+    assert now == Reading(time=("at",), target=("flow",), missing=(-1.0,))
+    assert reading_of(covariates=["rain, wind", "sun"]).covariates == ("rain", "wind", "sun")
 
 
 def test_scoring_newer_rows_does_not_fit_again(run: Callable[..., Any], tuned: Path) -> None:
@@ -544,30 +540,9 @@ def test_advice_ranks_the_models_at_hand(
 def test_nothing_but_results_is_said_where_no_terminal_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with stages() as stage:
-        stage("Reading")("rows", 0.5)
+    with stages() as progress:
+        progress("Reading: rows", 0.5)
     assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("seconds", [0.0, 2.5])
-def test_ctrl_c_leaves_nothing_behind(
-    hours: Callable[..., Path], tmp_path: Path, seconds: float
-) -> None:
-    file, place = hours(days=60), tmp_path / "runs"
-    words = ["tune", file, "--horizon", "24", "--backbone", "lags", "--out", place / "x"]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "citytune", *words], stderr=subprocess.PIPE, text=True
-    )
-    for _ in range(200):
-        if place.exists() and list(place.iterdir()):
-            break
-        time.sleep(0.05)
-    time.sleep(seconds)
-    os.kill(started.pid, signal.SIGINT)
-    _, err = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert err == "Error: interrupted; nothing was left half-written\n"
-    assert not place.exists()
 
 
 def test_a_terminal_that_lacks_a_letter_is_no_reason_to_fail() -> None:
@@ -604,7 +579,7 @@ def test_the_demo_does_the_whole_job(
     for name in ("traffic", "air", "energy"):
         folder = tmp_path / "citytune-demo" / name
         assert {path.name for path in folder.iterdir()} == {
-            "model", "scores.json", "forecast.csv", "report.html",
+            "model", "scores.json", "forecast.csv", "report.html", "run.json",
         }  # fmt: skip
         assert f"citytune-demo/{name}/report.html" in said
         models = json.loads((folder / "scores.json").read_text("utf-8"))["models"]

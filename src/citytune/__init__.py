@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from citytune.frame import Clock, Fault, Quantity, SensorFrame
     from citytune.readers import check, read
     from citytune.reporting import Report
+    from citytune.runs import Run, open_run, run
     from citytune.settings import Rare, Settings
 
     __version__: str
@@ -47,6 +48,7 @@ _HOMES = {
     "Rare": "citytune.settings",
     "Recommendation": "citytune.advice",
     "Report": "citytune.reporting",
+    "Run": "citytune.runs",
     "RunError": "citytune._errors",
     "Scores": "citytune.evaluation",
     "SensorFrame": "citytune.frame",
@@ -57,8 +59,10 @@ _HOMES = {
     "backtest": "citytune.evaluation",
     "check": "citytune.readers",
     "load": "citytune.forecasting",
+    "open_run": "citytune.runs",
     "read": "citytune.readers",
     "recommend": "citytune.advice",
+    "run": "citytune.runs",
     "sample": "citytune._sample",
     "tune": "citytune._forecaster",
 }
@@ -77,6 +81,7 @@ __all__ = [
     "Rare",
     "Recommendation",
     "Report",
+    "Run",
     "RunError",
     "Scores",
     "SensorFrame",
@@ -88,8 +93,10 @@ __all__ = [
     "backtest",
     "check",
     "load",
+    "open_run",
     "read",
     "recommend",
+    "run",
     "sample",
     "tune",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from citytune.cli import _job as job
 from citytune.cli._console import say, say_json, stages
-from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._settings import takes_settings
 from citytune.cli._words import about
+from citytune.runs import Reading, begin, limit_threads
 from citytune.settings import Settings
 
 
@@ -31,12 +31,12 @@ def advise(
     """
     from citytune.advice import recommend_with
 
-    with stages() as stage:
-        stage("Reading")
+    with stages() as progress:
+        begin(progress, "Reading")
         frame = reading.read(file)
         settings.on(frame)
-        job.limit_threads()
-        found = recommend_with(frame, settings, stage("Trying the models at hand"))
+        limit_threads()
+        found = recommend_with(frame, settings, begin(progress, "Trying the models at hand"))
     if json:
         say_json(found.to_dict())
     else:

@@ -1,8 +1,7 @@
-"""The options that say what matters: what to be warned of, and which rare values count more."""
+"""The option that says what to be warned of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -17,11 +16,3 @@ Alerts = Annotated[
         "sensor's history); quote it, and repeat it for several. Without it, 'top 5%'.",
     ),
 ]
-
-
-def check_alerts(wanted: Sequence[str]) -> None:
-    """Refuse what cannot be read as an alert, before a file is read."""
-    from citytune.evaluation import Alert
-
-    for text in wanted:
-        Alert.parse(text)

@@ -11,8 +11,9 @@ import typer
 from citytune._errors import TableError
 from citytune._text import counted
 from citytune.cli._console import complain, say, say_json
-from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._words import about, for_terminal
+from citytune.runs import Reading
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 Progress = Callable[[str, float], None]
-Stage = Callable[[str], Progress]
-"""Begin a stage by its name; what comes back is told the share done."""
+"""Told the stage, such as "Scoring" or "Scoring: 3 of 14", and the share of it done."""
 
 
 def stdout() -> Console:
@@ -49,10 +48,10 @@ def say_json(value: Any) -> None:
 
 
 @contextmanager
-def stages() -> Iterator[Stage]:
+def stages() -> Iterator[Progress]:
     """Progress bars on stderr, one a stage, gone when done; nothing where nobody looks."""
     if not sys.stderr.isatty():
-        yield lambda _name: _silent
+        yield lambda _stage, _share: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -66,18 +65,13 @@ def stages() -> Iterator[Stage]:
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
 
-        def begin(name: str) -> Progress:
-            for task in bars.tasks:
-                bars.update(task.id, total=1, completed=1, part="")
-            task_id = bars.add_task(name, total=None, part="")  # it pulses until it can tell
+        def tell(stage: str, share: float) -> None:
+            name, _, part = stage.partition(": ")
+            if not bars.tasks or bars.tasks[-1].description != name:
+                for task in bars.tasks:
+                    bars.update(task.id, total=1, completed=1, part="")
+                bars.add_task(name, total=None, part="")  # it pulses until it can tell
+            if part or share:
+                bars.update(bars.tasks[-1].id, total=1, completed=share, part=part)
 
-            def tell(part: str, share: float) -> None:
-                bars.update(task_id, total=1, completed=share, part=part)
-
-            return tell
-
-        yield begin
-
-
-def _silent(_part: str, _share: float) -> None:
-    """Nobody looks."""
+        yield tell

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from citytune._files import new_file
 from citytune._sample import SAMPLES, Sample
 from citytune._text import number, percent
-from citytune.cli import _job as job
 from citytune.cli._console import note, say, stages
-from citytune.cli._folder import REPORT, check_free, new_file, new_run
-from citytune.cli._reading import Reading
 from citytune.cli._words import change, not_at_hand
-from citytune.cli._write import write
+from citytune.runs import REPORT, Job, JobResult, Reading, may_take_place, run_job
 from citytune.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,9 +40,9 @@ class Domain:
     def reading(self) -> Reading:
         """How its file is to be read."""
         return Reading(
-            time=["time"],
-            target=list(self.sample.sensors),
-            covariates=list(self.covariates) or None,
+            time="time",
+            target=self.sample.sensors,
+            covariates=self.covariates,
             unit=self.sample.unit,
             country=self.sample.country,
             timezone=self.sample.timezone,
@@ -89,9 +87,11 @@ def demo(
     citytune demo
     ```
     """
-    rows: list[tuple[str, Path, job.Outcome]] = []
+    rows: list[tuple[str, Path, JobResult]] = []
     for domain in DOMAINS:
-        check_free(out / domain.sample.name, overwrite=True)
+        place = out / domain.sample.name
+        if place.exists():
+            may_take_place(place, overwrite=True)(place)
     out.mkdir(parents=True, exist_ok=True)
     for domain in DOMAINS:
         run = out / domain.sample.name
@@ -99,36 +99,35 @@ def demo(
     _show(rows)
 
 
-def _run(domain: Domain, run: Path) -> job.Outcome:
+def _run(domain: Domain, run: Path) -> JobResult:
     say(f"{domain.sample.name.capitalize()}: {domain.sample.title}; the last {domain.days} days")
-    file, reading = run.with_suffix(".csv"), domain.reading()
+    file = run.with_suffix(".csv")
+    job = Job(settings=Settings(horizon=f"{HOURS}h"), reading=domain.reading())
     with new_file(file, overwrite=True) as draft:
         domain.excerpt().write_csv(draft, datetime_format="%Y-%m-%dT%H:%M:%S")
-    with new_run(run, overwrite=True) as folder, stages() as stage:
-        outcome = job.work(file, reading, job.Wish(settings=Settings(horizon=f"{HOURS}h")), stage)
-        stage("Writing the report")
-        write(outcome, folder, reading)
-    if outcome.note:
-        note(outcome.note)
-    return outcome
+    with stages() as progress:
+        result = run_job(file, job, run, overwrite=True, progress=progress).made_from
+    if result.note:
+        note(result.note)
+    return result
 
 
-def _show(rows: list[tuple[str, Path, job.Outcome]]) -> None:
+def _show(rows: list[tuple[str, Path, JobResult]]) -> None:
     say()
-    say(_table([(name, outcome) for name, _, outcome in rows]))
-    spent = sum(outcome.seconds["total"] for _, _, outcome in rows)
+    say(_table([(name, result) for name, _, result in rows]))
+    spent = sum(result.seconds["total"] for _, _, result in rows)
     say(
         "\nTested on the last 14 days of each, which the models had not seen. It all took "
         f"{spent:.0f} s. Open the reports:"
     )
-    for _, run, _outcome in rows:
+    for _, run, _result in rows:
         say(f"  {run / REPORT}")
     advice = rows[0][2].advice
     if advice is not None and advice.not_at_hand:
         say(not_at_hand(list(advice.not_at_hand)))
 
 
-def _table(rows: list[tuple[str, job.Outcome]]) -> Table:
+def _table(rows: list[tuple[str, JobResult]]) -> Table:
     from rich.table import Table
 
     untouched = any(o.scores is not None and "zero-shot" in o.scores.models for _, o in rows)
@@ -139,14 +138,14 @@ def _table(rows: list[tuple[str, job.Outcome]]) -> Table:
     table.add_column("\nmodel", no_wrap=True)
     for heading in (*headings, "90 %\ncoverage"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, outcome in rows:
-        cells = _cells(outcome, untouched) if outcome.scores else ["–"] * (len(headings) + 1)
-        table.add_row(name, outcome.model.card.name, *cells)
+    for name, result in rows:
+        cells = _cells(result, untouched) if result.scores else ["–"] * (len(headings) + 1)
+        table.add_row(name, result.model.card.name, *cells)
     return table
 
 
-def _cells(outcome: job.Outcome, untouched: bool) -> list[str]:
-    scores, unit = outcome.scores, outcome.frame.quantity.unit
+def _cells(result: JobResult, untouched: bool) -> list[str]:
+    scores, unit = result.scores, result.frame.quantity.unit
     assert scores is not None, "asked only of what was scored"
     rule, tuned = scores.best_naive, scores.models["tuned"]
     return [

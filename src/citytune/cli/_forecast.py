@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from citytune._files import new_file
 from citytune._text import counted
 from citytune.cli._console import note, say, stages
-from citytune.cli._folder import load_run, new_file, run_forecast
-from citytune.cli._job import limit_threads
-from citytune.cli._reading import Reading, reads_a_file
+from citytune.cli._reading import reads_a_file
+from citytune.runs import FORECAST, Reading, open_run
 
 Run = Annotated[
     Path,
@@ -49,24 +48,20 @@ def forecast(
     citytune forecast runs/loops loops-until-today.csv --out forecast.csv
     ```
     """
+    opened = open_run(run)
     with new_file(out, overwrite=overwrite) as draft:
         if file is None:
-            shutil.copyfile(run_forecast(run), draft)
-            note(f"without a FILE, this is the forecast that {run} was written with")
-            say(f"Written to {out}")
-            return
-        with stages() as stage:
-            stage("Reading")
-            model, earlier = load_run(run)
-            frame = reading.over(earlier).read(file)
-            limit_threads()
-            stage("Forecasting")
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # they are among the notes
-                found = model.forecast(frame)
+            shutil.copyfile(opened.file(FORECAST), draft)
+        else:
+            with stages() as progress:
+                found = opened.forecast(file, progress=progress, **reading.said())
             found.write_csv(draft)
-    for sentence in found.notes:
-        note(sentence)
+    if file is None:
+        note(f"without a FILE, this is the forecast that {run} was written with")
+        if opened.changed(FORECAST):
+            note(f"{FORECAST} in {run} has been changed since")
+        say(f"Written to {out}")
+        return
     say(
         f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
         f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"

@@ -5,24 +5,39 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
 
 import typer
 
 from citytune._errors import CitytuneError
+from citytune._files import noting_what_is_written
 from citytune.cli._app import app
 from citytune.cli._console import complain
 from citytune.cli._words import for_terminal
 
-DONE, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: done, a fault of ours, input that cannot be used, stopped by Ctrl-C."""
+DONE, OURS, YOURS, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+"""Exit codes: done, a fault of ours, input that cannot be used, stopped by Ctrl-C, by SIGTERM."""
 UsageError = typer.BadParameter.__mro__[1]
 """The base of what typer says about a wrong command line; not exported by typer itself."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+REASONS = {
+    **dict.fromkeys(FULL, ("the disk is full", "make room, or write to another disk")),
+    errno.EFBIG: (
+        "a file would be larger than you may write here",
+        "raise the limit (`ulimit -f`), or write to another disk",
+    ),
+}
+"""Why nothing more can be written, and what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,34 +52,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "µ" is no reason to fail
+    with noting_what_is_written() as written, _sigterm_as_ctrl_c() as stopped:
+        code = _run(words, debug, written)
+    return TERMINATED if code == INTERRUPTED and stopped else code
+
+
+def _run(words: list[str], debug: bool, written: Sequence[Path]) -> int:
     command = typer.main.get_command(app)
     with warnings.catch_warnings():
         _quiet_warnings(debug)
         try:
             code = command.main(words, prog_name="citytune", standalone_mode=False)
+            sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
-            return _answer(error, debug)
+            return _answer(error, debug, written)
     if code == INTERRUPTED:
-        complain("interrupted; nothing was left half-written")
+        complain(f"interrupted; {_what_stands(written)}")
     return code if isinstance(code, int) else DONE
 
 
-def _answer(error: BaseException, debug: bool) -> int:
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
+    """Let SIGTERM end a command as Ctrl-C does; what comes back is not empty if it came."""
+    stopped: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _what_stands(written: Sequence[Path]) -> str:
+    """What a person finds after a command that did not reach its end."""
+    if not written:
+        return "nothing was left half-written, and nothing that was there has changed"
+    names = ", ".join(map(str, written))
+    return f"{names} {'is' if len(written) == 1 else 'are'} new and whole, and nothing else changed"
+
+
+def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
     """Say what went wrong, once, and whose fault it is."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else OURS
     if debug:
         traceback.print_exception(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        complain("interrupted; nothing was left half-written")
+        complain(f"interrupted; {_what_stands(written)}")
         return INTERRUPTED
     if isinstance(error, UsageError):
         complain(_usage(error))
         return YOURS
     if isinstance(error, CitytuneError):
-        complain(for_terminal(str(error)))
+        complain(_in_options(str(error)))
         return YOURS
-    if said := _circumstance(error):
+    if said := _circumstance(error, written):
         complain(said)
         return YOURS
     complain(
@@ -80,7 +129,13 @@ def _usage(error: BaseException) -> str:
     return f"{error.format_message()}\nSee `{where} --help`."  # type: ignore[attr-defined]
 
 
-def _circumstance(error: BaseException) -> str:
+def _in_options(text: str) -> str:
+    """Name options as they are typed here: out= is --out, overwrite=True is --overwrite."""
+    text = re.sub(r"\bout=(?!\w)", "--out", text.replace("pass overwrite=True", "add --overwrite"))
+    return for_terminal(text)
+
+
+def _circumstance(error: BaseException, written: Sequence[Path]) -> str:
     """A full disk, a lack of permission or of memory, in words; empty for anything else."""
     if isinstance(error, MemoryError):
         return "memory ran out; give fewer sensors, a shorter history or a coarser clock"
@@ -88,11 +143,9 @@ def _circumstance(error: BaseException) -> str:
         number = cause.errno if isinstance(cause, OSError) else None
         where = _where(cause)
         # polars and safetensors report what the system said only as text.
-        if number in FULL or f"os error {errno.ENOSPC}" in str(cause):
-            return (
-                f"the disk is full{where}; nothing was left half-written, and nothing that was "
-                "there has changed; make room, or write to another disk"
-            )
+        for reason, (what, remedy) in REASONS.items():
+            if number == reason or f"os error {reason})" in str(cause):
+                return f"{what}{where}; {_what_stands(written)}; {remedy}"
         if number in FORBIDDEN or f"os error {errno.EACCES}" in str(cause):
             return (
                 f"no permission{where} ({os.strerror(number or errno.EACCES)}); choose a folder "

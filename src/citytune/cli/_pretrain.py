@@ -16,6 +16,7 @@ from citytune._text import counted, elapsed, number, percent
 from citytune.cli._console import Progress, complain, say, say_json, stages
 from citytune.cli._reading import Json
 from citytune.cli._words import for_terminal
+from citytune.runs import begin
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,9 +112,9 @@ def pretrain(
     dials = {"rate": rate, "synthetic": synthetic, "tokens": tokens, "seed": seed, "steps": steps}
     recipe = recipe_like(start, **dials, **{k: v for k, v in size.items() if v is not None})
     teller = _Teller()
-    with _interruptible(teller), stages() as stage:
-        reading = stage("Reading the corpus")
-        teller.begin = lambda: stage("Pretraining")
+    with _interruptible(teller), stages() as bars:
+        reading = begin(bars, "Reading the corpus")
+        teller.begin = lambda: begin(bars, "Pretraining")
         folder = make(
             corpus,
             out,

@@ -1,24 +1,22 @@
-"""The options that say how a file is to be read, the same for every command that reads one."""
+"""The options that say how a file is to be read, made from the fields of `Reading`."""
 
 from __future__ import annotations
 
+import csv
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from citytune._errors import InputError
+from citytune.runs import Reading
 
-if TYPE_CHECKING:
-    from citytune.frame import Fault, SensorFrame
-
-SEVERAL = "repeat it, or separate by commas"
-LISTS = ("time", "sensor", "target", "covariates", "missing")
 PANEL = "How to read the file (guessed, and the guess is reported)"
+SEVERAL = "repeat it, or separate by commas"
 File = Annotated[
     Path,
     typer.Argument(
@@ -32,101 +30,57 @@ Json = Annotated[
 ]
 
 
-def _option(metavar: str, words: str) -> Any:
-    return typer.Option(metavar=metavar, help=words, rich_help_panel=PANEL, show_default=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How a person wants a file to be read; what is not said is guessed."""
-
-    time: Annotated[
-        list[str] | None, _option("COLUMN", f"Column of times, or of their parts; {SEVERAL}.")
-    ] = None
-    sensor: Annotated[
-        list[str] | None, _option("COLUMN", f"Column of sensor names in a long table; {SEVERAL}.")
-    ] = None
-    target: Annotated[list[str] | None, _option("COLUMN", f"Column to forecast; {SEVERAL}.")] = None
-    covariates: Annotated[
-        list[str] | None,
-        _option(
-            "COLUMN",
-            f"Column, or second file, known ahead, such as a weather forecast; {SEVERAL}. It must "
-            "reach a horizon beyond the last reading.",
-        ),
-    ] = None
-    quantity: Annotated[
-        str | None, _option("NAME", "What is measured: traffic_volume, pm25, load, …")
-    ] = None
-    unit: Annotated[str | None, _option("UNIT", "Its unit: veh/h, µg/m³, kW, …")] = None
-    timezone: Annotated[
-        str | None, _option("ZONE", "Time zone of times without an offset: Europe/Oslo.")
-    ] = None
-    missing: Annotated[
-        list[str] | None,
-        _option("VALUE", f"Value that stands for no data, such as -1; {SEVERAL}."),
-    ] = None
-    country: Annotated[
-        str | None, _option("CODE", "Country whose public holidays count: NO, US-MN.")
-    ] = None
-
-    def options(self) -> dict[str, Any]:
-        """The options as `citytune.readers.read` takes them."""
-        found = asdict(self) | {name: _split(getattr(self, name)) for name in LISTS}
-        found["covariates"] = found["covariates"] or ()
-        found["missing"] = [_number(text) for text in found["missing"] or ()] or None
-        return found
-
-    def read(self, source: object) -> SensorFrame:
-        """Read a file or table as asked."""
-        from citytune.readers import read
-
-        return read(source, **self.options())
-
-    def check(self, source: object) -> list[Fault]:
-        """Every fault of a file or table read as asked."""
-        from citytune.readers import check
-
-        return list(check(source, **self.options()))
-
-    def said(self) -> dict[str, Any]:
-        """What was said, as plain values, to be kept with a run."""
-        return {name: value for name, value in asdict(self).items() if value}
-
-    def over(self, earlier: Mapping[str, Any]) -> Reading:
-        """This reading where it says something, an earlier one where it does not."""
-        known = {field.name for field in fields(self)}
-        return replace(Reading(**{k: v for k, v in earlier.items() if k in known}), **self.said())
-
-
 def reads_a_file(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the reading options of `Reading`, gathered into its argument `reading`."""
+    """Give a command the options of `Reading`, gathered into its argument `reading`."""
     own = inspect.signature(command, eval_str=True)
-    hints = get_type_hints(Reading, include_extras=True)
-    options = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[field.name]
-        )
-        for field in fields(Reading)
-    ]
     kept = [p for p in own.parameters.values() if p.name != "reading"]
 
     @functools.wraps(command)
     def gathered(**given: Any) -> None:
-        said = {option.name: given.pop(option.name) for option in options}
-        command(reading=Reading(**said), **given)
+        said = {one.name: given.pop(one.name) for one in fields(Reading)}
+        command(reading=reading_of(**said), **given)
 
-    parameters = [*kept, *options]
+    parameters = [*kept, *map(_option_of, fields(Reading))]
     gathered.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     gathered.__annotations__ = {p.name: p.annotation for p in parameters}
     return gathered
 
 
-def _split(words: list[str] | None) -> list[str] | None:
-    """Repeated or comma-separated names as one list; None if nothing was said."""
-    return [
-        part.strip() for word in words or () for part in word.split(",") if part.strip()
-    ] or None
+def reading_of(**words: Any) -> Reading:
+    """A reading from words as they are typed; None and () say nothing.
+
+    >>> reading_of(covariates=['rain, "wind speed, m/s"', "sun"]).covariates
+    ('rain', 'wind speed, m/s', 'sun')
+    """
+    said: dict[str, Any] = {}
+    for name, given in words.items():
+        if isinstance(given, str):
+            said[name] = given
+        elif given and (parts := tuple(part for word in given for part in _split(word))):
+            said[name] = tuple(map(_number, parts)) if name == "missing" else parts
+    return Reading(**said)
+
+
+def _option_of(one: Field[Any]) -> inspect.Parameter:
+    """The option of one field."""
+    facts = one.metadata
+    text = f"{facts['help']}; {SEVERAL}." if facts["repeated"] else f"{facts['help']}."
+    option = typer.Option(
+        metavar=facts["metavar"], help=text, rich_help_panel=PANEL, show_default=False
+    )
+    kind: Any = list[str] | None if facts["repeated"] else str | None
+    return inspect.Parameter(
+        one.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind, option],
+    )
+
+
+def _split(word: str) -> list[str]:
+    """Names separated by commas; one that has a comma itself stands in double quotes."""
+    parts = next(csv.reader([word], skipinitialspace=True), [])
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _number(text: str) -> float:

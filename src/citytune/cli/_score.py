@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from citytune.cli._alerts import Alerts, check_alerts
+from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
-from citytune.cli._folder import load_run
 from citytune.cli._forecast import Run
-from citytune.cli._job import limit_threads
-from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._reading import File, Json, reads_a_file
+from citytune.runs import Reading, open_run
 
 
 @reads_a_file
@@ -38,15 +37,9 @@ def score(
     citytune score runs/air air-until-today.csv --alert 'pm2.5>150' --alert 'pm2.5>250'
     ```
     """
-    from citytune.evaluation import backtest
-
-    check_alerts(alert or ())
-    with stages() as stage:
-        stage("Reading")
-        model, earlier = load_run(run)
-        frame = reading.over(earlier).read(file)
-        limit_threads()
-        found = backtest(model, frame, days=days, alerts=alert or None, progress=stage("Scoring"))
+    with stages() as progress:
+        asked = reading.said()
+        found = open_run(run).score(file, days=days, alerts=alert or (), progress=progress, **asked)
     if found.refitted:
         note(
             "the file has no rows newer than those the model was fitted on; scored is the same "

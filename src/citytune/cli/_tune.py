@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from citytune._text import capital, listed
-from citytune.cli import _job as job
 from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
-from citytune.cli._folder import PARTS, new_run
-from citytune.cli._reading import File, Json, Reading, reads_a_file
+from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._settings import takes_settings
 from citytune.cli._words import about, comparison, findings, not_at_hand, rare
-from citytune.cli._write import summary, write
+from citytune.runs import PARTS, Job, JobResult, Reading, run_job, summary
 from citytune.settings import Settings
 
 
@@ -50,45 +48,42 @@ def tune(
     citytune tune loops.csv --horizon 24 --rare 'top 5%' --out runs/loops
     ```
     """
-    wish = job.Wish(settings=settings, alerts=tuple(alert or ()))
-    job.check_wish(wish)
-    with new_run(out, overwrite=overwrite) as folder, stages() as stage:
-        outcome = job.work(file, reading, wish, stage)
-        stage("Writing the report")
-        write(outcome, folder, reading)
-    if outcome.note:
-        note(outcome.note)
+    job = Job(settings=settings, reading=reading, alerts=tuple(alert or ()))
+    with stages() as progress:
+        result = run_job(file, job, out, overwrite=overwrite, progress=progress).made_from
+    if result.note:
+        note(result.note)
     if json:
-        say_json({"run": str(out), **summary(outcome)})
+        say_json({"run": str(out), **summary(result)})
     else:
-        _tell(outcome, out)
+        _tell(result, out)
 
 
-def _tell(outcome: job.Outcome, out: Path) -> None:
-    say(about(outcome.frame))
-    if found := findings(outcome.frame):
+def _tell(result: JobResult, out: Path) -> None:
+    say(about(result.frame))
+    if found := findings(result.frame):
         say(f"In the file: {found}.")
-    if outcome.frame.country is None:
+    if result.frame.country is None:
         say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
-    model = outcome.model
-    among = [row.card.name for row in outcome.advice.rows] if outcome.advice is not None else []
+    model = result.model
+    among = [row.card.name for row in result.advice.rows] if result.advice is not None else []
     chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
-    spent = outcome.seconds["total"]
+    spent = result.seconds["total"]
     say(f"Model: {model.card.name}, {model.strategy}{chosen}; {spent:.0f} s in all.")
-    if outcome.advice is not None and outcome.advice.verdict:
-        say(f"Strategy: {outcome.advice.verdict}")
-    for warning in outcome.advice.warnings if outcome.advice is not None else ():
+    if result.advice is not None and result.advice.verdict:
+        say(f"Strategy: {result.advice.verdict}")
+    for warning in result.advice.warnings if result.advice is not None else ():
         say(f"Look at this: {warning}.")
-    for sentence in comparison(outcome.scores) if outcome.scores is not None else []:
+    for sentence in comparison(result.scores) if result.scores is not None else []:
         say(sentence)
-    for line in rare(outcome.scores) if outcome.scores is not None else []:
+    for line in rare(result.scores) if result.scores is not None else []:
         say(line)
     for sentence in model.notes:
         say(f"{capital(sentence)}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
-    for sentence in outcome.forecast.notes:
-        say(f"{sentence[:1].upper()}{sentence[1:]}.")
+    for sentence in result.forecast.notes:
+        say(f"{capital(sentence)}.")
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")
-    if outcome.advice is not None and outcome.advice.not_at_hand:
-        say(not_at_hand(list(outcome.advice.not_at_hand)))
+    if result.advice is not None and result.advice.not_at_hand:
+        say(not_at_hand(list(result.advice.not_at_hand)))

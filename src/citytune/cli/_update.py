@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import warnings
-
-from citytune._errors import RunError
-from citytune._text import counted
 from citytune.cli._console import note, say, stages
-from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES, load_run, renewed_run
 from citytune.cli._forecast import Run
-from citytune.cli._job import limit_threads
-from citytune.cli._reading import File, Reading, reads_a_file
+from citytune.cli._reading import File, reads_a_file
 from citytune.cli._settings import Forget
+from citytune.runs import FORECAST, Reading, open_run
 
 
 @reads_a_file
@@ -35,38 +29,12 @@ def update(
     citytune update runs/loops loops-until-today.csv --forget 30
     ```
     """
-    with stages() as stage:
-        stage("Reading")
-        model, earlier = load_run(run)
-        if not (run / MODEL).is_dir():
-            raise RunError(
-                f"{run} holds a model, but it is not a run; name a folder that `citytune tune` "
-                "wrote, or update the model from Python"
-            )
-        frame = reading.over(earlier).read(file)
-        limit_threads()
-        stage("Learning from what is new")
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", UserWarning)
-            new = model.update(frame, forget=forget)
-        for warning in told:
-            note(str(warning.message))
-        if new is model:
-            return
-        stage("Forecasting")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # told above, or among the notes
-            found = new.forecast(frame)
-        with renewed_run(run) as draft:
-            new.save(draft / MODEL)
-            if (run / MODEL / READING).is_file():
-                shutil.copyfile(run / MODEL / READING, draft / MODEL / READING)
-            found.write_csv(draft / FORECAST)
-    left = [name for name in (SCORES, REPORT) if (run / name).exists()]
-    if left:
-        note(f"{' and '.join(left)} tell of the model as it was before; `citytune score` tells now")
-    say(
-        f"Fitted to {counted(new.tuned.windows, 'window')} until "
-        f"{frame.clock.text(len(frame) - 1)}; "
-        f"the model and {FORECAST} in {run} are renewed"
-    )
+    with stages() as progress:
+        found = open_run(run).update(file, forget=forget, progress=progress, **reading.said())
+    if not found.learned:
+        note(found.note)
+        return
+    if found.stale:
+        names = " and ".join(found.stale)
+        note(f"{names} tell of the model as it was before; `citytune score` tells now")
+    say(f"Fitted to {found.note}; the model and {FORECAST} in {run} are renewed")

@@ -5,6 +5,7 @@ from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._backtest import backtest
 from citytune.evaluation._baselines import Baseline, baselines
 from citytune.evaluation._detail import Detail
+from citytune.evaluation._holdout import held_out
 from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
 from citytune.evaluation._rare import WORDS as REGIONS
 from citytune.evaluation._rare import Region
@@ -36,6 +37,7 @@ __all__ = [
     "day_scale",
     "describe_coverage",
     "error_change",
+    "held_out",
     "judge_coverage",
     "judge_error",
     "mae",

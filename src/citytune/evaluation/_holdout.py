@@ -66,7 +66,7 @@ def plan(
         unseen = _unseen(frame, horizon, seen, days, strict=refit is False)
         if unseen is not None:
             return unseen
-    start = len(frame) - _held_rows(frame, horizon, days)
+    start = len(frame) - held_out(frame, horizon, days)
     origins = _origins(frame, start, horizon)
     if not len(origins):
         raise InputError(
@@ -95,7 +95,11 @@ def _rows(frame: SensorFrame, days: float) -> int:
     return max(1, math.ceil(days * 86400 / step - 1e-9))
 
 
-def _held_rows(frame: SensorFrame, horizon: int, days: float | None) -> int:
+def held_out(frame: SensorFrame, horizon: int, days: float | None = None) -> int:
+    """Rows at the end of a frame to test on: by default a quarter of it, at most 14 days.
+
+    At least a horizon. With `days`, so many; `InputError` if too little is left to learn from.
+    """
     if days is None:
         return max(horizon, min(len(frame) // 4, _rows(frame, MOST_DAYS)))
     rows = max(horizon, _rows(frame, days))

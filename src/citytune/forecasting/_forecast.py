@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,11 +157,17 @@ class Forecast:
         return pd.DataFrame({"sensor": self._sensor_column(), "time": times} | self._values())
 
     def write_csv(self, path: str | Path) -> None:
-        """Write the long table as CSV, times in ISO 8601 in the zone of the data."""
+        """Write the long table as CSV, times in ISO 8601 in the zone of the data.
+
+        Names that a spreadsheet would take for a formula, such as `=A1`, get a `'` in front.
+        """
         import polars as pl
 
         pattern = "%Y-%m-%dT%H:%M:%S" + ("%:z" if self.clock.timezone is not None else "")
-        self.to_polars().with_columns(pl.col("time").dt.strftime(pattern)).write_csv(path)
+        names = {name: name_for_spreadsheet(name) for name in self.sensors}
+        self.to_polars().with_columns(
+            pl.col("sensor").replace(names), pl.col("time").dt.strftime(pattern)
+        ).write_csv(path)
 
     def plot(
         self, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None
@@ -199,6 +206,16 @@ class Forecast:
         if self.moved is not None:
             columns["point"] = self.moved.T.reshape(-1)
         return columns
+
+
+def name_for_spreadsheet(name: str) -> str:
+    """A name that a spreadsheet shows and does not run; without the first `'` it is itself again.
+
+    >>> [name_for_spreadsheet(name) for name in ("=A1", "'=A1", "-1", "north")]
+    ["'=A1", "''=A1", '-1', 'north']
+    """
+    is_number = re.fullmatch(r"[+-]?\d+([.,]\d+)?", name)
+    return f"'{name}" if re.match(r"'*[=+\-@\t\r\n]", name) and not is_number else name
 
 
 def _number(threshold: object) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ from citytune._errors import InputError
 from citytune.backbones import LEVELS, Backbone
 from citytune.forecasting._fallback import WEEKS_LOOKED_AT, fall_back, never_measured, too_few
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.tuning import MEDIAN, Seasonal, Tuned, mean_of
-from citytune.windows import Examples, History, WindowSpec
+from citytune.tuning import MEDIAN, Tuned, mean_of
+from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 SEASON_WIDER = 1.5
 """How much wider intervals are in a holiday season: errors were 1.2 times as large as before it in

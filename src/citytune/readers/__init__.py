@@ -1,5 +1,6 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
 from citytune.readers._read import check, framed, read
+from citytune.readers._request import ColumnName
 
-__all__ = ["check", "framed", "read"]
+__all__ = ["ColumnName", "check", "framed", "read"]

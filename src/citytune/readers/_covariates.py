@@ -20,7 +20,7 @@ from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid, spread
 from citytune.readers._mending import Column, mend_covariate
 from citytune.readers._readings import Readings, collect
-from citytune.readers._request import Request
+from citytune.readers._request import ColumnName, Request
 from citytune.readers._roles import Roles, find_roles
 from citytune.readers._source import SourceTable, open_table, source_name
 from citytune.readers._times import plan_moments
@@ -45,7 +45,7 @@ def sort_out(covariates: Any, table: SourceTable) -> Asked:
     for item in covariates:
         if isinstance(item, str) and item in table.schema:
             columns.append(item)
-        elif isinstance(item, str) and not _is_path(item):
+        elif isinstance(item, ColumnName) or (isinstance(item, str) and not _is_path(item)):
             raise UnknownName(f"column of {table.name}", item, table.schema.names())
         else:
             sources.append(item)

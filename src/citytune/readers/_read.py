@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from citytune._errors import TableError, UnknownName
+from citytune._fork import refuse_after_fork
 from citytune.frame import Fault, SensorFrame
 from citytune.readers._assemble import assemble
 from citytune.readers._findings import Findings
@@ -58,6 +59,7 @@ def read(
         >>> read(pl.DataFrame({"time": hours, "bridge": hours.dt.hour() * 10.0}), quantity="flow")
         SensorFrame(flow (veh/h), 1 sensor, 336 steps of 1h from 2024-01-01 00:00, 0.0% missing)
     """
+    refuse_after_fork()
     request = Request(time, sensor, target, covariates, quantity, unit, timezone, missing, country)
     return assemble(source, request, Findings(source_name(source)))
 
@@ -75,6 +77,7 @@ def check(source: Any, **options: Any) -> list[Fault]:
     Raises:
         InputError: The file is not there, or an argument does not fit it.
     """
+    refuse_after_fork()
     known = inspect.signature(read).parameters
     for name in options:
         if name not in known or name == "source":

@@ -14,6 +14,12 @@ from citytune.readers._times import check_timezone
 Names = str | Sequence[str] | None
 
 
+class ColumnName(str):
+    """The name of a column and never a path, whatever it looks like."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Request:
     """The options of `read`; None and () leave the matter to a guess."""

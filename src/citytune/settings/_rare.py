@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from citytune._errors import InputError
-from citytune.frame import Quantity, read_threshold
+
+if TYPE_CHECKING:
+    from citytune.frame import Quantity
 
 Wanted: TypeAlias = "Rare | str | Sequence[str] | bool | None"
 """How rare values may be asked for."""
@@ -81,6 +83,8 @@ class Rare:
         Raises:
             InputError: it cannot be read, or speaks of something the frame does not hold.
         """
+        from citytune.frame import read_threshold
+
         found: dict[str, Any] = {"above": (), "below": (), "peak_hours": (), "power": power}
         for part in (part.strip() for text in texts for part in text.split(",")):
             if part.lower() == DENSITY:

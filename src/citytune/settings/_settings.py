@@ -10,13 +10,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
-
-import numpy as np
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from citytune._errors import InputError, UnknownName
-from citytune.frame import Clock, SensorFrame
 from citytune.settings._rare import Rare, Wanted
+
+if TYPE_CHECKING:
+    from citytune.frame import Clock, SensorFrame
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the share done, 0 … 1."""
@@ -203,7 +204,7 @@ def steps_of(horizon: Horizon, clock: Clock) -> int:
 
 
 def _horizon(given: Any) -> Horizon:
-    if isinstance(given, np.timedelta64):
+    if type(given).__name__ == "timedelta64":  # of numpy, which need not be loaded for this
         given = given.astype("timedelta64[us]").item()
     if isinstance(given, dt.timedelta):
         if given <= dt.timedelta(0):
@@ -212,7 +213,7 @@ def _horizon(given: Any) -> Horizon:
     if isinstance(given, str):
         number, seconds = _in_words(given)
         return given.strip() if seconds else number
-    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer) or given < 1:
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
         raise InputError(
             "the horizon is how many steps to forecast, a whole number of at least 1, or a time "
             f"such as '24h'; got {given!r}"
@@ -270,11 +271,11 @@ def _options(given: Options | Sequence[str] | None) -> dict[str, Plain]:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _whole(name: str, given: Any) -> int:
-    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer):
+    if isinstance(given, bool) or not isinstance(given, Integral):
         raise InputError(f"{name} must be a whole number, got {given!r}")
     return int(given)
 
@@ -282,7 +283,7 @@ def _whole(name: str, given: Any) -> int:
 def _number(name: str, given: Any, usual: str, *, zero: bool = False) -> float | None:
     if given is None and not zero:
         return None
-    number = isinstance(given, int | float | np.integer | np.floating)
+    number = isinstance(given, Real)
     least = "of at least 0" if zero else "above 0"
     if not number or isinstance(given, bool) or not (0 < given < math.inf or (zero and given == 0)):
         raise InputError(f"{name} must be a number {least}; {usual}; got {given!r}")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from citytune._fork import refuse_after_fork
 from citytune.frame import SensorFrame
 
 DAY = dt.timedelta(days=1)
@@ -40,6 +41,7 @@ class History:
     @classmethod
     def of(cls, frame: SensorFrame, *, ahead: int) -> History:
         """Lay out `frame`, with a calendar reaching `ahead` steps beyond its last row."""
+        refuse_after_fork()
         steps = frame.clock.steps_per_day
         cal = frame.calendar(0, len(frame) + ahead)
         # Without slots that come back every day (a daily, weekly or 7-hour clock), count steps.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from citytune.cli._folder import FORECAST, MODEL, READING, REPORT, SCORES
-from citytune.cli._job import Outcome
-from citytune.cli._reading import Reading
+from citytune.runs._folder import FORECAST, MODEL, REPORT, SCORES, Seal, sums_of
+from citytune.runs._job import JobResult
+from citytune.runs._reading import Reading
 
 UNKNOWN: dict[str, None] = dict.fromkeys(("mae", "rmse", "mase", "wql", "coverage_90", "width_90"))
 """The row of scores.json of a model that was not scored."""
@@ -19,25 +18,26 @@ NOTHING: dict[str, Any] = {
     "regions": {},
     "alerts": [],
 }
-"""What scores.json says of a holdout without one."""
+"""What scores.json holds without a test period."""
 
 
-def write(outcome: Outcome, folder: Path, reading: Reading) -> None:
+def write(result: JobResult, folder: Path, reading: Reading) -> None:
     """Write every part of a run into an empty folder."""
     from citytune.reporting import Report
 
-    outcome.model.save(folder / MODEL)
-    _write_json(folder / MODEL / READING, reading.said())
-    _write_json(folder / SCORES, summary(outcome))
-    outcome.forecast.write_csv(folder / FORECAST)
-    parts = (outcome.frame, outcome.model, outcome.scores, outcome.forecast)
-    Report(*parts, advice=outcome.advice).write(folder / REPORT)
+    result.model.save(folder / MODEL)
+    scores = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / SCORES).write_text(f"{scores}\n", encoding="utf-8")
+    result.forecast.write_csv(folder / FORECAST)
+    parts = (result.frame, result.model, result.scores, result.forecast)
+    Report(*parts, advice=result.advice).write(folder / REPORT)
+    Seal(reading.kept(result.frame), sums_of(folder)).write(folder)
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
+def summary(result: JobResult) -> dict[str, Any]:
     """What scores.json holds; other tools read it."""
-    frame, model = outcome.frame, outcome.model
-    found = NOTHING if outcome.scores is None else outcome.scores.summary()
+    frame, model = result.frame, result.model
+    found = NOTHING if result.scores is None else result.scores.summary()
     models = {name: found["models"].get(name, UNKNOWN) for name in ("tuned", "zero-shot")}
     return {
         "format": 1,
@@ -55,10 +55,5 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "models": models | found["models"],
         "regions": found["regions"],
         "alerts": found["alerts"],
-        "seconds": {name: round(spent, 3) for name, spent in outcome.seconds.items()},
+        "seconds": {name: round(spent, 3) for name, spent in result.seconds.items()},
     }
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(f"{text}\n", encoding="utf-8")

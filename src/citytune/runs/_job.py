@@ -1,0 +1,178 @@
+"""The whole job: read, hold out, choose, score, fit on everything, forecast."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from citytune._errors import InputError
+from citytune.runs._progress import Progress, begin
+from citytune.runs._reading import Reading
+from citytune.settings import Settings
+
+if TYPE_CHECKING:
+    from citytune.advice import Recommendation
+    from citytune.evaluation import Alert, Scores
+    from citytune.forecasting import Forecast, TunedModel
+    from citytune.frame import SensorFrame
+
+FEWEST_ROWS_BEFORE = 14
+"""Shortest history that a model worth scoring is fitted on: so many rows, or a day."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a person asked for."""
+
+    settings: Settings
+    reading: Reading = field(default_factory=Reading)
+    alerts: tuple[str | Alert, ...] = ()
+    """What to be warned of; nothing said is the usual."""
+
+    def check(self) -> None:
+        """Refuse what no source can make good, before one is read."""
+        from citytune.backbones import load_backbone
+        from citytune.forecasting import check_strategy
+
+        check_alerts(self.alerts)
+        check_strategy(self.settings.strategy, self.settings.options)
+        if self.settings.backbone != "auto":
+            load_backbone(self.settings.backbone)
+
+
+@dataclass(frozen=True, eq=False)
+class JobResult:
+    """Everything a run folder is written from."""
+
+    frame: SensorFrame
+    model: TunedModel
+    """Fitted on everything."""
+    forecast: Forecast
+    scores: Scores | None
+    """Of the same choice, fitted on what lies before the test period; None without one."""
+    advice: Recommendation | None
+    """Why this backbone; None if it was named."""
+    seconds: dict[str, float]
+    note: str = ""
+    """Why there are no scores."""
+
+
+@dataclass
+class Stopwatch:
+    """Seconds spent, by stage."""
+
+    began: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap to a stage."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
+        self.last = now
+
+
+def work(source: object, job: Job, progress: Progress | None = None) -> JobResult:
+    """The whole job, up to what is to be written."""
+    from citytune.advice import choose_with
+
+    watch = Stopwatch()
+    begin(progress, "Reading")
+    job.check()
+    frame = job.reading.read(source)
+    watch.lap("read")
+    alerts = alerts_on(frame, job.alerts)
+    horizon = job.settings.on(frame).steps
+    from citytune.forecasting import check_known_ahead
+
+    check_known_ahead(frame, horizon, frame.covariates)
+    limit_threads()
+    before = rows_before_test(frame, horizon)
+    stage = "Choosing a model" if "auto" in _named(job.settings) else "Fitting"
+    trial, advice = choose_with(frame.until(before), job.settings, begin(progress, stage))
+    scores, note = _score(trial, frame, alerts, progress)
+    model = trial if before == len(frame) else _refit(trial, frame, progress)
+    watch.lap("fit")
+    begin(progress, "Forecasting")
+    forecast = model.forecast(frame)
+    watch.lap("forecast")
+    return JobResult(frame, model, forecast, scores, advice, _seconds(model, watch), note)
+
+
+def check_alerts(wanted: Iterable[str | Alert]) -> None:
+    """Refuse what cannot be read as an alert, before a source is read."""
+    from citytune.evaluation import Alert
+
+    for one in wanted:
+        if isinstance(one, str):
+            Alert.parse(one)
+
+
+def alerts_on(frame: SensorFrame, wanted: Iterable[str | Alert]) -> list[Alert] | None:
+    """What to be warned of, refused if the frame holds something else; None is the usual."""
+    from citytune.evaluation import Alert
+
+    quantity = frame.quantity
+    return [Alert.parse(one, quantity) if isinstance(one, str) else one for one in wanted] or None
+
+
+def rows_before_test(frame: SensorFrame, horizon: int) -> int:
+    """Rows before the test period; all of them if too few would be left to learn from."""
+    from citytune.evaluation import held_out
+
+    before = len(frame) - held_out(frame, horizon)
+    fewest = horizon + max(frame.clock.steps_per_day, FEWEST_ROWS_BEFORE)
+    return before if before >= fewest else len(frame)
+
+
+def limit_threads() -> None:
+    """Let torch use the cores this process may run on, and no more."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores or 1)))
+
+
+def _named(settings: Settings) -> tuple[str, str]:
+    return settings.backbone, settings.strategy
+
+
+def _score(
+    trial: TunedModel, frame: SensorFrame, alerts: list[Alert] | None, progress: Progress | None
+) -> tuple[Scores | None, str]:
+    """Scores on the rows the trial has not seen, or the reason why there are none."""
+    from citytune.evaluation import backtest
+
+    if frame.clock.index(trial.trained_until) + 1 >= len(frame):
+        return None, (
+            f"{frame.source} is too short to hold anything out, so this forecast has not been "
+            "compared with anything; trust it once a longer history has been scored"
+        )
+    try:
+        told = begin(progress, "Scoring")
+        return backtest(trial, frame, refit=False, alerts=alerts, progress=told), ""
+    except InputError as error:
+        return None, f"not scored: {error}"
+
+
+def _refit(trial: TunedModel, frame: SensorFrame, progress: Progress | None) -> TunedModel:
+    """The same choice, fitted on everything."""
+    from citytune.forecasting import refit
+
+    return refit(trial, frame, progress=begin(progress, "Fitting on everything"))
+
+
+def _seconds(model: TunedModel, watch: Stopwatch) -> dict[str, float]:
+    """Of the model that was saved: its features and its fit; `total` is the whole job."""
+    features = float(model.seconds.get("features", 0.0))
+    fit = sum(model.seconds.values()) - features
+    return {
+        "read": watch.seconds["read"],
+        "features": features,
+        "fit": fit,
+        "forecast": watch.seconds["forecast"],
+        "total": time.perf_counter() - watch.began,
+    }

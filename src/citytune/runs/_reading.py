@@ -1,0 +1,140 @@
+"""How a source is to be read, and how that is kept with a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from citytune._errors import InputError
+from citytune.settings import setting
+
+if TYPE_CHECKING:
+    from citytune.frame import Fault, SensorFrame
+
+Names: TypeAlias = str | Sequence[str] | None
+ELSEWHERE = "covariates_elsewhere"
+"""In a run, covariates that were no columns of the file itself; never read again by themselves."""
+
+COVARIATES, SEVERAL = ("covariates", ELSEWHERE), ("time", "sensor", "target")
+"""What is kept as names, always several or one or several."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The options of `read`; what is not said is guessed."""
+
+    time: Names = setting(
+        None, "Column of times, or of their parts", metavar="COLUMN", repeated=True
+    )
+    sensor: Names = setting(
+        None, "Column of sensor names in a long table", metavar="COLUMN", repeated=True
+    )
+    target: Names = setting(None, "Column to forecast", metavar="COLUMN", repeated=True)
+    covariates: Any = setting(
+        (),
+        "Column, or second file, known ahead, such as a weather forecast, which must reach a "
+        "horizon beyond the last reading",
+        metavar="COLUMN",
+        repeated=True,
+    )
+    quantity: str | None = setting(
+        None, "What is measured: traffic_volume, pm25, load, …", metavar="NAME"
+    )
+    unit: str | None = setting(None, "Its unit: veh/h, µg/m³, kW, …", metavar="UNIT")
+    timezone: str | None = setting(
+        None, "Time zone of times without an offset: Europe/Oslo", metavar="ZONE"
+    )
+    missing: float | Sequence[float] | None = setting(
+        None, "Value that stands for no data, such as -1", metavar="VALUE", repeated=True
+    )
+    country: str | None = setting(
+        None, "Country whose public holidays count: NO, US-MN", metavar="CODE"
+    )
+
+    def read(self, source: object) -> SensorFrame:
+        """Read a source as asked; a frame, which was read before, is taken as it is."""
+        from citytune.frame import SensorFrame
+        from citytune.readers import read
+
+        if not isinstance(source, SensorFrame):
+            return read(source, **self._options())
+        if said := sorted(self.said()):
+            raise InputError(
+                f"the frame was read already, so {said[0]}= comes too late; pass it to read"
+            )
+        return source
+
+    def check(self, source: object) -> list[Fault]:
+        """Every fault of a source read as asked."""
+        from citytune.readers import check
+
+        return list(check(source, **self._options()))
+
+    def said(self) -> dict[str, Any]:
+        """What was said, by name."""
+        return {name: value for name, value in self._options().items() if _is_said(value)}
+
+    def over(self, earlier: Reading) -> Reading:
+        """This reading where it says something, an earlier one where it does not."""
+        return replace(earlier, **self.said())
+
+    def kept(self, frame: SensorFrame) -> dict[str, Any]:
+        """What was said, as JSON, to be kept with the run of `frame`."""
+        said = self.said()
+        covariates = [_named(one) for one in _listed(said.pop("covariates", ()))]
+        columns = [name for name in covariates if name in frame.covariates]
+        elsewhere = [name for name in covariates if name not in columns]
+        plain = {
+            n: value if isinstance(value, str) else _listed(value) for n, value in said.items()
+        }
+        plain |= {"covariates": columns} if columns else {}
+        return plain | ({ELSEWHERE: elsewhere} if elsewhere else {})
+
+    @classmethod
+    def of_run(cls, facts: Mapping[str, Any]) -> Self:
+        """What a run keeps, as a reading: covariates are columns of the file, and never paths.
+
+        Raises:
+            TypeError: it is not what `kept` gives.
+        """
+        from citytune.readers import ColumnName
+
+        _check_kept(facts)
+        known = {name: value for name, value in facts.items() if name != ELSEWHERE}
+        columns = tuple(map(ColumnName, facts.get("covariates", ())))
+        return cls(**known | {"covariates": columns})
+
+    def _options(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(Reading)}
+
+
+def _is_said(value: Any) -> bool:
+    """Whether an option holds something; tables have no truth value of their own."""
+    return value is not None and not (isinstance(value, str | list | tuple) and not value)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple | set) else [value]
+
+
+def _named(covariate: Any) -> str:
+    is_path = isinstance(covariate, str | os.PathLike)
+    return str(covariate) if is_path else f"a {type(covariate).__name__}"
+
+
+def _check_kept(facts: Mapping[str, Any]) -> None:
+    for name, value in facts.items():
+        if name not in KEPT or not _fits(name, value):
+            raise TypeError(f"{name} cannot be {str(value)[:50]!r}")
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name == "missing" or name in COVARIATES or (name in SEVERAL and isinstance(value, list)):
+        kind = int | float if name == "missing" else str
+        return isinstance(value, list) and all(isinstance(one, kind) for one in value)
+    return isinstance(value, str)
+
+
+KEPT = {ELSEWHERE, *(one.name for one in fields(Reading))}

@@ -1,0 +1,274 @@
+"""A run: one whole job in a folder, which goes on forecasting and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from citytune._errors import InputError, RunError
+from citytune._files import locked, names_in, read_json, replacing_folder
+from citytune.runs._folder import (
+    FORECAST,
+    MODEL,
+    REPORT,
+    SCORES,
+    SEAL,
+    Seal,
+    check_model,
+    copy_rest,
+    only_known,
+    own_file,
+    sums_of,
+)
+from citytune.runs._job import (
+    JobResult,
+    alerts_on,
+    check_alerts,
+    limit_threads,
+)
+from citytune.runs._progress import Progress, begin
+from citytune.runs._reading import ELSEWHERE, Reading
+from citytune.runs._stored import stored_forecast
+
+if TYPE_CHECKING:
+    from citytune.evaluation import Alert, Scores
+    from citytune.forecasting import Forecast, TunedModel
+    from citytune.frame import SensorFrame
+
+
+class Update(NamedTuple):
+    """What came of an update."""
+
+    learned: bool
+    """Whether there was something new to learn; if not, the run is as it was."""
+    note: str
+    """What was learnt until when, or why nothing was."""
+    stale: tuple[str, ...] = ()
+    """Files that still tell of the model as it was before."""
+
+
+class Run:
+    """A run folder: its model, its scores, and how its source was read.
+
+    Wherever a source is wanted, anything that `read` takes will do, or a frame. It is read as the
+    run's own source was, unless the options of `read`, by name, ask for something else.
+
+    Example:
+        >>> run = ct.open_run("runs/loops")                # doctest: +SKIP
+        >>> run.forecast("loops-until-today.csv").plot()   # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, result: JobResult | None = None) -> None:
+        self.path = path
+        self._result = result
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def made_from(self) -> JobResult:
+        """The frame, the scores, the advice …: known only where it was just made."""
+        if self._result is None:
+            raise RunError(f"{self.path} was made by another process; its report tells of that")
+        return self._result
+
+    @cached_property
+    def model(self) -> TunedModel:
+        """The model, fitted on everything.
+
+        Raises:
+            RunError: it is damaged, or one of its files is a link.
+        """
+        from citytune.forecasting import load
+
+        check_model(self.path)
+        try:
+            return load(self.path)
+        except (RecursionError, IsADirectoryError, NotADirectoryError) as error:
+            raise RunError(
+                f"{self.path} is damaged ({error}); tune anew, or restore it from a copy"
+            ) from error
+
+    @property
+    def scores(self) -> dict[str, Any] | None:
+        """What `scores.json` holds; None in the folder of a model saved by itself."""
+        return read_json(self.file(SCORES)) if self._seal is not None else None
+
+    @property
+    def reading(self) -> Reading:
+        """How its source was read, as far as that was said."""
+        return Reading() if self._seal is None else Reading.of_run(self._seal.reading)
+
+    @property
+    def report(self) -> Path:
+        """The page to open in a browser."""
+        return self.file(REPORT)
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files; a `RunError` if it is not there, or a link."""
+        if self._seal is None:
+            raise RunError(
+                f"{self.path} is not a run of citytune: it holds no {name}; give a FILE, or name a "
+                "folder that `citytune tune` wrote"
+            )
+        return own_file(self.path, name)
+
+    def changed(self, *names: str) -> tuple[str, ...]:
+        """Files, of these names or of all, that are no longer what was written.
+
+        A model renewed by `TunedModel.save` is among them; one that is damaged is refused.
+        """
+        return () if self._seal is None else self._seal.changed(self.path, names)
+
+    def read(self, source: object, reading: Reading | None = None) -> SensorFrame:
+        """A source as a frame, read as the run's own was where `reading` says nothing else.
+
+        Raises:
+            InputError: the run was made with covariates from elsewhere, and they are not given.
+        """
+        from citytune.frame import SensorFrame
+
+        asked = reading or Reading()
+        elsewhere = () if self._seal is None else self._seal.reading.get(ELSEWHERE, ())
+        if isinstance(source, SensorFrame):
+            return asked.read(source)
+        if elsewhere and "covariates" not in asked.said():
+            raise InputError(
+                f"{self.path} was made with covariates from {', '.join(elsewhere)}, which is only "
+                "read if it is named again; pass covariates="
+            )
+        return asked.over(self.reading).read(source)
+
+    def forecast(
+        self, source: object = None, *, progress: Progress | None = None, **reading: Any
+    ) -> Forecast:
+        """Forecast on from the last row of a source; without one, what the run was written with.
+
+        Args:
+            source: Readings up to now, of the same sensors; a few weeks are enough.
+            progress: Called with the stage and the share done.
+            reading: Options of `read`.
+        """
+        if source is None:
+            return stored_forecast(self.file(FORECAST), self.model)
+        begin(progress, "Reading")
+        model, frame = self.model, self.read(source, Reading(**reading))
+        limit_threads()
+        begin(progress, "Forecasting")
+        return model.forecast(frame)
+
+    def score(
+        self,
+        source: object,
+        *,
+        days: float | None = None,
+        alerts: Iterable[str | Alert] = (),
+        progress: Progress | None = None,
+        **reading: Any,
+    ) -> Scores:
+        """Score the model on a source, beside the pretrained model untouched and simple rules.
+
+        Args:
+            source: Its rows newer than those the model was fitted on are scored; without any, its
+                last part, by a model fitted anew on what lies before.
+            days: Only the last so many.
+            alerts: What to be warned of, such as "pm2.5>150"; by default the top 5 %.
+            progress: Called with the stage and the share done.
+            reading: Options of `read`.
+        """
+        from citytune.evaluation import backtest
+
+        wanted = tuple(alerts)
+        check_alerts(wanted)
+        begin(progress, "Reading")
+        model, frame = self.model, self.read(source, Reading(**reading))
+        limit_threads()
+        found, told = alerts_on(frame, wanted), begin(progress, "Scoring")
+        return backtest(model, frame, days=days, alerts=found, progress=told)
+
+    def update(
+        self,
+        source: object,
+        *,
+        forget: float | None = None,
+        progress: Progress | None = None,
+        **reading: Any,
+    ) -> Update:
+        """Let the model learn from new readings: it and the forecast are renewed, both or neither.
+
+        Args:
+            source: Ends with new rows, and reaches back some three months before them, or to where
+                the first source began.
+            forget: Half-life in days from now on; by default the model's.
+            progress: Called with the stage and the share done.
+            reading: Options of `read`.
+
+        Raises:
+            RunError: the folder is not a whole run, or another process is writing it.
+        """
+        with locked(self.path):
+            seal = self._whole()
+            begin(progress, "Reading")
+            model, frame = self.model, self.read(source, Reading(**reading))
+            model.recall()
+            last = model.fitting(frame).clock.moments(len(frame) - 1, 1)[0]
+            if last <= model.trained_until:
+                return Update(False, _nothing_new(frame, model))
+            limit_threads()
+            begin(progress, "Learning from what is new")
+            new = model.update(frame, forget=forget)
+            begin(progress, "Forecasting")
+            self._renew(seal, new, new.forecast(frame))
+        stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
+        return Update(True, _learned(frame, new), stale)
+
+    def _renew(self, seal: Seal, model: TunedModel, forecast: Forecast) -> None:
+        """Put another model and its forecast into the folder."""
+        known = names_in(self.path)
+        with replacing_folder(self.path, only_known(self.path, known)) as draft:
+            model.save(draft / MODEL)
+            forecast.write_csv(draft / FORECAST)
+            sums = sums_of(draft)
+            rest = copy_rest(self.path, draft)
+            sums |= {name: one for name, one in seal.sums.items() if name in rest}
+            Seal(seal.reading, sums).write(draft)
+        self.__dict__ |= {"model": model, "_result": None}
+        self.__dict__.pop("_seal", None)
+
+    def _whole(self) -> Seal:
+        """The seal as it is now, which another process may have changed meanwhile."""
+        for name in ("model", "_seal"):
+            self.__dict__.pop(name, None)
+        if self._seal is None:
+            raise RunError(
+                f"{self.path} holds a model, but it is not a run; name a folder that `citytune "
+                "tune` wrote, or update the model from Python"
+            )
+        return self._seal
+
+    @cached_property
+    def _seal(self) -> Seal | None:
+        """None in the folder of a model saved by itself."""
+        if (self.path / SEAL).exists() or (self.path / SEAL).is_symlink():
+            return Seal.read(self.path)
+        if (self.path / MODEL).exists():
+            raise RunError(
+                f"{self.path} holds no {SEAL}, so it is not a run of citytune, or one of an "
+                "earlier version; write it anew: citytune tune FILE --horizon N --out "
+                f"{self.path} --overwrite"
+            )
+        return None
+
+
+def _nothing_new(frame: SensorFrame, model: TunedModel) -> str:
+    last = model.clock.text(model.clock.index(model.trained_until))
+    return (
+        f"{frame.source} has no rows after {last}, the last one that the model was fitted on, so "
+        "it is left as it is"
+    )
+
+
+def _learned(frame: SensorFrame, model: TunedModel) -> str:
+    return f"{model.tuned.windows:,} windows until {frame.clock.text(len(frame) - 1)}"

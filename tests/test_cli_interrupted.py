@@ -1,0 +1,132 @@
+"""Promise: a command that is stopped leaves the old or the new, whole, and tells which."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from citytune.cli import _tune, main
+
+TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
+
+
+def write_hours(path: Path, days: int) -> Path:
+    rng = np.random.default_rng(5)
+    start = np.datetime64("2024-01-01T00:00")
+    lines = ["time,north"]
+    for i in range(24 * days):
+        value = 100 + 40 * np.sin(2 * np.pi * i / 24) + rng.normal(0, 3)
+        lines.append(f"{start + np.timedelta64(i, 'h')},{value:.1f}".replace("T", " "))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    file = write_hours(folder / "loops.csv", days=12)
+    write_hours(folder / "newer.csv", days=14)
+    assert main(["tune", str(file), "--out", str(folder / "run"), *TUNE]) == 0
+    return folder
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "citytune", *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    for _ in range(1200):
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_stopped_tune_leaves_the_old_run(
+    run: Callable[..., Any], made: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    place = tmp_path / "runs"
+    started = start("tune", made / "loops.csv", "--out", place / "x", *TUNE)
+    wait_for(lambda: list(place.glob(".x.citytune-draft-*")))  # while it reads or fits
+    os.kill(started.pid, number)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == code
+    if number != signal.SIGKILL:
+        assert err == (
+            "Error: interrupted; nothing was left half-written, and nothing that was there has "
+            "changed\n"
+        )
+        assert not place.exists()
+    assert run("tune", made / "loops.csv", "--out", place / "x", *TUNE).code == 0
+    assert {path.name for path in place.iterdir()} == {"x"}
+
+
+def test_ctrl_c_after_the_run_was_written_says_so(
+    run: Callable[..., Any], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(_tune, "_tell", interrupted)
+    out = tmp_path / "run"
+    code, said, err = run("tune", made / "loops.csv", "--out", out, *TUNE)
+    assert (code, said) == (143, "")
+    assert err == f"Error: interrupted; {out} is new and whole, and nothing else changed\n"
+    assert json.loads((out / "scores.json").read_text("utf-8"))["horizon"] == 6
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_ctrl_c_while_the_command_is_loaded_gives_no_traceback() -> None:
+    code = (
+        "import sys, signal, runpy\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "runpy.run_module('citytune', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "Error: interrupted; nothing had begun\n"
+
+
+def limited(*words: object, blocks: int) -> subprocess.CompletedProcess[str]:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
+
+    return subprocess.run(
+        [sys.executable, "-m", "citytune", *map(str, words)],
+        capture_output=True, text=True, check=False, preexec_fn=limit,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are a matter of POSIX")
+def test_a_file_larger_than_allowed_is_said_and_leaves_nothing(made: Path, tmp_path: Path) -> None:
+    words = ("tune", made / "loops.csv", "--out", tmp_path / "run", *TUNE)
+    done = limited(*words, blocks=300)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.stderr.startswith("Error: a file would be larger than you may write here")
+    assert done.stderr.count("\n") == 1
+    assert "ulimit -f" in done.stderr
+    assert not list(tmp_path.iterdir())
