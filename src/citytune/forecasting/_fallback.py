@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from citytune.frame import SensorFrame
-from citytune.tuning import 
-from citytune.windows import Seasonal, Examples, WindowSpec, cut_past
+from citytune.windows import Examples, Seasonal, WindowSpec, cut_past
 
 SHARE_MEASURED = 0.1
 """Share of a context that must have been measured for more than the naive rule …"""
