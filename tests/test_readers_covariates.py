@@ -76,7 +76,7 @@ def test_coarser_values_are_held_for_their_step_and_no_longer() -> None:
     expected[15:18] = np.nan
     np.testing.assert_array_equal(frame.covariates["temp"][:, 0], expected)
     kinds = {fault.kind: fault for fault in frame.faults}
-    assert "held for 3h" in kinds["covariate-resampled"].remedy
+    assert "repeated for 3h" in kinds["covariate-resampled"].remedy
     assert kinds["covariate-gaps"].count == 3
 
 
@@ -110,7 +110,7 @@ def test_a_second_file_in_utc_fits_readings_in_wall_time() -> None:
 
 def test_a_zone_on_one_side_only_is_refused() -> None:
     utc = pl.Series(hours(240)).dt.replace_time_zone("UTC")
-    with pytest.raises(TableError, match="pass timezone="):
+    with pytest.raises(TableError, match="add timezone="):
         read(table(), target="flow", covariates=[pl.DataFrame({"time": utc, "temp": range(240)})])
 
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_there_is_said_to_be_so() -> None:
 
 def test_a_second_file_of_another_time_is_refused() -> None:
     weather = pl.DataFrame({"time": hours(99, start=dt.datetime(1999, 1, 1)), "temp": range(99)})
-    with pytest.raises(InputError, match="wholly outside the time of the readings"):
+    with pytest.raises(InputError, match="no values in the period of the readings"):
         read(table(), target="flow", covariates=[weather])
 
 

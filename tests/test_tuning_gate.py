@@ -95,7 +95,10 @@ def test_a_model_with_no_fold_stays_as_pretrained_and_says_so(city: City) -> Non
     model = fit_model(city(2, 12), horizon=24 * 7, backbone="citytune-base", strategy="blend")
     assert model.weights == {band: {"plain": 1.0} for band in model.weights}
     (note,) = model.notes
-    assert "too few for folds, so the forecast is the pretrained model's own forecast" in note
+    assert (
+        "too few to test fine-tuning, so the forecast is the pretrained model's own forecast"
+        in note
+    )
 
 
 def test_it_is_said_how_far_the_forecast_goes() -> None:
@@ -104,7 +107,7 @@ def test_it_is_said_how_far_the_forecast_goes() -> None:
     (said,) = in_words(0.43, of, unseen)
     assert "goes 43 % of the way there from the pretrained model's own forecast" in said
     (said,) = in_words(0.0, of, unseen)
-    assert said.endswith("so the forecast is the pretrained model's own forecast")
+    assert said.endswith("so it is unchanged: the pretrained model's own forecast")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
