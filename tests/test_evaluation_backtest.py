@@ -540,3 +540,15 @@ def test_printed_scores_are_a_table_in_words():
 def test_every_model_has_a_name_in_words():
     assert set(WORDS) == {"tuned", "tuned-plain", "zero-shot", *baselines}
     assert set(NAIVE) <= set(baselines)
+
+
+def test_absolute_errors_are_of_the_point_and_squared_ones_of_the_mean(fits):
+    class Skewed(Seer):
+        def predict(self, frame, origins):
+            found = super().predict(frame, origins)
+            return found._replace(mean=found.mean + np.float32(4))
+
+    frame = town(gaps=0.0)
+    found = fits(Skewed(frame, trained=700), frame, refit=False).models["tuned"]
+    assert found["mae"] == pytest.approx(1, rel=1e-4)
+    assert found["rmse"] == pytest.approx(5, rel=1e-4)

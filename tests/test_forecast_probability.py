@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from citytune._errors import InputError, UnknownName
 from citytune.forecasting import LEVELS, Forecast
 from citytune.frame import Clock, Quantity
+from citytune.tuning import chance_above, mean_of
 
 HOUR = dt.timedelta(hours=1)
 PM = Quantity("pm2.5", "µg/m³", low=0)
@@ -132,3 +133,39 @@ def test_what_is_no_threshold_is_refused_in_words() -> None:
     for wrong in (math.nan, "high", None, [1, 2]):
         with pytest.raises(InputError, match="a threshold is a number in the unit"):
             made.probability_above(wrong)  # type: ignore[arg-type]
+
+
+def drawn(made: list[float], low: float | None, high: float | None) -> float:
+    """The mean by adding up the chance of passing each of many thresholds."""
+    at = np.linspace(-3000, 3000, 600_001)
+    chance = chance_above(np.array(made, np.float32), at.astype(np.float32), low=low, high=high)
+    return float(at[0] + np.trapezoid(chance.astype(float), at))
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0.0, None), (None, 60.0), (-2.0, 55.0)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(exponential(), id="skewed"),
+        pytest.param([10.0 * i for i in range(11)], id="even"),
+        pytest.param([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3], id="mostly none"),
+        pytest.param([5.0] * 11, id="sure"),
+    ],
+)
+def test_the_mean_is_that_of_the_chances(
+    values: list[float], low: float | None, high: float | None
+) -> None:
+    legal = np.clip(values, low, high).astype(np.float32).tolist()
+    found = float(mean_of(np.array(legal, np.float32), low=low, high=high))
+    assert found == pytest.approx(drawn(legal, low, high), abs=0.02)
+
+
+def test_means_add_up_where_medians_do_not() -> None:
+    """Twenty sensors of an exponential distribution: their sum has twenty times the mean."""
+    each = np.tile(np.array(exponential(10.0), np.float32), (20, 1))
+    assert float(mean_of(each, low=0).sum()) == pytest.approx(200, rel=0.01)
+    assert float(each[:, 5].sum()) == pytest.approx(20 * 10 * math.log(2), rel=1e-5)
+
+
+def test_a_mean_of_nothing_is_nothing() -> None:
+    assert np.isnan(mean_of(np.full((2, 11), np.nan, np.float32))).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -115,3 +116,20 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Forecast(made.mean, made.quantiles, AUTUMN, ("a",), made.quantity)
     with pytest.raises(ValueError, match="at 11 levels"):
         Forecast(made.mean, made.quantiles[..., :3], AUTUMN, ("a", "b"), made.quantity)
+
+
+def test_what_each_value_is_stands_beside_it(tmp_path: Path) -> None:
+    table = forecast().to_polars()
+    assert table["quality"].to_list() == ["model"] * 6 + ["fallback: yesterday"] * 6
+    plain = Forecast(forecast().mean, forecast().quantiles, PLAIN, ("a", "b"), Quantity())
+    assert set(plain.to_polars()["quality"]) == {"model"}
+
+
+def test_the_point_is_the_median_and_a_column_only_where_it_was_moved() -> None:
+    made = forecast()
+    np.testing.assert_array_equal(made.point, made.quantiles[..., LEVELS.index(0.5)])
+    moved = replace(made, moved=made.point + 7)
+    table = moved.to_polars()
+    assert table.columns == [*COLUMNS, "point"]
+    assert moved.to_pandas().columns.tolist() == [*COLUMNS, "point"]
+    assert table["point"].to_list() == [value + 7 for value in table["q50"]]

@@ -10,7 +10,17 @@ import pytest
 
 from citytune import frame as door
 from citytune._errors import UnknownName
-from citytune.frame import Clock, Fault, Quantity, SensorFrame, calendar, check_country, spell
+from citytune.frame import (
+    Clock,
+    Fault,
+    Quantity,
+    SensorFrame,
+    calendar,
+    check_country,
+    convert,
+    same_unit,
+    spell,
+)
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2024, 3, 30)
@@ -210,3 +220,42 @@ def test_without_covariates_nothing_is_known_ahead() -> None:
         repr(bare)
         == "SensorFrame(value, 1 sensor, 5 steps of 1h from 2024-03-30 00:00, 0 % missing)"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "into", "expected"),
+    [
+        (1500, "W", "kW", 1.5),
+        (2, "MW", "kw", 2000),
+        (2, "GWh", "MWh", 2000),
+        (3.6, "MJ", "kWh", 1),
+        (-40, "°C", "°F", -40),
+        (68, "F", "celsius", 20),
+        (0, "°C", "K", 273.15),
+        (36, "km/h", "m/s", 10),
+        (10, "mph", "kmh", 16.09344),
+        (1, "kn", "km/h", 1.852),
+        (1013, "hPa", "Pa", 101300),
+        (2, "mg/m3", "µg/m³", 2000),
+        (5, "veh/h", "vph", 5),
+    ],
+)
+def test_units_of_one_thing_are_converted(value, unit, into, expected):
+    found = convert(np.array([value, np.nan], np.float32), unit, into)
+    assert found[0] == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(found[1])
+    back = convert(found, into, unit)
+    assert back[0] == pytest.approx(value, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("unit", "into"), [("kW", "kWh"), ("°C", "m/s"), ("frogs", "kW"), ("", "W")]
+)
+def test_units_of_other_things_are_not(unit, into):
+    assert convert(np.ones(1, np.float32), unit, into) is None
+
+
+def test_spellings_of_one_unit_are_one():
+    assert same_unit("ug/m3", "µg/m³")
+    assert same_unit("frogs ", "Frogs")
+    assert not same_unit("kW", "MW")

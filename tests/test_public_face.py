@@ -143,6 +143,33 @@ def test_the_forecaster_behaves_as_scikit_learn_expects() -> None:
     assert copy.set_params(horizon=3).horizon == 3
     with pytest.raises(ct.UnknownName, match="Did you mean 'horizon'"):
         copy.set_params(horizn=3)
+    assert ct.Forecaster().options == {}
+    assert "options={}" in repr(ct.Forecaster())
+
+
+def test_scikit_learn_cross_validates_a_forecaster() -> None:
+    pytest.importorskip("sklearn")
+    import pandas as pd
+    from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+    from sklearn.utils import get_tags
+
+    frame = week_of_hours()
+    table = pd.DataFrame({"time": frame.clock.local(0, len(frame)), "north": frame.values[:, 0]})
+    forecaster = ct.Forecaster(horizon=6, backbone="lags", strategy="zero-shot")
+    assert not get_tags(forecaster).target_tags.required
+    assert np.isfinite(cross_val_score(forecaster, table, cv=TimeSeriesSplit(2))).all()
+
+
+def test_a_misspelt_setting_is_answered_with_the_near_name_of_the_public_function() -> None:
+    frame = week_of_hours(2)
+    for function in (ct.tune, ct.recommend):
+        name = function.__name__
+        with pytest.raises(ct.UnknownName, match=f"no setting of {name} .*Did you mean 'caution'"):
+            function(frame, horizon=6, caustion=2)
+        with pytest.raises(ct.InputError, match=f"{name} needs a horizon, such as horizon=24"):
+            function(frame)
+    with pytest.raises(ct.UnknownName, match=r"no option of check .*Did you mean 'target'"):
+        ct.check("loops.csv", tagret="flow")
 
 
 def test_an_unfitted_forecaster_says_so() -> None:

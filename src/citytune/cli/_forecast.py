@@ -25,9 +25,7 @@ def forecast(
     run: Run,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FILE]", show_default=False, help="Readings up to now, of the same sensors."
-        ),
+        typer.Argument(metavar="[FILE]", show_default=False, help="Readings up to now."),
     ] = None,
     *,
     reading: Reading,
