@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from citytune.backbones import Backbone, at_hand, load_backbone, missing
 from citytune.forecasting import Forecast, TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
-from citytune.tuning import FineTuned, Options, able, strategies
+from citytune.settings import Options
+from citytune.tuning import FineTuned, able, strategies
 from citytune.tuning._finetuned import root_of
 
 BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
