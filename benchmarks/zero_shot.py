@@ -38,7 +38,7 @@ from citytune.evaluation import coverage, mae, wql
 from citytune.evaluation._seasons import Floats, Seasons, Steps
 from citytune.frame import Clock, SensorFrame
 from citytune.tuning import Seasonal
-from citytune.tuning._lenses import Shown, plain
+from citytune.tuning._lenses import LensInput, plain
 from citytune.windows import Examples, History, WindowSpec, all_sensors, choose_examples, cut_future
 
 BASE = "citytune-base"
@@ -121,7 +121,7 @@ def ask(backbone: Backbone, history: History, examples: Examples, horizon: int) 
     points, quantiles, seconds = [], [], 0.0
     for chunk in torch.arange(len(examples)).split(BATCH):
         unused = torch.empty(len(chunk), horizon)  # the profiles of other lenses
-        shown = Shown(seasonal, examples.pick(chunk), context, unused, unused)
+        shown = LensInput(seasonal, examples.pick(chunk), context, unused, unused)
         past = Past(shown.past, shown.measured, shown.calendar, shown.day)
         started = time.perf_counter()
         points.append(plain(backbone, shown))

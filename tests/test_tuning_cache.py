@@ -16,7 +16,7 @@ from citytune.backbones import load_backbone
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
-from citytune.tuning import _cache, _task
+from citytune.tuning import Task, _answers, _cache
 from citytune.tuning._cache import cache_folder, cached, key_of
 from citytune.windows import History, WindowSpec, choose_examples
 
@@ -35,14 +35,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was computed, one word a time."""
     found: list[str] = []
-    for name in ("ask", "features"):
-        real = getattr(_task, name)
+    for name in ("_ask", "_features"):
+        real = getattr(_answers, name)
 
         def call(*parts: object, real: object = real, name: str = name) -> object:
             found.append(name)
             return real(*parts)  # type: ignore[operator]
 
-        monkeypatch.setattr(_task, name, call)
+        monkeypatch.setattr(_answers, name, call)
     return found
 
 
@@ -71,7 +71,7 @@ def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
     assert not asked
     monkeypatch.setenv("CITYTUNE_CACHE", "off")
     same(fitted(frame), cold, frame)
-    assert "features" in asked
+    assert "_features" in asked
 
 
 def test_anything_it_follows_from_changes_the_key(city: City) -> None:
@@ -175,11 +175,11 @@ def test_a_backbone_that_is_not_the_shelfs_own_is_never_looked_up(folder: Path, 
     import copy
 
     frame, spec = city(2, 30), WindowSpec(context=48, horizon=12)
-    task = _task.Task(
+    task = Task(
         backbone=copy.copy(load_backbone("lags")),
         history=History.of(frame, ahead=12),
         spec=spec,
         settings=Settings(horizon=12),
     )
-    assert task.says.isfinite().all()
+    assert task.forecast_of("weeks").isfinite().all()
     assert not folder.exists()

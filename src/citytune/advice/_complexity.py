@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from citytune.tuning import Task, ask, features
+from citytune.tuning import Task, forecasts_of
 
 WINDOWS = 64
 """Windows of the pass that is measured: one chunk of every backbone here, which is also the most
@@ -43,10 +43,9 @@ def complexity_of(task: Task, *, measure: bool = True) -> Complexity:
 
 
 def _pass(task: Task) -> Callable[[], object]:
-    size = task.spec.horizon, task.spec.context
     if task.backbone.card.horizon is not None:
-        return lambda: ask(task.backbone, *task.place, *size, ("plain",))
-    return lambda: features(task.backbone, *task.place, *size)
+        return lambda: forecasts_of((task.expert(task.prior),), task.live)
+    return lambda: task.live.features
 
 
 def peak(run: Callable[[], object]) -> int:

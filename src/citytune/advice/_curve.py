@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from citytune.advice._enough import Enough, Point, needed, next_week
 from citytune.forecasting import STRATEGY
-from citytune.tuning import Task, make_strategy, replay
+from citytune.tuning import Task, make_strategy
+from citytune.windows import evenly
 
 CURVE_DAYS = (3, 7, 14, 28, 56)
 """Lengths of history that are tried."""
@@ -23,7 +23,6 @@ WINDOWS = 400
 """Most windows of a fit or a block: a curve is about days."""
 SECONDS = 30.0
 """Time for all of it, about; what is not done by then is left out."""
-GOLDEN = 0.6180339887498949
 
 Progress = Callable[[str, float], None]
 
@@ -90,11 +89,11 @@ def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
     learn = task.part(_at_most(WINDOWS, before))
     block = task.part(_at_most(WINDOWS, (origin >= start) & (origin < end)))
     learnt = make_strategy(STRATEGY).fit(learn).mixture if len(learn.examples) else None
-    untouched = block.said_by(task.prior)
-    tuned = untouched if learnt is None else replay(learnt, block)
+    untouched = block.forecast_of(task.prior)
+    tuned = untouched if learnt is None else block.replay(learnt)
 
-    def error(says: Tensor) -> float:
-        return float(((says - block.actual).abs() / block.scale)[block.known].mean())
+    def error(forecast: Tensor) -> float:
+        return float(((forecast - block.actual).abs() / block.scale)[block.known].mean())
 
     return error(tuned), error(untouched)
 
@@ -102,5 +101,4 @@ def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
 def _at_most(most: int, which: Tensor) -> Tensor:
     """Places where `which` is true, at most so many, evenly spread."""
     places = which.nonzero()[:, 0]
-    turn = torch.arange(len(places), dtype=torch.float64) * GOLDEN % 1
-    return places[turn.argsort()[:most].sort().values]
+    return places[evenly(len(places), most)]

@@ -31,7 +31,7 @@ def nature_of(task: Task) -> Nature:
     recent = slice(max(0, history.length - NATURE_DAYS * history.steps_per_day), history.length)
     values = history.filled[:, recent].double()
     raw = history.raw[:, recent].double()
-    kind = task.place[0].kind_of_day[recent].clamp_max(1)  # workday or not
+    kind = task.live.seasonal.kind_of_day[recent].clamp_max(1)  # workday or not
     slot = kind * history.steps_per_day + history.slot[recent]
     if history.steps_per_day < 2:
         slot = history.weekday[recent]

@@ -28,8 +28,8 @@ def relevance_of(task: Task, frame: SensorFrame) -> Relevance:
     """Compare the city with the numbers in the card, and the untouched forecast with a rule."""
     skill = float("nan")
     if task.backbone.card.horizon is not None and len(task.examples):
-        skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
-    known = familiar_of(task.backbone.card) if "lesson" in vars(task) else None
+        skill = 1 - float(errors_by_day(task, task.forecast_of("plain")).nanmean())
+    known = familiar_of(task.backbone.card) if task.has_features else None
     if known is None or not len(task.examples):
         return Relevance(skill, None, None, None)
     return Relevance(skill, frame.clock.freq in known.clocks, near(task, known), daily(task, known))

@@ -79,7 +79,7 @@ def plan_of(task: Task) -> StrategyPlan:
     """Look at the amount of data, the task and the untouched model, then apply the rules."""
     skill = math.nan
     if task.backbone.card.horizon is not None and len(task.examples):
-        skill = 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
+        skill = 1 - float(errors_by_day(task, task.forecast_of("plain")).nanmean())
     amount, nature = amount_of(task), nature_of(task)
     return StrategyPlan(
         amount, nature, skill, tuple(rules_for(amount, nature, skill, _movable(task)))

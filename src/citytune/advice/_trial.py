@@ -98,8 +98,7 @@ def head_error(task: Task) -> float:
     if not len(task.examples):
         return float("nan")
     _, residual = fit_head(task.head_data, horizon=task.spec.horizon)
-    says = task.said_by(task.prior) + task.head_data.unit * task.scale * residual
-    return float(errors_by_day(task, says).nanmean())
+    return float(errors_by_day(task, task.corrected(residual)).nanmean())
 
 
 def logme_of(task: Task) -> float:
@@ -110,7 +109,7 @@ def logme_of(task: Task) -> float:
     """
     if len(task.examples) < 2 * TARGETS:
         return float("nan")
-    prior = task.said_by(task.prior)
+    prior = task.forecast_of(task.prior)
     level = task.actual.nanmean(1, keepdim=True)
     futures = ((task.actual - level) / task.scale).nan_to_num(0.0)
     wrong = ((task.actual - prior) / task.scale).nan_to_num(0.0)

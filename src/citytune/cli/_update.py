@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 
 from citytune._errors import RunError
 from citytune.cli._console import note, say, stages
@@ -36,6 +35,8 @@ def update(
     citytune update runs/loops loops-until-today.csv --forget 30
     ```
     """
+    from citytune.forecasting import update as learn
+
     with stages() as stage:
         stage("Reading")
         model, earlier = load_run(run)
@@ -47,21 +48,18 @@ def update(
         frame = reading.over(earlier).read(file)
         check_known_ahead(frame, model.spec.horizon, model.covariates)
         limit_threads()
-        stage("Learning from what is new")
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", UserWarning)
-            new = model.update(frame, forget=forget)
-        for warning in told:
-            note(str(warning.message))
-        if new is model:
+        found = learn(model, frame, forget=forget, progress=stage("Learning from what is new"))
+        if not found.learned:
+            note(found.why)
             return
+        new = found.model
         stage("Forecasting")
-        found = new.forecast(frame)
+        forecast = new.forecast(frame)
         with renewed_run(run) as draft:
             new.save(draft / MODEL)
             if (run / MODEL / READING).is_file():
                 shutil.copyfile(run / MODEL / READING, draft / MODEL / READING)
-            found.write_csv(draft / FORECAST)
+            forecast.write_csv(draft / FORECAST)
     left = [name for name in (SCORES, REPORT) if (run / name).exists()]
     if left:
         note(f"{' and '.join(left)} tell of the model as it was before; `citytune score` tells now")

@@ -16,6 +16,7 @@ from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._model import Prediction, TunedModel
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._store import load
+from citytune.forecasting._updating import Update, update
 from citytune.tuning import LEVELS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Prediction",
     "STRATEGY",
     "TunedModel",
+    "Update",
     "chance_above",
     "chance_below",
     "check_strategy",
@@ -36,4 +38,5 @@ __all__ = [
     "refit",
     "task_of",
     "task_with",
+    "update",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,14 +17,12 @@ from torch import Tensor
 from citytune._errors import InputError, RunError
 from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._forecast import Forecast
-from citytune.forecasting._remembering import MemoryFile
+from citytune.forecasting._memory_file import MemoryFile
 from citytune.frame import Clock, Quantity, SensorFrame, spell
-from citytune.settings import Rare, Settings
-from citytune.tuning import Memory, Seasonal, Tuned, bands, in_words
+from citytune.settings import Progress, Rare, Settings
+from citytune.tuning import SEASONAL_WEEKS, Batch, Memory, Seasonal, Tuned, bands, in_words
 from citytune.windows import Examples, History, WindowSpec, all_sensors, cut_past
 
-SEASONAL_WEEKS = 9
-"""Weeks before a context that the seasonal rules look at."""
 SHARE_MEASURED = 0.1
 """Share of a context that must have been measured for more than the naive rule …"""
 DAYS_MEASURED = 2.0
@@ -67,7 +66,7 @@ class TunedModel:
     """Sensors with too little history: forecast by the naive rule until there is more."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """What was done → how long it took, s."""
-    memory: Memory | MemoryFile | None = None
+    memory: Memory | MemoryFile | None = field(default=None, metadata={"saved": False})
     """What it was fitted on, for `update`; holds measurements of the city."""
 
     @property
@@ -108,12 +107,12 @@ class TunedModel:
 
     def words(self) -> list[str]:
         """What the forecast is made of, one sentence for each stretch ahead."""
-        said: list[tuple[int, str]] = []
+        found: list[tuple[int, str]] = []
         for (_, end), shares in zip(bands(self.spec.horizon), self.weights.values(), strict=True):
-            text = in_words(shares)
-            said = said[:-1] if said and said[-1][1] == text else said
-            said.append((end, text))
-        return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in said]
+            text = in_words(shares, self.tuned.mixture.words)
+            found = found[:-1] if found and found[-1][1] == text else found
+            found.append((end, text))
+        return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in found]
 
     def __repr__(self) -> str:
         return (
@@ -168,14 +167,14 @@ class TunedModel:
         examples = all_sensors(history, torch.tensor(origins) - first)
         seasonal = Seasonal(history)
         intervals = self.tuned.intervals
-        parts = self.backbone, seasonal, examples, self.spec, progress
-        said = self.tuned.mixture.forecast(*parts, spread=intervals.trust < 1)
+        batch = Batch(self.backbone, seasonal, examples, self.spec, spread=intervals.trust < 1)
+        mixed = self.tuned.mixture.forecast(batch, progress=progress)
         few = _few(seasonal, examples, self.spec)
-        mean = _fall_back(said.mean, few, seasonal, examples, self.spec)
+        mean = _fall_back(mixed.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
         where = mean, examples.sensor, history.slot[when]
-        quantiles = intervals.quantiles(*where, said.deviations, wider)
+        quantiles = intervals.quantiles(*where, mixed.deviations, wider)
         if few.any():  # not the model's forecast, so what it says of itself does not tell
             short = (part[few] for part in (*where, wider))
             quantiles[few] = intervals.conformal.quantiles(*short)
@@ -201,16 +200,24 @@ class TunedModel:
         low, high = self.quantity.low, self.quantity.high
         return values if low is None and high is None else values.clamp(low, high)
 
-    def update(self, frame: SensorFrame, *, forget: float | None = None) -> TunedModel:
+    def update(
+        self,
+        frame: SensorFrame,
+        *,
+        forget: float | None = None,
+        progress: Progress | None = None,
+    ) -> TunedModel:
         """The model fitted anew on what it learnt from and what has come since: seconds.
 
         The old history is not needed: the model remembers its windows. It forecasts as a model
-        fitted to everything would, whatever the strategy, as long as old rows have not changed.
+        fitted to everything would, as long as old rows have not changed; but weights that gradient
+        steps have changed stay as they are. Without new rows it warns, and nothing changes.
 
         Args:
             frame: Ends with new rows; reaches back from the first of them, too, as far as one
                 forecast looks (some three months, or to where the first history began).
             forget: Half-life in days from now on, for a city that drifts; by default the model's.
+            progress: Called with what is being done and the share done, 0 … 1.
 
         Raises:
             RunError: the model has no memory, or the frame another clock or other sensors.
@@ -218,7 +225,10 @@ class TunedModel:
         """
         from citytune.forecasting._updating import update
 
-        return update(self, frame, forget=forget)
+        found = update(self, frame, forget=forget, progress=progress)
+        if not found.learned:
+            warnings.warn(found.why, stacklevel=2)
+        return found.model
 
     def recall(self) -> Memory:
         """What it was fitted on, or a `RunError` if that is not there."""

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from citytune._errors import InputError, RunError
 from citytune.forecasting._model import TunedModel, short_of_history
 from citytune.frame import SensorFrame
-from citytune.tuning import (
-    KNOWN,
-    MOVED,
-    GradientStrategy,
-    KeepWeights,
-    Memory,
-    Seasonal,
-    Strategy,
-    Task,
-    fit,
-    make_strategy,
-)
-from citytune.windows import Examples, History
+from citytune.settings import Progress
+from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
+from citytune.windows import History
+
+
+class Update(NamedTuple):
+    """What came of new rows."""
+
+    model: TunedModel
+    learned: bool
+    why: str = ""  # why nothing was learned
 
 
 def update(
@@ -33,8 +29,8 @@ def update(
     frame: SensorFrame,
     *,
     forget: float | None = None,
-    progress: Callable[[str, float], None] | None = None,
-) -> TunedModel:
+    progress: Progress | None = None,
+) -> Update:
     """See `TunedModel.update`."""
     started = time.perf_counter()
     asked = model.settings.forget if forget is None else forget
@@ -42,12 +38,12 @@ def update(
     memory = model.recall()
     frame = _alike(model.fitting(frame), model, memory)
     if frame.clock.number(len(frame)) <= memory.until:
-        warnings.warn(
-            f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one that "
-            "the model was fitted on, so it is left as it is",
-            stacklevel=3,
+        return Update(
+            model,
+            learned=False,
+            why=f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one "
+            "that the model was fitted on, so it is left as it is",
         )
-        return model
     task = Task(
         backbone=model.backbone,
         history=History.of(_recent(frame, model, memory), ahead=model.spec.horizon),
@@ -55,44 +51,21 @@ def update(
         settings=settings,
         progress=progress,
         memory=memory,
-        beside=_moved(model),
+        earlier=model.tuned.mixture.experts,
     )
-    tuned = fit(task, _strategy(model))
-    return replace(
+    tuned = fit(task, make_strategy(model.strategy, settings.options))
+    new = replace(
         model,
         clock=frame.clock,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=memory.known_ahead if KNOWN in tuned.mixture.counted else (),
+        covariates=memory.known_ahead if tuned.mixture.uses(COVARIATES) else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
         settings=settings,
         memory=task.remember(memory.known_ahead),
     )
-
-
-def _strategy(model: TunedModel) -> Strategy:
-    """The model's own; but weights that gradient steps have moved stay where they are."""
-    way = make_strategy(model.strategy, model.settings.options)
-    return (
-        KeepWeights(model.tuned.mixture.moved, way.stack)
-        if isinstance(way, GradientStrategy)
-        else way
-    )
-
-
-def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor]]:
-    """How the fine-tuned network is asked of new windows, if there is one."""
-    mixture, spec = model.tuned.mixture, model.spec
-    if (part := mixture.moved) is None:
-        return {}
-
-    def says(seasonal: Seasonal, examples: Examples) -> Tensor:
-        rules = seasonal.ahead(examples, spec.horizon)
-        prior = rules.get(mixture.prior, rules["weeks"])  # which one that forecasts does not need
-        return part.forecast(model.backbone, seasonal, examples, spec, prior)
-
-    return {MOVED: says}
+    return Update(new, learned=True)
 
 
 def _alike(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:

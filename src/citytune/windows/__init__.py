@@ -1,6 +1,8 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
+from citytune.windows._axes import Axes
 from citytune.windows._density import FEWEST_VALUES, density, density_at, density_weights
+from citytune.windows._evenly import evenly
 from citytune.windows._examples import (
     Examples,
     all_sensors,
@@ -15,12 +17,13 @@ from citytune.windows._examples import (
     thin,
 )
 from citytune.windows._history import History, fill_causally
-from citytune.windows._rarity import Rarity, in_peak, never_passed, target_weights
+from citytune.windows._rarity import Rarity, is_peak, never_passed, target_weights
 from citytune.windows._scale import Scale
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
 
 __all__ = [
+    "Axes",
     "Examples",
     "FEWEST_VALUES",
     "Fold",
@@ -37,9 +40,10 @@ __all__ = [
     "density",
     "density_at",
     "density_weights",
+    "evenly",
     "fill_causally",
     "first_known",
-    "in_peak",
+    "is_peak",
     "needed",
     "never_passed",
     "purged_folds",
