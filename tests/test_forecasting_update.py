@@ -12,7 +12,7 @@ import torch
 
 from citytune._errors import InputError, RunError
 from citytune.backbones import at_hand, missing
-from citytune.forecasting import TunedModel, fit_model, load, update
+from citytune.forecasting import TunedModel, fit_model, load, task_of, update
 from citytune.forecasting._memory_file import pack_memory, unpack_memory
 from citytune.frame import Clock, SensorFrame
 from citytune.tuning import FineTuned
@@ -67,38 +67,55 @@ def test_an_update_is_as_good_as_a_fit_to_everything(
     equal(old.update(recent(frame)), fitted(frame, backbone, strategy), frame)
 
 
-RARES = (None, "top 5%", "density", ">2000", "7-9h,16-18h", "density,in fit", "top 5%,in fit")
+RARES = (None, "top 5%", "density", ">150", "7-9h,16-18h", "density,in fit", "top 5%,in fit")
 CLOSED = ("zero-shot", "blend", "head")
+COARSE = 6
+"""Steps a day of a world that is quick to fit, however long."""
+SETTINGS = [
+    (rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1)
+    for i, rare in enumerate(RARES)
+    for j in range(3)
+]
 
 
-@pytest.mark.parametrize("rare", RARES)
-@pytest.mark.parametrize("forget", [None, 20.0])
-@pytest.mark.parametrize("wind", [False, True], ids=["no covariates", "wind"])
+@pytest.mark.parametrize(("rare", "strategy", "forget", "wind"), SETTINGS)
 def test_an_update_equals_a_refit_under_every_setting(
-    city: City, rare: str | None, forget: float | None, *, wind: bool
+    city: City, rare: str | None, strategy: str, forget: float | None, *, wind: bool
 ) -> None:
     """What is rare is told from all that was measured, not from the rows that are new."""
     frame = grown(city, wind=wind)
-    for strategy in CLOSED:
-        asked = {"backbone": "lags", "strategy": strategy, "rare": rare, "forget": forget}
-        old = fit_model(frame.until(64 * DAY), horizon=HORIZON, **asked)
-        new = old.update(frame.since(len(frame) - 100 * DAY))
-        full = fit_model(frame, horizon=HORIZON, **asked)
-        equal(new, full, frame)
-        assert (new.tuned.tilt is None) == (full.tuned.tilt is None)
-        if new.tuned.tilt is not None and full.tuned.tilt is not None:
-            assert new.tuned.tilt.power == full.tuned.tilt.power
-            assert torch.equal(new.tuned.tilt.rarity.edges, full.tuned.tilt.rarity.edges)
-            assert torch.equal(new.tuned.tilt.rarity.odds, full.tuned.tilt.rarity.odds)
+    asked = {"backbone": "lags", "strategy": strategy, "rare": rare, "forget": forget}
+    old = fit_model(frame.until(147 * COARSE), horizon=HORIZON, **asked)
+    new, full = old.update(frame.since(40 * COARSE)), fit_model(frame, horizon=HORIZON, **asked)
+    equal(new, full, frame)
+    tilt, expected = new.tuned.tilt, full.tuned.tilt
+    assert (tilt is None) == (expected is None)
+    if tilt is not None and expected is not None:
+        assert tilt.power == expected.power
+        assert torch.equal(tilt.rarity.edges, expected.rarity.edges)
+        assert torch.equal(tilt.rarity.odds, expected.rarity.odds)
 
 
-def grown(city: City, *, wind: bool) -> SensorFrame:
-    """A city that is busier than it was: its rare values are those of the last weeks."""
-    frame = city(3, 66, turn=1.0, noise=0.1)
+def grown(city: City, *, wind: bool = False) -> SensorFrame:
+    """A city that is busier than it was: what is rare lately was never seen before."""
+    frame = city(2, 150, steps_per_day=COARSE, turn=1.0, noise=0.1)
     blow = np.random.default_rng(3).standard_normal((len(frame) + HORIZON, 1)).astype(np.float32)
     growth = np.linspace(0.5, 2.0, len(frame))[:, None] * np.exp(0.3 * wind * blow[: len(frame)])
     frame = replace(frame, values=(frame.values * growth).astype(np.float32))
     return replace(frame, covariates={"wind": blow}) if wind else frame
+
+
+def test_levels_and_spreads_are_those_of_the_last_weeks_however_long_the_history(
+    city: City,
+) -> None:
+    """So Balanced MSE is around the same level after an update as in a refit."""
+    frame = grown(city)
+    whole, short = (
+        task_of(part, horizon=HORIZON, backbone="lags")
+        for part in (frame, frame.since(len(frame) - 60 * COARSE))
+    )
+    torch.testing.assert_close(whole.spread, short.spread)
+    torch.testing.assert_close(whole.level[-1], short.level[-1])
 
 
 def test_rows_that_a_fit_no_longer_looks_at_are_forgotten(city: City) -> None:
