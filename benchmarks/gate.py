@@ -67,10 +67,9 @@ def trial(job: Job) -> Found:
         own = replace(model, tuned=replace(model.tuned, mixture=of))
         return mae(today.actual, own.predict(today.frame, today.origins).point)
 
-    plain = error(Mixture.of_one(mixture.prior, mixture.prior, today.horizon))
-    return Found(
-        job, mixture.trust, error(mixture) / plain, error(replace(mixture, trust=1)) / plain
-    )
+    plain = error(mixture.trusted(0))
+    trust, far = float(mixture.trust.mean()), error(mixture.trusted(1))
+    return Found(job, trust, error(mixture) / plain, far / plain)
 
 
 def jobs_of(cities: Sequence[City], backbone: str, options: argparse.Namespace) -> list[Job]:

@@ -19,9 +19,7 @@ from sets import CITIES, past_days, read
 from citytune.backbones import load_backbone
 from citytune.settings import Settings
 from citytune.training import Loop
-from citytune.tuning import Statistics, Task, View, train_head
-from citytune.tuning._experts import features
-from citytune.tuning._ridge import Path
+from citytune.tuning import Projection, RidgePath, Statistics, Task, train_head
 from citytune.windows import History, WindowSpec
 
 HORIZON, DAYS, PENALTY = 48, 28, 1e-2
@@ -53,25 +51,24 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(2)
     task = task_of(options.set, options.backbone)
-    residual = task.lesson.residual  # the prior's forecasts: needed by both, timed for neither
+    residual = task.head_data.residual  # the prior's forecasts: needed by both, timed for neither
 
     def look() -> torch.Tensor:
-        context = task.spec.context
-        return features(task.backbone, *task.place, HORIZON, context)
+        return task.live.features
 
     look()  # warm up
     started = time.perf_counter()
     seen_once = look()
     a_pass = time.perf_counter() - started
     started = time.perf_counter()
-    lesson = task.lesson._replace(features=seen_once)
+    head_data = task.head_data._replace(features=seen_once)
     known = ~residual.isnan().any(1)  # the same complete windows for both
-    lesson = type(lesson)(*(part[known] for part in lesson))
-    view = View.of(lesson.features)
-    seen = view(lesson.features)
-    total = float(lesson.weight.sum())
-    sums = Statistics.of(seen, lesson.residual.double(), lesson.weight.double())
-    exact = Path.of(sums).head(PENALTY * total)
+    head_data = head_data.pick(known)
+    view = Projection.of(head_data.features)
+    seen = view(head_data.features)
+    total = float(head_data.weight.sum())
+    sums = Statistics.of(seen, head_data.residual.double(), head_data.weight.double())
+    exact = RidgePath.of(sums).head(PENALTY * total)
     closed = a_pass + time.perf_counter() - started
 
     print(f"{options.set}, {options.backbone}: {len(seen)} windows, {seen.shape[1]} features, "
@@ -82,7 +79,7 @@ def main() -> None:
     for optimiser, rate in (("adamw", 3e-3), ("sgd", 0.03)):
         loop = Loop(epochs=options.epochs, rate=rate, optimiser=optimiser)
         started = time.perf_counter()
-        head = train_head(seen, lesson, PENALTY, loop)
+        head = train_head(seen, head_data, PENALTY, loop)
         steps = time.perf_counter() - started
         objective = sums.objective(head, PENALTY * total)
         cached = f"{options.epochs} epochs of {optimiser}, cached"

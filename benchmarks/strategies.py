@@ -37,7 +37,7 @@ from sets import City, evenly, read
 import citytune as ct
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
-from citytune.tuning import MOVED, Mixture, make_strategy, options_of, strategies
+from citytune.tuning import Mixture, make_strategy, options_of, strategies
 
 SETS = (
     "jonas_dc_demand",
@@ -126,13 +126,11 @@ def trial(job: Job) -> Found:
 
 def alone(model: TunedModel) -> TunedModel:
     """What a strategy fitted, without the stack; the prior where nothing had helped out of fold."""
-    mixture, horizon = model.tuned.mixture, model.spec.horizon
-    if mixture.moved is not None:
-        only = Mixture.of_one(MOVED, mixture.prior, horizon, moved=mixture.moved)
-    elif mixture.head is not None and model.strategy.startswith(HEAD):
-        only = Mixture.of_one(HEAD, mixture.prior, horizon, head=mixture.head)
-    else:
-        only = Mixture.of_one(mixture.prior, mixture.prior, horizon)
+    mixture, names = model.tuned.mixture, model.tuned.mixture.names
+    own = [name for name in ("fine-tuned", model.strategy.split("-")[0]) if name in names]
+    expert = mixture.experts[names.index(own[0] if own else mixture.prior)]
+    horizon, among = model.spec.horizon, mixture.experts
+    only = Mixture.of_one(expert, mixture.prior, horizon, among=among)
     return replace(model, tuned=replace(model.tuned, mixture=only))
 
 

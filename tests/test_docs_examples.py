@@ -21,7 +21,7 @@ import pytest
 import citytune as ct
 from citytune.backbones import _shelf
 from citytune.cli import main
-from citytune.tuning import strategies
+from citytune.tuning import experts, strategies
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
@@ -71,7 +71,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files the pages name, and shelves that forget what is put on them."""
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
     monkeypatch.chdir(tmp_path)
-    for shelf in (_shelf._backbones, strategies):
+    for shelf in (_shelf._backbones, strategies, experts):
         monkeypatch.setattr(shelf, "_factories", dict(shelf._factories))
     monkeypatch.setattr(_shelf, "_cards", dict(_shelf._cards))
     monkeypatch.setattr(_shelf, "_make", functools.cache(_shelf._make.__wrapped__))

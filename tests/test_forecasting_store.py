@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
+from safetensors.torch import load as unpack
+from safetensors.torch import save as pack
 
-from citytune._errors import MissingWeights, RunError
+from citytune._errors import CitytuneError, MissingWeights, RunError
 from citytune.backbones import shelf
-from citytune.forecasting import TunedModel, _store, fit_model, load
+from citytune.forecasting import TunedModel, _memory_file, _store, fit_model, load
 from citytune.frame import Quantity, SensorFrame
 
 City = Callable[..., SensorFrame]
@@ -63,7 +68,8 @@ def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> 
     assert facts["quantity"]["unit"] == "µg/m³"
     with safe_open(saved / "model.safetensors", framework="np") as file:
         names = set(file.keys())
-    assert {"weights", "head.weights", "conformal.scale"} <= names
+    assert {"tuned.mixture.weights", "tuned.intervals.conformal.scale"} <= names
+    assert any(name.endswith("head.weights") for name in names)
     for content in contents(saved).values():
         assert b"pickle" not in content
         assert not content.startswith((b"PK", b"\x80"))
@@ -220,7 +226,8 @@ def test_files_of_two_models_do_not_make_one(
 ) -> None:
     weights = model.tuned.mixture.weights / 2
     mixture = replace(model.tuned.mixture, weights=weights)
-    other = replace(model, seed=7, tuned=replace(model.tuned, mixture=mixture))
+    settings = replace(model.settings, seed=7)
+    other = replace(model, settings=settings, tuned=replace(model.tuned, mixture=mixture))
     other.save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "model.json", saved / "model.json")
     with pytest.raises(RunError, match="no longer what was written"):
@@ -233,39 +240,216 @@ def test_a_missing_part_is_named(saved: Path) -> None:
         load(saved)
 
 
-@pytest.mark.parametrize("text", ["[]", "null", '"model"', "{}", '{"format": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["[]", "null", '"model"', "{}", '{"format": true}', "\x00"])
 def test_json_of_something_else_is_no_model(saved: Path, text: str) -> None:
     (saved / "model.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="is damaged"):
         load(saved)
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"spec": {"context": 0, "horizon": 12}},
-        {"spec": [1, 2]},
-        {"card": []},
-        {"card": {"name": "lags"}},
-        {"sensors": 5},
-        {"clock": None},
-        {"clock": {"start": "today", "step_seconds": 3600, "timezone": None}},
-        {"quantity": {"name": "x", "colour": "red"}},
-        {"trained_until": "someday"},
-        {"experts": None},
-    ],
-    ids=str,
-)
-def test_facts_that_make_no_sense_are_damage(saved: Path, facts: dict[str, Any]) -> None:
-    rewrite(saved, **facts)
-    with pytest.raises(RunError, match="is damaged"):
+def test_an_earlier_format_is_refused_with_the_command_that_remakes_it(saved: Path) -> None:
+    (saved / "model.json").write_text('{"format": 1}')
+    with pytest.raises(RunError, match=r"citytune tune FILE --horizon N --out RUN --overwrite`"):
         load(saved)
 
 
 def test_a_later_format_asks_for_a_later_citytune(saved: Path) -> None:
-    rewrite(saved, format=2)
-    with pytest.raises(RunError, match="format 2, and this citytune reads 1; update citytune"):
+    rewrite(saved, format=3)
+    with pytest.raises(RunError, match="format 3, and this citytune reads 2; update citytune"):
         load(saved)
+
+
+HEAD = "tuned.mixture.experts.10.head"
+MISFITS = {
+    "spec.context": [0, 48, "672", None, 2**70, 672.0, True, [672]],
+    "spec.horizon": [0, -1, 13, 2**62, 1e300, "12"],
+    "card": [[], None, {"name": "lags"}],
+    "card.features": [1, 2**40, "many"],
+    "settings.horizon": [24, "24h", None, {"steps": 24}],
+    "settings.seed": [1.5, "7", None, [], 10**400],
+    "settings.caution": [-1, "2", None, 1e999, {}],
+    "settings.options": [[], None, {"stack": []}, {"stack": {}}, 3],
+    "settings.rare": ["top 5%", 7, [], {"top": 0.05}, {"above": 1}],
+    "settings.colour": ["red"],
+    "sensors": [5, [], ["s0"], ["s0", 7], ["s0", "s0"], ["s0", "s1", "s2"], None],
+    "clock": [None, [], {}],
+    "clock.start": ["today", 5, None, "2024-01-01T00:00:00+00:00"],
+    "clock.step": ["1h", 0, -3600, 1e300, None, 60.0],
+    "clock.timezone": [5, "Mars/Olympus", "../../etc/passwd", ""],
+    "quantity": [{"name": "x", "colour": "red"}, "pm2.5"],
+    "quantity.low": ["0", 1e999, [0]],
+    "trained_until": ["someday", 0, None, "NaT"],
+    "covariates": ["wind", [None], None],
+    "fallback": [None, "s0", [1]],
+    "seconds": [None, [], {"fit": "long"}],
+    "tuned": [None, [], {}],
+    "tuned.windows": [1.5, None, "many"],
+    "tuned.notes": ["text", [7], None],
+    "tuned.fold_error": [None, "unknown", [], True],
+    "tuned.tilt": [{}, [], 0, "none"],
+    "tuned.intervals": [None, {}, []],
+    "tuned.intervals.stretch": [None, "wide"],
+    "tuned.intervals.conformal.steps_per_day": [23, 0, None],
+    "tuned.intervals.conformal.scale": [None, [2, 23], [48], "2 x 24", [2.0, 24.0, 1.0]],
+    "tuned.mixture": [None, [], {"experts": []}],
+    "tuned.mixture.experts": [None, {}, [], ["days"], [{"kind": "seasonal"}]],
+    "tuned.mixture.experts.0": [None, {}, {"kind": "os.system", "command": "true"}],
+    "tuned.mixture.experts.0.kind": ["head", "", None, 3, "citytune.tuning.Mixture", []],
+    "tuned.mixture.experts.0.rule": ["tomorrow", None, 5, "../days", "days"],
+    "tuned.mixture.prior": ["plain", None, 7],
+    "tuned.mixture.weights": [None, [], [1], [2, 2, 12], {"shape": [1]}],
+    "tuned.mixture.trust": [None, [3], 1.0],
+    f"{HEAD}": [None, {}, []],
+    f"{HEAD}.penalty": [None, "large", [], {}],
+    f"{HEAD}.view.basis": [[1, 1], None],
+    f"{HEAD}.weights": [[1, 12], []],
+}
+CASES = [(path, value) for path, values in MISFITS.items() for value in values]
+
+
+def put(facts: Any, path: str, value: Any) -> None:
+    """Change what stands at a dotted path."""
+    *parents, last = path.split(".")
+    for name in parents:
+        facts = facts[int(name)] if isinstance(facts, list) else facts[name]
+    if isinstance(facts, list):
+        facts[int(last)] = value
+    else:
+        facts[last] = value
+
+
+@pytest.mark.parametrize(("path", "value"), CASES, ids=str)
+def test_facts_that_do_not_fit_are_refused_and_placed(saved: Path, path: str, value: Any) -> None:
+    facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    put(facts, path, value)
+    rewrite(saved, **facts)
+    with pytest.raises(CitytuneError, match=r"model\.json: |backbone") as caught:
+        load(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_place_inside_the_file_is_named(saved: Path) -> None:
+    facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    put(facts, "tuned.mixture.weights", [2, 2, 1])
+    rewrite(saved, **facts)
+    with pytest.raises(
+        RunError, match=r"is damaged: model\.json: tuned\.mixture\.weights: its num"
+    ):
+        load(saved)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_tampering_is_more_than_one_message(saved: Path, city: City, seed: int) -> None:
+    """What a stranger who knows the seal may write: refused, or a model that still forecasts."""
+    draw = np.random.default_rng(seed)
+    facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    paths = list(leaves(facts))
+    for _ in range(int(draw.integers(1, 3))):
+        path = paths[draw.integers(len(paths))]
+        with contextlib.suppress(LookupError, TypeError):
+            change(facts, path, draw)
+    packed = (saved / "model.safetensors").read_bytes()
+    if seed % 4 == 0:
+        (saved / "model.safetensors").write_bytes(spoilt(packed, draw))
+    rewrite(saved, **facts)
+    with contextlib.suppress(CitytuneError):
+        load(saved).forecast(tuned(city)[1])
+
+
+def leaves(facts: Any, path: str = "") -> Iterator[str]:
+    """Every dotted path but those of the file itself."""
+    inner = facts.items() if isinstance(facts, dict) else enumerate(facts)
+    for name, value in inner:
+        if not path and name in ("format", "memory", "sha256"):
+            continue
+        here = f"{path}.{name}" if path else str(name)
+        yield here
+        if isinstance(value, dict | list):
+            yield from leaves(value, here)
+
+
+STRANGE: tuple[Any, ...] = (
+    None, True, -1, 0, 2**63, 10**30, 1e308, "", "nan", "inf", "text", [], {}, [[]], {"kind": 1},
+)  # fmt: skip
+
+
+def change(facts: Any, path: str, draw: np.random.Generator) -> None:
+    *parents, last = path.split(".")
+    for name in parents:
+        facts = facts[int(name)] if isinstance(facts, list) else facts[name]
+    key = int(last) if isinstance(facts, list) else last
+    if draw.random() < 0.2:
+        del facts[key]
+        return
+    facts[key] = STRANGE[draw.integers(len(STRANGE))]
+
+
+def spoilt(packed: bytes, draw: np.random.Generator) -> bytes:
+    """A safetensors file some of whose numbers are NaN or infinite, or of another shape."""
+    tensors = unpack(packed)
+    name = sorted(tensors)[draw.integers(len(tensors))]
+    part = tensors[name].clone()
+    how = draw.integers(4)
+    if how == 0:
+        part.view(-1)[0] = torch.nan
+    elif how == 1:
+        part = part[:-1].clone()
+    elif how == 2:
+        part = part.half() if part.dtype == torch.float32 else part.float()
+    else:
+        del tensors[name]
+        tensors["other"] = part
+        return pack(tensors)
+    return pack(tensors | {name: part})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"format": 2, "spec": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"format": 2, "a": ' * 900 + "1" + "}" * 900,
+        '{"format": 2, "sha256": NaN}',
+        '{"format": 2, "windows": 1' + "0" * 10_000 + "}",
+    ],
+    ids=["open", "deep", "objects", "NaN", "digits"],
+)
+def test_json_that_is_too_deep_or_too_long_is_damage(saved: Path, text: str) -> None:
+    (saved / "model.json").write_text(text)
+    with pytest.raises(RunError, match="is damaged"):
+        load(saved)
+
+
+@pytest.mark.parametrize("how", ["NaN", "shape", "type", "more", "less"])
+def test_tensors_that_do_not_fit_are_refused_at_load(saved: Path, how: str) -> None:
+    path, name = saved / "model.safetensors", "tuned.mixture.weights"
+    tensors = unpack(path.read_bytes())
+    part = tensors[name]
+    changed = {
+        "NaN": {name: part * torch.nan},
+        "shape": {name: part[..., 1:].contiguous()},
+        "type": {name: part.double()},
+        "more": {"tuned.mixture.other": part.clone()},
+    }
+    found = tensors | changed.get(how, {})
+    if how == "less":
+        del found[name]
+    path.write_bytes(pack(found))
+    rewrite(saved)
+    with pytest.raises(RunError, match=r"model\.json: tuned\.mixture\.(weights|other): "):
+        load(saved)
+
+
+def test_a_memory_that_does_not_fit_is_one_message(saved: Path, model: TunedModel) -> None:
+    memory = model.recall()
+    windows = memory.windows._replace(sensor=memory.windows.sensor.clone() + 0)
+    fresh = _memory_file.pack_memory(
+        replace(memory, windows=windows, first=memory.first[:1].repeat(3))
+    )
+    (saved / "memory.safetensors").write_bytes(fresh)
+    rewrite(saved, memory=hashlib.sha256(fresh).hexdigest())
+    with pytest.raises(RunError, match=r"memory\.safetensors is damaged: first: it has 3 of axis"):
+        load(saved).recall()
 
 
 def test_a_foreign_folder_is_no_model(tmp_path: Path) -> None:

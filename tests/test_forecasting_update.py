@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from citytune._errors import InputError, RunError
 from citytune.backbones import at_hand, missing
-from citytune.forecasting import TunedModel, fit_model, load
-from citytune.forecasting._remembering import pack, unpack
+from citytune.forecasting import TunedModel, fit_model, load, task_of, update
+from citytune.forecasting._memory_file import pack_memory, unpack_memory
 from citytune.frame import Clock, SensorFrame
+from citytune.tuning import FineTuned
 
 DAY, HORIZON = 24, 12
 City = Callable[..., SensorFrame]
@@ -38,7 +40,7 @@ def equal(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
     assert (np.abs(found.quantiles - expected.quantiles) < 1e-4 * spread[:, None]).all()
     assert one.tuned.windows == other.tuned.windows
     assert one.fold_error == pytest.approx(other.fold_error, abs=1e-4)
-    for name in ("trained_until", "sensors", "covariates", "fallback", "strategy", "forget"):
+    for name in ("trained_until", "sensors", "covariates", "fallback", "settings", "notes"):
         assert getattr(one, name) == getattr(other, name), name
 
 
@@ -62,6 +64,76 @@ def test_an_update_is_as_good_as_a_fit_to_everything(
     frame = city(2, days + 1, turn=1.0, noise=0.1)
     old = fitted(frame.until(days * DAY), backbone, strategy)
     equal(old.update(recent(frame)), fitted(frame, backbone, strategy), frame)
+
+
+RARES = (None, "top 5%", "density", ">150", "7-9h,16-18h", "density,in fit", "top 5%,in fit")
+CLOSED = ("zero-shot", "blend", "head")
+COARSE = 6
+"""Steps a day of a world that is quick to fit, however long."""
+SETTINGS = [
+    (rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1)
+    for i, rare in enumerate(RARES)
+    for j in range(3)
+]
+
+
+@pytest.mark.parametrize(("rare", "strategy", "forget", "wind"), SETTINGS)
+def test_an_update_equals_a_refit_under_every_setting(
+    city: City, rare: str | None, strategy: str, forget: float | None, *, wind: bool
+) -> None:
+    """What is rare is told from all that was measured, not from the rows that are new."""
+    frame = grown(city, wind=wind)
+    asked = {"backbone": "lags", "strategy": strategy, "rare": rare, "forget": forget}
+    old = fit_model(frame.until(147 * COARSE), horizon=HORIZON, **asked)
+    new, full = old.update(frame.since(40 * COARSE)), fit_model(frame, horizon=HORIZON, **asked)
+    equal(new, full, frame)
+    tilt, expected = new.tuned.tilt, full.tuned.tilt
+    assert (tilt is None) == (expected is None)
+    if tilt is not None and expected is not None:
+        assert tilt.power == expected.power
+        assert torch.equal(tilt.rarity.edges, expected.rarity.edges)
+        assert torch.equal(tilt.rarity.odds, expected.rarity.odds)
+
+
+def grown(city: City, *, wind: bool = False) -> SensorFrame:
+    """A city that is busier than it was: what is rare lately was never seen before."""
+    frame = city(2, 150, steps_per_day=COARSE, turn=1.0, noise=0.1)
+    blow = np.random.default_rng(3).standard_normal((len(frame) + HORIZON, 1)).astype(np.float32)
+    growth = np.linspace(0.5, 2.0, len(frame))[:, None] * np.exp(0.3 * wind * blow[: len(frame)])
+    frame = replace(frame, values=(frame.values * growth).astype(np.float32))
+    return replace(frame, covariates={"wind": blow}) if wind else frame
+
+
+def test_levels_and_spreads_are_those_of_the_last_weeks_however_long_the_history(
+    city: City,
+) -> None:
+    """So Balanced MSE is around the same level after an update as in a refit."""
+    frame = grown(city)
+    whole, short = (
+        task_of(part, horizon=HORIZON, backbone="lags")
+        for part in (frame, frame.since(len(frame) - 60 * COARSE))
+    )
+    torch.testing.assert_close(whole.spread, short.spread)
+    torch.testing.assert_close(whole.level[-1], short.level[-1])
+
+
+def test_rows_that_a_fit_no_longer_looks_at_are_forgotten(city: City) -> None:
+    """A refit sees some two hundred days; so does the memory, however often it is updated."""
+    frame = city(2, 260, turn=0.5)
+    frame = replace(frame, values=frame.values * np.linspace(4, 1, len(frame))[:, None])
+    asked = {"horizon": HORIZON, "backbone": "lags", "strategy": "zero-shot", "rare": "top 5%"}
+    model = fit_model(frame.until(230 * DAY), **asked)
+    for days in (240, 260):
+        model = model.update(frame.until(days * DAY).since((days - 130) * DAY))
+    equal(model, fit_model(frame, **asked), frame)
+
+
+def test_progress_is_told(city: City) -> None:
+    frame, told = city(2, 60), []
+    model = fitted(frame.until(58 * DAY))
+    model.update(frame, progress=lambda what, share: told.append((what, share)))
+    assert told
+    assert all(0 <= share <= 1 for _, share in told)
 
 
 def test_a_year_of_many_sensors_is_thinned_alike(city: City) -> None:
@@ -120,10 +192,10 @@ def test_a_loaded_model_goes_on_learning(tmp_path: Path, city: City) -> None:
 def test_a_memory_comes_back_bit_by_bit(city: City) -> None:
     frame = city(2, 66)
     memory = fitted(frame).recall()
-    again = unpack(pack(memory))
+    again = unpack_memory(pack_memory(memory), {})
     assert (again.since, again.until) == (memory.since, memory.until)
-    assert set(again.says) == set(memory.says)
-    assert pack(again) == pack(memory)
+    assert set(again.forecasts) == set(memory.forecasts)
+    assert pack_memory(again) == pack_memory(memory)
 
 
 def test_a_model_without_memory_forecasts_and_says_why_it_cannot_learn(
@@ -151,6 +223,9 @@ def test_without_new_rows_the_model_is_left_as_it_is(city: City) -> None:
     model = fitted(frame)
     with pytest.warns(UserWarning, match="no rows after 2024-04-0"):
         assert model.update(frame) is model
+    found = update(model, frame)
+    assert not found.learned
+    assert "left as it is" in found.why
 
 
 def test_a_frame_that_does_not_reach_back_is_refused_with_the_day_it_must(city: City) -> None:
@@ -201,12 +276,12 @@ def test_forgetting_makes_a_city_that_drifts_better(city: City) -> None:
 
     old = fitted(frame.until(120 * DAY), strategy="head", stack=False)
     kept, faded = old.update(train), old.update(train, forget=10.0)
-    assert faded.forget == 10.0
+    assert faded.settings.forget == 10.0
     assert error(faded) < 0.9 * error(kept)
     asked = {"backbone": "lags", "strategy": "head", "options": {"stack": False}}
     full = fit_model(train, horizon=HORIZON, forget=10.0, **asked)
     equal(faded, full, train)
-    assert faded.update(frame).forget == 10.0
+    assert faded.update(frame).settings.forget == 10.0
 
 
 def test_weights_that_were_moved_stay_and_are_asked_of_the_new_days(
@@ -222,9 +297,8 @@ def test_weights_that_were_moved_stay_and_are_asked_of_the_new_days(
         options=quick,
     )
     again = load(model.save(tmp_path / "model")).update(frame)
-    part, kept = model.tuned.mixture.moved, again.tuned.mixture.moved
-    assert part is not None
-    assert kept is not None
+    (part,) = [one for one in model.tuned.mixture.experts if isinstance(one, FineTuned)]
+    (kept,) = [one for one in again.tuned.mixture.experts if isinstance(one, FineTuned)]
     assert all((kept.values[name] == value).all() for name, value in part.values.items())
     assert again.tuned.windows > model.tuned.windows
     assert again.trained_until > model.trained_until

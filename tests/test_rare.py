@@ -19,7 +19,7 @@ from citytune.settings import Rare
 from citytune.training import balanced_mse
 from citytune.tuning import LEVELS, Conformal, Tilt
 from citytune.tuning._head import solver
-from citytune.windows import History, Rarity, density_weights, in_peak
+from citytune.windows import History, Rarity, density_weights, is_peak, target_weights
 
 City = Callable[..., SensorFrame]
 PM = Quantity("pm2.5", "µg/m³", low=0)
@@ -104,7 +104,7 @@ def test_a_value_at_a_threshold_has_not_passed_it(frame: SensorFrame) -> None:
         (Rare(above=(20.0,)), 20.0, 20.01),
         (Rare(below=(3.0,)), 3.0, 2.99),
     ):
-        rarity = Rarity.of(rare, history)
+        rarity = Rarity.of(rare, history.raw)
         found = rarity.odds_of(torch.tensor([[at, beyond, np.nan]]), sensor)[0]
         assert found[0] == found[2] == 1
         assert found[1] > 1
@@ -112,7 +112,7 @@ def test_a_value_at_a_threshold_has_not_passed_it(frame: SensorFrame) -> None:
 
 def test_the_odds_are_those_of_the_share_beyond(frame: SensorFrame) -> None:
     history = History.of(frame, ahead=0)
-    rarity = Rarity.of(Rare(top=0.05), history)
+    rarity = Rarity.of(Rare(top=0.05), history.raw)
     for sensor in range(3):
         found = rarity.odds_of(history.raw[[sensor]], torch.tensor([sensor]))
         rare = found > 1
@@ -122,7 +122,7 @@ def test_the_odds_are_those_of_the_share_beyond(frame: SensorFrame) -> None:
 
 def test_by_density_a_tenth_is_rare_on_either_side(frame: SensorFrame) -> None:
     history = History.of(frame, ahead=0)
-    rarity = Rarity.of(Rare(), history)
+    rarity = Rarity.of(Rare(), history.raw)
     found = rarity.odds_of(history.raw, torch.arange(3)) > 1
     assert float(found.float().mean()) == pytest.approx(0.1, abs=0.03)
 
@@ -130,11 +130,11 @@ def test_by_density_a_tenth_is_rare_on_either_side(frame: SensorFrame) -> None:
 def test_peak_hours_are_local_and_count_more_in_the_fit(frame: SensorFrame) -> None:
     history = History.of(frame, ahead=24)
     rare = Rare(peak_hours=((22, 2),))
-    inside = in_peak(rare, history)
+    inside = is_peak(rare, history.slot, 24)
     assert sorted(set(history.slot[inside].tolist())) == [0, 1, 22, 23]
     actual = history.raw[:, 24 * 20 : 24 * 21]
     slot = history.slot[24 * 20 : 24 * 21].expand(3, -1)
-    weight = rare.weights(history, torch.arange(3), slot, actual)
+    weight = target_weights(rare, history.raw, torch.arange(3), slot, actual, 24)
     known = ~actual.isnan()
     assert float(weight[known].mean()) == pytest.approx(1, rel=1e-5)
     peak = inside[24 * 20 : 24 * 21].expand(3, -1) & known
@@ -143,7 +143,7 @@ def test_peak_hours_are_local_and_count_more_in_the_fit(frame: SensorFrame) -> N
     assert ratio == pytest.approx(5**0.5, rel=0.01)
 
 
-def test_a_ridge_heeds_each_target_by_its_own_weight() -> None:
+def test_a_ridge_counts_each_target_by_its_own_weight() -> None:
     """Many rounds of filling in part come to the exact solution, step by step."""
     draw = torch.Generator().manual_seed(0)
     seen = torch.randn(80, 3, generator=draw, dtype=torch.float64)
@@ -310,7 +310,7 @@ def test_the_command_line_carries_it(
     assert "Emphasis on rare values changed the mean error by" in answer.out
     assert "tuned-plain" in answer.out
     facts = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
-    assert facts["rare"]["top"] == 0.05
+    assert facts["settings"]["rare"]["top"] == 0.05
     refused = run(*words[:-1], "often", "--out", tmp_path / "other")
     assert refused.code != 0
     assert "cannot be read" in refused.err
@@ -324,7 +324,7 @@ def test_conformal_has_room_for_a_tilt_everywhere() -> None:
         torch.zeros(100).bool(), torch.zeros(0, 1, 100),
     )  # fmt: skip
     for rare in (Rare(), Rare(top=0.05), Rare(above=(3.0,))):
-        rarity = Rarity.of(rare, history)
+        rarity = Rarity.of(rare, history.raw)
         assert not rarity.found
         mean = torch.zeros(1, 4)
         quantiles = Conformal.guess(torch.ones(1), 4, 24).quantiles(

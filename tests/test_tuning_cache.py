@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, Card, Past
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
-from citytune.tuning import _cache, _task
+from citytune.tuning import _answers, _cache
 from citytune.tuning._cache import cache_folder, cached, key_of
 from citytune.windows import History, WindowSpec, candidates
 
@@ -41,14 +41,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was computed, one word a time."""
     found: list[str] = []
-    for name in ("ask", "features"):
-        real = getattr(_task, name)
+    for name in ("_ask", "_features"):
+        real = getattr(_answers, name)
 
         def call(*parts: object, real: object = real, name: str = name) -> object:
             found.append(name)
             return real(*parts)  # type: ignore[operator]
 
-        monkeypatch.setattr(_task, name, call)
+        monkeypatch.setattr(_answers, name, call)
     return found
 
 
@@ -77,7 +77,7 @@ def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
     assert not asked
     monkeypatch.setenv("CITYTUNE_CACHE", "off")
     same(fitted(frame), cold, frame)
-    assert "features" in asked
+    assert "_features" in asked
 
 
 def test_anything_it_follows_from_changes_the_key(city: City) -> None:
@@ -193,8 +193,8 @@ def answers(backbone: Backbone, frame: SensorFrame) -> Tensor:
     """What it says of a task's windows."""
     spec = WindowSpec(context=48, horizon=12)
     history, settings = History.of(frame, ahead=12), Settings(horizon=12)
-    task = _task.Task(backbone=backbone, history=history, spec=spec, settings=settings)
-    return task.said_by("plain")
+    task = Task(backbone=backbone, history=history, spec=spec, settings=settings)
+    return task.forecast_of("plain")
 
 
 def test_other_weights_under_the_same_name_are_asked_anew(

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, at_hand, load_backbone, missing
 from citytune.forecasting import Forecast, TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
 from citytune.settings import Options
-from citytune.tuning import FineTuned, able, strategies
+from citytune.tuning import FineTuned, HeadExpert, strategies, strategies_for
 from citytune.tuning._finetuned import root_of
 
 BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
@@ -38,6 +38,7 @@ HORIZON = 24
 PERCENT = Quantity("load", "%", low=0, high=60, domain="energy")
 
 City = Callable[..., SensorFrame]
+Kind = TypeVar("Kind")
 
 
 class Fitted(NamedTuple):
@@ -128,9 +129,8 @@ def disturbed(frame: SensorFrame, start: int) -> SensorFrame:
 
 def test_in_this_city_there_is_something_to_learn_for_a_head(backbone: str, city: City) -> None:
     """Else its tests would say nothing."""
-    head = tuned(backbone, "head", city).model.tuned.mixture.head
-    assert head is not None
-    assert head.weights.abs().max() > 0.01
+    (head,) = of_kind(tuned(backbone, "head", city).model, HeadExpert)
+    assert head.head.weights.abs().max() > 0.01
 
 
 def test_the_strategies_tested_here_are_all_there_are() -> None:
@@ -139,7 +139,7 @@ def test_the_strategies_tested_here_are_all_there_are() -> None:
 
 def test_each_backbone_can_be_tuned_by_the_strategies_tested_here(backbone: str) -> None:
     expected = [strategy for name, strategy in PAIRS if name == backbone]
-    assert sorted(able(load_backbone(backbone))) == sorted(expected)
+    assert sorted(strategies_for(load_backbone(backbone))) == sorted(expected)
 
 
 def test_the_backbone_does_not_move(fitted: Fitted) -> None:
@@ -147,9 +147,12 @@ def test_the_backbone_does_not_move(fitted: Fitted) -> None:
 
 
 def part_of(fitted: Fitted) -> FineTuned:
-    found = fitted.model.tuned.mixture.moved
-    assert found is not None
+    (found,) = of_kind(fitted.model, FineTuned)
     return found
+
+
+def of_kind(model: TunedModel, kind: type[Kind]) -> list[Kind]:
+    return [expert for expert in model.tuned.mixture.experts if isinstance(expert, kind)]
 
 
 def test_only_the_weights_of_the_strategy_move_and_they_do(moved: Fitted) -> None:
@@ -204,9 +207,9 @@ def test_a_saved_model_forecasts_the_same_to_the_bit(fitted: Fitted, tmp_path: P
     again = load(fitted.model.save(tmp_path / "model"))
     same(again.forecast(fitted.frame), fitted.model.forecast(fitted.frame))
     assert (again.weights, again.words()) == (fitted.model.weights, fitted.model.words())
-    for name in ("spec", "card", "strategy", "sensors", "clock", "quantity", "country", "fallback"):
+    for name in ("spec", "card", "settings", "sensors", "clock", "quantity", "country", "fallback"):
         assert getattr(again, name) == getattr(fitted.model, name), name
-    for name in ("trained_until", "seed", "caution", "covariates", "fold_error", "options"):
+    for name in ("trained_until", "covariates", "fold_error", "notes"):
         assert getattr(again, name) == getattr(fitted.model, name), name
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,9 +11,8 @@ import torch
 
 from citytune.forecasting import fit_model, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Mixture
+from citytune.tuning import LensExpert, Mixture, SeasonalExpert
 from citytune.tuning._gate import gate, in_words
-from citytune.tuning._heard import replay
 from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
 
@@ -31,9 +29,10 @@ def task(errors: list[float], *, horizon: int = HORIZON, caution: float = 2.0) -
         scale=torch.ones(len(errors), 1),
         day=torch.arange(len(errors)),
         recency=torch.ones(len(errors)),
-        caution=caution,
+        settings=SimpleNamespace(caution=caution),
         prior="plain",
-        said_by=lambda name: said,
+        forecast_of=lambda name: said,
+        expert=LensExpert,
         spec=SimpleNamespace(horizon=horizon),
         history=SimpleNamespace(steps_per_day=DAY),
     )
@@ -113,21 +112,21 @@ def test_it_is_said_how_far_the_forecast_goes() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_forecast_lies_on_the_line_to_the_mixture(share: float, city: City) -> None:
     task = task_of(city(2, 40), horizon=HORIZON, backbone="lags")
-    names = ("days", "weeks", "yesterday")
-    whole = Mixture(names, torch.full((len(bands(HORIZON)), 1, 3), 1 / 3), "days")
-    asked = (task.backbone, *task.place, task.spec)
-    far, near = (one.forecast(*asked).mean for one in (whole, replace(whole, trust=share)))
-    home = Mixture.of_one("days", "days", HORIZON).forecast(*asked).mean
+    rules = tuple(map(SeasonalExpert, ("days", "weeks", "yesterday")))
+    whole = Mixture(rules, torch.full((len(bands(HORIZON)), 1, 3), 1 / 3), "days")
+    far, near = (one.forecast(task.live).mean for one in (whole, whole.trusted(share)))
+    home = Mixture.of_one(rules[0], "days", HORIZON).forecast(task.live).mean
     torch.testing.assert_close(near, home + share * (far - home), rtol=1e-4, atol=1e-2)
-    torch.testing.assert_close(near, replay(replace(whole, trust=share), task))
+    torch.testing.assert_close(near, task.replay(whole.trusted(share)))
 
 
 def test_without_trust_only_the_pretrained_forecast_is_asked_for() -> None:
     weights = torch.full((len(bands(HORIZON)), 1, 3), 1 / 3)
-    mixture = Mixture(("plain", "weeks", "days"), weights, "plain", trust=0.0)
-    assert mixture.needed() == ("plain",)
+    experts = LensExpert("plain"), SeasonalExpert("weeks"), SeasonalExpert("days")
+    mixture = Mixture(experts, weights, "plain").trusted(0.0)
+    assert mixture.needed == (LensExpert("plain"),)
     assert mixture.shares(HORIZON)["0-6"] == {"plain": 1.0}
-    half = replace(mixture, trust=0.5)
+    half = mixture.trusted(0.5)
     assert half.shares(HORIZON)["0-6"] == pytest.approx(
         {"plain": 2 / 3, "weeks": 1 / 6, "days": 1 / 6}
     )

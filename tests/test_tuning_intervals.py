@@ -16,8 +16,15 @@ from torch import Tensor
 from citytune.backbones import LEVELS, Past, load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Conformal, Intervals, Task, ask
-from citytune.tuning._experts import DEVIATIONS
+from citytune.tuning import (
+    Batch,
+    Conformal,
+    Intervals,
+    LensExpert,
+    Task,
+    forecasts_of,
+)
+from citytune.tuning._expert import DEVIATIONS
 from citytune.tuning._intervals import calibrate
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
@@ -176,11 +183,11 @@ def test_the_model_is_asked_once_for_forecast_and_quantiles(
     history = History.of(frame, ahead=horizon)
     examples = Examples(torch.arange(2), torch.full((2,), len(frame)))
     spec = WindowSpec(context=backbone.card.context_at(DAY), horizon=horizon)
-    where = Seasonal(history), examples, spec.horizon, spec.context
-    found = ask(backbone, *where, ("plain", DEVIATIONS))
+    batch, plain = Batch(backbone, Seasonal(history), examples, spec), LensExpert("plain")
+    found = forecasts_of([plain], replace(batch, spread=True))
     passes = len(asked)
     assert sum(asked) == horizon
-    torch.testing.assert_close(found["plain"], ask(backbone, *where, ("plain",))["plain"])
+    torch.testing.assert_close(found["plain"], forecasts_of([plain], batch)["plain"])
     assert len(asked) == 2 * passes
     spread = found[DEVIATIONS]
     assert spread.shape == (2, horizon, len(LEVELS))
@@ -220,27 +227,45 @@ def test_a_sensor_that_fell_silent_has_the_intervals_of_past_errors(learnt: Lear
     assert (own.quantiles[:, 0] != past.quantiles[:, 0]).any()
 
 
-def test_they_come_back_from_disk_and_older_models_have_those_of_past_errors(
-    tmp_path: Path, learnt: Learnt
-) -> None:
-    from citytune.forecasting import _store
-
-    model, frame = learnt
-    folder = model.save(tmp_path / "model")
-    again = load(folder)
+def test_they_come_back_from_disk(tmp_path: Path, city: City) -> None:
+    frame = city(2, 40, noise=0.2)
+    model = base(frame)
+    again = load(model.save(tmp_path / "model"))
     assert again.tuned.intervals.stretch == model.tuned.intervals.stretch != 1.0
     np.testing.assert_array_equal(again.forecast(frame).quantiles, model.forecast(frame).quantiles)
-    facts, tensors = _store._facts(model), _store._parts(model.tuned)
-    del facts["intervals"]
-    assert _store._tuned(facts, tensors).intervals.trust == 1.0
+
+
+@pytest.mark.parametrize("trust", [0.0, 0.4, None])
+def test_crossing_quantiles_of_a_plug_in_never_pass(
+    city: City, monkeypatch: pytest.MonkeyPatch, trust: float | None
+) -> None:
+    """They are sorted where they enter; the forecast stays the one that the model gave."""
+    backbone = load_backbone("citytune-base")
+
+    def crossing(past: Past, steps: int) -> Tensor:
+        found = type(backbone).quantiles(backbone, past, steps)  # type: ignore[attr-defined]
+        return found + 0.3 * past.values.std() * torch.tensor([1.0, -1.0] * 5 + [1.0]) * (
+            torch.arange(len(LEVELS)) != LEVELS.index(0.5)
+        )
+
+    frame = city(2, 30, noise=0.2)
+    usual = base(frame, strategy="zero-shot")
+    monkeypatch.setattr(backbone, "quantiles", crossing)
+    model = base(frame, strategy="zero-shot")
+    if trust is not None:
+        intervals = replace(model.tuned.intervals, trust=trust)
+        model = replace(model, tuned=replace(model.tuned, intervals=intervals))
+    found = model.forecast(frame)
+    assert (np.diff(found.quantiles, axis=-1) >= 0).all()
+    np.testing.assert_allclose(found.mean, usual.forecast(frame).mean, rtol=1e-5)
 
 
 def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt) -> None:
     model, frame = learnt
     memory = model.recall()
-    older = {name: said for name, said in memory.says.items() if name != DEVIATIONS}
-    assert len(older) < len(memory.says)
-    model = replace(model, memory=replace(memory, says=older))
+    older = {name: one for name, one in memory.forecasts.items() if name != DEVIATIONS}
+    assert len(older) < len(memory.forecasts)
+    model = replace(model, memory=replace(memory, forecasts=older))
     assert model.update(frame).tuned.intervals.trust == 1.0
 
 

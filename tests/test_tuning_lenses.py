@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from citytune.backbones import Card, Past, at_hand, load_backbone, missing, shelf
 from citytune.frame import SensorFrame
-from citytune.tuning._experts import ask, experts_of
+from citytune.tuning import Batch, forecasts_of
+from citytune.tuning._expert import unfitted
 from citytune.tuning._lenses import HEADROOM, LENSES, Squash, _between, _means
-from citytune.windows import Examples, History, Seasonal
+from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 City = Callable[..., SensorFrame]
 
@@ -50,8 +51,9 @@ def says(
     history = History.of(frame, ahead=horizon)
     count = len(frame.sensors)
     examples = Examples(torch.arange(count), torch.full((count,), origin))
-    names = experts_of(backbone.card, history.steps_per_day)
-    return ask(backbone, Seasonal(history), examples, horizon, backbone.card.context, names)
+    spec = WindowSpec(context=backbone.card.context, horizon=horizon)
+    asked = unfitted(backbone.card, history.steps_per_day)
+    return forecasts_of(asked, Batch(backbone, Seasonal(history), examples, spec))
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
@@ -109,6 +111,9 @@ def test_at_hourly_means_it_is_exact_too(city: City) -> None:
 
 
 def test_hourly_means_are_asked_only_on_a_fine_clock() -> None:
+    def experts_of(card: Card, steps_per_day: int) -> list[str]:
+        return [expert.name for expert in unfitted(card, steps_per_day)]
+
     card = Echo().card
     assert "coarse" not in experts_of(card, 24)
     assert "coarse" in experts_of(card, 96)

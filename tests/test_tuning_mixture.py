@@ -1,62 +1,66 @@
-"""The promise: a mixture follows its weights, and leans on steady experts in holiday seasons."""
+"""The promise: a mixture follows its weights and its trust, and asks only the experts it needs."""
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
-from citytune.frame import Clock, SensorFrame
-from citytune.tuning import KNOWN
-from citytune.tuning._mixture import SEASON_SHARE, STEADY, mix_in_season
+from citytune.tuning import Mixture, SeasonalExpert, bands, in_words
+from citytune.tuning._mixture import mix
 from citytune.tuning._stats import t_inflation
-from citytune.windows import Examples, History
 
-NAMES = ("plain", *STEADY, "weeks")
-START = dt.datetime(2022, 12, 20)
 HORIZON = 24
+NAMES = ("days", "weeks", "yesterday")
 
 
-def world(country: str | None) -> tuple[History, Examples]:
-    """One sensor; windows that forecast 22 and 27 December."""
-    clock = Clock(START, dt.timedelta(hours=1))
-    frame = SensorFrame(torch.ones(240, 1).numpy(), clock, ("a",), country=country)
-    origin = torch.tensor([2 * 24, 7 * 24])
-    return History.of(frame, ahead=HORIZON), Examples(torch.zeros(2, dtype=torch.long), origin)
+def mixture(weights: Tensor, trust: Tensor | float = 1.0) -> Mixture:
+    """Of three rules, around "days"."""
+    experts = tuple(map(SeasonalExpert, NAMES))
+    each = weights.expand(len(bands(HORIZON)), 1, -1)
+    return Mixture(experts, each, "days").trusted(trust)
 
 
-def ask(names: tuple[str, ...], shares: list[float], country: str | None = "NO") -> torch.Tensor:
-    """Experts that say 0, 1, 2, … mixed by `shares`: the mean of each window."""
-    history, examples = world(country)
-    says = torch.arange(float(len(names))).expand(2, HORIZON, -1)
-    weights = torch.tensor(shares).expand(2, 1, -1)
-    season = history.season[examples.origin[:, None] + torch.arange(HORIZON)]
-    return mix_in_season(season, examples.sensor, says, weights, names).mean(1)
+def test_each_sensor_is_mixed_by_its_own_weights() -> None:
+    forecasts = torch.arange(3.0).expand(4, HORIZON, 3)
+    weights = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]).expand(2, 2, 3)
+    found = mix(forecasts, weights, torch.tensor([0, 1, 1, 0]))
+    torch.testing.assert_close(found.mean(1), torch.tensor([0.0, 1.5, 1.5, 0.0]))
 
 
-def test_on_ordinary_days_the_weights_say_it_all() -> None:
-    shares = [0.1, 0.2, 0.3, 0.4]
-    ordinary = sum(i * share for i, share in enumerate(shares))
-    torch.testing.assert_close(ask(NAMES, shares)[0], torch.tensor(ordinary))
-    torch.testing.assert_close(ask(NAMES, shares, None), torch.tensor([ordinary, ordinary]))
+def test_each_sensor_is_followed_as_far_as_it_is_trusted() -> None:
+    one = mixture(torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.25, 1.0]))
+    torch.testing.assert_close(
+        one.trust_of(torch.tensor([2, 0, 1, 1])), torch.tensor([[1.0], [0.0], [0.25], [0.25]])
+    )
+    shares = one.shares(HORIZON)["0-6"]
+    assert shares == pytest.approx({"days": (1 + 0.75) / 3, "weeks": (0.25 + 1) / 3})
 
 
-def test_between_christmas_and_new_year_most_weight_goes_to_the_steady_experts() -> None:
-    found = ask(NAMES, [0.0, 0.0, 0.0, 1.0])[1]
-    expected = (1 - SEASON_SHARE) * 3 + SEASON_SHARE * (1 + 2) / 2
-    torch.testing.assert_close(found, torch.tensor(expected))
+def test_only_experts_that_count_are_asked_and_the_prior_where_trust_is_not_whole() -> None:
+    one = mixture(torch.tensor([0.0, 1.0, 0.0]))
+    assert [expert.name for expert in one.needed] == ["weeks"]
+    for trust in (0.5, torch.tensor([1.0, 0.5])):
+        assert [expert.name for expert in one.trusted(trust).needed] == ["days", "weeks"]
+    assert [expert.name for expert in one.trusted(0.0).needed] == ["days"]
 
 
-def test_what_is_known_ahead_keeps_its_share_at_christmas() -> None:
-    found = ask((*NAMES, KNOWN), [0.0, 0.0, 0.0, 0.5, 0.5])[1]
-    lean = 0.5 * SEASON_SHARE
-    expected = 0.5 * 4 + 0.5 * (1 - SEASON_SHARE) * 3 + lean * (1 + 2) / 2
-    torch.testing.assert_close(found, torch.tensor(expected))
+def test_parts_that_do_not_fit_are_refused() -> None:
+    one = mixture(torch.ones(3) / 3)
+    with pytest.raises(ValueError, match="not of 2 experts"):
+        replace(one, experts=one.experts[:2])
+    with pytest.raises(ValueError, match="'plain' is none of the experts"):
+        replace(one, prior="plain")
+    with pytest.raises(ValueError, match="two experts called 'days'"):
+        replace(one, experts=(one.experts[0], one.experts[0], one.experts[1]))
 
 
-def test_a_mixture_without_steady_experts_stays_as_it_is() -> None:
-    torch.testing.assert_close(ask(("days", "weeks"), [0.25, 0.75]), torch.tensor([0.75, 0.75]))
+def test_the_main_parts_are_told_in_words() -> None:
+    words = {name: name.upper() for name in "abcde"}
+    shares = {"a": 0.5, "b": 0.2, "c": 0.15, "d": 0.1, "e": 0.05}
+    assert in_words(shares, words) == "50 % A, 20 % B, 15 % C, 15 % others"
 
 
 def test_the_allowance_for_few_days_is_that_of_student() -> None:

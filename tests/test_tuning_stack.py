@@ -5,14 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor
 
-from citytune.backbones import shelf
-from citytune.tuning import Mixture, bands
+from citytune.backbones import Card, shelf
+from citytune.settings import Settings
+from citytune.tuning import (
+    Candidate,
+    Expert,
+    FineTuned,
+    KnownAhead,
+    LensExpert,
+    Mixture,
+    SeasonalExpert,
+    Task,
+    bands,
+)
 from citytune.tuning._blend import Blend
+from citytune.tuning._lenses import LENSES
 from citytune.tuning._mixture import mix
 from citytune.tuning._stack import Caution, Evidence, Losses, fit_stack
 
@@ -230,17 +243,11 @@ def test_a_mixture_is_the_weighted_sum_of_its_band_and_sensor() -> None:
 
 def test_shares_are_told_largest_first_and_sum_to_one() -> None:
     weights = torch.tensor([[[0.2, 0.797, 0.003]], [[1.0, 0.0, 0.0]]])
-    shares = Mixture(("plain", "weeks", "days"), weights, "plain").shares(12)
+    experts = LensExpert("plain"), SeasonalExpert("weeks"), SeasonalExpert("days")
+    shares = Mixture(experts, weights, "plain").shares(12)
     assert list(shares) == ["0-6", "6-12"]
     assert list(shares["0-6"]) == ["weeks", "plain"]
     assert shares["6-12"] == {"plain": 1.0}
-
-
-def test_only_experts_that_count_are_asked() -> None:
-    weights = torch.tensor([[[0.001, 0.5, 0.499]]])
-    mixture = Mixture(("plain", "weeks", "head"), weights, "plain")
-    assert set(mixture.needed()) == {"weeks", "plain"}  # the head corrects the prior
-    assert Mixture(("plain", "weeks", "head"), weights, "weeks").needed() == ("weeks",)
 
 
 @pytest.mark.parametrize(("knows", "kept"), [(True, 0.9), (False, 0.3)])
@@ -248,27 +255,33 @@ def test_without_evidence_a_model_that_knows_the_calendar_keeps_its_own_forecast
     *, knows: bool, kept: float
 ) -> None:
     card = replace(shelf()["citytune-base"], context_days=28 if knows else None)
-    task = SimpleNamespace(
-        prior="plain",
-        backbone=SimpleNamespace(card=card),
-        better_rule=None,
-        days=20.0,
-        caution=2.0,
-    )
     names = ("plain", "squashed", "yesterday", "weeks")
-    found = Blend()._caution(task, names)
+    found = Blend()._caution(task_around(card), candidates(*names))
     assert float(found.prior[0]) == pytest.approx(kept)
     assert float(found.prior.sum()) == pytest.approx(1.0)
     assert found.anchor.tolist() == [1, 0, 0, 0]
 
 
-def test_what_is_known_ahead_shares_with_the_forecast_it_corrects() -> None:
-    task = SimpleNamespace(
+def task_around(card: Card) -> Task:
+    found = SimpleNamespace(
         prior="plain",
-        backbone=SimpleNamespace(card=shelf()["citytune-base"]),
+        backbone=SimpleNamespace(card=card),
         better_rule=None,
         days=20.0,
-        caution=2.0,
+        settings=Settings(horizon=12),
     )
-    found = Blend()._caution(task, ("plain", "squashed", "yesterday", "known-ahead"))
+    return cast("Task", found)
+
+
+def candidates(*names: str) -> list[Candidate]:
+    """Of some lenses and rules."""
+    made = (LensExpert(name) if name in LENSES else SeasonalExpert(name) for name in names)
+    return [Candidate(expert, torch.zeros(1, HORIZON)) for expert in made]
+
+
+@pytest.mark.parametrize("fitted", [KnownAhead, FineTuned])
+def test_what_corrects_the_forecast_shares_its_weight(fitted: type[Expert]) -> None:
+    one = candidates("plain", "squashed", "yesterday")
+    one.append(Candidate(object.__new__(fitted), torch.zeros(1, HORIZON)))
+    found = Blend()._caution(task_around(shelf()["citytune-base"]), one)
     assert found.prior.tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45])

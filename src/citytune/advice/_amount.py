@@ -36,7 +36,7 @@ def amount_of(task: Task) -> Amount:
 
 def daily_errors(task: Task) -> Tensor:
     """(day, sensor) mean error of the best rule, signed, in usual spreads; NaN without windows."""
-    error = ((task.actual - task.said_by(task.best_rule)) / task.scale).nanmean(1)
+    error = ((task.actual - task.forecast_of(task.best_rule)) / task.scale).nanmean(1)
     first = int(task.day.min())
     days, sensors = int(task.day.max()) - first + 1, len(task.history.raw)
     cell = (task.day - first) * sensors + task.examples.sensor

@@ -9,7 +9,7 @@ from torch import Tensor
 from citytune.advice._enough import Enough, Point, needed, next_week
 from citytune.forecasting import STRATEGY
 from citytune.settings import Progress
-from citytune.tuning import Task, make_strategy, replay
+from citytune.tuning import Task, make_strategy
 from citytune.windows import evenly
 
 CURVE_DAYS = (3, 7, 14, 28, 56)
@@ -78,8 +78,8 @@ def errors(task: Task, first: int, start: int, end: int) -> tuple[float, float]:
     learn = task.part(_at_most(CURVE_WINDOWS, before))
     block = task.part(_at_most(CURVE_WINDOWS, (origin >= start) & (origin < end)))
     learnt = make_strategy(STRATEGY).fit(learn).mixture if len(learn.examples) else None
-    untouched = block.said_by(task.prior)
-    tuned = untouched if learnt is None else replay(learnt, block)
+    untouched = block.forecast_of(task.prior)
+    tuned = untouched if learnt is None else block.replay(learnt)
 
     def error(forecasts: Tensor) -> float:
         return float(((forecasts - block.actual).abs() / block.scale)[block.known].mean())

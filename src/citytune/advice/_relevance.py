@@ -42,7 +42,7 @@ def skill_of(task: Task) -> float:
     """Share of the best seasonal rule's error that the pretrained model saves; NaN without one."""
     if task.backbone.card.horizon is None or not len(task.examples):
         return math.nan
-    return 1 - float(errors_by_day(task, task.said_by("plain")).nanmean())
+    return 1 - float(errors_by_day(task, task.forecast_of("plain")).nanmean())
 
 
 def near(task: Task, known: Familiar) -> float:

@@ -18,6 +18,7 @@ from citytune.forecasting._model import TunedModel
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._store import load
+from citytune.forecasting._updating import Update, update
 from citytune.tuning import LEVELS, chance_above, chance_below
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "STRATEGY",
     "TunedModel",
+    "Update",
     "admit",
     "chance_above",
     "chance_below",
@@ -41,4 +43,5 @@ __all__ = [
     "refit",
     "task_of",
     "task_with",
+    "update",
 ]

@@ -8,25 +8,24 @@ from dataclasses import replace
 from citytune._errors import UnknownName
 from citytune.backbones import load_backbone
 from citytune.forecasting._door import spans_of
-from citytune.forecasting._fallback import WEEKS_LOOKED_AT, short_of_history
+from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
 from citytune.frame import SensorFrame
 from citytune.readers import framed
 from citytune.settings import Call, Options, Progress, Settings, takes_settings
 from citytune.tuning import (
-    KNOWN,
+    COVARIATES,
     Strategy,
     Task,
     fit,
     make_strategy,
+    rows_looked_at,
     strategies,
 )
 from citytune.windows import History, WindowSpec
 
 BACKBONE, STRATEGY = "citytune-base", "blend"
 """What "auto" stands for where nothing is tried."""
-WINDOW_DAYS = 120
-"""Days that windows are taken from; a context and the seasonal rules look further back."""
 
 
 @takes_settings(Call)
@@ -100,7 +99,7 @@ def fit_task(
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=tuple(frame.covariates) if KNOWN in tuned.mixture.counted else (),
+        covariates=tuple(frame.covariates) if tuned.mixture.uses(COVARIATES) else (),
         fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
         memory=task.remember(tuple(frame.covariates)),
@@ -137,9 +136,5 @@ def check_strategy(name: str, options: Options | None = None) -> Strategy:
 
 
 def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
-    """The rows that a fit looks at: its windows, a context and the rules' weeks before them."""
-    day = frame.clock.steps_per_day
-    kept = (
-        (WINDOW_DAYS + 7 * WEEKS_LOOKED_AT) * day + spec.context * max(1, day // 24) + spec.horizon
-    )
-    return frame.since(max(0, len(frame) - max(kept, 2 * spec.context)))
+    """The rows that a fit looks at."""
+    return frame.since(max(0, len(frame) - rows_looked_at(spec, frame.clock.steps_per_day)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,10 +16,10 @@ from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._assemble import forecast_of
 from citytune.forecasting._door import admit
 from citytune.forecasting._forecast import Forecast
+from citytune.forecasting._memory_file import MemoryFile
 from citytune.forecasting._predict import Prediction, Predictor, checked_origins, reach_of
-from citytune.forecasting._remembering import MemoryFile
 from citytune.frame import Clock, Quantity, spell
-from citytune.settings import Rare, Settings
+from citytune.settings import Progress, Rare, Settings
 from citytune.tuning import Memory, Tuned, bands, in_words
 from citytune.windows import WindowSpec
 
@@ -48,7 +49,7 @@ class TunedModel:
     """Sensors with too little history: forecast by the naive rule until there is more."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """What was done → how long it took, s."""
-    memory: Memory | MemoryFile | None = None
+    memory: Memory | MemoryFile | None = field(default=None, metadata={"saved": False})
     """What it was fitted on, for `update`; holds measurements of the city."""
     learnt: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Covariate → least and largest value it was fitted on; "" is the readings themselves."""
@@ -91,12 +92,12 @@ class TunedModel:
 
     def words(self) -> list[str]:
         """What the forecast is made of, one sentence for each stretch ahead."""
-        said: list[tuple[int, str]] = []
+        found: list[tuple[int, str]] = []
         for (_, end), shares in zip(bands(self.spec.horizon), self.weights.values(), strict=True):
-            text = in_words(shares)
-            said = said[:-1] if said and said[-1][1] == text else said
-            said.append((end, text))
-        return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in said]
+            text = in_words(shares, self.tuned.mixture.words)
+            found = found[:-1] if found and found[-1][1] == text else found
+            found.append((end, text))
+        return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in found]
 
     def __repr__(self) -> str:
         return (
@@ -161,17 +162,25 @@ class TunedModel:
         """Steps before an origin that the forecast depends on."""
         return reach_of(self.spec, self.clock)
 
-    def update(self, source: object, *, forget: float | None = None) -> TunedModel:
+    def update(
+        self,
+        source: object,
+        *,
+        forget: float | None = None,
+        progress: Progress | None = None,
+    ) -> TunedModel:
         """The model fitted anew on what it learnt from and what has come since: seconds.
 
         The old history is not needed: the model remembers its windows. It forecasts as a model
-        fitted to everything would, whatever the strategy, as long as old rows have not changed.
+        fitted to everything would, as long as old rows have not changed; but weights that gradient
+        steps have changed stay as they are. Without new rows it warns, and nothing changes.
 
         Args:
             source: A frame, or anything that `read` takes. Ends with new rows; reaches back from
                 the first of them, too, as far as one forecast looks (some three months, or to where
                 the first history began).
             forget: Half-life in days from now on, for a city that drifts; by default the model's.
+            progress: Called with what is being done and the share done, 0 … 1.
 
         Raises:
             RunError: the model has no memory, or the source another clock, quantity or unit.
@@ -179,7 +188,10 @@ class TunedModel:
         """
         from citytune.forecasting._updating import update
 
-        return update(self, source, forget=forget)
+        found = update(self, source, forget=forget, progress=progress)
+        if not found.learned:
+            warnings.warn(found.why, stacklevel=2)
+        return found.model
 
     def recall(self) -> Memory:
         """What it was fitted on, or a `RunError` if that is not there."""

@@ -15,7 +15,7 @@ from citytune._errors import InputError
 from citytune.backbones import LEVELS, Backbone
 from citytune.forecasting._fallback import WEEKS_LOOKED_AT, fall_back, never_measured, too_few
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.tuning import MEDIAN, Tuned, mean_of
+from citytune.tuning import MEDIAN, Batch, Tuned, mean_of
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 SEASON_WIDER = 1.5
@@ -81,8 +81,8 @@ class Predictor:
     ) -> tuple[Tensor, Tensor]:
         """The median (example, horizon) and the quantiles (example, horizon, level)."""
         history, intervals = seasonal.history, self.tuned.intervals
-        parts = self.backbone, seasonal, examples, self.spec, progress
-        asked = self.tuned.mixture.forecast(*parts, spread=intervals.trust < 1)
+        batch = Batch(self.backbone, seasonal, examples, self.spec, spread=intervals.trust < 1)
+        asked = self.tuned.mixture.forecast(batch, progress=progress)
         few = too_few(seasonal, examples, self.spec)
         point = fall_back(asked.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from torch import Tensor
 
-from citytune._errors import InputError, MissingWeights, RunError
-from citytune.backbones import Card, shelf
+from citytune._errors import MissingWeights, RunError
+from citytune.backbones import LEVELS, Card, shelf
 from citytune.backbones._shelf import name_of
+from citytune.forecasting._memory_file import MEMORY, MemoryFile, pack_memory, unpack
 from citytune.forecasting._model import TunedModel
-from citytune.forecasting._remembering import FILE as MEMORY
-from citytune.forecasting._remembering import MemoryFile
-from citytune.forecasting._remembering import pack as pack_memory
-from citytune.frame import Clock, Quantity
-from citytune.settings import Rare, Settings
-from citytune.tuning import (
-    Conformal,
-    FineTuned,
-    Head,
-    Intervals,
-    KnownAhead,
-    Mixture,
-    Projection,
-    Tilt,
-    Tuned,
-    Usual,
-)
-from citytune.windows import Rarity, WindowSpec
+from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
+from citytune.frame import Clock
+from citytune.settings import Rare
+from citytune.tuning import COVARIATES, Expert, bands, experts, slots
+from citytune.windows import WindowSpec
 
 FORMAT = 2
 FACTS, TENSORS = "model.json", "model.safetensors"
+OWN = ("format", "memory", "sha256")
+"""Facts of the file itself; all others are fields of the model."""
+OPEN: Open = {Expert: experts}
+STRUCTURE = ("name", "context", "context_days", "most_steps", "horizon", "features")
+"""What of a card decides how its backbone is asked."""
 
 
 def save(model: TunedModel, folder: Path) -> Path:
-    """Write `model` beside `folder`, then put it in its place; until then the old one stands."""
+    """Write `model` next to `folder`, then put it in its place; until then the old one stands."""
     _check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -67,7 +60,8 @@ def load(folder: str | Path) -> TunedModel:
     """Read a model written by `TunedModel.save`, or the one in a run folder.
 
     Raises:
-        RunError: the folder is not a saved model, or it is damaged, or of a later version.
+        RunError: the folder is not a saved model, or it is damaged, or of another version.
+        MissingWeights: its backbone is not here.
     """
     place = Path(folder)
     inner = place / "model"
@@ -78,29 +72,44 @@ def load(folder: str | Path) -> TunedModel:
             f"{folder} is not a run of citytune: it {what}; name a folder made by `tune`"
         )
     try:
-        facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
-        version = facts["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, f"{FACTS} cannot be read ({error})") from error
-    if version != FORMAT:
+        return _read(place)
+    except Misfit as error:
         raise RunError(
-            f"{folder} was written in format {version!r}, and this citytune reads {FORMAT}; "
-            "update citytune, or tune anew"
+            f"{folder} is damaged: {error}; tune anew, or restore it from a copy"
+        ) from error
+
+
+def _read(place: Path) -> TunedModel:
+    facts = _parsed(place)
+    tensors = _tensors(place / TENSORS, facts)
+    own = {name: facts.pop(name, None) for name in OWN}
+    with within(FACTS):
+        model = _model(facts, tensors)
+    if own["memory"] is None:
+        return model
+    sizes = _sizes(model.spec, model.card, model.clock, model.sensors)
+    memory = MemoryFile(place / MEMORY, str(own["memory"]), sizes)
+    return dataclasses.replace(model, memory=memory)
+
+
+def _parsed(place: Path) -> dict[str, Any]:
+    """What the JSON holds, if it is of this format."""
+    with within(FACTS):
+        facts = parse((place / FACTS).read_bytes())
+        version = facts.get("format") if isinstance(facts, dict) else None
+        if type(version) is not int:
+            raise Misfit("", "it is not of a saved model")
+    if version > FORMAT:
+        raise RunError(
+            f"{place} was written in format {version}, and this citytune reads {FORMAT}; update "
+            "citytune, or tune anew"
         )
-    try:
-        found = _model(facts, _tensors(folder, place / TENSORS, facts))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _damaged(folder, f"{FACTS} lacks or garbles {error}") from error
-    sealed = facts.get("memory")
-    return dataclasses.replace(
-        found, memory=None if sealed is None else MemoryFile(place / MEMORY, sealed)
-    )
-
-
-def _damaged(folder: str | Path, what: str) -> RunError:
-    return RunError(f"{folder} is damaged: {what}; tune anew, or restore it from a copy")
+    if version < FORMAT:
+        raise RunError(
+            f"{place} was written in format {version} by an earlier citytune, and this one reads "
+            f"{FORMAT}; make it again with `citytune tune FILE --horizon N --out RUN --overwrite`"
+        )
+    return dict(facts)
 
 
 def _check_free(folder: Path) -> None:
@@ -119,158 +128,110 @@ def _check_free(folder: Path) -> None:
 def _write(model: TunedModel, folder: Path) -> None:
     from safetensors.torch import save as pack
 
-    packed = pack({name: value.contiguous() for name, value in _parts(model.tuned).items()})
-    facts = _facts(model)
+    found, tensors = take_apart(model, OPEN)
+    facts: dict[str, Any] = {"format": FORMAT, **found}
+    packed = pack(tensors)
     if model.memory is not None:
         kept = pack_memory(model.recall())
         facts["memory"] = hashlib.sha256(kept).hexdigest()
         (folder / MEMORY).write_bytes(kept)
     facts["sha256"] = _seal(facts, packed)
     (folder / TENSORS).write_bytes(packed)
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
 
 def _seal(facts: dict[str, Any], packed: bytes) -> str:
-    """SHA-256 of both files' content, whatever the order and spacing of the JSON."""
-    said = {name: value for name, value in facts.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + packed).hexdigest()
+    """SHA-256 of both files' content, whatever the order and spacing of the JSON.
+
+    It tells damage, and files of two models mixed up. It does not protect from somebody who writes
+    another one: whoever may change the files may compute it anew.
+    """
+    sealed = {name: value for name, value in facts.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode() + packed).hexdigest()
 
 
-def _parts(tuned: Tuned) -> dict[str, Tensor]:
-    found = {
-        "weights": tuned.mixture.weights,
-        "conformal.scale": tuned.intervals.conformal.scale,
-        "conformal.errors": tuned.intervals.conformal.errors,
-    }
-    if (head := tuned.mixture.head) is not None:
-        found |= _head_parts("head", head)
-    if (moved := tuned.mixture.moved) is not None:
-        found |= {f"moved.values.{name}": value for name, value in moved.values.items()}
-        for name, (b, a) in moved.low_rank.items():
-            found |= {f"moved.b.{name}": b, f"moved.a.{name}": a}
-        found |= {} if moved.head is None else _head_parts("moved.head", moved.head)
-    if (known := tuned.mixture.known) is not None:
-        found |= {
-            "known.weights": known.weights,
-            "known.spread": known.spread,
-            "known.usual.level": known.usual.level,
-            "known.usual.spread": known.usual.spread,
-        }
-    if tuned.tilt is not None:
-        found |= {
-            "tilt.edges": tuned.tilt.rarity.edges,
-            "tilt.odds": tuned.tilt.rarity.odds,
-        }
-    return found
-
-
-def _head_parts(name: str, head: Head) -> dict[str, Tensor]:
-    return {
-        f"{name}.weights": head.weights,
-        f"{name}.centre": head.view.centre,
-        f"{name}.basis": head.view.basis,
-    }
-
-
-def _facts(model: TunedModel) -> dict[str, Any]:
-    mixture, tuned = model.tuned.mixture, model.tuned
-    return {
-        "format": FORMAT,
-        "settings": _settings_facts(model.settings),
-        "spec": dataclasses.asdict(model.spec),
-        "card": dataclasses.asdict(model.card),
-        "sensors": list(model.sensors),
-        "clock": {
-            "start": model.clock.start.isoformat(),
-            "step_seconds": model.clock.step.total_seconds(),
-            "timezone": model.clock.timezone,
-        },
-        "quantity": dataclasses.asdict(model.quantity),
-        "country": model.country,
-        "trained_until": str(model.trained_until.astype("datetime64[us]")),
-        "covariates": list(model.covariates),
-        "fallback": list(model.fallback),
-        "seconds": dict(model.seconds),
-        "learnt": {name: list(span) for name, span in model.learnt.items()},
-        "tilt": _tilt_facts(tuned.tilt),
-        "experts": list(mixture.experts),
-        "prior": mixture.prior,
-        "trust": mixture.trust,
-        "intervals": {"stretch": tuned.intervals.stretch, "trust": tuned.intervals.trust},
-        "penalty": _penalty(mixture.head),
-        "known_penalty": _penalty(mixture.known),
-        "moved": None if mixture.moved is None else mixture.moved.lens,
-        "moved_penalty": None if mixture.moved is None else _penalty(mixture.moved.head),
-        "notes": list(tuned.notes),
-        "fold_error": tuned.fold_error if np.isfinite(tuned.fold_error) else None,
-        "windows": tuned.windows,
-    }
-
-
-def _settings_facts(settings: Settings) -> dict[str, Any]:
-    rare = settings.rarity
-    plain = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
-    return plain | {"rare": None if rare is None else dataclasses.asdict(rare)}
-
-
-def _penalty(part: Head | KnownAhead | None) -> float | None:
-    """λ for JSON: None without a part, or where it says nothing (λ is infinite)."""
-    return part.penalty if part is not None and np.isfinite(part.penalty) else None
-
-
-def _tilt_facts(tilt: Tilt | None) -> dict[str, float | None] | None:
-    if tilt is None:
-        return None
-    found = {"power": tilt.power, "cost": tilt.cost, "gain": tilt.gain}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
-
-
-def _tensors(folder: str | Path, path: Path, facts: dict[str, Any]) -> dict[str, Tensor]:
-    from safetensors.torch import load as unpack
-
+def _tensors(path: Path, facts: dict[str, Any]) -> dict[str, Tensor]:
     if not path.is_file():
-        raise _damaged(folder, f"{TENSORS} is not there")
+        raise Misfit("", f"{TENSORS} is not there")
     packed = path.read_bytes()
-    if _seal(facts, packed) != facts["sha256"]:
-        raise _damaged(folder, f"{TENSORS} or {FACTS} is no longer what was written")
-    return unpack(packed)
+    try:
+        whole = _seal(facts, packed) == facts.get("sha256")
+    except RecursionError as error:
+        raise Misfit(FACTS, "it is nested too deep") from error
+    if not whole:
+        raise Misfit("", f"{TENSORS} or {FACTS} is no longer what was written")
+    with within(TENSORS):
+        return unpack(packed)[0]
 
 
 def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
-    clock = facts["clock"]
-    return TunedModel(
-        spec=WindowSpec(**facts["spec"]),
-        card=_card(facts["card"]),
-        settings=Settings(**facts["settings"] | {"rare": Rare.load(facts["settings"]["rare"])}),
-        sensors=tuple(facts["sensors"]),
-        clock=Clock(
-            dt.datetime.fromisoformat(clock["start"]),
-            dt.timedelta(seconds=clock["step_seconds"]),
-            clock["timezone"],
-        ),
-        quantity=Quantity(**facts["quantity"]),
-        country=facts["country"],
-        trained_until=np.datetime64(facts["trained_until"]),
-        tuned=_tuned(facts, tensors),
-        covariates=tuple(facts["covariates"]),
-        fallback=tuple(facts["fallback"]),
-        seconds=facts["seconds"],
-        learnt={name: (low, high) for name, (low, high) in facts.get("learnt", {}).items()},
-    )
+    """The model, all of whose parts fit each other."""
+    hints, alone = get_type_hints(TunedModel), Builder({}, OPEN, {})
+    names = ("spec", "card", "clock", "sensors", "covariates")
+    known = {name: alone.make(hints[name], facts.get(name), name) for name in names}
+    _check_backbone(known["card"])
+    builder = Builder(tensors, OPEN, _sizes(**known))
+    model: TunedModel = builder.whole(TunedModel, facts)
+    for path, wrong in _faults(model):
+        raise Misfit(path, wrong)
+    return model
 
 
-def _card(facts: dict[str, Any]) -> Card:
-    """The card as it was saved, if its backbone is still known and its weights are the same."""
-    lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-    card = Card(**(facts | lists))
+def _sizes(
+    spec: WindowSpec,
+    card: Card,
+    clock: Clock,
+    sensors: tuple[str, ...],
+    covariates: tuple[str, ...] = (),
+) -> dict[str, int]:
+    """Name of an axis → its length."""
+    found = {
+        "sensor": len(sensors),
+        "horizon": spec.horizon,
+        "band": len(bands(spec.horizon)),
+        "slot": slots(clock.steps_per_day),
+        "level": len(LEVELS),
+        "feature": card.features,
+    }
+    return found | ({"covariate": len(covariates)} if covariates else {})
+
+
+def _faults(model: TunedModel) -> Iterator[tuple[str, str]]:
+    """Where and how parts of a model do not fit each other."""
+    if len(set(model.sensors)) != len(model.sensors) or not model.sensors:
+        yield "sensors", "their names are not one for each"
+    if model.settings.horizon != model.spec.horizon:
+        yield "settings.horizon", f"it is not that of the windows, {model.spec.horizon}"
+    if not isinstance(model.settings.rare, Rare | None):
+        yield "settings.rare", "it is not what was made of the words"
+    if model.spec.context != model.card.context_at(model.clock.steps_per_day):
+        yield "spec.context", "it is not that of the backbone on this clock"
+    if model.tuned.intervals.conformal.steps_per_day != model.clock.steps_per_day:
+        yield "tuned.intervals.conformal.steps_per_day", "it is not that of the clock"
+    if np.isnat(model.trained_until):
+        yield "trained_until", "it is no time"
+    try:
+        model.clock.text(0)
+    except (LookupError, ValueError, ArithmeticError) as error:
+        yield "clock.timezone", str(error)
+    mixture = model.tuned.mixture
+    if mixture.uses(COVARIATES) and not model.covariates:
+        yield "covariates", "the experts look at some, and none are named"
+    for i, expert in enumerate(mixture.experts):
+        if why := expert.unfit(lambda: model.backbone):
+            yield f"tuned.mixture.experts.{i}", why
+
+
+def _check_backbone(card: Card) -> None:
+    """Raise unless the backbone is still known, and its weights are the same."""
     own = [folder for folder in map(Path, card.folders) if folder.is_absolute()]
     if card.name not in shelf():
         _bring(card, own)
-    now = shelf()[card.name].sha256
-    if card.sha256 != now and (own or (card.sha256 and now)):
+    now = shelf()[card.name]
+    same = all(getattr(card, name) == getattr(now, name) for name in STRUCTURE)
+    if not same or (card.sha256 != now.sha256 and (own or (card.sha256 and now.sha256))):
         raise _other_weights(card, own)
-    return card
 
 
 def _other_weights(card: Card, own: list[Path]) -> RunError:
@@ -302,66 +263,3 @@ def _bring(card: Card, own: list[Path]) -> None:
             f"the model was tuned from backbone {card.name!r} in {own[0]}, which now holds "
             f"{found!r}; bring that folder back, or tune anew"
         )
-
-
-def _dial(penalty: float | None) -> float:
-    return float("inf") if penalty is None else penalty
-
-
-def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
-    head = _head("head", facts["penalty"], tensors)
-    steps_per_day = Clock(
-        dt.datetime(2000, 1, 1), dt.timedelta(seconds=facts["clock"]["step_seconds"])
-    ).steps_per_day
-    conformal = Conformal(
-        tensors["conformal.scale"],
-        tensors["conformal.errors"],
-        steps_per_day,
-        facts["spec"]["horizon"],
-    )
-    known = None
-    if "known.weights" in tensors:
-        usual = Usual(tensors["known.usual.level"], tensors["known.usual.spread"])
-        penalty = _dial(facts["known_penalty"])
-        known = KnownAhead(usual, tensors["known.spread"], tensors["known.weights"], penalty)
-    experts = tuple(facts["experts"])
-    parts = head, known, _moved(facts, tensors), facts["trust"]
-    mixture = Mixture(experts, tensors["weights"], facts["prior"], *parts)
-    tilt = None
-    if "tilt.edges" in tensors:
-        rarity = Rarity(tensors["tilt.edges"], tensors["tilt.odds"])
-        tilt = Tilt(rarity, **{n: _number(value) for n, value in facts["tilt"].items()})
-    return Tuned(
-        mixture,
-        # A model saved before has the intervals of its past errors.
-        Intervals(conformal, **facts.get("intervals", {})),
-        _number(facts["fold_error"]),
-        facts["windows"],
-        notes=tuple(facts["notes"]),
-        tilt=tilt,
-    )
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _head(name: str, penalty: float | None, tensors: dict[str, Tensor]) -> Head | None:
-    if f"{name}.weights" not in tensors:
-        return None
-    view = Projection(tensors[f"{name}.centre"], tensors[f"{name}.basis"])
-    return Head(view, tensors[f"{name}.weights"], _dial(penalty))
-
-
-def _moved(facts: dict[str, Any], tensors: dict[str, Tensor]) -> FineTuned | None:
-    if facts["moved"] is None:
-        return None
-
-    def named(kind: str) -> dict[str, Tensor]:
-        start = f"moved.{kind}."
-        return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
-
-    low, high = named("b"), named("a")
-    low_rank = {name: (low[name], high[name]) for name in low}
-    head = _head("moved.head", facts["moved_penalty"], tensors)
-    return FineTuned(facts["moved"], named("values"), low_rank, head)

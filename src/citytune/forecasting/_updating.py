@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
-
-from torch import Tensor
+from typing import NamedTuple
 
 from citytune._errors import InputError
 from citytune.forecasting._door import VALUES, admit, spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
 from citytune.frame import Quantity, SensorFrame
-from citytune.tuning import (
-    KNOWN,
-    MOVED,
-    GradientStrategy,
-    KeepWeights,
-    Memory,
-    Strategy,
-    Task,
-    fit,
-    make_strategy,
-)
-from citytune.windows import Examples, History, Seasonal
+from citytune.settings import Progress
+from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
+from citytune.windows import History
+
+
+class Update(NamedTuple):
+    """What came of new rows."""
+
+    model: TunedModel
+    learned: bool
+    why: str = ""  # why nothing was learned
 
 
 def update(
@@ -33,24 +29,24 @@ def update(
     source: object,
     *,
     forget: float | None = None,
-    progress: Callable[[str, float], None] | None = None,
-) -> TunedModel:
+    progress: Progress | None = None,
+) -> Update:
     """See `TunedModel.update`."""
     started = time.perf_counter()
     asked = model.settings.forget if forget is None else forget
     settings = replace(model.settings, forget=asked)
     memory = model.recall()
-    new = "not learnt; tune anew to forecast them with the others"
-    admitted = admit(model, source, covariates=memory.known_ahead, new=new)
+    unknown = "not learnt; tune anew to forecast them with the others"
+    admitted = admit(model, source, covariates=memory.known_ahead, new=unknown)
     admitted.warn(3)
     frame = admitted.frame
     if frame.clock.number(len(frame)) <= memory.until:
-        warnings.warn(
-            f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one that "
-            "the model was fitted on, so it is left as it is",
-            stacklevel=3,
+        return Update(
+            model,
+            learned=False,
+            why=f"{frame.source} has no rows after {_text(model, memory.until - 1)}, the last one "
+            "that the model was fitted on, so it is left as it is",
         )
-        return model
     task = Task(
         backbone=model.backbone,
         history=History.of(_recent(frame, model, memory), ahead=model.spec.horizon),
@@ -58,15 +54,15 @@ def update(
         settings=settings,
         progress=progress,
         memory=memory,
-        beside=_moved(model),
+        earlier=model.tuned.mixture.experts,
     )
-    tuned = fit(task, _strategy(model))
-    return replace(
+    tuned = fit(task, make_strategy(model.strategy, settings.options))
+    new = replace(
         model,
         clock=frame.clock,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=memory.known_ahead if KNOWN in tuned.mixture.counted else (),
+        covariates=memory.known_ahead if tuned.mixture.uses(COVARIATES) else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
         settings=settings,
@@ -74,6 +70,7 @@ def update(
         quantity=_quantity(model, frame),
         learnt=_learnt(model, frame),
     )
+    return Update(new, learned=True)
 
 
 def _quantity(model: TunedModel, frame: SensorFrame) -> Quantity:
@@ -90,30 +87,6 @@ def _learnt(model: TunedModel, frame: SensorFrame) -> dict[str, tuple[float, flo
         before = found.get(name, (low, high))
         found[name] = min(low, before[0]), max(high, before[1])
     return found
-
-
-def _strategy(model: TunedModel) -> Strategy:
-    """The model's own; but weights that gradient steps have moved stay where they are."""
-    way = make_strategy(model.strategy, model.settings.options)
-    return (
-        KeepWeights(model.tuned.mixture.moved, way.stack)
-        if isinstance(way, GradientStrategy)
-        else way
-    )
-
-
-def _moved(model: TunedModel) -> dict[str, Callable[[Seasonal, Examples], Tensor]]:
-    """How the fine-tuned network is asked of new windows, if there is one."""
-    mixture, spec = model.tuned.mixture, model.spec
-    if (part := mixture.moved) is None:
-        return {}
-
-    def says(seasonal: Seasonal, examples: Examples) -> Tensor:
-        rules = seasonal.ahead(examples, spec.horizon)
-        prior = rules.get(mixture.prior, rules["weeks"])  # which one that forecasts does not need
-        return part.forecast(model.backbone, seasonal, examples, spec, prior)
-
-    return {MOVED: says}
 
 
 def _recent(frame: SensorFrame, model: TunedModel, memory: Memory) -> SensorFrame:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from citytune._text import duration, name_options
 from citytune.frame import Clock
-from citytune.tuning import WORDS as EXPERTS
 
 if TYPE_CHECKING:
     from citytune.backbones import Card
@@ -98,15 +97,6 @@ def role(found: Sequence[str], domain: str) -> str:
     known = ROLES | {"busiest": _BUSIEST.get(domain, ROLES["busiest"])}
     first, *more = (known[one] for one in found)
     return ", and ".join([first, *(one[0].lower() + one[1:] for one in more)])
-
-
-def expert(name: str) -> str:
-    """What an expert is called.
-
-    >>> expert("yesterday"), expert("a-new-one")
-    ("yesterday's values", 'a new one')
-    """
-    return EXPERTS.get(name, name.replace("-", " "))
 
 
 def band(name: str, clock: Clock) -> str:

@@ -208,17 +208,18 @@ class Run:
         Raises:
             RunError: the folder is not a whole run, or another process is writing it.
         """
+        from citytune.forecasting import update as learn_from
+
         with locked(self.path):
             seal = self._whole()
             begin(progress, "Reading")
             model, frame = self.model, self.read(source, Reading(**reading))
-            model.recall()
-            last = model.fitting(frame).clock.moments(len(frame) - 1, 1)[0]
-            if last <= model.trained_until:
-                return Update(False, _nothing_new(frame, model))
             limit_threads()
-            begin(progress, "Learning from what is new")
-            new = model.update(frame, forget=forget)
+            told = begin(progress, "Learning from what is new")
+            found = learn_from(model, frame, forget=forget, progress=told)
+            if not found.learned:
+                return Update(False, found.why)
+            new = found.model
             begin(progress, "Forecasting")
             self._renew(seal, new, new.forecast(frame))
         stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
@@ -260,14 +261,6 @@ class Run:
                 f"{self.path} --overwrite"
             )
         return None
-
-
-def _nothing_new(frame: SensorFrame, model: TunedModel) -> str:
-    last = model.clock.text(model.clock.index(model.trained_until))
-    return (
-        f"{frame.source} has no rows after {last}, the last one that the model was fitted on, so "
-        "it is left as it is"
-    )
 
 
 def _learned(frame: SensorFrame, model: TunedModel) -> str:

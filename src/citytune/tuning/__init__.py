@@ -1,69 +1,85 @@
-"""The fine-tuning strategies: lenses, experts, the stack; the closed-form head; calibration."""
+"""The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
 from citytune.backbones import LEVELS
-from citytune.tuning._able import able, reason_against
-from citytune.tuning._bias import Bias
+from citytune.tuning._batch import COVARIATES, FEATURES, Batch
 from citytune.tuning._blend import Blend
-from citytune.tuning._conformal import Conformal
-from citytune.tuning._covariates import KnownAhead, Timetable, Usual
-from citytune.tuning._experts import WORDS, ask, features
-from citytune.tuning._finetuned import MOVED, FineTuned
+from citytune.tuning._choice import SEASONAL_WEEKS, rows_looked_at
+from citytune.tuning._conformal import Conformal, slots
+from citytune.tuning._covariates import KnownAhead, Usual
+from citytune.tuning._expert import Candidate, Expert, Start, experts, forecasts_of, register
+from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._fit import Tuned, errors_by_day, fit
-from citytune.tuning._full import Full
-from citytune.tuning._gradient import GradientStrategy, KeepWeights
-from citytune.tuning._gradual import Gradual
+from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._head import Head, HeadData, Projection, fit_head
-from citytune.tuning._heard import replay
+from citytune.tuning._head_expert import HeadExpert
 from citytune.tuning._intervals import Intervals
-from citytune.tuning._last_blocks import LastBlocks
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
+from citytune.tuning._lens import LensExpert
 from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
-from citytune.tuning._mixture import KNOWN, Mixture, in_words
-from citytune.tuning._norms import Norms
+from citytune.tuning._mixture import Mixture, in_words
 from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of
 from citytune.tuning._ridge import RidgePath, Statistics
+from citytune.tuning._rule import SeasonalExpert
 from citytune.tuning._stack import bands
 from citytune.tuning._stats import t_inflation
+from citytune.tuning._strategies import (
+    Bias,
+    Full,
+    Gradual,
+    LastBlocks,
+    Norms,
+    ZeroShot,
+    reason_against,
+    strategies_for,
+)
 from citytune.tuning._strategy import (
     Learned,
     Strategy,
+    alone,
     make_strategy,
     options_of,
     strategies,
 )
 from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
+from citytune.tuning._timetable import Timetable
 from citytune.tuning._trainable import Trainable
-from citytune.tuning._zero_shot import ZeroShot
 
 __all__ = [
+    "Batch",
     "Bias",
     "Blend",
+    "COVARIATES",
+    "Candidate",
     "Conformal",
+    "Expert",
+    "FEATURES",
     "FineTuned",
     "Full",
     "GradientStrategy",
     "Gradual",
     "Head",
     "HeadData",
+    "HeadExpert",
     "Intervals",
-    "KNOWN",
-    "KeepWeights",
     "KnownAhead",
     "LEVELS",
     "LastBlocks",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
+    "LensExpert",
     "Lora",
     "MEDIAN",
-    "MOVED",
     "Memory",
     "Mixture",
     "Norms",
     "Projection",
     "RidgePath",
+    "SEASONAL_WEEKS",
+    "SeasonalExpert",
+    "Start",
     "Statistics",
     "Strategy",
     "Task",
@@ -72,26 +88,28 @@ __all__ = [
     "Trainable",
     "Tuned",
     "Usual",
-    "WORDS",
     "Windows",
     "ZeroShot",
-    "able",
-    "ask",
+    "alone",
     "bands",
     "chance_above",
     "chance_below",
     "choose_tilt",
     "errors_by_day",
-    "features",
+    "experts",
     "fit",
     "fit_head",
+    "forecasts_of",
     "in_words",
     "make_strategy",
     "mean_of",
     "options_of",
     "reason_against",
-    "replay",
+    "register",
+    "rows_looked_at",
+    "slots",
     "strategies",
+    "strategies_for",
     "t_inflation",
     "train_head",
 ]

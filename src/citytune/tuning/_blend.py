@@ -1,40 +1,23 @@
-"""`blend`: the model seen through lenses, the seasonal rules and the head, safely weighed."""
+"""`blend`: the model through its lenses, seasonal rules and fitted experts, safely weighed."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from citytune.tuning._covariates import COMPARED_RULES, KnownAhead, Usual, design_of, fit_known
-from citytune.tuning._finetuned import MOVED, FineTuned
+from citytune.tuning._expert import Candidate, Start, kinds
 from citytune.tuning._gate import gate, in_words
-from citytune.tuning._head import Head, fit_head
-from citytune.tuning._mixture import HEAD, KNOWN, Mixture, mix_in_season
+from citytune.tuning._mixture import Mixture, mix
 from citytune.tuning._stack import Caution, Evidence, fit_stack
 from citytune.tuning._strategy import Learned, strategies
 from citytune.tuning._task import Task
-from citytune.windows import Examples, purged_folds
+from citytune.windows import purged_folds
 
 STACK_FOLDS = 3
-SAME = (KNOWN, MOVED)
-"""Experts that are the prior itself, corrected or fine-tuned."""
-
-
-class Candidate(NamedTuple):
-    """An expert that a strategy brings."""
-
-    name: str
-    says: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
-    # What its forecast is made from:
-    head: Head | None = None
-    moved: FineTuned | None = None
-
-
 ROUNDING = 2048
 
 
@@ -54,101 +37,71 @@ class Blend:
     """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
     less of it from a week of windows on."""
 
-    def fit(self, task: Task, guests: Sequence[Candidate] = ()) -> Learned:
-        """Ask every expert, then weigh them; folds say how it does on windows not weighed."""
-        heard, parts = self._ask(task, guests)
-        names, says = tuple(heard), torch.stack(list(heard.values()), -1)
+    def fit(self, task: Task, given: Sequence[Candidate] = ()) -> Learned:
+        """Ask every expert, then weigh them; folds say how it does on windows not weighed.
+
+        Args:
+            task: What to learn from.
+            given: Experts that a strategy has fitted already.
+        """
+        candidates = self._candidates(task, given)
+        forecasts = torch.stack([one.out_of_fold for one in candidates], -1)
+        weights, mixed, unseen = self._weigh(task, candidates, forecasts)
+        trust = torch.as_tensor(gate(task, mixed, unseen), dtype=torch.float32).reshape(-1)
+        experts = tuple(one.expert for one in candidates)
+        mixture = Mixture(experts, weights, task.prior, trust)
+        home = forecasts[..., mixture.names.index(task.prior)]
+        out_of_fold = torch.lerp(home, mixed, mixture.trust_of(task.windows.sensor))
+        return Learned(mixture, out_of_fold, in_words(float(trust.mean()), task, unseen))
+
+    def _candidates(self, task: Task, given: Sequence[Candidate]) -> list[Candidate]:
+        """Every expert: those that need no fitting, those given, and those that can be fitted."""
+        found = [Candidate(one, task.forecast_of(one.name)) for one in task.experts]
+        found += given
+        enough = task.days >= self.head_days or task.backbone.card.horizon is None
+        for kind in kinds():
+            there = any(isinstance(one.expert, kind) for one in given)
+            if not there and (enough or not kind.many_weights):
+                found += kind.fit(task)
+        return found
+
+    def _weigh(
+        self, task: Task, candidates: Sequence[Candidate], forecasts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Fit the weights, on everything and on folds.
+
+        Returns:
+            Weights (band, sensor, expert), forecasts (example, horizon) mixed by weights of other
+            folds, and (example,) bool, which windows these had not seen.
+        """
         evidence = Evidence(
-            says=_rounded(says / task.scale[..., None]),
+            says=_rounded(forecasts / task.scale[..., None]),
             actual=_rounded(task.actual / task.scale),
             sensor=task.examples.sensor,
             day=task.day,
             target_weight=task.target_weight,
         )
-        caution = self._caution(task, names)
-        sensors = len(task.history.raw)
         span: dict[str, Any] = {
             "days": task.days,
-            "sensors": sensors,
+            "sensors": len(task.history.raw),
             "forget": task.settings.forget,
         }
+        caution = self._caution(task, candidates)
         weights = fit_stack(evidence, caution, **span)
-        mixed = torch.zeros_like(task.actual)
-        unseen = torch.zeros(len(says), dtype=torch.bool)
-        for fold in purged_folds(
-            task.examples.origin, horizon=task.spec.horizon, folds=STACK_FOLDS
-        ):
+        sensor = task.windows.sensor
+        mixed = mix(forecasts, weights, sensor)
+        unseen = torch.zeros(len(forecasts), dtype=torch.bool)
+        origin, horizon = task.examples.origin, task.spec.horizon
+        for fold in purged_folds(origin, horizon=horizon, folds=STACK_FOLDS):
             found = fit_stack(evidence.pick(fold.train), caution, **span)
-            mixed[fold.test] = self._weigh(task, fold.test, says, found, names)
+            mixed[fold.test] = mix(forecasts[fold.test], found, sensor[fold.test])
             unseen[fold.test] = True
-        rest = (~unseen).nonzero()[:, 0]
-        mixed[rest] = self._weigh(task, rest, says, weights, names)
-        trust = gate(task, mixed, unseen)
-        mixture = Mixture(names, weights, task.prior, **parts, trust=trust)
-        out_of_fold = torch.lerp(heard[task.prior], mixed, trust)
-        return Learned(mixture, out_of_fold, notes=in_words(trust, task, unseen))
+        return weights, mixed, unseen
 
-    def _weigh(
-        self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
-    ) -> Tensor:
-        season, sensor = task.windows.season[which], task.windows.sensor[which]
-        return mix_in_season(season, sensor, says[which], weights, names)
-
-    def _ask(
-        self, task: Task, guests: Sequence[Candidate]
-    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Every expert's forecasts by its name, and what was fitted of those that help."""
-        heard = dict(zip(task.experts, task.says.unbind(-1), strict=True))
-        prior = heard[task.prior]
-        heard |= {guest.name: guest.says for guest in guests}
-        parts: dict[str, Any] = {}
-        for guest in guests:
-            parts |= {"head": guest.head} if guest.head else {}
-            parts |= {"moved": guest.moved} if guest.moved else {}
-        able = task.backbone.card.horizon is not None
-        old_enough = HEAD not in heard and (task.days >= self.head_days or not able)
-        if old_enough and not task.teachable:
-            warnings.warn(
-                f"the model knows {task.days:.0f} days by now, from which a new last layer could "
-                "be learnt as well, but it does not remember enough of them; tune anew to have it",
-                stacklevel=2,
-            )
-        elif old_enough:
-            head, residual = fit_head(task.head_data, horizon=task.spec.horizon)
-            if head.penalty < torch.inf:
-                heard[HEAD] = prior + task.head_data.unit * task.scale * residual
-                parts[HEAD] = head
-        if len(task.history.covariates):
-            known, residual = self._fit_known(task, prior)
-            if known.penalty < torch.inf:
-                heard[KNOWN] = prior + task.scale * residual
-                parts["known"] = known
-        return heard, parts
-
-    def _fit_known(self, task: Task, prior: Tensor) -> tuple[KnownAhead, Tensor]:
-        ahead = task.timetable
-        usual, beside = Usual.of(ahead), task.says_of(COMPARED_RULES)
-        examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
-        design = design_of(ahead, usual, examples, prior, beside, task.scale)
-        residual = (task.actual - prior) / task.scale
-        return fit_known(design, residual, examples.origin, usual, task.spread, task.recency)
-
-    def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
+    def _caution(self, task: Task, candidates: Sequence[Candidate]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
-        safe = [name for name in (task.prior, "squashed") if name in names]
-        rest = [name for name in names if name not in safe]
-        card = task.backbone.card
-        own = card.horizon is not None and card.context_days is not None
-        if own:
-            share = {"squashed": (1 - self.own_share) / 2, task.prior: self.own_share}
-        else:
-            share = {name: self.prior_share * 2 / len(safe) for name in safe}
-        if like := [name for name in SAME if name in names and (own or name == MOVED)]:
-            # The same forecast, corrected where that has shown to help.
-            share |= dict.fromkeys((task.prior, *like), share[task.prior] / (1 + len(like)))
-            rest = [name for name in rest if name not in like]
-        spread = (1 - sum(share.values())) / max(len(rest), 1)
-        prior = torch.tensor([share.get(name, spread) for name in names])
+        names = [one.expert.name for one in candidates]
+        prior = torch.tensor(self._shares(task, candidates))
         prior = prior / prior.sum()
         if (rule := task.better_rule) is not None:
             # With more days the evidence itself moves the weights, and moves them better.
@@ -158,6 +111,24 @@ class Blend:
         anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.settings.caution, pull=pull)
+
+    def _shares(self, task: Task, candidates: Sequence[Candidate]) -> list[float]:
+        """How much each expert counts without evidence."""
+        card = task.backbone.card
+        starts = [one.expert.start(card) for one in candidates]
+        twins = starts.count(Start.TWIN)
+        if card.horizon is not None and card.context_days is not None:
+            share, twin = self.own_share, (1 - self.own_share) / 2
+        else:
+            share = twin = self.prior_share * 2 / (1 + twins)
+        same = share / (1 + starts.count(Start.SHARED))
+        rest = 1 - share - twins * twin
+        each = rest / max(starts.count(Start.REST) - 1, 1)  # the prior itself is one of these
+        usual = {Start.TWIN: twin, Start.SHARED: same, Start.REST: each}
+        return [
+            same if one.expert.name == task.prior else usual[start]
+            for one, start in zip(candidates, starts, strict=True)
+        ]
 
 
 def _rounded(values: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ divided by a scale, with older errors counting less (Barber et al. 2023, arXiv:2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from citytune.backbones import LEVELS
 from citytune.tuning._stack import bands
 from citytune.tuning._stats import t_inflation
+from citytune.windows import Axes
 
 PSEUDO = 20.0
 """Errors of the sensor as a whole that each of its slots starts from."""
@@ -29,12 +31,11 @@ A_DAY = 16
 class Conformal:
     """How far a forecast usually misses, by sensor, time of day and distance ahead."""
 
-    scale: Tensor
+    scale: Annotated[Tensor, Axes("sensor", "slot")]
     """(sensor, slot) typical absolute error, in the unit of the data."""
-    errors: Tensor
+    errors: Annotated[Tensor, Axes("band", "level")]
     """(band, level) quantiles of signed errors in units of `scale`."""
     steps_per_day: int
-    horizon: int
 
     @classmethod
     def fit(
@@ -66,7 +67,7 @@ class Conformal:
         weight = known * 2.0 ** (-age / half_life)[:, None]
         unit = torch.ones(int(sensor.max()) + 1) if spread is None else spread
         group = _group(slot, steps_per_day)
-        cells = (len(unit), min(SLOTS, steps_per_day))
+        cells = (len(unit), slots(steps_per_day))
         size = error.nan_to_num(0.0).abs() / unit[sensor, None]
         scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
@@ -77,15 +78,15 @@ class Conformal:
             part = slice(a, b) if known[:, a:b].any() else slice(None)
             seen = known[:, part]
             rows.append(_quantiles(relative[:, part][seen], weight[:, part][seen], days))
-        return cls(scale, torch.stack(rows), steps_per_day, actual.shape[1])
+        return cls(scale, torch.stack(rows), steps_per_day)
 
     @classmethod
     def guess(cls, spread: Tensor, horizon: int, steps_per_day: int) -> Conformal:
         """Without a single past forecast: normal errors as wide as each sensor's `spread`."""
         normal = torch.distributions.Normal(0.0, 1.0)
         errors = normal.icdf(torch.tensor(LEVELS)).repeat(len(bands(horizon)), 1)
-        scale = spread[:, None].repeat(1, min(SLOTS, steps_per_day))
-        return cls(scale, errors, steps_per_day, horizon)
+        scale = spread[:, None].repeat(1, slots(steps_per_day))
+        return cls(scale, errors, steps_per_day)
 
     def quantiles(
         self, mean: Tensor, sensor: Tensor, slot: Tensor, wider: Tensor | None = None
@@ -104,8 +105,13 @@ class Conformal:
         return mean[..., None] + scale[..., None] * self.errors[band]
 
 
+def slots(steps_per_day: int) -> int:
+    """How many slots of a day have a scale of their own."""
+    return min(SLOTS, steps_per_day)
+
+
 def _group(slot: Tensor, steps_per_day: int) -> Tensor:
-    return slot * min(SLOTS, steps_per_day) // steps_per_day
+    return slot * slots(steps_per_day) // steps_per_day
 
 
 def _scales(

@@ -10,74 +10,38 @@ arXiv:2310.10688) and of Darts' regression on residuals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
+from citytune.backbones import Card
+from citytune.tuning._batch import COVARIATES, Batch
 from citytune.tuning._choose_penalty import choose_penalty, folds_of
+from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._stack import bands
-from citytune.windows import Examples, History
+from citytune.tuning._timetable import COVARIATE_DAYS, Timetable
+from citytune.windows import Axes, Examples
+
+if TYPE_CHECKING:
+    from citytune.tuning._task import Task
 
 COMPARED_RULES = ("yesterday", "days", "day-kind", "weeks", "day-kind+fading", "weeks+fading")
 """Seasonal rules whose distance from the prior is also shown."""
 COVARIATE_PENALTIES = tuple(10.0**power for power in (-5, -4, -3, -2, -1, 0))
 """λ as a share of the number of targets."""
-COVARIATE_DAYS = 120
-"""Days from which a covariate's usual level and spread are taken."""
 COVARIATE_CLIP = 4.0
 """Standardised covariates and levels beyond this are cut: a line goes astray far outside."""
-
-
-class Timetable(NamedTuple):
-    """What is known ahead, step by step."""
-
-    covariates: Tensor  # (covariate, sensor, time); NaN where unknown
-    slot: Tensor  # (time,) long, step of the local day
-    first: int  # absolute step of the first one, see `History.first`
-    end: int  # absolute step after the last one that is past
-    steps_per_day: int
-
-    @classmethod
-    def of(cls, history: History) -> Timetable:
-        """That of a history."""
-        day = history.steps_per_day
-        return cls(history.covariates, history.slot, history.first, history.end, day)
-
-    def then(self, later: Timetable) -> Timetable:
-        """This up to where `later` begins, and then `later`."""
-        early = later.first - self.first
-        if not 0 < early <= self.covariates.shape[-1]:
-            return later
-        table = self.covariates[..., :early].expand(-1, later.covariates.shape[1], -1)
-        return later._replace(
-            covariates=torch.cat([table, later.covariates], -1),
-            slot=torch.cat([self.slot[:early], later.slot]),
-            first=self.first,
-        )
-
-    def recent(self, horizon: int) -> Timetable:
-        """The part that `Usual` and the design of windows no older than that look at."""
-        day = self.steps_per_day
-        back = (COVARIATE_DAYS + 8 + -(-horizon // day)) * day
-        cut = max(0, self.end - back - self.first)
-        table = self.covariates[..., cut:]
-        alike = torch.equal(table.nan_to_num(), table[:, :1].expand_as(table).nan_to_num())
-        return self._replace(
-            covariates=(table[:, :1] if alike else table).clone(),
-            slot=self.slot[cut:].clone(),
-            first=self.first + cut,
-        )
 
 
 class Usual(NamedTuple):
     """Usual level and spread of each covariate, to standardise by."""
 
-    level: Tensor  # (covariate, 1, 1)
-    spread: Tensor  # (covariate, 1, 1)
+    level: Annotated[Tensor, Axes("covariate", "1", "1")]
+    spread: Annotated[Tensor, Axes("covariate", "1", "1")]
 
     @classmethod
     def of(cls, timetable: Timetable) -> Usual:
@@ -92,15 +56,51 @@ class Usual(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class KnownAhead:
-    """A correction of the prior by what is known ahead."""
+class KnownAhead(Expert):
+    """The prior, corrected by what is known ahead."""
 
+    prior: str
     usual: Usual
-    spread: Tensor
+    spread: Annotated[Tensor, Axes("sensor")]
     """(sensor,) each sensor's usual spread, in the unit of the data."""
-    weights: Tensor
+    weights: Annotated[Tensor, Axes("band", "any")]
     """(band, feature) in units of the sensor's spread."""
     penalty: float
+
+    def __post_init__(self) -> None:
+        least = 10 * len(self.usual.level) + len(COMPARED_RULES) + 1
+        if self.weights.shape[-1] not in (least, least + 2 * len(self.usual.level)):
+            raise ValueError("the weights are of another number of covariates than their levels")
+
+    @property
+    def name(self) -> str:
+        """Of the kind; there is one."""
+        return "known-ahead"
+
+    @property
+    def words(self) -> str:
+        """What corrects."""
+        return "the forecast corrected by what is known ahead"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it corrects, rules to compare it with, and what is known ahead."""
+        return (self.prior, *COMPARED_RULES, COVARIATES)
+
+    def start(self, card: Card) -> Start:
+        """It is the prior itself, corrected where that has shown to help."""
+        adapts = card.horizon is not None and card.context_days is not None
+        return Start.SHARED if adapts else Start.REST
+
+    def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """Correct the prior, where all is known of a sensor's step ahead."""
+        prior, scale = so_far[self.prior], self.spread[batch.examples.sensor][:, None]
+        rules = torch.stack([so_far[name] for name in COMPARED_RULES], -1)
+        ahead = batch.timetable
+        design = design_of(ahead, self.usual, batch.examples, prior, rules, scale)
+        when = batch.examples.origin[:, None] + torch.arange(prior.shape[1])
+        known = ahead.covariates[:, batch.examples.sensor[:, None], when].isfinite().all(0)
+        return prior + (scale * self.residual(design)).where(known, 0.0)
 
     def residual(self, design: Tensor) -> Tensor:
         """(example, horizon) the prior's error to expect, in units of the sensor's spread."""
@@ -110,23 +110,27 @@ class KnownAhead:
         ]
         return torch.cat(parts, 1)
 
-    def correct(
-        self, history: History, examples: Examples, prior: Tensor, beside: Tensor
-    ) -> Tensor:
-        """The corrected forecast (example, horizon), in the unit of the data.
+    @classmethod
+    def fit(cls, task: Task) -> Iterable[Candidate]:
+        """Where covariates help, beyond one standard error."""
+        if not len(task.history.covariates):
+            return
+        ahead, prior, scale = task.timetable, task.forecast_of(task.prior), task.scale
+        usual, rules = Usual.of(ahead), task.forecasts_of(COMPARED_RULES)
+        examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
+        design = design_of(ahead, usual, examples, prior, rules, scale)
 
-        Where something is not known of a sensor's step ahead, it is the prior.
-        """
-        scale = self.spread[examples.sensor][:, None]
-        ahead = Timetable.of(history)
-        design = design_of(ahead, self.usual, examples, prior, beside, scale)
-        when = examples.origin[:, None] + torch.arange(prior.shape[1])
-        known = ahead.covariates[:, examples.sensor[:, None], when].isfinite().all(0)
-        return prior + (scale * self.residual(design)).where(known, 0.0)
+        def made(weights: Tensor, penalty: float) -> KnownAhead:
+            return cls(task.prior, usual, task.spread, weights, penalty)
+
+        residual = (task.actual - prior) / scale
+        found = _fit(made, design, residual, examples.origin, task.recency)
+        if found is not None:
+            yield Candidate(found[0], prior + scale * found[1])
 
 
 def design_of(
-    ahead: Timetable, usual: Usual, examples: Examples, prior: Tensor, beside: Tensor, scale: Tensor
+    ahead: Timetable, usual: Usual, examples: Examples, prior: Tensor, rules: Tensor, scale: Tensor
 ) -> Tensor:
     """Features (example, horizon, feature) of every step ahead.
 
@@ -135,7 +139,7 @@ def design_of(
         usual: What they are standardised by.
         examples: The windows, whose origins are steps of `ahead`.
         prior: (example, horizon) the forecast to correct.
-        beside: (example, horizon, rule) what the rules of `COMPARED_RULES` say.
+        rules: (example, horizon, rule) forecasts of `COMPARED_RULES`.
         scale: (example, 1) usual spread of each window's sensor.
     """
     day, horizon = ahead.steps_per_day, prior.shape[1]
@@ -165,40 +169,41 @@ def design_of(
     angle = 2 * math.pi * ahead.slot[when] / day
     waves = [now * angle.sin(), now * angle.cos()] if day > 1 else []
     covariates = torch.cat([*known, *(part * level for part in known), *waves])
-    rules = ((beside - prior[..., None]) / scale[..., None]).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
-    return torch.cat([covariates.movedim(0, -1), rules, torch.ones_like(prior)[..., None]], -1)
+    apart = ((rules - prior[..., None]) / scale[..., None]).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
+    return torch.cat([covariates.movedim(0, -1), apart, torch.ones_like(prior)[..., None]], -1)
 
 
-def fit_known(
-    design: Tensor, residual: Tensor, origin: Tensor, usual: Usual, spread: Tensor, recency: Tensor
-) -> tuple[KnownAhead, Tensor]:
+def _fit(
+    made: Callable[[Tensor, float], KnownAhead],
+    design: Tensor,
+    residual: Tensor,
+    origin: Tensor,
+    recency: Tensor,
+) -> tuple[KnownAhead, Tensor] | None:
     """The ridge over what is known ahead; λ by purged folds and the one-standard-error rule.
 
     Args:
+        made: The expert, of weights (band, feature) and λ.
         design: (example, horizon, feature).
         residual: (example, horizon), (y − prior) in units of the sensor's spread; NaN is missing.
         origin: (example,) long.
-        usual: What the design was standardised by.
-        spread: (sensor,) in the unit of the data.
-        worth: (example,) how much each window counts.
+        recency: (example,) how much each window counts.
 
     Returns:
-        The correction, and what those of the other folds say (example, horizon); all zero if
-        nothing helps beyond one standard error.
+        The correction, and those of the other folds (example, horizon); None if nothing helps
+        beyond one standard error.
     """
-    silent = torch.zeros(len(bands(design.shape[1])), design.shape[-1])
     folds = folds_of(origin, horizon=design.shape[1])
     trials = torch.zeros(len(COVARIATE_PENALTIES), *residual.shape)
     for fold in folds:
         solve = _solver(design[fold.train], residual[fold.train], recency[fold.train])
         for i, penalty in enumerate(COVARIATE_PENALTIES):
-            found = KnownAhead(usual, spread, solve(penalty), penalty)
-            trials[i, fold.test] = found.residual(design[fold.test])
+            trials[i, fold.test] = made(solve(penalty), penalty).residual(design[fold.test])
     best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
     if best is None:
-        return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
+        return None
     weights = _solver(design, residual, recency)(COVARIATE_PENALTIES[best])
-    return KnownAhead(usual, spread, weights, COVARIATE_PENALTIES[best]), trials[best]
+    return made(weights, COVARIATE_PENALTIES[best]), trials[best]
 
 
 def _solver(design: Tensor, residual: Tensor, recency: Tensor) -> Callable[[float], Tensor]:
@@ -214,3 +219,6 @@ def _solver(design: Tensor, residual: Tensor, recency: Tensor) -> Callable[[floa
     return lambda penalty: torch.stack(
         [path.head(penalty * (total or 1.0))[:, 0] for total, path in paths]
     ).float()
+
+
+register("known-ahead", KnownAhead)

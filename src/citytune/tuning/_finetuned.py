@@ -1,36 +1,84 @@
-"""A network some of whose weights were moved by gradient steps: only those are kept."""
+"""The fine-tuned expert: a network some of whose weights were changed; only those are kept."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from citytune.backbones import Backbone
-from citytune.tuning._experts import ask, features, window_unit
+from citytune._errors import UnknownName
+from citytune.backbones import Backbone, Card
+from citytune.tuning._batch import FEATURES, Batch
+from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._head import Head
-from citytune.windows import Examples, Seasonal, WindowSpec
+from citytune.tuning._lenses import LENSES
 
-MOVED = "moved"
-"""The expert that is the fine-tuned network's own forecast."""
+if TYPE_CHECKING:
+    from citytune.tuning._task import Task
 
 
 @dataclass(frozen=True, eq=False)
-class FineTuned:
+class FineTuned(Expert):
     """φ of a gradient strategy, and how its forecast is read."""
 
     lens: str
     """The lens it was tuned, and is asked, through."""
-    values: dict[str, Tensor]
+    values: Mapping[str, Tensor]
     """Name of a weight → what it became."""
-    low_rank: dict[str, tuple[Tensor, Tensor]]
+    low_rank: Mapping[str, tuple[Tensor, Tensor]]
     """Name of a weight → B (out, rank) and A (rank, in), whose product is added to it (LoRA)."""
     head: Head | None = None
     """Of a model that forecasts: corrects it from what the untouched network sees. Of one that
-    cannot: makes the forecast from what the moved network sees, around the prior."""
+    cannot: makes the forecast from what the fine-tuned network sees, around the prior."""
+    prior: str | None = None
+    """What a model that cannot forecast adds to."""
+
+    def __post_init__(self) -> None:
+        if self.lens not in LENSES:
+            raise UnknownName("lens", self.lens, LENSES)
+
+    @property
+    def name(self) -> str:
+        """Of the kind; there is one."""
+        return "fine-tuned"
+
+    @property
+    def words(self) -> str:
+        """What it is."""
+        return "the model fine-tuned here"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The prior, if the model cannot forecast; features, if a head reads them."""
+        return (*((self.prior,) if self.prior else ()), *((FEATURES,) if self.head else ()))
+
+    def start(self, card: Card) -> Start:
+        """It is the prior itself, fine-tuned where that has shown to help."""
+        return Start.SHARED
+
+    def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """The fine-tuned forecast."""
+        applied = _applied(self, batch.backbone)  # type: ignore[arg-type]
+        tuned = replace(batch, backbone=applied, computed={})
+        if self.prior is not None:
+            seen, found = tuned, so_far[self.prior]
+        else:
+            seen, found = batch, LENSES[self.lens](tuned.backbone, batch.shown)
+        if self.head is None:
+            return found
+        return found + batch.window_spread * self.head.residual(seen.features)
+
+    @classmethod
+    def fit(cls, task: Task) -> Iterable[Candidate]:
+        """Weights that were changed by an earlier fit stay; other ones take a gradient strategy."""
+        for expert in task.earlier:
+            if isinstance(expert, cls):
+                yield Candidate(expert, task.forecast_again(expert))
 
     def toward_pretrained(self, backbone: Backbone, share: float) -> FineTuned:
         """Part of the way only, in the space of weights: θ₀ + share · (θ − θ₀).
@@ -48,7 +96,7 @@ class FineTuned:
         )
 
     def applied(self, backbone: Backbone) -> Backbone:
-        """A copy of `backbone` with the moved weights in it."""
+        """A copy of `backbone` with the fine-tuned weights in it."""
         copied = copy.deepcopy(backbone)
         weights = dict(root_of(copied).named_parameters())
         for name, value in self.values.items():
@@ -57,40 +105,30 @@ class FineTuned:
             weights[name].data.add_(b @ a)
         return copied
 
-    def forecast(
-        self,
-        backbone: Backbone,
-        seasonal: Seasonal,
-        examples: Examples,
-        spec: WindowSpec,
-        prior: Tensor,
-    ) -> Tensor:
-        """The fine-tuned forecast (example, horizon), in the unit of the data.
-
-        Args:
-            backbone: As pretrained.
-            seasonal: The seasonal rules over the history.
-            examples: The windows to forecast.
-            spec: Context and horizon.
-            prior: (example, horizon) the forecast that stands for "as pretrained".
-        """
-        moved = _applied(self, backbone)  # type: ignore[arg-type]
-        where = (seasonal, examples, spec.horizon, spec.context)
-        forecasts = backbone.card.horizon is not None
-        said = ask(moved, *where, (self.lens,))[self.lens] if forecasts else prior
-        if self.head is None:
-            return said
-        seen = features(backbone if forecasts else moved, *where)
-        unit = window_unit(seasonal, examples, spec.context)
-        return said + unit * self.head.residual(seen)
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """A weight that is none of the backbone's, or of another shape or type."""
+        before = dict(root_of(backbone()).named_parameters())
+        found = dict(self.values)
+        for name, (b, a) in self.low_rank.items():
+            if not (b.ndim == a.ndim == 2 and b.shape[1] == a.shape[0] and b.dtype == a.dtype):
+                return f"the low-rank change of {name!r} is no product of two matrices"
+            found[name] = b.new_empty(len(b), a.shape[1])
+        for name, value in found.items():
+            own = before.get(name)
+            if own is None or (own.shape, own.dtype) != (value.shape, value.dtype):
+                return f"the backbone has no weight {name!r} of such a shape"
+        return ""
 
 
 @lru_cache(maxsize=2)
-def _applied(moved: FineTuned, backbone: Backbone) -> Backbone:
-    return moved.applied(backbone)
+def _applied(tuned: FineTuned, backbone: Backbone) -> Backbone:
+    return tuned.applied(backbone)
 
 
 def root_of(backbone: Backbone) -> nn.Module:
     """The network with all of its weights; an adapter keeps it as `network`, or as its blocks."""
     network = getattr(backbone, "network", None)
     return network if isinstance(network, nn.Module) else nn.ModuleList(backbone.blocks())
+
+
+register("fine-tuned", FineTuned)

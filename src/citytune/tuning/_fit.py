@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from citytune._errors import InputError
-from citytune.tuning._able import reason_against
 from citytune.tuning._conformal import Conformal
 from citytune.tuning._intervals import Intervals, calibrate
 from citytune.tuning._mixture import Mixture
-from citytune.tuning._strategy import Strategy
+from citytune.tuning._strategies import reason_against
+from citytune.tuning._strategy import Strategy, alone
 from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
 from citytune.windows import SEASONAL, never_passed
@@ -31,7 +31,7 @@ class Tuned:
     """How many windows it was learnt from."""
     notes: tuple[str, ...] = ()
     """What a person should know of the fit."""
-    fold_errors: Tensor | None = None
+    fold_errors: Tensor | None = field(default=None, metadata={"saved": False})
     """(day,) the same error by local day of origin; None without windows, and not kept on disk."""
     tilt: Tilt | None = None
     """How the forecast is moved toward rare values; None if nobody asked for that."""
@@ -42,7 +42,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
     if why := reason_against(strategy, task.backbone):
         raise InputError(why)
     if not len(task.examples):
-        mixture = Mixture.of_one(task.prior, task.prior, task.spec.horizon)
+        mixture = alone(task)
         guess = Conformal.guess(task.spread, task.spec.horizon, task.history.steps_per_day)
         return Tuned(
             mixture,
@@ -65,20 +65,20 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
 
 
 def _never(task: Task) -> list[str]:
-    """Thresholds asked for that no value ever passed; only a whole history can tell."""
+    """Thresholds asked for that no value ever passed."""
     rare = task.settings.rarity
-    return [] if rare is None or task.memory is not None else never_passed(rare, task.history)
+    return [] if rare is None else never_passed(rare, task.values)
 
 
-def fold_error(task: Task, says: Tensor) -> float:
-    """Scaled error of `says` over that of the best seasonal rule."""
-    return _error(task, says) / _rule_error(task)
+def fold_error(task: Task, forecast: Tensor) -> float:
+    """Scaled error of a forecast (example, horizon) over that of the best seasonal rule."""
+    return _error(task, forecast) / _rule_error(task)
 
 
-def errors_by_day(task: Task, says: Tensor) -> Tensor:
+def errors_by_day(task: Task, forecast: Tensor) -> Tensor:
     """(day,) the same for the windows of each local day of origin; NaN if nothing was measured."""
     days, block = task.day.unique(return_inverse=True)
-    error = ((says - task.actual).abs() / task.scale).nan_to_num(0.0) * task.known
+    error = ((forecast - task.actual).abs() / task.scale).nan_to_num(0.0) * task.known
     total, count = (
         torch.zeros(len(days)).index_add(0, block, part.sum(1))
         for part in (error, task.known.float())
@@ -88,8 +88,8 @@ def errors_by_day(task: Task, says: Tensor) -> Tensor:
 
 def _rule_error(task: Task) -> float:
     """Scaled error of the best seasonal rule."""
-    return max(min(_error(task, rule) for rule in task.says_of(SEASONAL).unbind(-1)), 1e-9)
+    return max(min(_error(task, rule) for rule in task.forecasts_of(SEASONAL).unbind(-1)), 1e-9)
 
 
-def _error(task: Task, says: Tensor) -> float:
-    return float(((says - task.actual).abs() / task.scale)[task.known].mean())
+def _error(task: Task, forecast: Tensor) -> float:
+    return float(((forecast - task.actual).abs() / task.scale)[task.known].mean())

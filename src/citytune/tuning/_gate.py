@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from citytune._text import percent
-from citytune.tuning._experts import WORDS
 from citytune.tuning._task import Task
 
 DOUBT = 0.375
@@ -38,7 +37,7 @@ def gate(task: Task, says: Tensor, unseen: Tensor) -> float:
     Returns:
         0 without a window that the weights had not seen.
     """
-    home, there = task.said_by(task.prior), says
+    home, there = task.forecast_of(task.prior), says
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, there))
     return gate_share(task, before, after, unseen)
 
@@ -65,7 +64,7 @@ def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> flo
 
 def in_words(trust: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
     """Why the forecast does not go all the way, if it does not; `unseen` as for `gate`."""
-    home = WORDS[task.prior]
+    home = task.expert(task.prior).words
     if not unseen.any():
         found = f"{len(unseen)} windows over {task.days:.0f} days are too few to test fine-tuning"
         return (f"{found}, so the forecast is {home}; bring more history",)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from citytune.tuning._choose_penalty import choose_penalty, folds_of
 from citytune.tuning._ridge import RidgePath, Statistics
+from citytune.windows import Axes
 
 COMPONENTS = 192
 """Most principal components of the features that a head looks at."""
@@ -35,21 +36,19 @@ Solver: TypeAlias = Callable[[float], Tensor]
 
 
 class HeadData(NamedTuple):
-    """What a head learns from; a window's own spread is its unit."""
+    """What a head learns from; a window is seen in units of its own spread."""
 
     features: Tensor  # (example, feature), of the frozen backbone
-    residual: Tensor  # (example, horizon), (y − prior) / unit; NaN is missing
-    unit: Tensor  # (example, 1), in units of the sensor's usual spread
+    residual: Tensor  # (example, horizon), (y − prior) / window's spread; NaN is missing
+    window_spread: Tensor  # (example, 1), in units of the sensor's usual spread
     origin: Tensor  # (example,) long
-    recency: Tensor  # (example,) how much a window counts beside that
-    target_weight: Tensor | None = (
-        None  # (example, horizon), how much each target counts beside that
-    )
+    recency: Tensor  # (example,) how much a window counts for its age
+    target_weight: Tensor | None = None  # (example, horizon), how much each target counts
 
     @property
     def weight(self) -> Tensor:
         """(example,) how much a window counts: as in the sensor's own units, within limits."""
-        return self.unit[:, 0].square().clamp_max(MOST_WINDOW_WEIGHT) * self.recency
+        return self.window_spread[:, 0].square().clamp_max(MOST_WINDOW_WEIGHT) * self.recency
 
     def pick(self, which: Tensor) -> HeadData:
         """Some of the windows, by index or mask."""
@@ -60,8 +59,9 @@ class HeadData(NamedTuple):
 class Projection:
     """Standardised features turned to their principal components, and a constant."""
 
-    centre: Tensor  # (feature,)
-    basis: Tensor  # (feature, component), in units that give the components unit mean variance
+    centre: Annotated[Tensor, Axes("feature", dtype=torch.float64)]
+    basis: Annotated[Tensor, Axes("feature", "any", dtype=torch.float64)]
+    """(feature, component), in units that give the components unit mean variance."""
 
     @classmethod
     def of(cls, features: Tensor) -> Projection:
@@ -106,15 +106,20 @@ def _largest(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """φ: the only weights that moved."""
+    """φ: the only weights that were learnt."""
 
     view: Projection
-    weights: Tensor  # (component + 1, horizon)
+    weights: Annotated[Tensor, Axes("any", "horizon", dtype=torch.float64)]
+    """(component + 1, horizon)."""
     penalty: float
     """λ, as a share of the total weight of the examples."""
 
+    def __post_init__(self) -> None:
+        if len(self.weights) != self.view.basis.shape[-1] + 1:
+            raise ValueError("the weights are of another number of components than the view")
+
     def residual(self, features: Tensor) -> Tensor:
-        """The forecast error to expect of the prior (example, horizon), in the window's unit."""
+        """The error to expect of the prior (example, horizon), in spreads of the window."""
         return (self.view(features) @ self.weights).float()
 
 
@@ -122,9 +127,9 @@ def fit_head(head_data: HeadData, *, horizon: int) -> tuple[Head, Tensor]:
     """The exact minimiser, λ chosen by purged folds with the one-standard-error rule.
 
     Returns:
-        The head, and what heads of the other folds say about each window (example, horizon), in
-        the window's unit. Where nothing helps, or there are too few windows for folds, the head
-        says nothing and its λ is infinite.
+        The head, and the corrections that heads of the other folds make to each window (example,
+        horizon), in spreads of the window. Where nothing helps, or there are too few windows for
+        folds, the head corrects nothing and its λ is infinite.
     """
     view = Projection.of(head_data.features)
     seen = view(head_data.features)
@@ -134,7 +139,7 @@ def fit_head(head_data: HeadData, *, horizon: int) -> tuple[Head, Tensor]:
         solve = _solver_of(seen, head_data, fold.train)
         for i, penalty in enumerate(HEAD_PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = choose_penalty(trials, head_data.residual, head_data.unit, folds)
+    best = choose_penalty(trials, head_data.residual, head_data.window_spread, folds)
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)
@@ -164,16 +169,16 @@ def solver(
 ) -> Solver:
     """λ (as a share of the total weight) → the minimising head (component, horizon).
 
-    Missing targets are filled with what the head itself says, again and again: a majorisation
-    whose fixed point minimises the loss over what was measured alone. It starts from "the prior
-    is right" and stops early on its side. Targets that count less than the most heeded one of
-    their window are filled in part, by the same argument; so one Gram matrix does for all steps.
+    Missing targets are filled with the head's own forecast, again and again: a majorisation whose
+    fixed point minimises the loss over what was measured alone. It starts from "the prior is
+    right" and stops early on its side. Targets that count less than the one of their window that
+    counts most are filled in part, by the same argument; so one Gram matrix does for all steps.
 
     Args:
         seen: (example, component).
         residual: (example, horizon); NaN is missing.
         weight: (example,).
-        heed: (example, horizon) how much each target counts beside that; None is all alike.
+        target_weight: (example, horizon) how much each target counts; None is all alike.
     """
     missing = residual.isnan()
     known = residual.nan_to_num(0.0).double()

@@ -1,8 +1,8 @@
-"""How far a forecast may miss: as the pretrained model itself says, or as its past errors do.
+"""How far a forecast may miss: as the model's own quantiles tell, or its past errors.
 
 A model that gives quantiles knows at which hours it is sure and at which it is not; past errors
 know this city. Its own quantiles, stretched so that they held as often as they should, are left
-for conformal ones only as far as the quantile loss on folds left out says so, day after day: what
+for conformal ones only as far as the quantile loss on folds left out tells, day after day: what
 holds for forecasts holds for their intervals, tuning must not make them worse.
 """
 
@@ -27,7 +27,7 @@ STRETCH_DAYS = 7.0
 MOST_STRETCH = 3.0
 """Most that they are stretched, or shrunk; what asks for more is a level that has changed."""
 FLAT = 0.01
-"""Share of the usual error under which the widest interval of a window says nothing: the sensor
+"""Share of the usual error under which the widest interval of a window tells nothing: the sensor
 stood still in all that the model saw."""
 
 
@@ -71,37 +71,37 @@ class Intervals:
         return torch.where(flat[:, None, None], past, torch.lerp(own, past, self.trust))
 
 
-def calibrate(task: Task, says: Tensor) -> Intervals:
-    """Intervals for forecasts such as `says` (example, horizon), said as if unseen of the windows.
+def calibrate(task: Task, out_of_fold: Tensor) -> Intervals:
+    """Intervals for forecasts such as `out_of_fold` (example, horizon), made as if unseen.
 
     The share of the way to the conformal quantiles is that which their gain on folds left out is
     trusted with.
     """
-    every = torch.arange(len(says))
+    every = torch.arange(len(out_of_fold))
     own = task.deviations
     if own is None:
-        return Intervals(_past_errors(task, says, every))
-    before, after = torch.zeros_like(says), torch.zeros_like(says)
-    unseen = torch.zeros(len(says), dtype=torch.bool)
+        return Intervals(_past_errors(task, out_of_fold, every))
+    before, after = torch.zeros_like(out_of_fold), torch.zeros_like(out_of_fold)
+    unseen = torch.zeros(len(out_of_fold), dtype=torch.bool)
     for fold in purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=INTERVAL_FOLDS):
-        test, learnt = fold.test, _past_errors(task, says, fold.train)
-        stretched = Intervals(learnt, _stretch(task, says, own, fold.train), 0.0)
+        test, learnt = fold.test, _past_errors(task, out_of_fold, fold.train)
+        stretched = Intervals(learnt, _stretch(task, out_of_fold, own, fold.train), 0.0)
         windows = task.windows.pick(test)
-        where = says[test], windows.sensor, windows.slot
+        where = out_of_fold[test], windows.sensor, windows.slot
         wide, past = stretched.quantiles(*where, own[test]), learnt.quantiles(*where)
         before[test], after[test] = (_quantile_loss(task, test, q) for q in (wide, past))
         unseen[test] = True
     trust = gate_share(task, before, after, unseen)
-    stretch = _stretch(task, says, own, every)
-    return Intervals(_past_errors(task, says, every), stretch, trust)
+    stretch = _stretch(task, out_of_fold, own, every)
+    return Intervals(_past_errors(task, out_of_fold, every), stretch, trust)
 
 
-def _past_errors(task: Task, says: Tensor, which: Tensor) -> Conformal:
+def _past_errors(task: Task, out_of_fold: Tensor, which: Tensor) -> Conformal:
     """Conformal quantiles from some of the windows."""
     windows = task.windows.pick(which)
     return Conformal.fit(
         windows.actual,
-        says[which],
+        out_of_fold[which],
         windows.sensor,
         windows.slot,
         task.age[which],
@@ -115,14 +115,14 @@ def _half_life(task: Task) -> float:
     return min(HALF_LIFE, task.settings.forget or HALF_LIFE)
 
 
-def _stretch(task: Task, says: Tensor, own: Tensor, which: Tensor) -> float:
+def _stretch(task: Task, out_of_fold: Tensor, own: Tensor, which: Tensor) -> float:
     """By how much the model's own intervals must be wider to hold as often as they should.
 
     That is the weighted quantile of errors in units of the distance to the outermost quantile on
     their side (Romano et al. 2019, arXiv:1905.03222, in relative form), drawn to 1 where few days
     have shown it.
     """
-    error = task.actual[which] - says[which]
+    error = task.actual[which] - out_of_fold[which]
     side = torch.where(error > 0, own[which][..., -1], -own[which][..., 0])
     flat = _is_flat(own[which], task.scale[which, 0])
     known = ~error.isnan() & (side > 0) & ~flat[:, None]

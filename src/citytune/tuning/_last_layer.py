@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from citytune.training import Loop, balanced_mse, minimise
-from citytune.tuning._blend import Blend, Candidate
+from citytune.tuning._blend import Blend
 from citytune.tuning._choose_penalty import folds_of
 from citytune.tuning._head import Head, HeadData, fit_head
-from citytune.tuning._mixture import HEAD, Mixture
-from citytune.tuning._strategy import Learned, strategies
+from citytune.tuning._head_expert import HeadExpert
+from citytune.tuning._strategy import Learned, alone, strategies
 from citytune.tuning._task import Task
 
 
@@ -22,12 +22,12 @@ class LastLayer:
     """φ is a new last layer, found in closed form for every λ; λ by purged folds."""
 
     stack: bool = True
-    """Whether the forecast enters the blend's stack, and so stays safe; else it stands alone."""
+    """Whether the forecast enters the blend's stack and so stays safe; otherwise it is alone."""
 
     def fit(self, task: Task) -> Learned:
         """Solve the ridge; forecasts of the windows come from heads that did not see them."""
-        head, says = fit_head(task.head_data, horizon=task.spec.horizon)
-        return _learned(task, head, says, stack=self.stack)
+        head, residual = fit_head(task.head_data, horizon=task.spec.horizon)
+        return _learned(task, head, residual, stack=self.stack)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class LastLayerBySteps:
     """The article's own loop: frozen backbone, new last layer, MSE + λ‖φ‖², minibatches."""
 
     stack: bool = True
-    """Whether the forecast enters the blend's stack, and so stays safe; else it stands alone."""
+    """Whether the forecast enters the blend's stack and so stays safe; otherwise it is alone."""
     penalty: float | None = None
     """λ as a share of the windows' total weight; by default what the closed form chooses."""
     loop: Loop = field(default_factory=Loop)
@@ -46,13 +46,13 @@ class LastLayerBySteps:
     def fit(self, task: Task) -> Learned:
         """Train on all windows, and once per fold for forecasts out of sample."""
         head_data, horizon = task.head_data, task.spec.horizon
-        exact, says = fit_head(head_data, horizon=horizon)
+        exact, residual = fit_head(head_data, horizon=horizon)
         penalty = exact.penalty if self.penalty is None else self.penalty
         if penalty == torch.inf:
-            return _learned(task, exact, says, stack=self.stack)
+            return _learned(task, exact, residual, stack=self.stack)
         seen = exact.view(head_data.features)
         base = _base(task) if self.loss == "balanced" else None
-        says = torch.zeros(len(seen), horizon)
+        residual = torch.zeros(len(seen), horizon)
         for fold in folds_of(head_data.origin, horizon=horizon):
             weights = train_head(
                 seen[fold.train],
@@ -61,12 +61,12 @@ class LastLayerBySteps:
                 self.loop,
                 base=None if base is None else base[fold.train],
             )
-            says[fold.test] = (seen[fold.test] @ weights).float()
+            residual[fold.test] = (seen[fold.test] @ weights).float()
         weights = train_head(
             seen, head_data, penalty, self.loop, seed=task.settings.seed, base=base
         )
         head = Head(exact.view, weights, penalty)
-        return _learned(task, head, says, stack=self.stack)
+        return _learned(task, head, residual, stack=self.stack)
 
 
 def train_head(
@@ -84,11 +84,11 @@ def train_head(
 
     Args:
         seen: (example, component).
-        lesson: What is learnt.
+        head_data: What is learnt.
         penalty: λ, as a share of the windows' total weight.
         loop: How the steps are taken.
         seed: The same seed takes the same steps.
-        base: (example, horizon) what the prior says, in spreads of the sensor around its mean: the
+        base: (example, horizon) the prior forecast, in spreads of the sensor around its mean: the
             loss is then Balanced MSE, of values rather than of errors.
     """
     weight = head_data.weight.double()[:, None]
@@ -120,24 +120,23 @@ def train_head(
 
 def _base(task: Task) -> Tensor:
     """(example, horizon) the prior forecast, in spreads of its sensor around the sensor's mean."""
-    level = task.history.raw.nanmean(1).nan_to_num(0.0)[task.examples.sensor][:, None]
-    return ((task.said_by(task.prior) - level) / task.scale).double()
+    return ((task.forecast_of(task.prior) - task.level) / task.scale).double()
 
 
 def _balanced(residual: Tensor, head_data: HeadData, base: Tensor) -> Tensor:
-    """Balanced MSE (example, horizon) of values, in squares of each window's own unit."""
-    unit = head_data.unit.double()
-    actual = base + unit * head_data.residual.double()
-    error = (unit * (head_data.residual.double() - residual.detach())).nan_to_num(0.0)
+    """Balanced MSE (example, horizon) of values, in squares of each window's own spread."""
+    spread = head_data.window_spread.double()
+    actual = base + spread * head_data.residual.double()
+    error = (spread * (head_data.residual.double() - residual.detach())).nan_to_num(0.0)
     noise = error.square().mean(0).sqrt().clamp_min(1e-3)
-    return balanced_mse(base + unit * residual, actual, noise) / unit.square()
+    return balanced_mse(base + spread * residual, actual, noise) / spread.square()
 
 
-def _learned(task: Task, head: Head, says: Tensor, *, stack: bool) -> Learned:
-    said = task.said_by(task.prior) + task.head_data.unit * task.scale * says
+def _learned(task: Task, head: Head, residual: Tensor, *, stack: bool) -> Learned:
+    found = HeadExpert.candidate(task, head, residual)
     if stack:
-        return Blend().fit(task, guests=(Candidate(HEAD, said, head=head),))
-    return Learned(Mixture.of_one(HEAD, task.prior, task.spec.horizon, head=head), said)
+        return Blend().fit(task, (found,))
+    return Learned(alone(task, found.expert), found.out_of_fold)
 
 
 strategies.add("head", LastLayer)

@@ -45,10 +45,10 @@ class Lora(GradientStrategy):
             return "the package peft is not here: run `pip install 'citytune[hf]'`"
         return super().cannot(backbone)
 
-    def phases(self, subject: Trainable, seed: int) -> list[list[Group]]:
+    def phases(self, trainable: Trainable, seed: int) -> list[list[Group]]:
         """Adapters and head together."""
-        head = subject.head()
-        adapters = _adapt(subject.root, {id(weight) for weight in head}, self, seed)
+        head = trainable.head()
+        adapters = _adapt(trainable.root, {id(weight) for weight in head}, self, seed)
         return [[Group([*adapters, *head])]]
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
-from citytune.tuning._covariates import Timetable
-from citytune.windows import Examples, History, WindowSpec, cut_future, first_known
+from citytune.tuning._timetable import Timetable
+from citytune.windows import Axes, Examples, History, WindowSpec, cut_future, first_known
 
 
 class Windows(NamedTuple):
     """What every strategy needs of the windows, whether or not their history is at hand."""
 
-    sensor: Tensor  # (example,) long
-    origin: Tensor  # (example,) long, absolute step (see `History.first`) of the first target
-    covered: Tensor  # (example,) steps of context measured as usual, see `candidates`
-    day: Tensor  # (example,) long, local day of the origin
-    slot: Tensor  # (example, horizon) long, step of the day of each target
-    season: Tensor  # (example, horizon) bool, in a holiday season
-    actual: Tensor  # (example, horizon), in the unit of the data; NaN is missing
+    sensor: Annotated[Tensor, Axes("example", dtype=torch.long)]
+    origin: Annotated[Tensor, Axes("example", dtype=torch.long)]
+    """Absolute step (see `History.first`) of the first target."""
+    covered: Annotated[Tensor, Axes("example", dtype=torch.float64)]
+    """Steps of context measured as usual, see `candidates`."""
+    day: Annotated[Tensor, Axes("example", dtype=torch.long)]
+    """Local day of the origin."""
+    slot: Annotated[Tensor, Axes("example", "horizon", dtype=torch.long)]
+    """Step of the day of each target."""
+    actual: Annotated[Tensor, Axes("example", "horizon")]
+    """In the unit of the data; NaN is missing."""
 
     @classmethod
     def of(cls, history: History, examples: Examples, covered: Tensor, horizon: int) -> Windows:
@@ -34,7 +38,6 @@ class Windows(NamedTuple):
             covered=covered,
             day=history.wall[examples.origin] // history.steps_per_day,
             slot=history.slot[when],
-            season=history.season[when],
             actual=cut_future(history.raw, examples, horizon),
         )
 
@@ -49,34 +52,42 @@ class Windows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """The windows of a fit, and what was said of them."""
+    """The windows of a fit, and what was forecast of them."""
 
     since: int
     """Absolute step of the first row that was learnt from."""
     until: int
     """Absolute step after the last one."""
-    first: Tensor
-    """(sensor,) long: absolute step of each sensor's first value."""
+    first: Annotated[Tensor, Axes("sensor", dtype=torch.long)]
+    """Absolute step of each sensor's first value."""
     windows: Windows
-    says: Mapping[str, Tensor]
+    forecasts: Mapping[str, Annotated[Tensor, Axes("example", "horizon", "...")]]
     """Expert → (example, horizon); and the deviations of a model's own quantiles."""
-    features: Tensor | None = None
-    """(example, feature) of the frozen backbone, if a new last layer was tried."""
-    unit: Tensor | None = None
-    """(example, 1) spread of each window's past, likewise."""
+    features: Annotated[Tensor, Axes("example", "feature")] | None = None
+    """Of the frozen backbone, if a new last layer was tried."""
+    window_spread: Annotated[Tensor, Axes("example", "1")] | None = None
+    """Spread of each window's past, likewise."""
     timetable: Timetable | None = None
     """What was known ahead, if anything."""
     known_ahead: tuple[str, ...] = ()
     """Its names."""
+    values: Annotated[Tensor, Axes("sensor", "any")] | None = None
+    """All that was measured in the rows up to `until` that a fit looks at, if it must be known how
+    rare a value is; NaN is missing."""
+
+    def __post_init__(self) -> None:
+        sensors = self.windows.sensor
+        if len(sensors) and not (0 <= int(sensors.min()) <= int(sensors.max()) < len(self.first)):
+            raise ValueError(f"there are windows of more than {len(self.first)} sensors")
 
     def pick(self, which: Tensor) -> Memory:
         """Of some of the windows, by index or mask."""
         return replace(
             self,
             windows=self.windows.pick(which),
-            says={name: part[which] for name, part in self.says.items()},
+            forecasts={name: part[which] for name, part in self.forecasts.items()},
             features=None if self.features is None else self.features[which],
-            unit=None if self.unit is None else self.unit[which],
+            window_spread=None if self.window_spread is None else self.window_spread[which],
         )
 
     def after(self, spec: WindowSpec) -> int:
@@ -88,3 +99,11 @@ def beginnings(history: History, memory: Memory | None) -> Tensor:
     """(sensor,) absolute step of each sensor's first value, in the history or before it."""
     found = first_known(history)
     return found if memory is None else found.minimum(memory.first)
+
+
+def joined_values(history: History, memory: Memory | None, rows: int) -> Tensor:
+    """(sensor, time) the last `rows` of what was measured, in the memory and then the history."""
+    if memory is None or memory.values is None:
+        return history.raw
+    early = history.first - (memory.until - memory.values.shape[1])
+    return torch.cat([memory.values[:, : max(0, early)], history.raw], 1)[:, -rows:]

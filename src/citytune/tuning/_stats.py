@@ -1,4 +1,4 @@
-"""What little evidence is worth: Student's allowance for few days."""
+"""What few days cannot have shown, and Student's allowance for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def t_inflation(freedom: float) -> float:
     """How much wider t's central 90 % is than a normal's (Cornish and Fisher 1938).
 
-    >>> round(student(4), 2), round(student(30), 2)
+    >>> round(t_inflation(4), 2), round(t_inflation(30), 2)
     (1.29, 1.03)
     """
     z = 1.6449

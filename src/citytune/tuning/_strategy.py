@@ -21,6 +21,7 @@ from torch import Tensor
 from citytune._errors import InputError, UnknownName
 from citytune._registry import Registry
 from citytune.settings import Options
+from citytune.tuning._expert import Expert
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._task import Task
 
@@ -44,6 +45,12 @@ class Strategy(Protocol):
 
 
 strategies: Registry[Strategy] = Registry("strategy")
+
+
+def alone(task: Task, expert: Expert | None = None) -> Mixture:
+    """All weight on one expert; by default on the one that stands for "as pretrained"."""
+    expert = task.expert(task.prior) if expert is None else expert
+    return Mixture.of_one(expert, task.prior, task.spec.horizon, among=task.experts)
 
 
 def make_strategy(name: str, options: Options | None = None) -> Strategy:

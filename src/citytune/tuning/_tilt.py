@@ -17,7 +17,7 @@ from torch import Tensor
 from citytune.tuning._intervals import Intervals
 from citytune.tuning._quantiles import POINTS, points_of
 from citytune.tuning._task import Task
-from citytune.windows import Rarity
+from citytune.windows import Rarity, evenly
 
 POWERS = tuple(i / 20 for i in range(21))
 """Powers tried out of fold."""
@@ -77,12 +77,12 @@ class Tilt:
         return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
 
 
-def choose_tilt(task: Task, says: Tensor, intervals: Intervals) -> Tilt | None:
+def choose_tilt(task: Task, out_of_fold: Tensor, intervals: Intervals) -> Tilt | None:
     """The tilt that saves most error in rare values without costing more than was allowed.
 
     Args:
         task: With `rare` set.
-        says: (example, horizon), forecasts of the task's windows, as if unseen.
+        out_of_fold: (example, horizon), forecasts of the task's windows, as if unseen.
         intervals: What calibrates them.
 
     Returns:
@@ -91,11 +91,11 @@ def choose_tilt(task: Task, says: Tensor, intervals: Intervals) -> Tilt | None:
     rare = task.settings.rarity
     if rare is None or not rare.by_value:
         return None
-    tilt = Tilt(Rarity.of(rare, task.history), 0.0)
+    tilt = Tilt(Rarity.of(rare, task.values), 0.0)
     if not tilt.rarity.found:
         return None
-    some = torch.linspace(0, len(says) - 1, min(len(says), TILT_WINDOWS)).round().long()
-    trials = _Trials.of(task, says, intervals, tilt.rarity, some)
+    some = evenly(len(out_of_fold), TILT_WINDOWS)
+    trials = _Trials.of(task, out_of_fold, intervals, tilt.rarity, some)
     if rare.power is not None:
         return trials.of_power(tilt, rare.power)
     found = [trials.of_power(tilt, power) for power in POWERS]
@@ -107,7 +107,7 @@ def choose_tilt(task: Task, says: Tensor, intervals: Intervals) -> Tilt | None:
 class _Trials:
     """Forecasts of windows as if unseen, laid out for one power after the other."""
 
-    says: Tensor  # (example, horizon)
+    mean: Tensor  # (example, horizon)
     actual: Tensor  # (example, horizon)
     points: Tensor  # (example, horizon, point)
     odds: Tensor  # (example, horizon, point)
@@ -117,23 +117,23 @@ class _Trials:
 
     @classmethod
     def of(
-        cls, task: Task, says: Tensor, intervals: Intervals, rarity: Rarity, some: Tensor
+        cls, task: Task, out_of_fold: Tensor, intervals: Intervals, rarity: Rarity, some: Tensor
     ) -> _Trials:
         examples, slot = task.examples.pick(some), task.windows.slot[some]
         own = task.deviations
         own = None if own is None else own[some]
-        points = points_of(intervals.quantiles(says[some], examples.sensor, slot, own))
+        mean = out_of_fold[some]
+        points = points_of(intervals.quantiles(mean, examples.sensor, slot, own))
         actual = task.actual[some]
         rare = rarity.odds_of(actual, examples.sensor) > 1
         odds = rarity.odds_of(points, examples.sensor)
         sure = SURE + (SURER - SURE) * intervals.trust
-        return cls(says[some], actual, points, odds, rare, task.scale[some], sure)
+        return cls(mean, actual, points, odds, rare, task.scale[some], sure)
 
     def of_power(self, tilt: Tilt, power: float) -> Tilt:
         """The tilt with another power, its cost and its gain measured."""
-        moved = _moved(self.says, self.points, self.odds, power)
-        before, after = ((one - self.actual).abs() for one in (self.says, moved))
-
+        moved = _moved(self.mean, self.points, self.odds, power)
+        before, after = ((one - self.actual).abs() for one in (self.mean, moved))
         few = [(error / self.scale)[self.rare].double().mean() for error in (before, after)]
         # In the unit of the data the large sensors decide, in their own units all alike.
         cost = max(self._cost(before, after, size) for size in (torch.ones(1, 1), self.scale))

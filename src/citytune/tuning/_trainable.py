@@ -33,20 +33,20 @@ class Trainable:
         self.root = root_of(self.backbone).to(device())
         self.blocks = list(self.backbone.blocks())
         self.forecasts = task.backbone.card.horizon is not None
-        self.weeks, self.kind = task.says_of(PROFILES).unbind(-1)
+        self.weeks, self.kind = task.forecasts_of(PROFILES).unbind(-1)
         self.view: Projection | None = None
         self.layer: nn.Parameter | None = None
         self.fixed: Head | None = None
         if not self.forecasts or closed_form:
             head_data = task.head_data
             head, _ = fit_head(head_data.pick(seen), horizon=task.spec.horizon)
-            self.unit = head_data.unit * task.scale
+            self.window_spread = head_data.window_spread * task.scale
             if self.forecasts:
                 self.fixed = head
-                self.correction = self.unit * head.residual(head_data.features)
+                self.correction = self.window_spread * head.residual(head_data.features)
             else:
                 self.view, self.layer = head.view, nn.Parameter(head.weights)
-                self.prior = task.said_by(task.prior)
+                self.prior = task.forecast_of(task.prior)
 
     def head(self) -> list[nn.Parameter]:
         """The weights of what answers: the last block, or the new last layer."""
@@ -66,25 +66,19 @@ class Trainable:
 
     def forecast(self, which: Tensor) -> Tensor:
         """(example, horizon) of some of the task's windows, in the unit of the data."""
-        task = self.task
-        seasonal, examples = task.place
-        shown = LensInput(
-            seasonal,
-            examples.pick(which),
-            task.spec.context,
-            self.weeks[which],
-            self.kind[which],
-        )
+        live = self.task.live.pick(which)
+        context, profiles = live.spec.context, (self.weeks[which], self.kind[which])
+        shown = LensInput(live.seasonal, live.examples, context, *profiles)
         if self.forecasts:
-            said = LENSES[self.lens](self.backbone, shown)
-            return said if self.fixed is None else said + self.correction[which]
+            found = LENSES[self.lens](self.backbone, shown)
+            return found if self.fixed is None else found + self.correction[which]
         assert self.view is not None, "a model that cannot forecast has a new last layer"
         assert self.layer is not None, "as above"
         past = Past(shown.past, shown.measured, shown.calendar, shown.day)
         seen = self.view(self.backbone.features(past))
-        return self.prior[which] + self.unit[which] * (seen @ self.layer).float()
+        return self.prior[which] + self.window_spread[which] * (seen @ self.layer).float()
 
-    def moved(self) -> FineTuned:
+    def fine_tuned(self) -> FineTuned:
         """What has changed against the backbone as pretrained."""
         before = dict(root_of(self.task.backbone).named_parameters())
         low_rank = _adapters(self.root)
@@ -93,10 +87,10 @@ class Trainable:
             for name, weight in self.root.named_parameters()
             if name in before and not torch.equal(weight.cpu(), before[name])
         }
-        head = self.fixed
+        head, prior = self.fixed, None if self.forecasts else self.task.prior
         if self.layer is not None and self.view is not None:
             head = Head(self.view, self.layer.detach().clone(), 0.0)
-        return FineTuned(self.lens, values, low_rank, head)
+        return FineTuned(self.lens, values, low_rank, head, prior)
 
 
 def _adapters(root: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:

@@ -1,5 +1,6 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
+from citytune.windows._axes import Axes
 from citytune.windows._density import FEWEST_VALUES, density, density_at, density_weights
 from citytune.windows._evenly import evenly
 from citytune.windows._examples import (
@@ -15,13 +16,14 @@ from citytune.windows._examples import (
     thin,
 )
 from citytune.windows._history import History, fill_causally
-from citytune.windows._rarity import Rarity, in_peak, never_passed, target_weights
+from citytune.windows._rarity import Rarity, is_peak, never_passed, target_weights
 from citytune.windows._scale import Scale
 from citytune.windows._seasonal import SEASONAL, Lookback, Seasonal
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
 
 __all__ = [
+    "Axes",
     "Examples",
     "FEWEST_VALUES",
     "Fold",
@@ -43,7 +45,7 @@ __all__ = [
     "evenly",
     "fill_causally",
     "first_known",
-    "in_peak",
+    "is_peak",
     "needed",
     "never_passed",
     "purged_folds",

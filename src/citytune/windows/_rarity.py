@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from citytune.settings import FEW_SHARE, Rare
+from citytune.windows._axes import Axes
 from citytune.windows._density import BINS, FEWEST_VALUES, density, density_at, density_weights
-from citytune.windows._history import History
 
 LARGEST_ODDS = 100.0
 """Most that a rare value counts, in units of a usual one."""
@@ -20,9 +20,9 @@ USUAL_POWER = 0.5
 """Of weights in a fit; the inverse square root of density is usual in the field."""
 
 
-def never_passed(rare: Rare, history: History) -> list[str]:
-    """A sentence for each threshold that no value ever passed, as it changes nothing."""
-    known = history.raw[~history.raw.isnan()]
+def never_passed(rare: Rare, values: Tensor) -> list[str]:
+    """A sentence for each threshold that none of `values` ever passed, as it changes nothing."""
+    known = values[~values.isnan()]
     if not len(known):
         return []
     low, high = (float(end) for end in known.aminmax())
@@ -34,12 +34,8 @@ def never_passed(rare: Rare, history: History) -> list[str]:
     ]
 
 
-def in_peak(rare: Rare, history: History) -> Tensor:
-    """(time + ahead,) bool: whether a step lies in the peak hours."""
-    return _is_peak(rare, history.slot, history.steps_per_day)
-
-
-def _is_peak(rare: Rare, slot: Tensor, steps_per_day: int) -> Tensor:
+def is_peak(rare: Rare, slot: Tensor, steps_per_day: int) -> Tensor:
+    """Whether steps of the day (any shape) lie in the peak hours."""
     hour = slot * (24 / steps_per_day)
     found = torch.zeros_like(hour, dtype=torch.bool)
     for start, end in rare.peak_hours:
@@ -49,35 +45,33 @@ def _is_peak(rare: Rare, slot: Tensor, steps_per_day: int) -> Tensor:
 
 
 def target_weights(
-    rare: Rare, history: History, sensor: Tensor, slot: Tensor, actual: Tensor
+    rare: Rare, past: Tensor, sensor: Tensor, slot: Tensor, actual: Tensor, steps_per_day: int
 ) -> Tensor:
     """How much each target of a fit counts (example, horizon), with a mean of 1.
 
-    With `in_fit`, by density that is LDS; else a value of a group counts the more, the smaller
-    its share of the history.
+    With `in_fit`, by density that is LDS; otherwise a value of a group counts the more, the smaller
+    its share of the past.
 
     Args:
         rare: What is rare.
-        history: Where the shares are taken from.
+        past: (sensor, time) the values of which the shares are taken.
         sensor: (example,) long.
         slot: (example, horizon) long, step of the day of each target.
         actual: (example, horizon), in the unit of the data; NaN is missing.
+        steps_per_day: Of the clock.
     """
     power = USUAL_POWER if rare.power is None else rare.power
     found = torch.ones_like(actual)
     if rare.in_fit and rare.by_density:
         for one in sensor.unique().tolist():
             own = sensor == one
-            past = history.raw[one].numpy()
-            found[own] = torch.from_numpy(
-                density_weights(actual[own].numpy(), past, power=power)
-            ).float()
+            weights = density_weights(actual[own].numpy(), past[one].numpy(), power=power)
+            found[own] = torch.from_numpy(weights).float()
     elif rare.in_fit and rare.by_value:
-        found = Rarity.of(rare, history).odds_of(actual, sensor) ** power
+        found = Rarity.of(rare, past).odds_of(actual, sensor) ** power
     if rare.peak_hours:
-        peak = in_peak(rare, history)
-        share = float(peak[: history.length].float().mean())
-        peak = _is_peak(rare, slot, history.steps_per_day)
+        share = float(is_peak(rare, torch.arange(steps_per_day), steps_per_day).float().mean())
+        peak = is_peak(rare, slot, steps_per_day)
         found = torch.where(peak, found * _odds(share) ** power, found)
     known = ~actual.isnan()
     mean = float(found[known].mean()) if known.any() else 1.0
@@ -88,15 +82,19 @@ def target_weights(
 class Rarity:
     """How much the values of each sensor count, by intervals of value."""
 
-    edges: Tensor
+    edges: Annotated[Tensor, Axes("sensor", "any")]
     """(sensor, edge) ascending, in the unit of the data."""
-    odds: Tensor
+    odds: Annotated[Tensor, Axes("sensor", "any")]
     """(sensor, edge + 1) at least 1: how many usual values there are for each rare one."""
 
+    def __post_init__(self) -> None:
+        if self.odds.shape[-1] != self.edges.shape[-1] + 1:
+            raise ValueError("the odds are of another number of intervals than the edges")
+
     @classmethod
-    def of(cls, rare: Rare, history: History) -> Rarity:
-        """Count the values of `history`; a threshold's share is that over all sensors."""
-        past = history.raw.numpy().astype(np.float64)
+    def of(cls, rare: Rare, values: Tensor) -> Rarity:
+        """Count `values` (sensor, time); a threshold's share is that over all sensors."""
+        past = values.numpy().astype(np.float64)
         known = past[np.isfinite(past)]
         fixed = [(value, True, _share(known > value)) for value in rare.above]
         # Just below the value, since an interval holds its upper edge.

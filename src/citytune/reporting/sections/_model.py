@@ -55,7 +55,7 @@ def _card(material: Material) -> list[tuple[str, str]]:
 
 def _stack(material: Material) -> dict[str, Any] | None:
     """Shares of the experts per band of the horizon, each expert with one look throughout."""
-    weights = material.model.weights
+    weights, experts = material.model.weights, material.model.tuned.mixture.words
     total: Counter[str] = Counter()
     for shares in weights.values():
         total.update(
@@ -65,24 +65,26 @@ def _stack(material: Material) -> dict[str, Any] | None:
         return None
     shown = [name for name, _ in total.most_common(MOST_EXPERTS)]
     bands = [
-        {"name": words.band(name, material.model.clock), "parts": _parts(shares, shown)}
+        {"name": words.band(name, material.model.clock), "parts": _parts(shares, shown, experts)}
         for name, shares in weights.items()
     ]
-    names = [words.expert(name) for name in shown] + ["others"] * (len(total) > len(shown))
+    names = [experts[name] for name in shown] + ["others"] * (len(total) > len(shown))
     return {
         "bands": bands,
         "legend": list(enumerate(names)),
         "columns": ["forecast", *(band["name"] for band in bands)],
         "rows": [
-            [words.expert(name), *(percent(shares.get(name, 0.0)) for shares in weights.values())]
+            [experts[name], *(percent(shares.get(name, 0.0)) for shares in weights.values())]
             for name, _ in total.most_common()
         ],
     }
 
 
-def _parts(shares: dict[str, float], shown: list[str]) -> list[dict[str, Any]]:
+def _parts(
+    shares: dict[str, float], shown: list[str], experts: dict[str, str]
+) -> list[dict[str, Any]]:
     kept = [shares.get(name, 0.0) for name in shown]
-    names = [*map(words.expert, shown), "others"]
+    names = [*(experts[name] for name in shown), "others"]
     parts = zip(names, [*kept, sum(shares.values()) - sum(kept)], strict=True)
     return [
         {"expert": name, "share": f"{100 * share:.1f}", "text": percent(share), "look": look}

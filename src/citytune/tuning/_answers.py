@@ -1,0 +1,104 @@
+"""What is computed of a task's windows: each expert is asked of each window once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+
+from citytune.backbones import identity_of
+from citytune.tuning._batch import FEATURES
+from citytune.tuning._cache import cached, key_of
+from citytune.tuning._expert import DEVIATIONS, Expert, forecasts_of
+
+if TYPE_CHECKING:
+    from citytune.tuning._task import Task
+
+OWN_CODE = __name__.partition(".")[0]
+"""Package whose code names the entries on disk; those of others are asked anew."""
+
+
+@dataclass(eq=False)
+class Answers:
+    """What was computed of a task's windows; filled as it is asked for."""
+
+    forecasts: dict[str, Tensor] = field(default_factory=dict)
+    """Expert → (example, horizon); and the deviations of a model's own quantiles."""
+    features: Tensor | None = None
+    """(example, feature)."""
+    window_spread: Tensor | None = None
+    """(example, 1)."""
+
+    def pick(self, which: Tensor) -> Self:
+        """Of some of the windows, by index."""
+        return replace(
+            self,
+            forecasts={name: part[which] for name, part in self.forecasts.items()},
+            features=None if self.features is None else self.features[which],
+            window_spread=None if self.window_spread is None else self.window_spread[which],
+        )
+
+
+def ask_experts(task: Task, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Name → (example, horizon), of experts that need no fitting."""
+    own = tuple(name for name in names if _is_own(task, name))
+    found = dict(_cached(task, own, lambda lacking: _ask(task, lacking))) if own else {}
+    if others := tuple(name for name in names if name not in own):
+        found |= _ask(task, others)
+    return {name: _after_remembered(task, name, new) for name, new in found.items()}
+
+
+def ask_again(task: Task, expert: Expert) -> Tensor:
+    """(example, horizon) of a fitted expert that stays as it is."""
+    needed = [one for one in task.experts if one.name in expert.needs]
+    found = forecasts_of([*needed, expert], task.live)
+    return _after_remembered(task, expert.name, found[expert.name])
+
+
+def ask_features(task: Task) -> tuple[Tensor, Tensor]:
+    """(example, feature) of the frozen backbone, and (example, 1) the spread of each past."""
+    old, live = task.choice.remembered, task.live
+    new = _cached(task, (FEATURES,), lambda _: _features(task))[FEATURES]
+    if old is None or old.features is None or old.window_spread is None:
+        return new, live.window_spread
+    return torch.cat([old.features, new]), torch.cat([old.window_spread, live.window_spread])
+
+
+def _is_own(task: Task, name: str) -> bool:
+    made = next((type(expert) for expert in task.experts if expert.name == name), None)
+    return made is None or made.__module__.partition(".")[0] == OWN_CODE
+
+
+def _ask(task: Task, names: tuple[str, ...]) -> dict[str, Tensor]:
+    def tell(share: float) -> None:
+        if task.progress is not None:
+            task.progress("asking the pretrained model", 0.8 * share)
+
+    wanted = [expert for expert in task.experts if expert.name in names]
+    found = forecasts_of(wanted, replace(task.live, spread=DEVIATIONS in names), progress=tell)
+    return {name: found[name] for name in names}
+
+
+def _features(task: Task) -> dict[str, Tensor]:
+    return {FEATURES: task.live.features}
+
+
+def _after_remembered(task: Task, name: str, new: Tensor) -> Tensor:
+    old = task.choice.remembered
+    if old is None or not len(old.windows.origin):  # of which nothing was asked
+        return new
+    return torch.cat([old.forecasts[name], new])
+
+
+def _cached(
+    task: Task,
+    names: tuple[str, ...],
+    compute: Callable[[tuple[str, ...]], Mapping[str, Tensor]],
+) -> Mapping[str, Tensor]:
+    """Answers of the backbone, from the disk if they are there."""
+    choice = task.choice
+    where = choice.seasonal.history, choice.live, task.spec.horizon, task.spec.context
+    return cached(key_of(identity_of(task.backbone), *where), names, compute)

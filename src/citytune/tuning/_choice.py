@@ -1,0 +1,89 @@
+"""Which windows a fit learns from: those it remembers and still looks at, and new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._memory import Memory, Windows, beginnings
+from citytune.windows import (
+    Examples,
+    History,
+    Seasonal,
+    WindowSpec,
+    candidates,
+    needed,
+    stride_of,
+    thin,
+)
+
+WINDOW_DAYS = 120
+"""Windows older than this are not learnt from."""
+SEASONAL_WEEKS = 9
+"""Weeks before a context that the seasonal rules look at."""
+
+
+def rows_looked_at(spec: WindowSpec, steps_per_day: int) -> int:
+    """How many rows a fit looks at: its windows, a context and the rules' weeks before them."""
+    days = WINDOW_DAYS + 7 * SEASONAL_WEEKS
+    context = spec.context * max(1, steps_per_day // 24)
+    return max(days * steps_per_day + context + spec.horizon, 2 * spec.context)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The windows of a fit: remembered ones first, then those of a history."""
+
+    remembered: Memory | None
+    """What a memory holds of windows that are still learnt from."""
+    windows: Windows
+    """All of them."""
+    seasonal: Seasonal
+    """The seasonal rules over the sensors with new windows …"""
+    live: Examples
+    """… and these windows there, whose history is at hand."""
+
+    @classmethod
+    def of(cls, history: History, spec: WindowSpec, most: int, memory: Memory | None) -> Self:
+        """About `most` windows, evenly spread over sensors and starts."""
+        stride = stride_of(history)
+        after = None if memory is None else memory.after(spec)
+        fresh, covered = candidates(history, spec, days=WINDOW_DAYS, stride=stride, after=after)
+        enough = needed(beginnings(history, memory), history.end, spec)
+        good = covered >= enough[fresh.sensor]
+        fresh, covered = fresh.pick(good), covered[good]
+        old = None if memory is None else _still_looked_at(memory, history, enough)
+        sensor, origin = fresh.sensor, fresh.origin + history.first
+        if old is not None:
+            sensor = torch.cat([old.windows.sensor, sensor])
+            origin = torch.cat([old.windows.origin, origin])
+        keep = thin(sensor, origin, stride, most, len(history.raw))
+        count = len(keep) - len(fresh)
+        old = None if old is None else old.pick(keep[:count])
+        fresh, covered = fresh.pick(keep[count:]), covered[keep[count:]]
+        windows = Windows.of(history, fresh, covered, spec.horizon)
+        return cls(
+            old, windows if old is None else old.windows.then(windows), *_place(history, fresh)
+        )
+
+    def pick(self, which: Tensor) -> Self:
+        """Some of the windows, by index."""
+        assert self.remembered is None, "what is remembered is learnt from as a whole"
+        return replace(self, windows=self.windows.pick(which), live=self.live.pick(which))
+
+
+def _still_looked_at(memory: Memory, history: History, enough: Tensor) -> Memory:
+    """The remembered windows that are recent, and long enough by what is known today."""
+    seen = memory.windows
+    recent = seen.origin >= history.end - WINDOW_DAYS * history.steps_per_day
+    return memory.pick(recent & (seen.covered >= enough[seen.sensor]))
+
+
+def _place(history: History, fresh: Examples) -> tuple[Seasonal, Examples]:
+    """The rules over the sensors that have windows, and the windows among these sensors."""
+    some, where = fresh.sensor.unique(return_inverse=True)
+    history = history if len(some) == len(history.raw) else history.part(some)
+    return Seasonal(history), Examples(where, fresh.origin)

@@ -1,0 +1,142 @@
+"""What an expert is: one forecast among those that a mixture weighs, whatever it is made from.
+
+To add one, write a frozen dataclass that has these methods and `register` it: it is then fitted,
+weighed, forecast, saved, loaded and updated like all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from citytune._registry import Registry
+from citytune.backbones import LEVELS, Backbone, Card
+from citytune.tuning._batch import Batch
+
+if TYPE_CHECKING:
+    from citytune.tuning._task import Task
+
+DEVIATIONS = "deviations"
+"""Beside experts: the quantiles of the model itself, less its forecast."""
+
+
+class Start(Enum):
+    """Where an expert's weight comes from as long as nothing is known of its gains."""
+
+    TWIN = "as safe as the pretrained forecast"
+    SHARED = "a share of the weight of the pretrained forecast, which it corrects"
+    REST = "an equal share of the little that is left"
+
+
+class Expert(Protocol):
+    """A forecast that takes part; its fields are all that is saved of it."""
+
+    many_weights: ClassVar[bool] = False
+    """Whether fitting it takes many days, so that a blend waits for them."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a mixture."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of experts whose forecasts it looks at, and `FEATURES` or `COVARIATES`."""
+        return ()
+
+    def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """Forecasts (example, horizon), in the unit of the data.
+
+        Args:
+            batch: The windows, and all that may be known of them.
+            so_far: Expert → the same of those it needs.
+        """
+        ...
+
+    def start(self, card: Card) -> Start:
+        """Where its weight comes from without evidence, around a backbone with such a card."""
+        return Start.REST
+
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """Why it cannot have been made from this backbone; empty if it can."""
+        return ""
+
+    @classmethod
+    def unfitted(cls, card: Card, steps_per_day: int) -> Iterable[Expert]:
+        """Experts of this kind that need no fitting."""
+        return ()
+
+    @classmethod
+    def fit(cls, task: Task) -> Iterable[Candidate]:
+        """Experts of this kind that were fitted to a task; none where that does not help."""
+        return ()
+
+
+class Candidate(NamedTuple):
+    """A fitted expert that a mixture may weigh."""
+
+    expert: Expert
+    out_of_fold: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
+
+
+experts: Registry[type[Expert]] = Registry("expert")
+
+
+def register(kind: str, made: type[Expert]) -> None:
+    """Let experts of a kind take part in every blend."""
+    experts.add(kind, lambda: made)
+
+
+def kinds() -> list[type[Expert]]:
+    """Every kind, in the order of their names: it must not matter which was registered first."""
+    return [experts.make(name) for name in sorted(experts)]
+
+
+def unfitted(card: Card, steps_per_day: int) -> tuple[Expert, ...]:
+    """The experts that need no fitting on such a clock."""
+    return tuple(one for kind in kinds() for one in kind.unfitted(card, steps_per_day))
+
+
+def forecasts_of(
+    some: Sequence[Expert],
+    batch: Batch,
+    so_far: Mapping[str, Tensor] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Tensor]:
+    """What experts forecast (example, horizon) by name, each after those it needs.
+
+    Args:
+        some: In an order in which no one needs a later one.
+        batch: The windows; with its `spread`, `DEVIATIONS` (example, horizon, level) are added.
+        so_far: Forecasts that are known already, of experts among these or needed by them.
+        progress: Called with the share done, 0 … 1.
+    """
+    known = dict(so_far or {})
+    lacking = [expert for expert in some if expert.name not in known]
+    horizon, count = batch.spec.horizon, len(batch.examples)
+    found = {expert.name: [torch.empty(0, horizon)] for expert in lacking}
+    if batch.spread:
+        found[DEVIATIONS] = [torch.empty(0, horizon, len(LEVELS))]
+    done = 0
+    for part in batch.chunks():
+        size = len(part.examples)
+        heard = {name: whole[done : done + size] for name, whole in known.items()}
+        for expert in lacking:
+            heard[expert.name] = expert.forecast(part, heard)
+        if batch.spread:
+            heard[DEVIATIONS] = part.deviations
+        for name, parts in found.items():
+            parts.append(heard[name])
+        done += size
+        if progress is not None:
+            progress(done / count)
+    return known | {name: torch.cat(parts) for name, parts in found.items()}
