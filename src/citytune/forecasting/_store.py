@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from citytune._errors import InputError, MissingWeights, RunError
@@ -195,7 +196,7 @@ def _facts(model: TunedModel) -> dict[str, Any]:
         "tilt": _tilt_facts(tuned.tilt),
         "experts": list(mixture.experts),
         "prior": mixture.prior,
-        "trust": mixture.trust,
+        "trust": mixture.trust.tolist(),
         "intervals": {"stretch": tuned.intervals.stretch, "trust": tuned.intervals.trust},
         "penalty": _penalty(mixture.head),
         "known_penalty": _penalty(mixture.known),
@@ -323,7 +324,7 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         penalty = _dial(facts["known_penalty"])
         known = KnownAhead(usual, tensors["known.spread"], tensors["known.weights"], penalty)
     experts = tuple(facts["experts"])
-    parts = head, known, _moved(facts, tensors), facts["trust"]
+    parts = head, known, _moved(facts, tensors), _trust(facts["trust"])
     mixture = Mixture(experts, tensors["weights"], facts["prior"], *parts)
     tilt = None
     if "tilt.edges" in tensors:
@@ -338,6 +339,11 @@ def _tuned(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Tuned:
         notes=tuple(facts["notes"]),
         tilt=tilt,
     )
+
+
+def _trust(share: float | list[float]) -> Tensor:
+    """(sensor,); models of older formats have one number for all sensors."""
+    return torch.tensor(share if isinstance(share, list) else [share])
 
 
 def _number(value: float | None) -> float:

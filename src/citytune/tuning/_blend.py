@@ -64,6 +64,7 @@ class Blend:
             sensor=task.examples.sensor,
             day=task.day,
             target_weight=task.target_weight,
+            pool_weight=task.pool.weight,
         )
         caution = self._caution(task, names)
         sensors = len(task.history.raw)
@@ -83,10 +84,10 @@ class Blend:
             unseen[fold.test] = True
         rest = (~unseen).nonzero()[:, 0]
         mixed[rest] = self._weigh(task, rest, says, weights, names)
-        trust = gate(task, mixed, unseen)
+        trust = gate(task, mixed, unseen)  # (sensor,)
         mixture = Mixture(names, weights, task.prior, **parts, trust=trust)
-        out_of_fold = torch.lerp(heard[task.prior], mixed, trust)
-        return Learned(mixture, out_of_fold, notes=in_words(trust, task, unseen))
+        out_of_fold = torch.lerp(heard[task.prior], mixed, trust[task.examples.sensor, None])
+        return Learned(mixture, out_of_fold, notes=in_words(float(trust.mean()), task, unseen))
 
     def _weigh(
         self, task: Task, which: Tensor, says: Tensor, weights: Tensor, names: tuple[str, ...]
@@ -131,7 +132,8 @@ class Blend:
         examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
         design = design_of(ahead, usual, examples, prior, beside, task.scale)
         residual = (task.actual - prior) / task.scale
-        return fit_known(design, residual, examples.origin, usual, task.spread, task.recency)
+        counts = task.recency * task.pool.weight
+        return fit_known(design, residual, examples.origin, usual, task.spread, counts)
 
     def _caution(self, task: Task, names: tuple[str, ...]) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""

@@ -189,7 +189,7 @@ def fit_known(
         for i, penalty in enumerate(COVARIATE_PENALTIES):
             found = KnownAhead(usual, spread, solve(penalty), penalty)
             trials[i, fold.test] = found.residual(design[fold.test])
-    best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
+    best = choose_penalty(trials, residual, torch.ones_like(residual), folds, weight=recency)
     if best is None:
         return KnownAhead(usual, spread, silent, math.inf), torch.zeros_like(residual)
     weights = _solver(design, residual, recency)(COVARIATE_PENALTIES[best])

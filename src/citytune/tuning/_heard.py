@@ -28,4 +28,4 @@ def replay(mixture: Mixture, task: Task) -> Tensor:
     says = torch.stack([heard[name] for name in mixture.experts], -1)
     season, sensor = task.windows.season, task.windows.sensor
     mixed = mix_in_season(season, sensor, says, mixture.weights, mixture.experts)
-    return torch.lerp(prior, mixed, mixture.trust)
+    return torch.lerp(prior, mixed, mixture.trust_of(sensor))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -56,8 +56,9 @@ class Mixture:
     head: Head | None = None
     known: KnownAhead | None = None
     moved: FineTuned | None = None
-    trust: float = 1.0
-    """Share of the way that the forecast goes from the prior to what the weights say, 0 … 1."""
+    trust: Tensor = field(default_factory=lambda: torch.ones(1))
+    """(sensor,) share of the way that the forecast goes from the prior to what the weights say,
+    0 … 1; one sensor stands for all."""
 
     @classmethod
     def of_one(
@@ -75,7 +76,7 @@ class Mixture:
     def needed(self) -> tuple[str, ...]:
         """The experts that need no fitting and have to be asked, each once."""
         asked = [name for name in self._mixed if name not in FITTED]
-        asked += [self.prior] if len(asked) < len(self._mixed) or self.trust < 1 else []
+        asked += [self.prior] if len(asked) < len(self._mixed) or (self.trust < 1).any() else []
         asked += COMPARED_RULES if KNOWN in self.counted else ()
         return tuple(dict.fromkeys(asked))
 
@@ -119,20 +120,26 @@ class Mixture:
         found = torch.stack([heard[name] for name in names], -1)
         season = seasonal.history.season[examples.origin[:, None] + torch.arange(spec.horizon)]
         mixed = mix_in_season(season, examples.sensor, found, self.weights[..., where], names)
-        mean = mixed if self.trust == 1 else torch.lerp(heard[self.prior], mixed, self.trust)
+        mean = mixed
+        if (self.trust < 1).any():
+            mean = torch.lerp(heard[self.prior], mixed, self.trust_of(examples.sensor))
         return Said(mean, heard.get(DEVIATIONS))
+
+    def trust_of(self, sensor: Tensor) -> Tensor:
+        """(example, 1) that of the sensors (example,) of some windows."""
+        return (self.trust[sensor] if len(self.trust) > 1 else self.trust)[:, None]
 
     @property
     def _mixed(self) -> tuple[str, ...]:
         """The experts that count, and those that count in a holiday season."""
-        leant_on = steady(self.experts) if self.trust > NEGLIGIBLE else ()
+        leant_on = steady(self.experts) if (self.trust > NEGLIGIBLE).any() else ()
         return tuple(n for n in self.experts if n in self.counted or n in leant_on)
 
     @property
     def _followed(self) -> Tensor:
         """(band, sensor, expert) how much each counts in the forecast."""
         home = torch.tensor([float(name == self.prior) for name in self.experts])
-        return torch.lerp(home.expand_as(self.weights), self.weights, self.trust)
+        return torch.lerp(home, self.weights, self.trust[:, None])
 
     def shares(self, horizon: int) -> dict[str, dict[str, float]]:
         """Band such as "0-6" → expert → share over all sensors, the largest first."""

@@ -16,6 +16,7 @@ from citytune.tuning._covariates import Timetable
 from citytune.tuning._experts import DEVIATIONS, ask, experts_of, features, window_unit
 from citytune.tuning._head import HeadData
 from citytune.tuning._memory import Memory, Windows, beginnings
+from citytune.tuning._pool import Pool, PoolWindows
 from citytune.tuning._seasonal import SEASONAL, Seasonal
 from citytune.tuning._stats import t_inflation
 from citytune.windows import (
@@ -35,6 +36,8 @@ WINDOW_DAYS = 120
 """Windows older than this are not learnt from."""
 RECENT_DAYS = 49
 """Days from which a sensor's usual spread is taken."""
+TIE = 0.002
+"""Gains that differ by less, as a share of the error, are the same: the first one counts."""
 USUAL_RULE = "day-kind"
 """The seasonal rule to take where none has shown to be better."""
 VALUES = 600_000
@@ -131,6 +134,12 @@ class Task:
     def known(self) -> Tensor:
         """(example, horizon) bool."""
         return ~self.actual.isnan()
+
+    @cached_property
+    def pool(self) -> Pool:
+        """How much each sensor and each window counts in what all sensors share."""
+        windows = PoolWindows(self.windows.sensor, self.windows.origin, len(self.history.raw))
+        return Pool.of(self.says, self.actual, windows)
 
     @cached_property
     def rare_weights(self) -> Tensor:
@@ -298,23 +307,27 @@ class Task:
         return self._rule_beating(self.said_by(self.prior))
 
     def _rule_beating(self, rival: Tensor) -> str | None:
-        """The rule whose gain over `rival` (example, horizon) is largest, less a standard error."""
+        """The rule whose gain over `rival` (example, horizon) is largest, less a standard error.
+
+        Of rules that are as good but for `TIE`, the first.
+        """
         days, block = self.day.unique(return_inverse=True)
-        known = self.known.float()
-        count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1)
+        known = self.known * self.pool.weight[:, None]
+        count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1e-9)
 
         def by_day(says: Tensor) -> Tensor:
             error = ((says - self.actual).abs() / self.scale).nan_to_num(0.0) * known
             return torch.zeros(len(days)).index_add(0, block, error.sum(1)) / count
 
-        gains = by_day(rival)[:, None] - torch.stack(
+        before = by_day(rival)
+        gains = before[:, None] - torch.stack(
             [by_day(says) for says in self.says_of(SEASONAL).unbind(-1)], 1
         )
         freedom = max(len(days) - 1, 1)
         error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
-        sure = gains.mean(0) - error
-        best = int(sure.argmax())
-        return SEASONAL[best] if float(sure[best]) > 0 else None
+        sure = ((gains.mean(0) - error) / before.mean().clamp_min(1e-9)).tolist()
+        best = next(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
+        return SEASONAL[best] if sure[best] > TIE else None
 
     @property
     def teachable(self) -> bool:
@@ -341,7 +354,8 @@ class Task:
         seen, unit = self._view
         residual = (self.actual - self.said_by(self.prior)) / unit
         unit = unit / self.scale
-        return HeadData(seen, residual, unit, self.windows.origin, self.recency, self.target_weight)
+        counts = self.recency * self.pool.weight
+        return HeadData(seen, residual, unit, self.windows.origin, counts, self.target_weight)
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""

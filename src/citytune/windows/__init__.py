@@ -1,6 +1,7 @@
 """Cut a frame into examples: spec, chronological and purged splits, scaling."""
 
 from citytune.windows._density import FEWEST_VALUES, density, density_at, density_weights
+from citytune.windows._evenly import evenly
 from citytune.windows._examples import (
     Examples,
     all_sensors,
@@ -37,6 +38,7 @@ __all__ = [
     "density",
     "density_at",
     "density_weights",
+    "evenly",
     "fill_causally",
     "first_known",
     "in_peak",
