@@ -18,7 +18,7 @@ from citytune.backbones import Backbone, Card, Past
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
-from citytune.tuning import _answers, _cache
+from citytune.tuning import Task, _answers, _cache
 from citytune.tuning._cache import cache_folder, cached, key_of
 from citytune.windows import History, WindowSpec, candidates
 

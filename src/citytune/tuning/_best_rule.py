@@ -14,20 +14,28 @@ if TYPE_CHECKING:
     from citytune.tuning._task import Task
 
 
+TIE = 0.002
+"""Gains that differ by less, as a share of the error, are the same: the first one counts."""
+
+
 def rule_beating(task: Task, rival: Tensor) -> str | None:
-    """The rule whose gain over `rival` (example, horizon) is largest, less a standard error."""
+    """The rule whose gain over `rival` (example, horizon) is largest, less a standard error.
+
+    Of rules that are as good but for `TIE`, the first.
+    """
     days, block = task.day.unique(return_inverse=True)
-    known = task.known.float()
-    count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1)
+    known = task.known * task.pool.weight[:, None]
+    count = torch.zeros(len(days)).index_add(0, block, known.sum(1)).clamp_min(1e-9)
 
     def by_day(forecast: Tensor) -> Tensor:
         error = ((forecast - task.actual).abs() / task.scale).nan_to_num(0.0) * known
         return torch.zeros(len(days)).index_add(0, block, error.sum(1)) / count
 
     rules = task.forecasts_of(SEASONAL).unbind(-1)
-    gains = by_day(rival)[:, None] - torch.stack([by_day(rule) for rule in rules], 1)
+    before = by_day(rival)
+    gains = before[:, None] - torch.stack([by_day(rule) for rule in rules], 1)
     freedom = max(len(days) - 1, 1)
     error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
-    sure = gains.mean(0) - error
-    best = int(sure.argmax())
-    return SEASONAL[best] if float(sure[best]) > 0 else None
+    sure = ((gains.mean(0) - error) / before.mean().clamp_min(1e-9)).tolist()
+    best = next(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
+    return SEASONAL[best] if sure[best] > TIE else None

@@ -80,6 +80,7 @@ class Blend:
             sensor=task.examples.sensor,
             day=task.day,
             target_weight=task.target_weight,
+            pool_weight=task.pool.weight,
         )
         span: dict[str, Any] = {
             "days": task.days,

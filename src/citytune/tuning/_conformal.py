@@ -49,6 +49,7 @@ class Conformal:
         *,
         spread: Tensor | None = None,
         half_life: float = HALF_LIFE,
+        counts: Tensor | None = None,
     ) -> Conformal:
         """Learn from forecasts of the past beside what happened.
 
@@ -61,6 +62,8 @@ class Conformal:
             spread: (sensor,) usual spread of each sensor, by which sensors of different size are
                 compared; by default the sensors that `sensor` names are of one size.
             half_life: Days after which an error counts half.
+            counts: (sensor,) how much the errors of each sensor count in what all share; by default
+                all alike.
         """
         error = actual - mean
         known = ~error.isnan()
@@ -72,6 +75,7 @@ class Conformal:
         scale = _scales(size, weight, sensor, group, cells) * unit[:, None]
         relative = error / scale[sensor[:, None], group]
         days = independent_days(age, half_life)
+        weight = weight if counts is None else weight * counts[sensor, None]
         rows: list[Tensor] = []
         for a, b in bands(actual.shape[1]):
             # A stretch ahead in which nothing was measured is as uncertain as all the others.

@@ -124,7 +124,8 @@ class KnownAhead(Expert):
             return cls(task.prior, usual, task.spread, weights, penalty)
 
         residual = (task.actual - prior) / scale
-        found = _fit(made, design, residual, examples.origin, task.recency)
+        counts = task.recency * task.pool.weight
+        found = _fit(made, design, residual, examples.origin, counts)
         if found is not None:
             yield Candidate(found[0], prior + scale * found[1])
 
@@ -199,7 +200,7 @@ def _fit(
         solve = _solver(design[fold.train], residual[fold.train], recency[fold.train])
         for i, penalty in enumerate(COVARIATE_PENALTIES):
             trials[i, fold.test] = made(solve(penalty), penalty).residual(design[fold.test])
-    best = choose_penalty(trials, residual, torch.ones_like(residual), folds)
+    best = choose_penalty(trials, residual, torch.ones_like(residual), folds, weight=recency)
     if best is None:
         return None
     weights = _solver(design, residual, recency)(COVARIATE_PENALTIES[best])

@@ -64,11 +64,16 @@ class Projection:
     """(feature, component), in units that give the components unit mean variance."""
 
     @classmethod
-    def of(cls, features: Tensor) -> Projection:
-        """The components that carry most of the variance of `features` (example, feature)."""
+    def of(cls, features: Tensor, weight: Tensor | None = None) -> Projection:
+        """The components that carry most of the variance of `features` (example, feature).
+
+        `weight` (example,) is how much each example counts; by default all alike.
+        """
         exact = features.double()
-        centre = exact.mean(0)
-        spread = exact.std(0, correction=0)
+        share = torch.ones(len(exact)) if weight is None else weight
+        share = (share.double() / share.double().sum())[:, None]
+        centre = (share * exact).sum(0)
+        spread = (share * (exact - centre).square()).sum(0).sqrt()
         usual = spread[spread > 0].median() if (spread > 0).any() else torch.inf
         # A feature that never moved, but for rounding, is not listened to when it moves later: such
         # as the sine of a time of day that is a multiple of π at every window's start.
@@ -76,7 +81,7 @@ class Projection:
         spread = spread.where(moved, torch.inf)
         scaled = (exact - centre) / spread
         count = min(COMPONENTS, len(scaled), features.shape[1])
-        values, kept = _largest(scaled.T @ scaled / len(scaled), count)
+        values, kept = _largest((share * scaled).T @ scaled, count)
         size = values.clamp_min(0).mean().sqrt().clamp_min(1e-9)
         return cls(centre, kept / spread[:, None] / size)
 
@@ -131,7 +136,7 @@ def fit_head(head_data: HeadData, *, horizon: int) -> tuple[Head, Tensor]:
         horizon), in spreads of the window. Where nothing helps, or there are too few windows for
         folds, the head corrects nothing and its λ is infinite.
     """
-    view = Projection.of(head_data.features)
+    view = Projection.of(head_data.features, head_data.recency)
     seen = view(head_data.features)
     folds = folds_of(head_data.origin, horizon=horizon)
     trials = torch.zeros(len(HEAD_PENALTIES), len(seen), horizon, dtype=torch.float64)
@@ -139,7 +144,9 @@ def fit_head(head_data: HeadData, *, horizon: int) -> tuple[Head, Tensor]:
         solve = _solver_of(seen, head_data, fold.train)
         for i, penalty in enumerate(HEAD_PENALTIES):
             trials[i, fold.test] = seen[fold.test] @ solve(penalty)
-    best = choose_penalty(trials, head_data.residual, head_data.window_spread, folds)
+    best = choose_penalty(
+        trials, head_data.residual, head_data.window_spread, folds, weight=head_data.recency
+    )
     if best is None:
         silent = torch.zeros(seen.shape[1], horizon, dtype=torch.float64)
         return Head(view, silent, torch.inf), torch.zeros(len(seen), horizon)

@@ -108,6 +108,7 @@ def _past_errors(task: Task, out_of_fold: Tensor, which: Tensor) -> Conformal:
         task.history.steps_per_day,
         spread=task.spread,
         half_life=_half_life(task),
+        counts=task.pool.voice,
     )
 
 
@@ -129,7 +130,8 @@ def _stretch(task: Task, out_of_fold: Tensor, own: Tensor, which: Tensor) -> flo
     if not known.any():
         return 1.0
     age, half_life = task.age[which], _half_life(task)
-    weight = (2.0 ** (-age / half_life))[:, None].expand_as(error)[known]
+    voice = task.pool.voice[task.windows.sensor[which]]
+    weight = (voice * 2.0 ** (-age / half_life))[:, None].expand_as(error)[known]
     needed, order = (error.abs()[known] / side[known]).sort()
     cumulated = weight[order].double().cumsum(0)
     at = int(torch.searchsorted(cumulated, HELD * cumulated[-1]))

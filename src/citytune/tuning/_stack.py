@@ -27,17 +27,14 @@ ADAM_STEPS = 60
 RATE, BETAS = 0.15, (0.9, 0.999)
 LONGEST_ROW = 4096
 """Longest row in which the targets of one group are laid out."""
-SHARED_WINDOWS = 600
-"""Most windows the shared weights are fitted on …"""
-OWN_WINDOWS = 2000
-"""… and those of each sensor."""
 OWN_BLOCK = 4
 """Days in a block of one sensor's own evidence."""
 OWN_PULL = 0.04
 """τ of a sensor's own weights, toward the shared ones."""
-STEPS_PER_BAND = 48
-"""Most steps of a band it looks at."""
-GOLDEN = 0.6180339887498949
+FEWEST = 1e-9
+"""What a block counts at least: one without targets is nothing over this."""
+STEPS_PER_BAND = 12
+"""Most steps of a band it looks at; neighbours miss alike."""
 
 
 def bands(horizon: int) -> list[tuple[int, int]]:
@@ -66,6 +63,8 @@ class Evidence:
     """(example,) long, local day of each origin."""
     target_weight: Tensor | None = None
     """(example, horizon) how much each target counts, with a mean of 1; None counts all alike."""
+    pool_weight: Tensor | None = None
+    """(example,) how much each window counts for the shared weights; None counts all alike."""
 
     def pick(self, which: Tensor) -> Evidence:
         """Some of the examples."""
@@ -75,18 +74,8 @@ class Evidence:
             sensor=self.sensor[which],
             day=self.day[which],
             target_weight=None if self.target_weight is None else self.target_weight[which],
+            pool_weight=None if self.pool_weight is None else self.pool_weight[which],
         )
-
-    def thinned(self, most: int) -> Evidence:
-        """At most `most` of them, evenly spread; multiples of the golden ratio pick them.
-
-        An even step would fall in step with the sensors, and hear only some of them.
-        """
-        count = len(self.day)
-        if count <= most:
-            return self
-        turn = torch.arange(count, dtype=torch.float64) * GOLDEN % 1
-        return self.pick(turn.argsort()[:most].sort().values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,15 +111,14 @@ def fit_stack(
         forget: Days after which evidence counts half, if that is less.
     """
     half_life = min(max(days / 4, 7.0), 21.0, forget or math.inf)
-    shared, own = evidence.thinned(SHARED_WINDOWS), evidence.thinned(OWN_WINDOWS)
     rows = []
     for start, end in bands(evidence.actual.shape[1]):
         steps = torch.linspace(start, end - 1, min(STEPS_PER_BAND, end - start)).round().long()
-        losses = Losses.of(shared, steps, half_life=half_life)
+        losses = Losses.of(evidence, steps, half_life=half_life)
         weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
         if sensors > 1:
             losses = Losses.of(
-                own, steps, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
+                evidence, steps, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
             )
             alone = replace(caution, pull=OWN_PULL)
             weights = weights.expand(sensors, -1)
@@ -147,9 +135,9 @@ class Losses:
     actual: Tensor  # (target,)
     group: Tensor  # (target,) long
     cell: Tensor  # (target,) long, group · blocks + block
-    count: Tensor  # (group, block)
+    count: Tensor  # (group, block) of targets, each as much as it counts
     weight: Tensor  # (group, block), sums to 1 over blocks; 0 where there is no target
-    target_weight: Tensor | None = None  # (target,), how much each counts in its block
+    target_weight: Tensor | None = None  # (target,), what its error is multiplied by
 
     @classmethod
     def of(
@@ -171,16 +159,21 @@ class Losses:
         found, block = (evidence.day // block_days).unique(return_inverse=True)
         group = evidence.sensor if sensors > 1 else torch.zeros_like(evidence.sensor)
         cell = (group * len(found) + block)[where]
-        count = torch.bincount(cell, minlength=sensors * len(found)).view(sensors, -1).float()
+        counted = (
+            None if sensors > 1 or evidence.pool_weight is None else evidence.pool_weight[where]
+        )
+        count = torch.bincount(cell, counted, minlength=sensors * len(found))
+        count = count.view(sensors, -1).float()
         usual = count.where(count > 0, torch.nan).nanmedian(1, keepdim=True).values
         age = (found.max() - found).float() * block_days
         weight = 2.0 ** (-age / half_life)
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-9)
         says = evidence.says[:, steps]
-        target_weight = (
-            None if evidence.target_weight is None else evidence.target_weight[:, steps][known]
-        )
+        target_weight = counted
+        if evidence.target_weight is not None:
+            own = evidence.target_weight[:, steps][known]
+            target_weight = own if counted is None else own * counted
         return cls(says[known], actual[known], group[where], cell, count, weight, target_weight)
 
     def by_block(self, w: Tensor) -> Tensor:
@@ -191,7 +184,7 @@ class Losses:
         error = (said - self.actual).abs()
         error = error if self.target_weight is None else error * self.target_weight
         total = torch.zeros(self.count.numel()).index_add(0, self.cell, error)
-        return total.view_as(self.count) / self.count.clamp_min(1)
+        return total.view_as(self.count) / self.count.clamp_min(FEWEST)
 
     def mean(self, blocks: Tensor) -> Tensor:
         """(group,) mean over blocks, by their weights."""
@@ -266,7 +259,7 @@ class PaddedTargets:
         actual, cell = says.new_zeros(len(says)), torch.full((len(says),), losses.count.numel())
         says[place], actual[place] = losses.says[order], losses.actual[order]
         cell[place] = losses.cell[order]
-        share, target_weight = 1 / losses.count.clamp_min(1), None
+        share, target_weight = 1 / losses.count.clamp_min(FEWEST), None
         if losses.target_weight is not None:
             target_weight = torch.ones_like(actual)
             target_weight[place] = losses.target_weight[order]

@@ -20,6 +20,7 @@ from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
 from citytune.tuning._mixture import Mixture
+from citytune.tuning._pool import Pool, PoolWindows
 from citytune.tuning._timetable import Timetable
 from citytune.windows import Examples, History, WindowSpec, target_weights
 
@@ -111,6 +112,13 @@ class Task:
         """(sensor, time) what was measured in all rows that a fit to everything looks at."""
         rows = rows_looked_at(self.spec, self.history.steps_per_day)
         return joined_values(self.history, self.memory, rows)
+
+    @cached_property
+    def pool(self) -> Pool:
+        """How much each sensor and each window counts in what all sensors share."""
+        windows = PoolWindows(self.windows.sensor, self.windows.origin, len(self.history.raw))
+        forecasts = self.forecasts_of(tuple(expert.name for expert in self.experts))
+        return Pool.of(forecasts, self.actual, windows)
 
     @cached_property
     def target_weight(self) -> Tensor | None:
@@ -258,10 +266,8 @@ class Task:
         features, spread = self.features, self.answers.window_spread
         assert spread is not None, "it comes with the features"
         residual = (self.actual - self.forecast_of(self.prior)) / spread
-        origin = self.windows.origin
-        return HeadData(
-            features, residual, spread / self.scale, origin, self.recency, self.target_weight
-        )
+        origin, counts = self.windows.origin, self.recency * self.pool.weight
+        return HeadData(features, residual, spread / self.scale, origin, counts, self.target_weight)
 
     # Parts, and what is left for later
 

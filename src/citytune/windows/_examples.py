@@ -92,11 +92,12 @@ def needed(first: Tensor, end: int, spec: WindowSpec) -> Tensor:
 
 
 def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) -> Tensor:
-    """(example,) bool: which windows to keep for about `limit` of them, every start its share.
+    """(example,) bool: which windows to keep for about `limit` of them, evenly spread.
 
-    Sensors stand in a circle. From start to start the place from which they are taken turns on by
-    the plastic number, and how many are taken is rounded up or down by the golden ratio: sequences
-    (Roberts 2018) that never fall in step with the day, the week or the number of sensors.
+    From start to start each sensor turns on in a circle by the plastic number, from sensor to
+    sensor by the golden ratio (Roberts 2018): sequences that never fall in step with the day, the
+    week or the number of sensors. What has come round to the first part of the circle is kept, so
+    that another sensor leaves the others the windows they had, but for its own share of them.
 
     Args:
         sensor: (example,) long.
@@ -108,15 +109,8 @@ def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) 
     if not len(origin):
         return torch.zeros(0, dtype=torch.bool)
     start = origin.div(stride, rounding_mode="floor")
-    share = limit / (int(start[-1] - start[0]) + 1)  # of every start
-    most = (share + start.double() * GOLDEN % 1).floor()
-    circle = (torch.arange(sensors, dtype=torch.float64) * GOLDEN % 1).argsort().argsort()
-    turn = (start.double() * PLASTIC + circle[sensor] / sensors) % 1
-    order = (start - start[0] + turn).argsort()
-    begin = torch.searchsorted(start, start[order])  # of each one's start in `order`
-    keep = torch.empty(len(order), dtype=torch.bool)
-    keep[order] = torch.arange(len(order)) - begin < most[order]
-    return keep
+    share = limit / (int(start[-1] - start[0]) + 1) / sensors
+    return (start.double() * PLASTIC + sensor.double() * GOLDEN) % 1 < share
 
 
 def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
