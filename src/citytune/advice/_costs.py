@@ -29,8 +29,9 @@ COSTS = {
     "gradual": Cost("some", 20.0, steps=True),
     "full": Cost("all", 20.0, steps=True),
 }
-"""By name: counted, not timed, so that they are the same on every machine. `head-sgd` seeks by
-steps what `head` finds exactly; it is not tried."""
+"""By name: the same on every machine, as nothing is timed. Gradient steps are worked out from their
+usual epochs, folds and windows, without early stopping: rather too high than too low. `head-sgd`
+seeks by steps what `head` finds exactly; it is not tried."""
 UNKNOWN = Cost("some", 20.0, steps=True)
 """Of a strategy that is not in the table."""
 FREE = ("zero-shot",)
