@@ -271,10 +271,22 @@ def copied(city: City, tuned: Path) -> Path:
 
 
 def test_forecasting_other_sensors(city: City, copied: Path) -> None:
-    file = city.write(hours(sensors=("north", "harbour")), "others.csv")
+    file = city.write(hours(sensors=("quay", "harbour")), "others.csv")
     before = state(city.folder)
     answer = city.run("forecast", copied, file, "--out", city.folder / "next.csv")
     refused(city, answer, before, "others.csv", "south", "tune anew")
+
+
+def test_forecasting_with_an_absent_and_a_new_sensor(city: City, copied: Path) -> None:
+    file = city.write(hours(sensors=("north", "harbour")), "others.csv")
+    answer = city.run("forecast", copied, file, "--out", city.folder / "next.csv")
+    assert answer.code == 0
+    said = answer.out + answer.err
+    assert "lacks 1 sensor of the model: 'south'" in said
+    assert "1 sensor new to the model: 'harbour'; forecast by the pretrained model" in said
+    rows = (city.folder / "next.csv").read_text().splitlines()
+    quality = {row.split(",")[0]: row.split(",")[-1] for row in rows[1:]}
+    assert quality == {"north": "model", "south": "absent", "harbour": "new: untuned model"}
 
 
 def test_forecasting_on_another_clock(city: City, copied: Path) -> None:
@@ -285,7 +297,7 @@ def test_forecasting_on_another_clock(city: City, copied: Path) -> None:
 
 
 def test_scoring_other_sensors_or_another_clock(city: City, copied: Path) -> None:
-    others = city.write(hours(sensors=("north", "harbour")), "others.csv")
+    others = city.write(hours(sensors=("quay", "harbour")), "others.csv")
     half = city.write(hours(step=30), "half.csv")
     before = state(city.folder)
     refused(city, city.run("score", copied, others), before, "others.csv", "south", "tune anew")

@@ -265,7 +265,7 @@ def test_the_forecast_goes_on_where_the_file_ends(tuned: Path) -> None:
 
     table = pl.read_csv(tuned / "run" / "forecast.csv")
     levels = ["q05", "q10", "q20", "q30", "q40", "q50", "q60", "q70", "q80", "q90", "q95"]
-    assert table.columns == ["sensor", "time", "mean", *levels]
+    assert table.columns == ["sensor", "time", "mean", *levels, "quality"]
     assert table["sensor"].value_counts(sort=True).rows() == [("north", 12), ("south", 12)]
     assert (table["time"].min(), table["time"].max()) == (
         "2024-02-10T00:00:00",

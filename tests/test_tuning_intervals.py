@@ -205,7 +205,7 @@ def test_a_forecast_has_the_models_own_quantiles_stretched(city: City) -> None:
     assert task.deviations.shape == (*task.actual.shape, len(LEVELS))
     forecast = model.forecast(frame)
     inner = forecast.quantiles[..., LEVELS.index(0.5)]
-    np.testing.assert_allclose(inner, forecast.mean, rtol=1e-3)
+    np.testing.assert_allclose(inner, forecast.point, rtol=1e-3)
     assert not np.allclose(forecast.quantiles, untrusted(model).forecast(frame).quantiles)
 
 

@@ -143,11 +143,11 @@ def _check_clock(model: Fitted, frame: SensorFrame) -> None:
             "give it a file with the same step, or tune anew"
         )
     if (clock.timezone is None) != (own.timezone is None):
-        zone = f"timezone={own.timezone!r}" if own.timezone else "no time zone"
+        zone = f"with timezone={own.timezone!r}" if own.timezone else "without a time zone"
         raise RunError(
             f"{frame.source} is on another clock than the model ({clock.timezone or 'no zone'} "
             f"from {clock.text(0)}; the model: {own.timezone or 'no zone'} from {own.text(0)}): "
-            f"the same hour is another moment; read it with {zone}, or tune anew"
+            f"the same hour is another moment; read it {zone}, or tune anew"
         )
     off = (clock.start - own.start) % own.step
     off = min(off, own.step - off)

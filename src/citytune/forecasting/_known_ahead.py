@@ -110,9 +110,7 @@ def known_in_part(frame: SensorFrame, sensors: Sequence[str], horizon: int) -> l
         lacking = unknown(frame, name, horizon)[:, columns]
         if not lacking.any():
             continue
-        whose = [
-            name for name, some in zip(sensors, np.asarray(lacking.any(0)), strict=True) if some
-        ]
+        whose = [one for i, one in enumerate(sensors) if lacking[:, i].any()]
         some = "" if len(whose) == len(sensors) else f" of {len(whose)} of {len(sensors)} sensors"
         steps = int(lacking.any(1).sum())
         said.append(
