@@ -29,7 +29,7 @@ def relevance_of(task: Task, frame: SensorFrame) -> Relevance:
     skill = float("nan")
     if task.backbone.card.horizon is not None and len(task.examples):
         skill = 1 - float(errors_by_day(task, task.forecast_of("plain")).nanmean())
-    known = familiar_of(task.backbone.card) if task.has_features else None
+    known = familiar_of(task.backbone.card) if task.answers.features is not None else None
     if known is None or not len(task.examples):
         return Relevance(skill, None, None, None)
     return Relevance(skill, frame.clock.freq in known.clocks, near(task, known), daily(task, known))
