@@ -45,9 +45,9 @@ from citytune.backbones.city import (
 )
 from citytune.forecasting import fit_model
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning._experts import ask
+from citytune.tuning import Batch, LensExpert, SeasonalExpert, forecasts_of
 from citytune.tuning._lenses import LensInput
-from citytune.windows import Examples, History, Seasonal
+from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 NAME = "citytune-base"
@@ -641,7 +641,8 @@ def tried(base: CityBackbone, frame: SensorFrame, origins: list[int], horizon: i
     )
     rules = ("yesterday", "last-week", "weeks")
     context = base.card.context_at(history.steps_per_day)
-    found = ask(base, Seasonal(history), examples, horizon, context, ("plain", *rules))
+    batch = Batch(base, Seasonal(history), examples, WindowSpec(context=context, horizon=horizon))
+    found = forecasts_of([LensExpert("plain"), *map(SeasonalExpert, rules)], batch)
     actual = torch.cat([history.raw[:, o : o + horizon] for o in origins])
     spread = torch.cat([base.quantiles(past_at(frame, o, horizon, base), horizon) for o in origins])
     inside = ((actual >= spread[..., 0]) & (actual <= spread[..., -1]))[actual.isfinite()]

@@ -69,12 +69,12 @@ def test_weights_are_shares_that_a_person_can_read(city: City) -> None:
     for shares in model.weights.values():
         assert 0.95 < sum(shares.values()) <= 1.001
         assert list(shares.values()) == sorted(shares.values(), reverse=True)
-        assert set(shares) <= set(model.tuned.mixture.words)
+        assert set(shares) <= set(model.experts)
     words = model.words()
     assert words[0].startswith("Up to 6 hours ahead: ")
     assert words[-1].startswith("Up to 1 day ahead: ")
     for sentence, shares in zip(words, model.weights.values(), strict=True):
-        assert model.tuned.mixture.words[next(iter(shares))] in sentence
+        assert model.experts[next(iter(shares))] in sentence
 
 
 def test_stretches_ahead_that_say_the_same_are_said_once(city: City) -> None:

@@ -90,6 +90,15 @@ class FakeModel:
         }
     )
     seconds: dict[str, float] = field(default_factory=lambda: {"features": 4.2, "fit": 0.31})
+    experts: dict[str, str] = field(
+        default_factory=lambda: {
+            "plain": "the pretrained model's own forecast",
+            "squashed": "the pretrained model with bursts tamed",
+            "weeks": "the mean of the last four weeks",
+            "yesterday": "yesterday's values",
+            "last-week": "last week's values",
+        }
+    )
     card: Card = TTM
     fold_error: float = 0.83
     spec = WindowSpec(context=512, horizon=HORIZON)

@@ -80,6 +80,11 @@ class TunedModel:
         return self.tuned.mixture.shares(self.spec.horizon)
 
     @property
+    def experts(self) -> dict[str, str]:
+        """Expert → what it is, in words."""
+        return self.tuned.mixture.words
+
+    @property
     def plain(self) -> TunedModel:
         """The same model before its forecasts are moved toward rare values."""
         plain = replace(self.settings, rare=None)
@@ -94,7 +99,7 @@ class TunedModel:
         """What the forecast is made of, one sentence for each stretch ahead."""
         found: list[tuple[int, str]] = []
         for (_, end), shares in zip(bands(self.spec.horizon), self.weights.values(), strict=True):
-            text = in_words(shares, self.tuned.mixture.words)
+            text = in_words(shares, self.experts)
             found = found[:-1] if found and found[-1][1] == text else found
             found.append((end, text))
         return [f"Up to {_span(end, self.clock)} ahead: {text}." for end, text in found]

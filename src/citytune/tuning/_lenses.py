@@ -19,7 +19,7 @@ from citytune.backbones import Backbone, Past, Probabilistic
 from citytune.windows import Examples, History, Seasonal, cut_measured, cut_past
 
 Answer: TypeAlias = Callable[[Past, int], Tensor]
-"""What a model says of a batch, so many steps ahead: (example, horizon, level)."""
+"""What a model forecasts of a batch, so many steps ahead: (example, horizon, level)."""
 HEADROOM = 0.7
 """How far, in asinh units, a forecast may rise above the context's maximum."""
 PASSES = 4

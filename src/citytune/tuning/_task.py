@@ -249,11 +249,6 @@ class Task:
         return old is None or old.features is not None or not len(old.windows.origin)
 
     @property
-    def has_features(self) -> bool:
-        """Whether features of the windows were computed."""
-        return self.answers.features is not None
-
-    @property
     def features(self) -> Tensor:
         """(example, feature); each window is passed through the backbone once."""
         if self.answers.features is None:
@@ -274,12 +269,8 @@ class Task:
     def part(self, which: Tensor, *, max_seconds: float | None = None) -> Task:
         """Some of the windows, by index, with what was already computed of them."""
         settings = replace(self.settings, max_seconds=max_seconds)
-        return replace(
-            self,
-            settings=settings,
-            part_of=self.choice.pick(which),
-            answers=self.answers.pick(which),
-        )
+        choice, answers = self.choice.pick(which), self.answers.pick(which)
+        return replace(self, settings=settings, part_of=choice, answers=answers)
 
     def replay(self, mixture: Mixture) -> Tensor:
         """(example, horizon) what a mixture forecasts of the windows, asking nothing twice."""

@@ -55,7 +55,7 @@ def _card(material: Material) -> list[tuple[str, str]]:
 
 def _stack(material: Material) -> dict[str, Any] | None:
     """Shares of the experts per band of the horizon, each expert with one look throughout."""
-    weights, experts = material.model.weights, material.model.tuned.mixture.words
+    weights, experts = material.model.weights, material.model.experts
     total: Counter[str] = Counter()
     for shares in weights.values():
         total.update(
