@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs_of import cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from sets import CITIES, City
 from strategies import WORSE, answers, few
@@ -68,9 +68,8 @@ def trial(job: Job) -> Found:
         return mae(today.actual, own.predict(today.frame, today.origins).mean)
 
     plain = error(Mixture.of_one(mixture.prior, mixture.prior, today.horizon))
-    return Found(
-        job, mixture.trust, error(mixture) / plain, error(replace(mixture, trust=1)) / plain
-    )
+    whole = replace(mixture, trust=torch.ones(1))
+    return Found(job, float(mixture.trust.mean()), error(mixture) / plain, error(whole) / plain)
 
 
 def jobs_of(cities: Sequence[City], backbone: str, options: argparse.Namespace) -> list[Job]:

@@ -19,6 +19,7 @@ from citytune.frame import SensorFrame
 from citytune.tuning import Conformal, Intervals, Seasonal, Task, ask
 from citytune.tuning._experts import DEVIATIONS
 from citytune.tuning._intervals import calibrate
+from citytune.tuning._pool import Pool
 from citytune.windows import Examples, History, WindowSpec
 
 City = Callable[..., SensorFrame]
@@ -62,8 +63,8 @@ def world(
         day=origin // DAY,
         age=(days * DAY - origin) / DAY,
         recency=torch.ones(count),
-        caution=caution,
-        forget=None,
+        settings=SimpleNamespace(caution=caution, forget=None),
+        pool=Pool(torch.ones(1), torch.ones(count)),
         spec=SimpleNamespace(horizon=HORIZON),
         examples=SimpleNamespace(origin=origin),
         history=SimpleNamespace(steps_per_day=DAY),

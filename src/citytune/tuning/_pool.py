@@ -42,7 +42,6 @@ COMPARED_STEPS, COMPARED_SENSORS = 256, 128
 """Most steps and sensors among which copies are looked for; among more, one does not decide."""
 
 
-
 class Pool(NamedTuple):
     """What counts in what all sensors share."""
 

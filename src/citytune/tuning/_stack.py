@@ -159,7 +159,9 @@ class Losses:
         found, block = (evidence.day // block_days).unique(return_inverse=True)
         group = evidence.sensor if sensors > 1 else torch.zeros_like(evidence.sensor)
         cell = (group * len(found) + block)[where]
-        counted = None if sensors > 1 or evidence.pool_weight is None else evidence.pool_weight[where]
+        counted = (
+            None if sensors > 1 or evidence.pool_weight is None else evidence.pool_weight[where]
+        )
         count = torch.bincount(cell, counted, minlength=sensors * len(found))
         count = count.view(sensors, -1).float()
         usual = count.where(count > 0, torch.nan).nanmedian(1, keepdim=True).values
@@ -170,7 +172,9 @@ class Losses:
         says = evidence.says[:, steps]
         target_weight = counted
         if evidence.target_weight is not None:
-            target_weight = evidence.target_weight[:, steps][known] * (1 if counted is None else counted)
+            target_weight = evidence.target_weight[:, steps][known] * (
+                1 if counted is None else counted
+            )
         return cls(says[known], actual[known], group[where], cell, count, weight, target_weight)
 
     def by_block(self, w: Tensor) -> Tensor:

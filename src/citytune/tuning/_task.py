@@ -37,7 +37,9 @@ WINDOW_DAYS = 120
 RECENT_DAYS = 49
 """Days from which a sensor's usual spread is taken."""
 TIE = 0.002
-"""Gains that differ by less, as a share of the error, are the same: the first one counts."""
+"""Gains that differ by less, as a share of the error, are the same …"""
+DIGITS = 3
+"""… and digits of one that must not be 0: the last ones differ between processors."""
 USUAL_RULE = "day-kind"
 """The seasonal rule to take where none has shown to be better."""
 VALUES = 600_000
@@ -139,7 +141,8 @@ class Task:
     def pool(self) -> Pool:
         """How much each sensor and each window counts in what all sensors share."""
         windows = PoolWindows(self.windows.sensor, self.windows.origin, len(self.history.raw))
-        return Pool.of(self.says, self.actual, windows)
+        names = SEASONAL if self.backbone.card.horizon is None else ("plain", *SEASONAL)
+        return Pool.of(self.says_of(names), self.actual, windows)
 
     @cached_property
     def rare_weights(self) -> Tensor:
@@ -309,7 +312,7 @@ class Task:
     def _rule_beating(self, rival: Tensor) -> str | None:
         """The rule whose gain over `rival` (example, horizon) is largest, less a standard error.
 
-        Of rules that are as good but for `TIE`, the first.
+        Of rules that are as good but for `TIE`, the last: those that follow today's level.
         """
         days, block = self.day.unique(return_inverse=True)
         known = self.known * self.pool.weight[:, None]
@@ -326,8 +329,8 @@ class Task:
         freedom = max(len(days) - 1, 1)
         error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
         sure = ((gains.mean(0) - error) / before.mean().clamp_min(1e-9)).tolist()
-        best = next(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
-        return SEASONAL[best] if sure[best] > TIE else None
+        best = max(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
+        return SEASONAL[best] if round(sure[best], DIGITS) > 0 else None
 
     @property
     def teachable(self) -> bool:
