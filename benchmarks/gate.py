@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs_of import cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from sets import CITIES, City
 from strategies import WORSE, answers, few

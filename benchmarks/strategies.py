@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from cutoffs_of import cutoff_of, cutoffs_of, geometric, need_data, nothing_cached, usable
+from cutoffs import cutoff_of, cutoffs_of, geometric, need_data, nothing_cached, usable
 from exam import named
 from sets import City, evenly, read
 

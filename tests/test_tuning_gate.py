@@ -11,8 +11,10 @@ import torch
 
 from citytune.forecasting import fit_model, task_of
 from citytune.frame import SensorFrame
+from citytune.settings import Settings
 from citytune.tuning import LensExpert, Mixture, SeasonalExpert
 from citytune.tuning._gate import gate, in_words
+from citytune.tuning._pool import Pool
 from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
 
@@ -20,30 +22,51 @@ HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]
 
 
-def task(errors: list[float], *, horizon: int = HORIZON, caution: float = 2.0) -> Task:
-    """A window a day, of which the pretrained forecast is off by so much; the truth is 0."""
+def task(
+    errors: list[float],
+    *,
+    horizon: int = HORIZON,
+    caution: float = 2.0,
+    sensors: int = 1,
+    voice: list[float] | None = None,
+) -> Task:
+    """A window a day and sensor, of which the pretrained forecast is off by so much of 0.
+
+    All windows of the first sensor come first.
+    """
     said = torch.tensor(errors)[:, None].expand(-1, horizon)
+    days = len(errors) // sensors
+    sensor = torch.arange(sensors).repeat_interleave(days)
     found = SimpleNamespace(
         actual=torch.zeros_like(said),
         known=torch.ones(said.shape, dtype=torch.bool),
         scale=torch.ones(len(errors), 1),
-        day=torch.arange(len(errors)),
+        day=torch.arange(days).repeat(sensors),
+        windows=SimpleNamespace(sensor=sensor),
+        pool=(pool := Pool(torch.tensor(voice or [1.0] * sensors), torch.ones(0))),
         recency=torch.ones(len(errors)),
-        settings=SimpleNamespace(caution=caution),
+        settings=Settings(horizon=horizon, caution=caution),
         prior="plain",
         forecast_of=lambda name: said,
         expert=LensExpert,
         spec=SimpleNamespace(horizon=horizon),
         history=SimpleNamespace(steps_per_day=DAY),
     )
+    found.pool = pool._replace(weight=pool.voice[sensor])
     return cast("Task", found)
 
 
-def trust(of: Task, errors: list[float], unseen: list[bool] | None = None) -> float:
-    """The trust in a mixture that is off by so much."""
+def shares(of: Task, errors: list[float], unseen: list[bool] | None = None) -> list[float]:
+    """How far each sensor follows a mixture that is off by so much."""
     says = torch.tensor(errors)[:, None].expand(-1, of.spec.horizon)
     seen = torch.ones(len(errors), dtype=torch.bool) if unseen is None else torch.tensor(unseen)
-    return gate(of, says, seen)
+    return gate(of, says, seen).tolist()
+
+
+def trust(of: Task, errors: list[float], unseen: list[bool] | None = None) -> float:
+    """The same of a single sensor."""
+    (share,) = shares(of, errors, unseen)
+    return share
 
 
 def test_a_large_gain_of_every_day_is_followed_all_the_way() -> None:
@@ -90,6 +113,43 @@ def test_caution_is_the_dial() -> None:
     assert (found[0], len(set(found))) == (1.0, 4)  # all the way with a caution of 0 and of 1
 
 
+def wavering(size: float, seed: int) -> list[float]:
+    """Losses of 20 days around `size`."""
+    draw = torch.Generator().manual_seed(seed)
+    return (size + 0.05 * torch.randn(20, generator=draw)).tolist()
+
+
+def test_each_sensor_is_judged_by_its_own_gains() -> None:
+    of = task([1.0] * 80, sensors=4)
+    found = shares(of, [*wavering(0.8, 0), *wavering(0.8, 1), *wavering(0.8, 2), *[1.1] * 20])
+    assert min(found[:3]) > 0.9
+    assert found[3] == 0.0
+
+
+def test_a_sensor_that_counts_for_nothing_moves_no_other() -> None:
+    good = [*wavering(0.95, 0), *wavering(0.97, 1), *wavering(0.96, 2)]
+    alone = shares(task([1.0] * 60, sensors=3), good)
+    for bad in (wavering(1.4, 3), wavering(0.4, 4)):
+        beside = task([1.0] * 80, sensors=4, voice=[1.0, 1.0, 1.0, 1e-3])
+        assert shares(beside, good + bad)[:3] == pytest.approx(alone, abs=0.02)
+
+
+def test_sensors_that_differ_by_chance_alone_are_judged_together() -> None:
+    """Six days of one sensor show nothing; those of ten sensors do."""
+    draw = torch.Generator().manual_seed(0)
+    errors = 0.93 + 0.12 * torch.randn(10, 6, generator=draw)
+    alone = [trust(task([1.0] * 6), row.tolist()) for row in errors]
+    found = shares(task([1.0] * 60, sensors=10), errors.flatten().tolist())
+    assert sum(found) > sum(alone) + 1
+    assert max(found) - min(found) < max(alone) - min(alone)
+
+
+def test_a_sensor_without_evidence_follows_the_others() -> None:
+    of = task([1.0] * 40, sensors=2)
+    of.known[20:] = False
+    assert shares(of, [0.8] * 40) == [1.0, 1.0]
+
+
 def test_a_model_with_no_fold_stays_as_pretrained_and_says_so(city: City) -> None:
     model = fit_model(city(2, 12), horizon=24 * 7, backbone="citytune-base", strategy="blend")
     assert model.weights == {band: {"plain": 1.0} for band in model.weights}
@@ -120,13 +180,26 @@ def test_the_forecast_lies_on_the_line_to_the_mixture(share: float, city: City) 
     torch.testing.assert_close(near, task.replay(whole.trusted(share)))
 
 
+def test_every_sensor_goes_its_own_share_of_the_way(city: City) -> None:
+    task = task_of(city(2, 40), horizon=HORIZON, backbone="lags")
+    weights = torch.full((len(bands(HORIZON)), 1, 2), 0.5)
+    rules = tuple(map(SeasonalExpert, ("days", "weeks")))
+    mixture = Mixture(rules, weights, "days", trust=torch.tensor([0.0, 1.0]))
+    found = mixture.forecast(task.live).mean
+    for sensor, share in enumerate((0.0, 1.0)):
+        own = task.live.examples.sensor == sensor
+        one = mixture.trusted(share).forecast(task.live).mean
+        torch.testing.assert_close(found[own], one[own])
+    torch.testing.assert_close(found, task.replay(mixture))
+
+
 def test_without_trust_only_the_pretrained_forecast_is_asked_for() -> None:
     weights = torch.full((len(bands(HORIZON)), 1, 3), 1 / 3)
     experts = LensExpert("plain"), SeasonalExpert("weeks"), SeasonalExpert("days")
     mixture = Mixture(experts, weights, "plain").trusted(0.0)
     assert mixture.needed == (LensExpert("plain"),)
     assert mixture.shares(HORIZON)["0-6"] == {"plain": 1.0}
-    half = mixture.trusted(0.5)
+    half = mixture.trusted(torch.tensor([0.0, 1.0]))
     assert half.shares(HORIZON)["0-6"] == pytest.approx(
         {"plain": 2 / 3, "weeks": 1 / 6, "days": 1 / 6}
     )

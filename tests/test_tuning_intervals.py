@@ -26,6 +26,7 @@ from citytune.tuning import (
 )
 from citytune.tuning._expert import DEVIATIONS
 from citytune.tuning._intervals import calibrate
+from citytune.tuning._pool import Pool
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 City = Callable[..., SensorFrame]
@@ -70,6 +71,7 @@ def world(
         age=(days * DAY - origin) / DAY,
         recency=torch.ones(count),
         settings=SimpleNamespace(caution=caution, forget=None),
+        pool=Pool(torch.ones(1), torch.ones(count)),
         spec=SimpleNamespace(horizon=HORIZON),
         examples=SimpleNamespace(origin=origin),
         history=SimpleNamespace(steps_per_day=DAY),

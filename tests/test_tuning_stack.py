@@ -210,22 +210,16 @@ def test_the_same_evidence_gives_the_same_weights() -> None:
     assert torch.equal(fit(lucky(), sensors=SENSORS), fit(lucky(), sensors=SENSORS))
 
 
-@pytest.mark.parametrize("sensors", [2, 4, 5, 8, 10, 12, 20])
-def test_thinned_evidence_hears_every_sensor_alike_all_along(sensors: int) -> None:
-    """An even step through windows laid out by origin falls in step with the sensors."""
-    count = 1200 // sensors * sensors
-    layout = Evidence(
-        says=torch.zeros(count, 1, 1),
-        actual=torch.zeros(count, 1),
-        sensor=torch.arange(sensors).repeat(count // sensors),
-        day=torch.arange(count) // 48,
-    )
-    kept = layout.thinned(600)
-    assert len(kept.day) == 600
-    assert (kept.day.diff() >= 0).all()
-    for half in (kept.sensor[:300], kept.sensor[300:]):
-        heard = torch.bincount(half, minlength=sensors)
-        assert heard.min() > 0.5 * 300 / sensors, heard
+def test_what_counts_for_nothing_does_not_move_the_shared_weights() -> None:
+    errors = alike()
+    errors[..., 1] *= 0.7
+    errors[:, 3] = 5 * torch.randn(DAYS, HORIZON, EXPERTS, generator=draw(5))
+    errors[:, 3, :, 2] *= 0.1
+    given = evidence(errors)
+    silenced = replace(given, pool_weight=torch.where(given.sensor == 3, 1e-4, 1.0))
+    without = fit(given.pick(given.sensor != 3))
+    assert (fit(given) - without).abs().max() > 0.3
+    torch.testing.assert_close(fit(silenced), without, atol=0.01, rtol=0)
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_band_and_sensor() -> None:

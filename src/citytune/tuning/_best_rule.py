@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 TIE = 0.002
-"""Gains that differ by less, as a share of the error, are the same: the first one counts."""
+"""Gains that differ by less, as a share of the error, are the same …"""
+DIGITS = 3
+"""… and digits of one that must not be 0: the last ones differ between processors."""
 
 
 def rule_beating(task: Task, rival: Tensor) -> str | None:
     """The rule whose gain over `rival` (example, horizon) is largest, less a standard error.
 
-    Of rules that are as good but for `TIE`, the first.
+    Of rules that are as good but for `TIE`, the last: those that follow today's level.
     """
     days, block = task.day.unique(return_inverse=True)
     known = task.known * task.pool.weight[:, None]
@@ -37,5 +39,5 @@ def rule_beating(task: Task, rival: Tensor) -> str | None:
     freedom = max(len(days) - 1, 1)
     error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
     sure = ((gains.mean(0) - error) / before.mean().clamp_min(1e-9)).tolist()
-    best = next(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
-    return SEASONAL[best] if sure[best] > TIE else None
+    best = max(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
+    return SEASONAL[best] if round(sure[best], DIGITS) > 0 else None

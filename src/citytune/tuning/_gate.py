@@ -26,6 +26,8 @@ FULL_GAIN = 0.03
 MOST_DAILY_GAIN = 1.0
 """Most that one day's gain or loss counts, in units of the usual error: a sensor that broke tells
 little of the days to come."""
+MOST_DIFFERENCE = 0.1
+"""Most that the gain of a sensor counts as different from that of all."""
 
 MOSTLY = 0.995
 """Share from which nothing is noted of it."""
@@ -102,7 +104,7 @@ class _Gains(NamedTuple):
     """
 
     gain: Tensor  # (sensor, day) saved, as a share of the sensor's usual loss
-    targets: Tensor  # (sensor, day) how many of them were measured
+    measured: Tensor  # (sensor, day) how many targets there were
     pooled: Tensor  # (sensor, day) how much they count for all sensors together
     recency: Tensor  # (day,)
     overlap: float  # days that share targets
@@ -112,7 +114,7 @@ class _Gains(NamedTuple):
         days, block = task.day.unique(return_inverse=True)
         sensors = len(task.pool.voice)
         known = (task.known & unseen[:, None]).double()
-        cell = task.examples.sensor * len(days) + block
+        cell = task.windows.sensor * len(days) + block
 
         def by_cell(values: Tensor) -> Tensor:
             total = torch.zeros(sensors * len(days), dtype=torch.float64)
@@ -149,10 +151,10 @@ class _Gains(NamedTuple):
         Sensors differ as much as their differences exceed chance. One that loses by more than
         that is believed at once: the promise is made to every sensor.
         """
-        all_, own = self.together, self._estimate(self.gain - self.day, self.targets)
+        all_, own = self.together, self._estimate(self.gain - self.day, self.measured)
         known = own.variance.isfinite()
         own = _Estimate(*(part.where(known, torch.zeros_like(part)) for part in own))
-        beyond = own.gain.square() - own.variance  # chance
+        beyond = own.gain.square().clamp_max(MOST_DIFFERENCE**2) - own.variance  # chance
         voice = self.pooled.sum(1) * known
         between = ((voice * beyond).sum() / voice.sum().clamp_min(1e-12)).clamp_min(0.0)
         spread = torch.where(own.gain < 0, beyond.clamp_min(between), between)

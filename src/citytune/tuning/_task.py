@@ -22,7 +22,7 @@ from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._pool import Pool, PoolWindows
 from citytune.tuning._timetable import Timetable
-from citytune.windows import Examples, History, WindowSpec, target_weights
+from citytune.windows import SEASONAL, Examples, History, WindowSpec, target_weights
 
 RECENT_DAYS = 49
 """Days from which a sensor's usual level and spread are taken."""
@@ -117,8 +117,8 @@ class Task:
     def pool(self) -> Pool:
         """How much each sensor and each window counts in what all sensors share."""
         windows = PoolWindows(self.windows.sensor, self.windows.origin, len(self.history.raw))
-        forecasts = self.forecasts_of(tuple(expert.name for expert in self.experts))
-        return Pool.of(forecasts, self.actual, windows)
+        names = SEASONAL if self.backbone.card.horizon is None else (PLAIN, *SEASONAL)
+        return Pool.of(self.forecasts_of(names), self.actual, windows)
 
     @cached_property
     def target_weight(self) -> Tensor | None:
