@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cutoffs_of import CONTEXT, DOMAINS, cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import CONTEXT, DOMAINS, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM
 from sets import CITIES, City, read
 

@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from cutoffs_of import CONTEXT, DOMAINS, Cutoff, cutoff_of, geometric, need_data, nothing_cached
+from cutoffs import CONTEXT, DOMAINS, Cutoff, cutoff_of, geometric, need_data, nothing_cached
 from exam import named
 from numpy.typing import NDArray
 from sets import City, evenly, past_days, read

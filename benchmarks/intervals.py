@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs_of import DOMAINS, Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import DOMAINS, Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from strategies import answers, few
 from trust import Job

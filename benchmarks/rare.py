@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cutoffs_of import Cutoff, cutoff_of, cutoffs_of, need_data, nothing_cached, usable
+from cutoffs import Cutoff, cutoff_of, cutoffs_of, need_data, nothing_cached, usable
 from exam import EXAM, named
 from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
-from cutoffs_of import DOMAINS, geometric
+from cutoffs import DOMAINS, geometric
 from levels import Counts, Levels
 from numpy.typing import NDArray
 

@@ -164,7 +164,7 @@ def test_tuned_backbones_play_the_same_todays_and_are_compared(
 
     options = argparse.Namespace(
         sets=["exam", "bdg2"], known_ahead=False, cold=False, no_boosting=True, caution=2.0,
-        backbone=["lags"], cutoffs_of=1,
+        backbone=["lags"], cutoffs=1,
     )  # fmt: skip
     (city,) = adaptation.chosen(options)
     assert city in EXAM
@@ -184,7 +184,7 @@ def test_rare_values_are_counted_over_all_days_that_play_today(
 ) -> None:
     import rare
     import rare_tables
-    from cutoffs_of import cutoff_of
+    from cutoffs import cutoff_of
     from exam import EXAM
 
     city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
@@ -352,7 +352,7 @@ def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(
     if "ttm-r2" in missing():
         pytest.skip("the weights of ttm-r2 are not on this machine")
     import few_shot
-    from cutoffs_of import cutoff_of
+    from cutoffs import cutoff_of
     from exam import EXAM
     from sets import read
 

@@ -229,10 +229,11 @@ def measure(frame: SensorFrame, *, worse: float = 1.0, origins: int = 14) -> Sco
 def ahead(frame: SensorFrame) -> Forecast:
     """A forecast of the day after the last row."""
     mean = np.nan_to_num(frame.values[-168 : -168 + HORIZON], nan=70.0)
-    fallback = ("New tunnel",) if "New tunnel" in frame.sensors else ()
     quantiles = spread(mean, 0.12 * mean + 5)
     clock = frame.clock.shifted(len(frame))
-    return Forecast(mean, quantiles, clock, frame.sensors, frame.quantity, fallback)
+    quality = np.full(mean.shape, "model", object)
+    quality[:, [name == "New tunnel" for name in frame.sensors]] = "fallback: yesterday"
+    return Forecast(mean, quantiles, clock, frame.sensors, frame.quantity, quality=quality)
 
 
 def write(sensors: tuple[str, ...] = SENSORS, *, places: bool = True, worse: float = 1.0) -> str:

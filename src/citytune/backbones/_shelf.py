@@ -44,9 +44,9 @@ def open_folders_with(opener: Callable[[Path], Card]) -> None:
 
 
 def shelf() -> dict[str, Card]:
-    """Every backbone's card by name, at hand or not."""
+    """Every backbone's card by name, at hand or not; those that adapt to the clock come first."""
     _load_plugins()
-    return dict(_cards)
+    return dict(sorted(_cards.items(), key=lambda item: item[1].context_days is None))
 
 
 def load_backbone(name: str) -> Backbone:
