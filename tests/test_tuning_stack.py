@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor
 
 from citytune.backbones import shelf
-from citytune.tuning import Mixture, bands
+from citytune.tuning import Mixture, Task, bands
 from citytune.tuning._blend import Blend
 from citytune.tuning._mixture import mix
 from citytune.tuning._stack import Caution, Evidence, Losses, fit_stack
@@ -250,7 +251,7 @@ def test_without_evidence_a_model_that_knows_the_calendar_keeps_its_own_forecast
         settings=SimpleNamespace(caution=2.0),
     )
     names = ("plain", "squashed", "yesterday", "weeks")
-    found = Blend()._caution(task, names)
+    found = Blend()._caution(cast("Task", task), names)
     assert float(found.prior[0]) == pytest.approx(kept)
     assert float(found.prior.sum()) == pytest.approx(1.0)
     assert found.anchor.tolist() == [1, 0, 0, 0]
@@ -264,5 +265,5 @@ def test_what_is_known_ahead_shares_with_the_forecast_it_corrects() -> None:
         days=20.0,
         settings=SimpleNamespace(caution=2.0),
     )
-    found = Blend()._caution(task, ("plain", "squashed", "yesterday", "known-ahead"))
+    found = Blend()._caution(cast("Task", task), ("plain", "squashed", "yesterday", "known-ahead"))
     assert found.prior.tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45])

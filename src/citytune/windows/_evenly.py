@@ -15,7 +15,7 @@ def evenly(count: int, most: int) -> Tensor:
     windows go through in turn, and would then see only some of them.
 
     >>> evenly(10, 4)
-    tensor([0, 2, 5, 8])
+    tensor([0, 2, 5, 7])
     >>> evenly(3, 4)
     tensor([0, 1, 2])
     """
