@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from cutoffs import DOMAINS, Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
+from gate import Job
 from strategies import answers, few
-from trust import Job
 
 from citytune.forecasting import LEVELS, TunedModel, chance_above
 

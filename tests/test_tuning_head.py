@@ -182,6 +182,13 @@ def test_a_gain_within_one_standard_error_is_no_gain() -> None:
     assert chosen([float("nan")] * 5) is None
 
 
+def test_the_last_digits_do_not_choose_the_penalty() -> None:
+    near = 1e-6
+    for sign in (-near, near):
+        assert chosen([0.5] * 5, [0.5 + sign] * 5) == 1
+        assert chosen([1.0 + sign] * 5) is None
+
+
 def test_what_heads_say_out_of_fold_was_not_fitted_on() -> None:
     """A window's own residuals, and those of its stretch of time, do not reach it."""
     task = head_data(1.0)

@@ -39,5 +39,5 @@ def rule_beating(task: Task, rival: Tensor) -> str | None:
     freedom = max(len(days) - 1, 1)
     error = t_inflation(freedom) * gains.std(0, correction=0) / freedom**0.5
     sure = ((gains.mean(0) - error) / before.mean().clamp_min(1e-9)).tolist()
-    best = max(i for i, gain in enumerate(sure) if gain >= max(sure) - TIE)
+    best = max((i for i, gain in enumerate(sure) if gain >= max(sure) - TIE), default=0)
     return SEASONAL[best] if round(sure[best], DIGITS) > 0 else None
