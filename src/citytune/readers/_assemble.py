@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from citytune.frame import Quantity, SensorFrame
 from citytune.readers import _covariates as beside
+from citytune.readers._damage import damage_told
 from citytune.readers._findings import Findings
-from citytune.readers._grid import Grid, lay_out
+from citytune.readers._grid import Grid, lay_out, refuse_sparse
 from citytune.readers._hours import hint_at_summer_time, settle_time
 from citytune.readers._mending import Column, drop_told, mend, refuse_infinite
 from citytune.readers._oddities import point_out
 from citytune.readers._quantities import guess_quantity, settle_range
 from citytune.readers._readings import collect
 from citytune.readers._request import Request
-from citytune.readers._roles import find_roles
-from citytune.readers._source import damage_told, open_table
-from citytune.readers._times import plan_moments
+from citytune.readers._roles import Roles, understand
+from citytune.readers._source import open_table
+from citytune.readers._table import SourceTable
 from citytune.readers._two_clocks import refuse_sparse_sensors
 
 _FEWEST = 12  # readings per sensor below which there is nothing to learn from
@@ -31,17 +32,17 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     table = open_table(source, findings)
     asked = beside.sort_out(request.covariates, table)
     with damage_told(findings):
-        roles = find_roles(table, request, asked.columns, findings)
-        moments = plan_moments(table, roles.time, request.timezone, findings)
-        readings = collect(table, roles, moments, findings)
-    zone, regular = settle_time(readings, moments, request.timezone, findings)
+        table, roles = understand(table, request, asked.columns, findings)
+        readings = collect(table, roles, findings)
+    zone, regular = settle_time(readings, roles.moments, request.timezone, findings)
     grid = lay_out(readings, regular, zone, findings)
     hint_at_summer_time(readings, grid, findings)
+    refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
     sensors, places = tuple(readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
-    quantity = guess_quantity(roles.targets, table.stem, grid, request, findings)
+    quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
     values, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
     for second in asked.sources:
         known |= beside.of_second_source(second, grid.clock, sensors, len(values), findings)
@@ -60,6 +61,15 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         faults=tuple(findings.faults),
         source=findings.source,
     )
+
+
+def _names(table: SourceTable, roles: Roles) -> list[str]:
+    """What the readings are called, with the quantity and the unit that the table says."""
+    names = list(roles.targets)
+    if roles.parameter is not None:
+        names = [str(roles.parameter.value)]
+    unit = table.units.get(roles.targets[0], "")
+    return [f"{name} [{unit}]" for name in names] if unit else names
 
 
 def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float32]:

@@ -17,6 +17,15 @@ from citytune.readers._readings import Readings
 _MOST_CELLS = 1_500_000_000  # 6 GB of float32
 
 
+MOST_CONTRADICTING = 0.01
+"""Share of readings that may contradict another one; in every table that was read wrongly it was
+over one half, in every harmless one at most a thousandth."""
+FEWEST_FILLED = 0.03
+"""Share of steps that must hold a reading of any sensor."""
+LARGEST_GAP = 0.5
+"""Share of the whole span that a gap may take before the few rows beyond it are called mistyped."""
+
+
 class Grid(NamedTuple):
     """A table on its clock."""
 
@@ -46,6 +55,7 @@ def lay_out(readings: Readings, regular: RegularStep, zone: str | None, findings
     if length <= _MOST_CELLS:
         written[rows] = True
     _refuse_far_apart(length, width, written, clock, findings)
+    _refuse_lonely(written, rows, clock, findings)
     values = np.full((length, width), np.nan, np.float32)
     twice = (
         _fill_long(values, rows, readings)
@@ -79,6 +89,42 @@ def _refuse_far_apart(
             f"of {clock.freq} for {width:,} sensors, hardly any of them filled",
             "is the first or last time a typing error? Otherwise pass a shorter span",
         )
+
+
+def refuse_sparse(values: NDArray[np.float32], clock: Clock, findings: Findings) -> None:
+    """A few readings here and there are no series: a day a year, a survey, events."""
+    share = float((~np.isnan(values)).any(1).mean()) if len(values) else 0.0
+    if share < FEWEST_FILLED and len(values) > 1000:
+        findings.fail(
+            "hardly-any-readings",
+            f"only {100 * share:.2g} % of the {len(values):,} steps of {clock.freq} from "
+            f"{clock.text(0)} to {clock.text(len(values) - 1)} hold a reading",
+            "single days or events are no series to forecast: pass a span that was measured "
+            "throughout, or count events per hour first",
+        )
+
+
+def _refuse_lonely(
+    written: NDArray[np.bool_], rows: NDArray[np.int64], clock: Clock, findings: Findings
+) -> None:
+    """A few rows far away from all others: one mistyped year stretches the table over years."""
+    there = np.flatnonzero(written)
+    gaps = np.diff(there)
+    if not len(gaps) or gaps.max() < max(LARGEST_GAP * len(written), 30 * clock.steps_per_day):
+        return
+    place = int(gaps.argmax())
+    before, after = there[: place + 1], there[place + 1 :]
+    early = int((rows <= before[-1]).sum())
+    few = min(early, len(rows) - early)
+    if few > 0.05 * len(rows):
+        return
+    lonely = before if early == few else after
+    findings.fail(
+        "lonely-times",
+        f"{few:,} of {len(rows):,} rows lie far from all others, at {clock.text(int(lonely[0]))} to "
+        f"{clock.text(int(lonely[-1]))}, with {int(gaps.max()):,} steps of {clock.freq} between",
+        "is a year mistyped? Correct or delete these rows",
+    )
 
 
 def _fill_long(
@@ -122,13 +168,17 @@ def _merge(
         pl.DataFrame({"cell": twice.cell, "value": twice.value, "time": twice.time})
         .group_by("cell")
         .agg(
-            mean=pl.col("value").cast(pl.Float64).mean(),
+            mean=pl.when(pl.col("time").n_unique() > 1)
+            .then(pl.col("value").cast(pl.Float64).mean())
+            .otherwise(pl.col("value").first()),
             n=pl.len(),
             alike=pl.col("value").max() == pl.col("value").min(),
             moments=pl.col("time").n_unique(),
         )
         .sort("cell")
     )
+    contradicting = cells.filter((pl.col("n") > 1) & (pl.col("moments") == 1) & ~pl.col("alike"))
+    _refuse_contradictions(len(contradicting), values, findings)
     values.reshape(-1)[cells["cell"].to_numpy()] = cells["mean"].to_numpy()
     doubled = cells.filter(pl.col("n") > 1)
     width = values.shape[1]
@@ -143,6 +193,18 @@ def _merge(
             who = len(np.unique(where % width))
             sensor = readings.sensors[int(where[0]) % width] if who == 1 else None
             _say_doubled(kind, extra, who, sensor, clock.text(int(where[0]) // width), findings)
+
+
+def _refuse_contradictions(count: int, values: NDArray[np.float32], findings: Findings) -> None:
+    """A clock that was set back doubles an hour; more contradictions are a table misread."""
+    filled = int(np.count_nonzero(~np.isnan(values)))
+    if count > MOST_CONTRADICTING * filled + 8:
+        findings.fail(
+            "contradicting-rows",
+            f"{count:,} of {filled:,} readings contradict another one of the same time and sensor",
+            "name the columns that tell them apart (station, parameter, direction, lane) with "
+            "sensor=, or the right time= and target=",
+        )
 
 
 def _say_doubled(
@@ -167,7 +229,7 @@ def _say_doubled(
         findings.warn(
             kind,
             f"{count} readings contradict another of the same time{among}",
-            "their mean was taken; if a further column (direction, lane) tells them apart, name "
-            "both with sensor=",
+            "the first of them was taken; if a further column (direction, lane) tells them apart, "
+            "name both with sensor=",
             sensor=sensor, count=count, first=first,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from citytune._errors import TableError
@@ -11,6 +11,7 @@ from citytune.readers._assemble import assemble
 from citytune.readers._findings import Findings
 from citytune.readers._request import Names, Request
 from citytune.readers._source import source_name
+from citytune.readers._times import Stamp
 
 
 def read(
@@ -25,6 +26,8 @@ def read(
     timezone: str | None = None,
     missing: float | Sequence[float] | None = None,
     country: str | None = None,
+    stamp: Stamp | None = None,
+    valid: Mapping[str, Sequence[str]] | None = None,
 ) -> SensorFrame:
     """Bring a file or table of sensor readings in as a `SensorFrame`.
 
@@ -44,6 +47,8 @@ def read(
         timezone: IANA zone of the sensors ("Europe/Oslo"): wall times are converted to UTC.
         missing: Value or values that mean "no data", such as -1.
         country: ISO code of the public holidays ("NO", "US-MN").
+        stamp: Whether times name the "begin" or the "end" of the interval that was measured.
+        valid: Column → its cells that mean that a reading is valid: `{"Validity": ["1"]}`.
 
     Raises:
         TableError: The table cannot be used; the message lists every reason.
@@ -57,7 +62,9 @@ def read(
         >>> read(pl.DataFrame({"time": hours, "bridge": hours.dt.hour() * 10.0}), quantity="flow")
         SensorFrame(flow (veh/h), 1 sensor, 336 steps of 1h from 2024-01-01 00:00, 0.0% missing)
     """
-    request = Request(time, sensor, target, covariates, quantity, unit, timezone, missing, country)
+    request = Request(
+        time, sensor, target, covariates, quantity, unit, timezone, missing, country, stamp, valid
+    )
     return assemble(source, request, Findings(source_name(source)))
 
 

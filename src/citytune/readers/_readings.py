@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from citytune.readers._findings import Findings, counted
 from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
-from citytune.readers._source import SourceTable
+from citytune.readers._table import SourceTable
 from citytune.readers._times import Moments, refuse_wrong_times, wall_text
+
+
+MOST_FOOTER = 20
+"""Rows below a table that may be no rows of it."""
 
 
 @dataclass
@@ -31,6 +35,8 @@ class Readings:
     """name → (row,)"""
     places: NDArray[np.float64] | None = None
     """(sensor, 2)"""
+    day: NDArray[np.int64] | None = None
+    """(row,) midnight of the date of each row, where periods are counted from it."""
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Leave out the other rows."""
@@ -38,16 +44,23 @@ class Readings:
             self.time, self.values = self.time[rows], self.values[rows]
             self.sensor = None if self.sensor is None else self.sensor[rows]
             self.covariates = {name: table[rows] for name, table in self.covariates.items()}
+            self.day = None if self.day is None else self.day[rows]
 
 
-def collect(table: SourceTable, roles: Roles, moments: Moments, findings: Findings) -> Readings:
+def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     """Read the columns that have a role; cells that should be numbers and are not are reported."""
+    moments = roles.moments
+    table = _as_written(table, roles.sensor)
+    if roles.parameter is not None:
+        table = table.with_rows(roles.parameter.rows_of(table.rows))
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
-    columns = [_number(table, name, i) for i, name in enumerate(roles.targets)]
+    columns = [_valid(_number(table, name, i), roles) for i, name in enumerate(roles.targets)]
     beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
     sensor = [pl.col("_sensor")] if roles.sensor else []
-    frame = rows.select(time, *sensor, *columns, *beside).collect(engine="streaming")
+    day = [] if moments.day is None else [moments.day.alias("_day")]
+    frame = rows.select(time, *sensor, *columns, *beside, *day).collect(engine="streaming")
+    frame = _without_footer(frame, findings)
     if frame["_time"].null_count():
         refuse_wrong_times(table, roles.time, moments, findings)
         findings.stop_on_errors()
@@ -60,8 +73,28 @@ def collect(table: SourceTable, roles: Roles, moments: Moments, findings: Findin
         sensors=names or list(roles.targets),
         covariates={n: frame[f"_vc{i}"].to_numpy() for i, n in enumerate(roles.covariates)},
     )
+    readings.day = None if moments.day is None else frame["_day"].to_numpy()
     readings.places = _places(rows, roles, len(names))
     return readings
+
+
+def _without_footer(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Leave out the last rows if they hold neither a time nor a reading: totals, a licence."""
+    values = [name for name in frame.columns if name.startswith("_v")]
+    tail = frame.tail(MOST_FOOTER)
+    empty = tail.select(
+        pl.col("_time").is_null() & pl.all_horizontal(pl.col(name).is_null() for name in values)
+    ).to_series()
+    count = len(tail) - 1 - max((i for i, one in enumerate(empty) if not one), default=-1)
+    if not count or count == len(frame):
+        return frame
+    findings.note(
+        "footer",
+        f"{counted(count, 'row')} below the table without a time or a reading",
+        "left out",
+        count=count,
+    )
+    return frame.head(len(frame) - count)
 
 
 def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:
@@ -101,20 +134,41 @@ def _with_sensor(
     return rows.with_columns(_sensor=label.cast(pl.Enum(names)).to_physical()), names
 
 
+def _as_written(table: SourceTable, sensor: tuple[str, ...]) -> SourceTable:
+    """Ids are names: where they were read as numbers, their text is taken from the file again."""
+    numbers = tuple(name for name in sensor if table.schema[name].is_numeric())
+    if not numbers or table.exact is None:
+        return table
+    texts = table.exact(numbers)
+    return table.with_rows(table.rows.with_columns(texts))
+
+
 def _label(table: SourceTable, sensor: tuple[str, ...]) -> pl.Expr:
     """The name of each row's sensor; whole numbers are written without a point."""
     parts = []
     for name in sensor:
-        dtype = table.schema[name]
-        whole = pl.col(name).cast(pl.Int64, strict=False) if dtype.is_float() else pl.col(name)
-        parts.append(whole.cast(pl.String))
+        dtype, column = table.schema[name], pl.col(name)
+        if dtype.is_float():
+            whole = column.cast(pl.Int64, strict=False)
+            exact = (column == whole.cast(pl.Float64)) & (column.abs() < 2**53)
+            text = pl.when(exact).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
+        else:
+            text = column.cast(pl.String).str.strip_chars()
+        parts.append(pl.when(text != "").then(text))
     return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=" / ")
 
 
 def _number(table: SourceTable, name: str, place: int | str) -> pl.Expr:
     dtype = table.schema[name]
-    number = cells(name, table.decimal_comma).number if dtype == pl.String else pl.col(name)
+    number = cells(name, name in table.commas).number if dtype == pl.String else pl.col(name)
     return number.cast(pl.Float32, strict=False).alias(f"_v{place}")
+
+
+def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
+    """Missing where the reading is called invalid."""
+    if roles.valid is None:
+        return number
+    return pl.when(roles.valid).then(number).alias(number.meta.output_name())
 
 
 def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float32]:
@@ -148,7 +202,7 @@ def _report_text(
             continue
         sensor = _label(table, roles.sensor) if roles.sensor else pl.lit(name)
         wrong = (
-            table.rows.filter(cells(name, table.decimal_comma).wrong)
+            table.rows.filter(cells(name, name in table.commas).wrong)
             .select(sensor.alias("sensor"), pl.col(name).alias("cell"), moments.seconds.alias("at"))
             .group_by("sensor", maintain_order=True)
             .agg(pl.len(), pl.col("cell").first(), pl.col("at").first())

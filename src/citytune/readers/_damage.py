@@ -1,0 +1,28 @@
+"""Say that a Parquet or Arrow file is damaged, wherever that is found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import polars as pl
+
+from citytune.readers._findings import Findings
+
+
+@contextmanager
+def damage_told(findings: Findings) -> Iterator[None]:
+    """Turn a damaged Parquet or Arrow file, found out when its rows are read, into one fault."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        if not re.search(r"(?i)parquet|thrift|ipc|arrow|out.of.spec|metadata|buffer|offset|utf8|"
+                         r"range|overflow|panic|timezone|time zone", reason):  # fmt: skip
+            raise
+        findings.fail(
+            "damaged-file",
+            f"the file is damaged ({reason})",
+            "copy or export it once more; it may have been cut short",
+        )

@@ -1,0 +1,135 @@
+"""What tells the rows of one moment apart: the columns that name the sensor.
+
+Names are only a hint. The rows of a few dozen moments are looked at as a whole: a column that names
+something has the same cells at every moment, a reading has others each time; and the fewest columns
+that, with the time, leave no two rows alike are what names the sensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import polars as pl
+
+from citytune.readers._columns import Columns
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
+
+MOMENTS = 48
+"""Moments whose rows are looked at."""
+MOST_ROWS = 300_000
+"""Rows of them."""
+ALIKE = 0.01
+"""Share of rows that may contradict others: a doubled hour, a row sent twice."""
+RECURS_TEXT, RECURS_NUMBER = 3.0, 1.5
+"""How many times more names there may be in all than at one moment."""
+TIME = "_moment"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The rows of some moments."""
+
+    rows: pl.DataFrame
+    """With the column `TIME`, each row once."""
+    per_moment: float
+    """Rows of a moment, in the mean."""
+
+    def contradicting(self, names: Sequence[str]) -> float:
+        """Share of rows that these columns and the time do not tell apart."""
+        if not len(self.rows):
+            return 0.0
+        return 1 - self.rows.select(pl.struct(TIME, *names).n_unique()).item() / len(self.rows)
+
+    def recurrence(self, name: str) -> float:
+        """How many times more cells of a column there are in all than at one moment."""
+        each = self.rows.group_by(TIME).agg(pl.col(name).n_unique())[name].mean()
+        return self.rows[name].n_unique() / max(float(each or 1), 1.0)  # type: ignore[arg-type]
+
+    def where(self, name: str, value: object) -> Moment:
+        """The rows with one value of a column."""
+        return _moment(self.rows.filter(pl.col(name) == value))
+
+
+def some_moments(table: SourceTable, seconds: pl.Expr) -> Moment:
+    """The rows of some moments, from the whole length of the table."""
+    rows = table.rows.with_columns(seconds.alias(TIME))
+    count = int(table.rows.select(pl.len()).collect(engine="streaming").item())
+    head = rows.select(TIME).head(4000).collect()[TIME].drop_nulls().unique(maintain_order=True)
+    spread = (
+        rows.select(TIME).gather_every(max(1, count // 997)).collect()[TIME].drop_nulls().unique()
+    )
+    chosen = pl.concat(
+        [head.head(MOMENTS // 3), spread.sort().gather_every(max(1, len(spread) // (MOMENTS // 2)))]
+    ).unique()
+    some = rows.filter(pl.col(TIME).is_in(chosen.implode())).head(MOST_ROWS)
+    return _moment(some.collect(engine="streaming").unique(maintain_order=True))
+
+
+def _moment(rows: pl.DataFrame) -> Moment:
+    count = rows[TIME].n_unique() if len(rows) else 0
+    return Moment(rows, len(rows) / count if count else 0.0)
+
+
+def find_keys(
+    moment: Moment, columns: Columns, taken: set[str], exclude: Callable[[str], bool]
+) -> tuple[str, ...] | None:
+    """The fewest columns that tell the rows of each moment apart.
+
+    Args:
+        moment: Rows of some moments.
+        columns: What they hold.
+        taken: Columns with another role.
+        exclude: Whether a column cannot name a sensor.
+
+    Returns:
+        No columns if the time alone does; None if nothing does.
+    """
+    if moment.contradicting(()) <= ALIKE:
+        return ()
+    able = [
+        name
+        for name in columns.by_name
+        if name not in taken and not exclude(name) and _names_something(moment, columns, name)
+    ]
+    able.sort(key=lambda name: name_rank(name, columns))
+    for size in (1, 2, 3):
+        some = able if size == 1 else _most_telling(moment, able, 8)
+        for names in combinations(some, size):
+            if moment.contradicting(names) <= ALIKE:
+                return names
+    return None
+
+
+def name_rank(name: str, columns: Columns) -> tuple[int, int]:
+    """Names that say sensor come first, then text, then numbers."""
+    plain, words = plain_name(name), tokens(name)
+    if plain in SENSOR:
+        return 0, SENSOR.index(plain)
+    if set(words) & SENSOR_PARTS:
+        return 1, 0
+    if words[-1] in ("id", "code", "name"):
+        return 2, 0
+    return (3, 0) if columns.kind(name) in ("text", "bool") else (4, 0)
+
+
+def _names_something(moment: Moment, columns: Columns, name: str) -> bool:
+    column = columns.by_name[name]
+    if column.kind not in ("text", "bool", "number") or column.counter:
+        return False
+    if column.kind == "number" and not column.whole and name_rank(name, columns)[0] > 1:
+        return False
+    if moment.rows[name].n_unique() < 2:
+        return False
+    most = RECURS_TEXT if column.kind == "text" else RECURS_NUMBER
+    return moment.recurrence(name) <= most
+
+
+def _most_telling(moment: Moment, names: Sequence[str], most: int) -> list[str]:
+    """Those after which the fewest rows contradict each other, in their order."""
+    if len(names) <= most:
+        return list(names)
+    best = sorted(names, key=lambda name: moment.contradicting((name,)))[:most]
+    return [name for name in names if name in best]

@@ -1,0 +1,34 @@
+"""What every container gives: one table of named columns, not yet understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table not yet understood: columns with names and types, rows still on disk if possible."""
+
+    rows: pl.LazyFrame
+    schema: pl.Schema
+    name: str
+    """As the person called it, for messages."""
+    stem: str = ""
+    """The file's name without its endings, which often tells the quantity."""
+    commas: frozenset[str] = frozenset()
+    """Text columns whose numbers write 1,5 for one and a half."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Column → its unit, where a row of units or an attribute says so."""
+    titles: tuple[str, ...] = ()
+    """Lines above the table."""
+    exact: Callable[[tuple[str, ...]], pl.DataFrame] | None = None
+    """Gives columns as the text they were written in, row by row; None if they were never text."""
+
+    def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
+        """The same table with other rows, which are not as they were written."""
+        return SourceTable(
+            rows, rows.collect_schema(), self.name, self.stem, self.commas, self.units, self.titles
+        )
