@@ -33,7 +33,7 @@ _FOREIGN = (
 
 
 def register(sniff: Callable[[bytes], bool], opener: Opener) -> None:
-    """Add a kind of file: `sniff` looks at the first bytes, `opener` makes a table of all."""
+    """Add a kind of file: `sniff` tells it by its bytes, `opener` makes a table of them."""
     _OPENERS.append((sniff, opener))
 
 
@@ -48,15 +48,18 @@ def open_container(source: Any, findings: Findings) -> SourceTable:
         return _columnar(pl.scan_parquet(path, glob=False), path, stem, findings)
     if magic.startswith(b"ARROW1"):
         return _columnar(pl.scan_ipc(path), path, stem, findings)
-    data = _unpacked(path, findings)
+    return open_bytes(_unpacked(path, findings), str(path), stem, findings)
+
+
+def open_bytes(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
+    """The table in the bytes of a file of any kind."""
     for start, what, remedy in _FOREIGN:
         if data.startswith(start):
             findings.fail("not-a-table", f"this is {what}, not a table citytune reads", remedy)
-    head = data[:4096]
     for sniff, opener in _OPENERS:
-        if sniff(head):
-            return opener(data, str(path), stem, findings)
-    return read_delimited(data, str(path), stem, findings)
+        if sniff(data):
+            return opener(data, name, stem, findings)
+    return read_delimited(data, name, stem, findings)
 
 
 def _first_bytes(path: Path) -> bytes:

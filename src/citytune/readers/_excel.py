@@ -1,0 +1,69 @@
+"""Read the first sheet of an Excel workbook that holds a table, by calamine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from citytune.readers._containers import register
+from citytune.readers._delimited import read_rows
+from citytune.readers._findings import Findings, listed
+from citytune.readers._table import SourceTable
+from citytune.readers._zip import members
+
+MOST_CELLS = 50_000_000
+
+
+def is_workbook(data: bytes) -> bool:
+    """Whether a zip archive holds a workbook."""
+    return data.startswith(b"PK\x03\x04") and b"xl/workbook" in data
+
+
+def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
+    """The table of the sheet with the most cells; other sheets with as many columns are named."""
+    members(data, findings)
+    try:
+        import fastexcel
+    except ModuleNotFoundError:
+        findings.fail(
+            "extra-needed",
+            "this is an Excel workbook, which needs the package fastexcel",
+            "install it with: pip install 'citytune[excel]', or save the sheet as CSV",
+        )
+    try:
+        book = fastexcel.read_excel(data)
+        sheets = [book.load_sheet(i, header_row=None) for i in range(len(book.sheet_names))]
+    except Exception as error:  # noqa: BLE001 - calamine's own errors are of many kinds
+        findings.fail(
+            "damaged-file",
+            f"the workbook cannot be read ({str(error).splitlines()[0][:160]})",
+            "save it once more, or save the sheet as CSV",
+        )
+    filled = [sheet for sheet in sheets if sheet.width and sheet.total_height]
+    if not filled:
+        findings.fail("empty-file", "the workbook holds nothing", "check the export that wrote it")
+    chosen = max(filled, key=lambda sheet: sheet.width * sheet.total_height)
+    if len(filled) > 1:
+        rest = [sheet.name for sheet in filled if sheet is not chosen]
+        findings.note(
+            "sheets",
+            f"sheet {chosen.name!r} was read, not {listed(rest)}",
+            "save another sheet as its own file to read it",
+        )
+    rows = chosen.to_polars()
+    texts = [[_text(cell) for cell in row] for row in rows.iter_rows()]
+    return read_rows(texts, name, stem, findings)
+
+
+def _text(cell: Any) -> str:
+    """A cell as a CSV would write it."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, dt.datetime):
+        return cell.isoformat(sep=" ")
+    return str(cell)
+
+
+register(is_workbook, read_workbook)
