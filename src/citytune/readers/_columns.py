@@ -171,16 +171,13 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
 
 
 def _counts_rows(sample: pl.Series, name: str) -> bool:
-    """Whether whole numbers are a row's number or key: one more each row, or all different."""
+    """Whether whole numbers are a row's number or key, by their name and as no two are alike."""
     if len(sample) < 3 or sample.null_count():
         return False
     numbers = sample.cast(pl.Float64, strict=False)
     steps = numbers.diff().drop_nulls()
-    if bool((steps == 1).all()):
-        return True
     named = bool(_ROW_NUMBER.match(plain_name(name)))
-    distinct = numbers.n_unique() == len(numbers)
-    return distinct and (named or bool((steps > 0).all() and len(sample) > 100))
+    return named and (bool((steps == 1).all()) or numbers.n_unique() == len(numbers))
 
 
 def _is_date(present: pl.Series) -> bool:

@@ -114,7 +114,7 @@ def find_delimiter(lines: Sequence[str]) -> str:
         if not wide:
             return 0.0, 1
         width, count = max(wide.items(), key=lambda item: (item[1], item[0]))
-        return round(count / len(widths), 2), width
+        return count / len(widths), width
 
     return max(DELIMITERS, key=fit)
 

@@ -83,7 +83,7 @@ def understand(
     _check_names(table, targets)
     taken |= set(targets)
     places = _guess_places(columns, taken)
-    some = some_moments(view, moments.seconds)
+    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
     _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
     sensor = as_names(wanted.sensor) or _guess_sensor(
@@ -178,7 +178,7 @@ def _refuse_contradictions(
     taken: set[str],
 ) -> None:
     """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
-    if not sensor or (share := some.contradicting(sensor)) <= 5 * ALIKE:
+    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
         return
     further = find_keys(some, columns, taken - set(sensor), lambda _: False)
     hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"

@@ -21,7 +21,7 @@ MOMENTS = 48
 """Moments whose rows are looked at."""
 MOST_ROWS = 300_000
 """Rows of them."""
-ALIKE = 0.01
+ALIKE = 0.05
 """Share of rows that may contradict others: a doubled hour, a row sent twice."""
 RECURS_TEXT, RECURS_NUMBER = 3.0, 1.5
 """How many times more names there may be in all than at one moment."""
@@ -34,26 +34,27 @@ class Moment:
 
     rows: pl.DataFrame
     """With the column `TIME`, each row once."""
-    per_moment: float
-    """Rows of a moment, in the mean."""
+    numbers: tuple[str, ...]
+    """Columns of numbers, but for row numbers."""
 
     def contradicting(self, names: Sequence[str]) -> float:
-        """Share of rows that these columns and the time do not tell apart."""
-        if not len(self.rows):
+        """Share of rows that have the time and the names of another row and other numbers."""
+        rest = [name for name in self.numbers if name not in names]
+        if not len(self.rows) or not rest:
             return 0.0
-        return 1 - self.rows.select(pl.struct(TIME, *names).n_unique()).item() / len(self.rows)
+        groups = self.rows.group_by(TIME, *names).agg(
+            (pl.col(name).drop_nulls().n_unique() > 1 for name in rest), _n=pl.len()
+        )
+        differ = groups.select(pl.any_horizontal(rest) * (pl.col("_n") - 1)).to_series()
+        return float(differ.sum() or 0) / len(self.rows)
 
     def recurrence(self, name: str) -> float:
         """How many times more cells of a column there are in all than at one moment."""
         each = self.rows.group_by(TIME).agg(pl.col(name).n_unique())[name].mean()
         return self.rows[name].n_unique() / max(float(each or 1), 1.0)  # type: ignore[arg-type]
 
-    def where(self, name: str, value: object) -> Moment:
-        """The rows with one value of a column."""
-        return _moment(self.rows.filter(pl.col(name) == value))
 
-
-def some_moments(table: SourceTable, seconds: pl.Expr) -> Moment:
+def some_moments(table: SourceTable, seconds: pl.Expr, numbers: Sequence[str]) -> Moment:
     """The rows of some moments, from the whole length of the table."""
     rows = table.rows.with_columns(seconds.alias(TIME))
     count = int(table.rows.select(pl.len()).collect(engine="streaming").item())
@@ -65,12 +66,7 @@ def some_moments(table: SourceTable, seconds: pl.Expr) -> Moment:
         [head.head(MOMENTS // 3), spread.sort().gather_every(max(1, len(spread) // (MOMENTS // 2)))]
     ).unique()
     some = rows.filter(pl.col(TIME).is_in(chosen.implode())).head(MOST_ROWS)
-    return _moment(some.collect(engine="streaming").unique(maintain_order=True))
-
-
-def _moment(rows: pl.DataFrame) -> Moment:
-    count = rows[TIME].n_unique() if len(rows) else 0
-    return Moment(rows, len(rows) / count if count else 0.0)
+    return Moment(some.collect(engine="streaming").unique(maintain_order=True), tuple(numbers))
 
 
 def find_keys(
