@@ -1,6 +1,13 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
-from citytune.readers import _excel, _json, _xml, _zip  # noqa: F401 - each registers itself
+from citytune.readers import (  # each registers the kind of file it reads
+    _excel,  # noqa: F401
+    _hdf,  # noqa: F401
+    _json,  # noqa: F401
+    _nem12,  # noqa: F401
+    _xml,  # noqa: F401
+    _zip,  # noqa: F401
+)
 from citytune.readers._containers import open_bytes, register
 from citytune.readers._read import check, read
 

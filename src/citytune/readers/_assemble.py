@@ -22,8 +22,11 @@ from citytune.readers._request import Request
 from citytune.readers._roles import Roles, understand
 from citytune.readers._source import open_table
 from citytune.readers._table import SourceTable
+from citytune.readers._totals import without_totals
 from citytune.readers._two_clocks import refuse_sparse_sensors
 
+EXACT = 1 << 24
+"""Whole numbers up to here are exact in single precision."""
 _FEWEST = 12  # readings per sensor below which there is nothing to learn from
 
 
@@ -39,6 +42,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
+    grid = without_totals(grid, readings.sensors, roles.moments.ends, findings)
     sensors, places = tuple(readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
@@ -72,7 +76,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 
-def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float32]:
+def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float64]:
     """The table up to the last row that holds a reading; rows beyond it are the future."""
     filled = np.flatnonzero(~np.isnan(grid.values).all(1))
     if not len(filled):
@@ -106,7 +110,7 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
 
 
 def _clean(
-    values: NDArray[np.float32],
+    values: NDArray[np.float64],
     grid: Grid,
     sensors: tuple[str, ...],
     quantity: Quantity,
@@ -114,7 +118,7 @@ def _clean(
     findings: Findings,
 ) -> tuple[NDArray[np.float32], Quantity]:
     """Values with the impossible ones missing, and the quantity with its settled range."""
-    by_sensor = np.array(values.T, np.float32, order="C")
+    by_sensor = _single(values, findings)
     columns = [Column(name, row) for name, row in zip(sensors, by_sensor, strict=True)]
     refuse_infinite(columns, grid.clock, findings)
     refuse_sparse_sensors(by_sensor, sensors, grid.clock, findings)
@@ -124,6 +128,22 @@ def _clean(
     mend(columns, grid.clock, quantity, findings)
     point_out(columns, grid.clock, findings)
     return np.ascontiguousarray(by_sensor.T), quantity
+
+
+def _single(values: NDArray[np.float64], findings: Findings) -> NDArray[np.float32]:
+    """(sensor, time) in single precision; what that rounds to a whole unit and more is said."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.array(values.T, np.float32, order="C")
+        large = np.abs(values) > EXACT
+        rounded = large & (single.T != values) if large.any() else large
+    if count := int(rounded.sum()):
+        findings.warn(
+            "rounded",
+            f"{count} readings above {EXACT:,} are kept to seven digits",
+            "if they are totals of a meter, pass what was added in each step",
+            count=count,
+        )
+    return single
 
 
 def _fitted(covariate: NDArray[np.float32], length: int) -> NDArray[np.float32]:

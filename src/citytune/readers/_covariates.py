@@ -63,7 +63,7 @@ def of_same_table(readings: Readings, grid: Grid) -> Covariates:
     return {name: _lay_out(column, readings, grid) for name, column in readings.covariates.items()}
 
 
-def _lay_out(column: NDArray[np.float32], readings: Readings, grid: Grid) -> NDArray[np.float32]:
+def _lay_out(column: NDArray[np.floating], readings: Readings, grid: Grid) -> NDArray[np.float32]:
     length, width = grid.values.shape
     if readings.sensor is None or width == 1:
         return spread(column, grid.rows, length)[:, None]
@@ -132,7 +132,7 @@ def _adopt_findings(inner: Findings, findings: Findings) -> None:
 
 
 def _resampled(
-    values: NDArray[np.float32],
+    values: NDArray[np.floating],
     readings: Readings,
     step: int,
     clock: Clock,

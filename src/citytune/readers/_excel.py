@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
+import io
+import zipfile
 
 from citytune.readers._containers import register
 from citytune.readers._delimited import read_rows
 from citytune.readers._findings import Findings, listed
 from citytune.readers._table import SourceTable
-from citytune.readers._zip import members
+from citytune.readers._zip import is_zip, members
 
-MOST_CELLS = 50_000_000
+OLD = b"\xd0\xcf\x11\xe0"
+"""How workbooks began before .xlsx."""
 
 
 def is_workbook(data: bytes) -> bool:
-    """Whether a zip archive holds a workbook."""
-    return data.startswith(b"PK\x03\x04") and b"xl/workbook" in data
+    """Whether the bytes are a workbook of Excel, old or new, or of LibreOffice."""
+    if data.startswith(OLD):
+        return True
+    if not is_zip(data):
+        return False
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return any(name.startswith("xl/workbook.") for name in names) or (
+        "content.xml" in names and "mimetype" in names
+    )
 
 
 def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """The table of the sheet with the most cells; other sheets with as many columns are named."""
-    members(data, findings)
+    if is_zip(data):
+        members(data, findings)
     try:
         import fastexcel
     except ModuleNotFoundError:
@@ -32,7 +44,7 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
         )
     try:
         book = fastexcel.read_excel(data)
-        sheets = [book.load_sheet(i, header_row=None) for i in range(len(book.sheet_names))]
+        sheets = [book.load_sheet(i, header_row=None, dtypes="string") for i in range(len(book.sheet_names))]
     except Exception as error:  # noqa: BLE001 - calamine's own errors are of many kinds
         findings.fail(
             "damaged-file",
@@ -50,20 +62,8 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
             f"sheet {chosen.name!r} was read, not {listed(rest)}",
             "save another sheet as its own file to read it",
         )
-    rows = chosen.to_polars()
-    texts = [[_text(cell) for cell in row] for row in rows.iter_rows()]
+    texts = [[cell or "" for cell in row] for row in chosen.to_polars().iter_rows()]
     return read_rows(texts, name, stem, findings)
-
-
-def _text(cell: Any) -> str:
-    """A cell as a CSV would write it."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    if isinstance(cell, dt.datetime):
-        return cell.isoformat(sep=" ")
-    return str(cell)
 
 
 register(is_workbook, read_workbook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn
 
 from citytune._errors import TableError
@@ -60,6 +61,11 @@ class Findings:
     ) -> None:
         """Something no honest reading can work around; found together with its like."""
         self._faults.append(Fault(kind, "error", message, remedy, sensor, count, first))
+
+    def keep(self, faults: Iterable[Fault]) -> None:
+        """Add what was found in a part of the source, each kind of it once."""
+        known = {(fault.kind, fault.message) for fault in self._faults}
+        self._faults += [fault for fault in faults if (fault.kind, fault.message) not in known]
 
     def stop_on_errors(self) -> None:
         """Raise `TableError` with every error found so far, if there is one."""

@@ -14,12 +14,14 @@ from citytune.readers._clock import RegularStep
 from citytune.readers._findings import Findings
 from citytune.readers._readings import Readings
 
-_MOST_CELLS = 1_500_000_000  # 6 GB of float32
+_MOST_CELLS = 1_500_000_000  # 12 GB
 
 
 MOST_CONTRADICTING = 0.01
 """Share of readings that may contradict another one; in every table that was read wrongly it was
 over one half, in every harmless one at most a thousandth."""
+MOST_BETWEEN_FILES = 0.0005
+"""The same for files that are read together: two versions of a day are not mixed."""
 FEWEST_FILLED = 0.03
 """Share of steps that must hold a reading of any sensor."""
 LARGEST_GAP = 0.5
@@ -29,7 +31,7 @@ LARGEST_GAP = 0.5
 class Grid(NamedTuple):
     """A table on its clock."""
 
-    values: NDArray[np.float32]  # (time, sensor), NaN is missing
+    values: NDArray[np.float64]  # (time, sensor), NaN is missing
     clock: Clock
     rows: NDArray[np.int64]  # (row,) the step of each row of the source  # fmt: skip
     written: NDArray[np.bool_]  # (time,) whether the source has this moment at all  # fmt: skip
@@ -39,7 +41,7 @@ class _Cells(NamedTuple):
     """Readings by the cell of the flattened grid they belong to; none is missing."""
 
     cell: NDArray[np.int64]
-    value: NDArray[np.float32]
+    value: NDArray[np.float64]
     time: NDArray[np.int64]
 
 
@@ -56,7 +58,7 @@ def lay_out(readings: Readings, regular: RegularStep, zone: str | None, findings
         written[rows] = True
     _refuse_far_apart(length, width, written, clock, findings)
     _refuse_lonely(written, rows, clock, findings)
-    values = np.full((length, width), np.nan, np.float32)
+    values = np.full((length, width), np.nan)
     twice = (
         _fill_long(values, rows, readings)
         if readings.sensor is not None
@@ -68,7 +70,7 @@ def lay_out(readings: Readings, regular: RegularStep, zone: str | None, findings
 
 
 def spread(
-    column: NDArray[np.float32], rows: NDArray[np.int64], length: int
+    column: NDArray[np.floating], rows: NDArray[np.int64], length: int
 ) -> NDArray[np.float32]:
     """One column of a source on the grid's time axis, (time,): the mean of a step's rows."""
     present = ~np.isnan(column)
@@ -91,7 +93,7 @@ def _refuse_far_apart(
         )
 
 
-def refuse_sparse(values: NDArray[np.float32], clock: Clock, findings: Findings) -> None:
+def refuse_sparse(values: NDArray[np.float64], clock: Clock, findings: Findings) -> None:
     """A few readings here and there are no series: a day a year, a survey, events."""
     share = float((~np.isnan(values)).any(1).mean()) if len(values) else 0.0
     if share < FEWEST_FILLED and len(values) > 1000:
@@ -128,7 +130,7 @@ def _refuse_lonely(
 
 
 def _fill_long(
-    values: NDArray[np.float32], rows: NDArray[np.int64], readings: Readings
+    values: NDArray[np.float64], rows: NDArray[np.int64], readings: Readings
 ) -> _Cells | None:
     """Scatter rows into the grid; return the readings of cells that were filled twice."""
     assert readings.sensor is not None
@@ -144,7 +146,7 @@ def _fill_long(
 
 
 def _fill_wide(
-    values: NDArray[np.float32], rows: NDArray[np.int64], readings: Readings
+    values: NDArray[np.float64], rows: NDArray[np.int64], readings: Readings
 ) -> _Cells | None:
     values[rows] = readings.values
     again = (np.bincount(rows, minlength=len(values)) > 1)[rows]
@@ -161,7 +163,7 @@ def _fill_wide(
 
 
 def _merge(
-    values: NDArray[np.float32], twice: _Cells, clock: Clock, readings: Readings, findings: Findings
+    values: NDArray[np.float64], twice: _Cells, clock: Clock, readings: Readings, findings: Findings
 ) -> None:
     """Give each twice-filled cell its mean, and say of which kind the doubling is."""
     cells = (
@@ -178,7 +180,7 @@ def _merge(
         .sort("cell")
     )
     contradicting = cells.filter((pl.col("n") > 1) & (pl.col("moments") == 1) & ~pl.col("alike"))
-    _refuse_contradictions(len(contradicting), values, findings)
+    _refuse_contradictions(len(contradicting), values, readings.files, findings)
     values.reshape(-1)[cells["cell"].to_numpy()] = cells["mean"].to_numpy()
     doubled = cells.filter(pl.col("n") > 1)
     width = values.shape[1]
@@ -195,10 +197,13 @@ def _merge(
             _say_doubled(kind, extra, who, sensor, clock.text(int(where[0]) // width), findings)
 
 
-def _refuse_contradictions(count: int, values: NDArray[np.float32], findings: Findings) -> None:
+def _refuse_contradictions(
+    count: int, values: NDArray[np.float64], files: int, findings: Findings
+) -> None:
     """A clock that was set back doubles an hour; more contradictions are a table misread."""
     filled = int(np.count_nonzero(~np.isnan(values)))
-    if count > MOST_CONTRADICTING * filled + 8:
+    share = MOST_CONTRADICTING if files == 1 else MOST_BETWEEN_FILES
+    if count > share * filled + 8:
         findings.fail(
             "contradicting-rows",
             f"{count:,} of {filled:,} readings contradict another one of the same time and sensor",

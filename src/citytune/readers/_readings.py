@@ -28,15 +28,17 @@ class Readings:
     """(row,) seconds since 1970: UTC, or wall time without a zone."""
     sensor: NDArray[np.integer] | None
     """(row,) which of `sensors`; None in a wide table, where every row has them all."""
-    values: NDArray[np.float32]
+    values: NDArray[np.float64]
     """(row,), or (row, sensor) in a wide table."""
     sensors: list[str]
-    covariates: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    covariates: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """name → (row,)"""
     places: NDArray[np.float64] | None = None
     """(sensor, 2)"""
     day: NDArray[np.int64] | None = None
     """(row,) midnight of the date of each row, where periods are counted from it."""
+    files: int = 1
+    """Of how many files they come."""
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Leave out the other rows."""
@@ -71,6 +73,7 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
         sensor=_narrow(frame["_sensor"].to_numpy(), len(names)) if roles.sensor else None,
         values=values[:, 0] if roles.sensor else values,
         sensors=names or list(roles.targets),
+        files=table.files,
         covariates={n: frame[f"_vc{i}"].to_numpy() for i, n in enumerate(roles.covariates)},
     )
     readings.day = None if moments.day is None else frame["_day"].to_numpy()
@@ -161,7 +164,7 @@ def _label(table: SourceTable, sensor: tuple[str, ...]) -> pl.Expr:
 def _number(table: SourceTable, name: str, place: int | str) -> pl.Expr:
     dtype = table.schema[name]
     number = cells(name, name in table.commas).number if dtype == pl.String else pl.col(name)
-    return number.cast(pl.Float32, strict=False).alias(f"_v{place}")
+    return number.cast(pl.Float64, strict=False).alias(f"_v{place}")
 
 
 def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
@@ -171,12 +174,12 @@ def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
     return pl.when(roles.valid).then(number).alias(number.meta.output_name())
 
 
-def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float32]:
+def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float64]:
     """(row, column), missing as NaN, writable."""
     columns = frame.select(names)
     if len(names) == 1:
-        return np.array(columns.to_series().to_numpy(), np.float32)[:, None]
-    return np.asarray(columns.to_numpy(), np.float32)
+        return np.array(columns.to_series().to_numpy(), np.float64)[:, None]
+    return np.asarray(columns.to_numpy(), np.float64)
 
 
 def _places(rows: pl.LazyFrame, roles: Roles, count: int) -> NDArray[np.float64] | None:

@@ -12,6 +12,7 @@ import polars as pl
 from citytune._errors import InputError
 from citytune.readers._containers import open_container
 from citytune.readers._damage import damage_told
+from citytune.readers._files import masked
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 
@@ -37,7 +38,7 @@ def source_name(source: Any) -> str:
     """What to call a source in messages."""
     if isinstance(source, list | tuple):
         return f"{len(source)} files" if len(source) != 1 else source_name(source[0])
-    return str(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
+    return masked(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
 
 
 def _adopt(source: Any) -> SourceTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -26,9 +26,9 @@ class SourceTable:
     """Lines above the table."""
     exact: Callable[[tuple[str, ...]], pl.DataFrame] | None = None
     """Gives columns as the text they were written in, row by row; None if they were never text."""
+    files: int = 1
+    """Of how many files this is made."""
 
     def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
         """The same table with other rows, which are not as they were written."""
-        return SourceTable(
-            rows, rows.collect_schema(), self.name, self.stem, self.commas, self.units, self.titles
-        )
+        return replace(self, rows=rows, schema=rows.collect_schema(), exact=None)
