@@ -12,7 +12,7 @@ MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "N.A.", "#N
            "NAN", "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data",
            "No data", "NoData", "*", "**", "#", "##", "#NV", "#VALUE!", "#REF!", "<NA>", "NaT",
            "\\N", "unavailable", "unknown", "n/d", "s/d", "k.A.", "invalid", "error")  # fmt: skip
-PLAIN = re.compile(r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
+PLAIN = re.compile(r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$")
 COMMA = re.compile(r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$")
 NUMBER_LIKE = re.compile(
     r"^\s*[#]{0,2}[$€£]?\s*[+-]?(\d[\d ,.'\u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
@@ -97,5 +97,5 @@ def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:
     plain = pl.when(grouped).then(bare.str.replace_all(rf"{group}|{_MARKS}", "")).otherwise(bare)
     if decimal_comma:
         plain = plain.str.replace(",", ".", literal=True)
-    legal = plain.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+    legal = plain.str.contains(r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$")
     return pl.when(legal).then(plain).otherwise(None).cast(pl.Float64, strict=False)

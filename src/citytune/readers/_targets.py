@@ -13,7 +13,8 @@ from citytune.readers._findings import Findings, listed
 from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
-    TARGETS,
+    FLAGS,
+    SENSOR,
     family,
     goes_beside,
     is_quantity,
@@ -43,10 +44,7 @@ def guess_targets(
     """The target column of a long table, or the sensor columns of a wide one."""
     numbers = [n for n in columns.numbers(taken) if n not in keys]
     able = [n for n in numbers if not _is_no_reading(columns.by_name[n], table, moment, keys)]
-    able = _without_lone_flags(able, columns)
-    if not able:
-        named = [n for n in numbers if target_rank(n) is not None and not _ID.search(plain_name(n))]
-        able = named or ([n for n in numbers if not _is_coordinate(n)] if len(numbers) == 1 else [])
+    able = _with_quiet(able, numbers, columns, long)
     if not able:
         shown = f" (columns of numbers: {listed(numbers)})" if numbers else ""
         findings.error(
@@ -59,27 +57,56 @@ def guess_targets(
         chosen = _long(table, able, columns, findings)
     else:
         chosen = list(without_totals(table, tuple(_wide(table, able)), findings))
-    ignored = [name for name in columns.numbers(taken) if name not in chosen and name not in keys]
+    used = {*chosen, *keys, *taken}
+    ignored = [n for n, kind in columns.kinds.items()
+               if kind in ("number", "empty", "bool") and n not in used
+               and not columns.by_name[n].counter]  # fmt: skip
     if chosen:
         _say(chosen, ignored, findings)
     return tuple(chosen)
 
 
 def _is_no_reading(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
-    """Ids, counters, constants, coordinates, parts of the calendar, and what never changes."""
-    plain = plain_name(column.name)
-    if column.kind == "empty":
-        return True
+    """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
     rank = target_rank(column.name)
-    if _is_coordinate(column.name) or column.counter:
+    if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
         return True
-    if column.constant and rank is None:
-        return True
-    if column.whole and (_ID.search(plain) or _CALENDAR.match(plain)) and rank is None:
-        return True
-    if rank is None and _SHARE.search(plain):
-        return True
-    return rank is None and _is_static(column, table, moment, keys)
+    if rank is not None:
+        return False
+    plain = plain_name(column.name)
+    flag = column.whole and column.low >= 0 and column.high <= 1
+    named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
+    return column.constant or flag or named or _is_static(column, table, moment, keys)
+
+
+def _is_id(plain: str) -> bool:
+    return bool(_ID.search(plain) or _CALENDAR.match(plain)) or plain in SENSOR
+
+
+def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:
+    """The sensors of a wide table that are silent, stand still or only saw zeros and ones too.
+
+    They are known by the company they keep: two or more columns with names of their own, or one of
+    the same family. Where nothing else is there, they are all there is.
+    """
+
+    def may_be(name: str) -> bool:
+        plain = plain_name(name)
+        return not (
+            columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
+            or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
+        )  # fmt: skip
+
+    quiet = {n for n in numbers if n not in able and (may_be(n) or target_rank(n) is not None)}
+    live = [n for n in able if not goes_beside(n)]
+    if not able or (not live and len(quiet) == 1):
+        return able or [n for n in numbers if n in quiet]
+    if long:
+        return able
+    families = {family(n) for n in live if family(n)}
+    many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
+    kept = {n for n in quiet if (many and may_be(n)) or family(n) in families}
+    return [n for n in numbers if n in able or n in kept]
 
 
 def _is_coordinate(name: str) -> bool:
@@ -94,25 +121,6 @@ def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequenc
     each = moment.rows.group_by(*keys).agg(pl.col(column.name).n_unique(), pl.len().alias("_n"))
     each = each.filter(pl.col("_n") > 3)
     return bool(len(each)) and bool((each[column.name] <= 1).all())
-
-
-def _without_lone_flags(names: list[str], columns: Columns) -> list[str]:
-    """Columns of zeros and ones go beside a target, unless all are so, or their kin are not."""
-    kin = Counter(family(name) or name for name in names)
-
-    def is_flag(name: str) -> bool:
-        column = columns.by_name[name]
-        few = column.whole and column.low >= 0 and column.high <= 1
-        return few and kin[family(name) or name] == 1 and target_rank(name) is None
-
-    flags = {name for name in names if is_flag(name)}
-    alone = len({family(n) for n in names}) == len(names) and all(
-        target_rank(n) is None and not goes_beside(n) for n in names
-    )
-    rest = [name for name in names if name not in flags]
-    if not rest or (alone and len(rest) > len(flags)):
-        return names  # a wide table of plain names, some of whose sensors are quiet
-    return rest
 
 
 def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
@@ -150,9 +158,6 @@ def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
     families = {family(n) or n for n in numbers}
     strange = {family(n) or n for n in plain}
     different = len({family(n) for n in known if is_quantity(n)}) > 1
-    exact = [n for n in known if plain_name(n) in TARGETS]
-    if len(exact) == 1 and len(strange) == len(plain) > 2:
-        return exact  # one column is called like a reading, and no two others are alike
     if known and (len(strange) <= max(2, len(families) / 2) or different):
         return _relatives(_fullest(table, known), known)
     if known or plain:

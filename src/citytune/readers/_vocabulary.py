@@ -109,11 +109,26 @@ quality flag status error lights charge charges tariff duration kvalitet dekning
 completeness mdl uncertainty lat_lon precision latest gust forecast_load total_hours rrp standing
 estimated carga vmed periodo_integracion samples observed lane lanes confidence ethane
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
-longitude embedded forecast
+longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
+prognose prognosis pronostico fcst planned scheduled
 """))  # fmt: skip
 """Words of columns that go beside a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index"))
 """The same, where the word is the whole name."""
+SOURCES = frozenset(_words("""
+nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle lignite oil fioul
+fuel_oil gaz erdgas natural_gas ccgt ocgt hydro hydraulique wasserkraft hidraulica eolien eolica
+windkraft wind_onshore wind_offshore solaire photovoltaik fotovoltaica biomass biomasse bioenergies
+biogas geothermal geothermie waste pompage pumpspeicher pumped_storage pump_storage_pumping ps
+imports exports ech_physiques taux_de_co2 interconnectors other_renewable sonstige
+"""))
+"""Where electricity comes from; whole names, which stand beside a load."""
+FLAGS = frozenset(_words("""
+closed open closure event working workingday active alarm fault maintenance school vacation strike
+match online offline on off enabled is_holiday peak rush dst summer_time outlier imputed estimated
+interpolated anomaly
+"""))
+"""Whole names of columns of zeros and ones that are no sensors."""
 
 UNITS = frozenset(_words("kwh kw mw mwh wh w gw ug ugm3 m3 veh h vph kmh mph kph pct percent"))
 _QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8h|1h|mean))?|"
@@ -187,4 +202,6 @@ def goes_beside(column: str) -> bool:
     """
     name = plain_name(column)
     short = len(name) <= 4 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
+    if name in SOURCES:
+        return True
     return short or name.split("_")[0] == "rh" or bool(BESIDES.intersection(name.split("_")))
