@@ -21,7 +21,7 @@ from citytune.readers._readings import collect
 from citytune.readers._request import Request
 from citytune.readers._roles import Roles, understand
 from citytune.readers._source import open_table
-from citytune.readers._table import SourceTable
+from citytune.readers._table import SourceTable, bare
 from citytune.readers._totals import without_totals
 from citytune.readers._two_clocks import refuse_sparse_sensors
 
@@ -43,7 +43,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
     grid = without_totals(grid, readings.sensors, roles.moments.ends, findings)
-    sensors, places = tuple(readings.sensors), readings.places
+    sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
     quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
@@ -60,7 +60,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         sensors=sensors,
         quantity=quantity,
         country=request.country,
-        covariates=known,
+        covariates={bare(name): covariate for name, covariate in known.items()},
         places=places,
         faults=tuple(findings.faults),
         source=findings.source,

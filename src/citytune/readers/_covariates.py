@@ -22,7 +22,7 @@ from citytune.readers._readings import Readings, collect
 from citytune.readers._request import Request
 from citytune.readers._roles import Roles, understand
 from citytune.readers._source import open_table, source_name
-from citytune.readers._table import SourceTable
+from citytune.readers._table import SourceTable, guarded
 from citytune.readers._zones import to_utc
 
 Covariates = dict[str, NDArray[np.float32]]  # name → (time or longer, sensor or 1)
@@ -42,8 +42,8 @@ def sort_out(covariates: Any, table: SourceTable) -> Asked:
     columns: list[str] = []
     sources: list[Any] = []
     for item in covariates:
-        if isinstance(item, str) and item in table.schema:
-            columns.append(item)
+        if isinstance(item, str) and guarded(item) in table.schema:
+            columns.append(guarded(item))
         elif isinstance(item, str) and not _is_path(item):
             raise UnknownName(f"column of {table.name}", item, table.schema.names())
         else:

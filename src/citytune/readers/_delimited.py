@@ -23,7 +23,8 @@ from citytune.readers._numbers import (
     numeric_share,
     writes_commas,
 )
-from citytune.readers._table import SourceTable
+from citytune.readers._table import SourceTable, guarded
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 
 HEAD_BYTES = 1 << 19
 HEAD_LINES = 2000
@@ -145,7 +146,7 @@ def _names(layout: Layout, findings: Findings) -> tuple[str, ...]:
             f"the later ones were called {listed([f'{name} (2)' for name in twice])}",
             count=len(twice),
         )
-    return tuple(names)
+    return tuple(guarded(name) for name in names)
 
 
 def _types(
@@ -159,12 +160,26 @@ def _types(
         comma = writes_commas(dict.fromkeys(column), usual=layout.delimiter != ",")
         number = COMMA if comma else PLAIN
         clean = bool(column) and all(number.match(cell) for cell in column)
+        same = clean and _reused(name, pl.Series(list(dict.fromkeys(column)), dtype=pl.String))
         digits = max((sum(c.isdigit() for c in cell) for cell in column), default=0)
-        code = any(_is_code(cell) for cell in column) or digits > LONGEST_WHOLE
+        code = any(_is_code(cell) for cell in column) or digits > LONGEST_WHOLE or same
         types[name] = pl.Float64 if clean and not code else pl.String
         if comma and any("," in cell for cell in column):
             commas.add(name)
     return types, frozenset(commas)
+
+
+def _named(name: str) -> bool:
+    """Whether a column's name says that it names something."""
+    words = tokens(name)
+    return plain_name(name) in SENSOR or bool(set(words) & SENSOR_PARTS) or words[-1] == "id"
+
+
+def _reused(name: str, distinct: pl.Series) -> bool:
+    """Whether ids are different texts of one number, such as 1e5 and 100000."""
+    if not _named(name):
+        return False
+    return distinct.cast(pl.Float64, strict=False).drop_nulls().is_duplicated().any()
 
 
 def _is_code(cell: str) -> bool:
@@ -204,7 +219,9 @@ def _scan(text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]]) ->
     )
     if mixed:
         inner = {f"c{i}": pl.String for i in range(len(types))}
-    typed = any(kind != pl.String for kind in inner.values())
+    typed = not _names_missing(dialect) and any(kind != pl.String for kind in inner.values())
+    if not typed:
+        inner = dict.fromkeys(inner, pl.String)
     found = pl.read_csv(
         io.BytesIO(text),
         separator=layout.delimiter,
@@ -216,6 +233,15 @@ def _scan(text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]]) ->
         comment_prefix="#" if dialect.comments else None,
     )
     return found.rename(dict(zip(inner, dialect.names, strict=True)))
+
+
+def _names_missing(dialect: Dialect) -> bool:
+    """Whether an id is a word that elsewhere means "no data", such as NA."""
+    return any(
+        dialect.types[name] == pl.String and _named(name)
+        and any(row[i].strip() and is_missing(row[i]) for row in dialect.layout.body)
+        for i, name in enumerate(dialect.names)
+    )  # fmt: skip
 
 
 def _has_points(dialect: Dialect, place: int) -> bool:
@@ -248,6 +274,7 @@ def _tidy(
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset()
+    rows = rows.with_columns(pl.col(pl.String).str.strip_chars())
     rows = _data_rows(rows, dialect, findings)
     return _numbers(rows, [n for n, kind in rows.schema.items() if kind == pl.String], dialect)
 
@@ -282,7 +309,7 @@ def _numbers(
         comma = writes_commas(some.to_list(), usual=usual)
         if comma and bool(some.str.contains(",", literal=True).any()):
             commas.add(name)
-        if any(_is_code(cell) for cell in some) or int(some.str.len_chars().max() or 0) > 24:
+        if any(_is_code(cell) for cell in some) or _reused(name, some) or int(some.str.len_chars().max() or 0) > 24:
             continue
         if numeric_share(some, comma) < 1 or _too_long(some):
             continue
@@ -312,4 +339,5 @@ def _exact(text: bytes, dialect: Dialect, names: tuple[str, ...]) -> pl.DataFram
     """Columns as they were written, without outer spaces; the rows are those of the table."""
     rows = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String))
     rows = _data_rows(rows, dialect, Findings(""))
-    return rows.select(pl.col(name).str.strip_chars() for name in names)
+    texts = rows.select(pl.col(name).str.strip_chars() for name in names)
+    return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))

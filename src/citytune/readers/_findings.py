@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Literal, NoReturn, TypeAlias
 
 from citytune._errors import TableError
 from citytune.frame import Fault
 
+Severity: TypeAlias = Literal["error", "warning", "note"]
+ESCAPED = r"\u200b"
+"""The mark of a guarded name in a quoted text."""
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -34,7 +37,7 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """A guess, or a mending that loses nothing."""
-        self._faults.append(Fault(kind, "note", message, remedy, sensor, count, first))
+        self._add("note", kind, message, remedy, sensor, count, first)
 
     def warn(
         self,
@@ -47,7 +50,7 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """Something the person should look at."""
-        self._faults.append(Fault(kind, "warning", message, remedy, sensor, count, first))
+        self._add("warning", kind, message, remedy, sensor, count, first)
 
     def error(
         self,
@@ -60,7 +63,21 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """Something no honest reading can work around; found together with its like."""
-        self._faults.append(Fault(kind, "error", message, remedy, sensor, count, first))
+        self._add("error", kind, message, remedy, sensor, count, first)
+
+    def _add(
+        self,
+        severity: Severity,
+        kind: str,
+        message: str,
+        remedy: str,
+        sensor: str | None,
+        count: int,
+        first: str | None,
+    ) -> None:
+        texts = (text.replace("\u200b", "").replace(ESCAPED, "") for text in (message, remedy))
+        whose = None if sensor is None else sensor.replace("\u200b", "")
+        self._faults.append(Fault(kind, severity, *texts, whose, count, first))
 
     def keep(self, faults: Iterable[Fault]) -> None:
         """Add what was found in a part of the source, each kind of it once."""

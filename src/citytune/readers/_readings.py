@@ -18,6 +18,8 @@ from citytune.readers._times import Moments, refuse_wrong_times, wall_text
 
 MOST_FOOTER = 20
 """Rows below a table that may be no rows of it."""
+MOST_TOTALS = 3
+"""Rows below a table that may hold numbers, such as totals, though no time."""
 
 
 @dataclass
@@ -85,15 +87,15 @@ def _without_footer(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
     """Leave out the last rows if they hold neither a time nor a reading: totals, a licence."""
     values = [name for name in frame.columns if name.startswith("_v")]
     tail = frame.tail(MOST_FOOTER)
-    empty = tail.select(
-        pl.col("_time").is_null() & pl.all_horizontal(pl.col(name).is_null() for name in values)
-    ).to_series()
+    hollow = pl.all_horizontal(pl.col(name).is_null() for name in values)
+    last = pl.int_range(pl.len()) >= pl.len() - MOST_TOTALS
+    empty = tail.select(pl.col("_time").is_null() & (hollow | last)).to_series()
     count = len(tail) - 1 - max((i for i, one in enumerate(empty) if not one), default=-1)
-    if not count or count == len(frame):
+    if not count or len(frame) < 2 * MOST_FOOTER:
         return frame
     findings.note(
         "footer",
-        f"{counted(count, 'row')} below the table without a time or a reading",
+        f"{counted(count, 'row')} below the table without a time",
         "left out",
         count=count,
     )
@@ -139,10 +141,15 @@ def _with_sensor(
 
 def _as_written(table: SourceTable, sensor: tuple[str, ...]) -> SourceTable:
     """Ids are names: where they were read as numbers, their text is taken from the file again."""
-    numbers = tuple(name for name in sensor if table.schema[name].is_numeric())
-    if not numbers or table.exact is None:
+    kinds = (pl.String, pl.Float64, pl.Int64)
+    written = tuple(name for name in sensor if table.schema[name] in kinds)
+    if not written or table.exact is None:
         return table
-    texts = table.exact(numbers)
+    if all(table.schema[name] == pl.String for name in written):
+        gaps = table.rows.select(pl.any_horizontal(pl.col(written).is_null().any()))
+        if not gaps.collect(engine="streaming").item():
+            return table  # nothing was taken for a missing value
+    texts = table.exact(written)
     return table.with_rows(table.rows.with_columns(texts))
 
 
@@ -207,6 +214,7 @@ def _report_text(
         wrong = (
             table.rows.filter(cells(name, name in table.commas).wrong)
             .select(sensor.alias("sensor"), pl.col(name).alias("cell"), moments.seconds.alias("at"))
+            .drop_nulls("at")
             .group_by("sensor", maintain_order=True)
             .agg(pl.len(), pl.col("cell").first(), pl.col("at").first())
             .collect()

@@ -9,9 +9,16 @@ from typing import Any
 
 from citytune._errors import InputError
 from citytune.frame import check_country
+from citytune.readers._table import guarded
 from citytune.readers._times import Stamp, check_timezone
 
 Names = str | Sequence[str] | None
+
+
+def _guarded(names: Names) -> Names:
+    if names is None or isinstance(names, str):
+        return None if names is None else guarded(names)
+    return [guarded(name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Request:
     """Column → its cells that mean that a reading is valid."""
 
     def __post_init__(self) -> None:
+        for part in ("time", "sensor", "target"):
+            object.__setattr__(self, part, _guarded(getattr(self, part)))
         if self.country is not None:
             check_country(self.country)
         if self.timezone is not None:

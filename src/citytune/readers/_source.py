@@ -14,7 +14,7 @@ from citytune.readers._containers import open_container
 from citytune.readers._damage import damage_told
 from citytune.readers._files import masked
 from citytune.readers._findings import Findings
-from citytune.readers._table import SourceTable
+from citytune.readers._table import SourceTable, guarded
 
 _ROW_LABELS = re.compile(r"^(level_\d+|index|__index_level_\d+__)$")
 
@@ -23,6 +23,7 @@ def open_table(source: Any, findings: Findings) -> SourceTable:
     """A path or address of a file, or any table narwhals knows, as a `SourceTable`."""
     on_disk = isinstance(source, str | os.PathLike | list | tuple)
     table = open_container(source, findings) if on_disk else _adopt(source)
+    table = _guarded(table)
     with damage_told(findings):
         empty = not table.rows.head(1).collect().height
     if empty:
@@ -32,6 +33,11 @@ def open_table(source: Any, findings: Findings) -> SourceTable:
             "is the date range of the export right?",
         )
     return table
+
+
+def _guarded(table: SourceTable) -> SourceTable:
+    renamed = {name: new for name in table.schema if (new := guarded(name)) != name}
+    return table.with_rows(table.rows.rename(renamed)) if renamed else table
 
 
 def source_name(source: Any) -> str:

@@ -108,16 +108,19 @@ def name_rank(name: str, columns: Columns) -> tuple[int, int]:
         return 1, 0
     if words[-1] in ("id", "code", "name"):
         return 2, 0
-    return (3, 0) if columns.kind(name) in ("text", "bool") else (4, 0)
+    if columns.kind(name) in ("text", "bool"):
+        return 3, 0
+    return (4, 0) if columns.by_name[name].whole else (5, 0)
 
 
 def _names_something(moment: Moment, columns: Columns, name: str) -> bool:
     column = columns.by_name[name]
     if column.kind not in ("text", "bool", "number") or column.counter:
         return False
-    if column.kind == "number" and not column.whole and name_rank(name, columns)[0] > 1:
+    distinct = moment.rows[name].n_unique()
+    if distinct < 2:
         return False
-    if moment.rows[name].n_unique() < 2:
+    if column.kind == "number" and not column.whole and distinct > len(moment.rows) / 10:
         return False
     most = RECURS_TEXT if column.kind == "text" else RECURS_NUMBER
     return moment.recurrence(name) <= most

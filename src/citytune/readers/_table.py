@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
+
+MARK = "\u200b"
+"""A space of no width behind a name that polars would take for a pattern, or we use ourselves."""
+_RISKY = re.compile(r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|rows|day|v\w*))$", re.DOTALL)
+
+
+def guarded(name: str) -> str:
+    """A column's name as it is used in here.
+
+    >>> guarded("flow"), bare(guarded("^a.*$"))
+    ('flow', '^a.*$')
+    """
+    return name + MARK if _RISKY.match(name) else name
+
+
+def bare(name: str) -> str:
+    """A column's name as the person knows it."""
+    return name.removesuffix(MARK)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
             column.kind == "number" and column.whole and _may_be_clock(column)
         ):
             found.append(column)
-    found = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
+    fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
+    # What is called an hour and holds no hours is refused by name, not passed over.
+    found = fitting or [c for c in found if plain_name(c.name) in ("hour", "hr", "hora", "stunde")]
     found.sort(key=lambda column: _clock_rank(column, date))
     return [(date.name, found[0].name)] if found else []
 

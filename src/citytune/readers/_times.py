@@ -138,7 +138,7 @@ def refuse_wrong_times(
     """Add the error of cells that are no time: how many, and the first three with their rows."""
     wrong = (
         table.rows.select(
-            pl.struct(pl.col(time).cast(pl.String)).alias("cells"), moments.seconds.alias("seconds")
+            pl.struct(_as_text(table, name) for name in time).alias("cells"), moments.seconds.alias("seconds")
         )
         .with_row_index("row", offset=1)
         .filter(pl.col("seconds").is_null())
@@ -154,6 +154,17 @@ def refuse_wrong_times(
         f"correct or delete these rows; {_EXAMPLE}",
         count=count,
     )
+
+
+def _as_text(table: SourceTable, name: str) -> pl.Expr:
+    """Cells as text; moments beyond any calendar as their number, which polars cannot spell."""
+    column, kind = pl.col(name), table.schema[name]
+    if not isinstance(kind, pl.Datetime):
+        return column.cast(pl.String)
+    sane = column.dt.epoch("s").is_between(*_SANE)
+    return pl.when(sane).then(pl.when(sane).then(column).cast(pl.String)).otherwise(
+        column.cast(pl.Int64).cast(pl.String)
+    ).alias(name)  # fmt: skip
 
 
 def wall_text(seconds: int, zone: str | None = None) -> str:
