@@ -15,6 +15,7 @@ from citytune.cli._words import about, for_terminal
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
+    from citytune.readers import Explanation
 
 HEADINGS = (
     ("error", "Errors: the file cannot be used before these are mended"),
@@ -41,10 +42,13 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
         faults: Sequence[Fault] = frame.faults
     except TableError:
         faults = reading.check(file)
+    shown = _explained(file, reading)
     if json:
-        say_json({"file": str(file), "usable": frame is not None, "faults": [*map(asdict, faults)]})
+        columns = [] if shown is None else [*map(asdict, shown.columns)]
+        say_json({"file": str(file), "usable": frame is not None, "columns": columns,
+                  "faults": [*map(asdict, faults)]})  # fmt: skip
     else:
-        _show(frame, faults)
+        _show(frame, shown, faults)
     if frame is None:
         errors = sum(fault.severity == "error" for fault in faults)
         what = "1 error" if errors == 1 else f"{errors} errors"
@@ -52,9 +56,23 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
         raise typer.Exit(2)
 
 
-def _show(frame: SensorFrame | None, faults: Sequence[Fault]) -> None:
+def _explained(file: object, reading: Reading) -> Explanation | None:
+    """The role of each column; None if they could not be told."""
+    try:
+        return reading.explain(file)
+    except TableError:
+        return None
+
+
+def _show(
+    frame: SensorFrame | None, shown: Explanation | None, faults: Sequence[Fault]
+) -> None:
     if frame is not None:
         say(about(frame))
+    if shown is not None:
+        say("\nHow its columns are understood")
+        for line in str(shown).splitlines():
+            say(f"  {for_terminal(line)}")
     for severity, heading in HEADINGS:
         found = [fault for fault in faults if fault.severity == severity]
         if found:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from citytune._errors import InputError
+from citytune._errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
+    from citytune.readers import Explanation
+
+_Read = TypeVar("_Read")
 
 SEVERAL = "repeat it, or separate by commas"
 LISTS = ("time", "sensor", "target", "covariates", "missing")
@@ -24,7 +28,7 @@ File = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="CSV (any delimiter, also .gz) or Parquet; long or wide.",
+        help="File, folder, pattern or address: CSV, Parquet, Excel, JSON and more; long or wide.",
     ),
 ]
 Json = Annotated[
@@ -66,28 +70,63 @@ class Reading:
         list[str] | None,
         _option("VALUE", f"Value that stands for no data, such as -1; {SEVERAL}."),
     ] = None
+    stamp: Annotated[
+        str | None,
+        _option("begin|end", "Whether a time names the begin or the end of what was measured."),
+    ] = None
+    valid: Annotated[
+        list[str] | None,
+        _option(
+            "COLUMN=CELLS",
+            "Column that says whether a reading is valid, and its cells that mean so, such as "
+            "Validity=1,2; repeat it for several columns.",
+        ),
+    ] = None
     country: Annotated[
         str | None, _option("CODE", "Country whose public holidays count: NO, US-MN.")
     ] = None
 
-    def options(self) -> dict[str, Any]:
-        """The options as `citytune.readers.read` takes them."""
-        found = asdict(self) | {name: _split(getattr(self, name)) for name in LISTS}
+    def options(self, *, whole: bool = False) -> dict[str, Any]:
+        """The options as `citytune.readers.read` takes them.
+
+        Args:
+            whole: Whether a comma with a space behind it belongs to the name.
+        """
+        found = asdict(self) | {name: _split(getattr(self, name), whole) for name in LISTS}
         found["covariates"] = found["covariates"] or ()
         found["missing"] = [_number(text) for text in found["missing"] or ()] or None
+        found["valid"] = _cells(self.valid)
         return found
 
     def read(self, source: object) -> SensorFrame:
         """Read a file or table as asked."""
         from citytune.readers import read
 
-        return read(source, **self.options())
+        return self._tried(read, source)
 
     def check(self, source: object) -> list[Fault]:
         """Every fault of a file or table read as asked."""
         from citytune.readers import check
 
-        return list(check(source, **self.options()))
+        return list(self._tried(check, source))
+
+    def explain(self, source: object) -> Explanation:
+        """How a file or table is understood, column by column."""
+        from citytune.readers import explain
+
+        return self._tried(explain, source)
+
+    def _tried(self, act: Callable[..., _Read], source: object) -> _Read:
+        """Try names as they are split at commas, then with commas in them: "Main St, north"."""
+        try:
+            return act(source, **self.options())
+        except InputError as error:
+            if self.options() == (whole := self.options(whole=True)):
+                raise
+            try:
+                return act(source, **whole)
+            except UnknownName:
+                raise error from None
 
     def said(self) -> dict[str, Any]:
         """What was said, as plain values, to be kept with a run."""
@@ -122,11 +161,28 @@ def reads_a_file(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
-def _split(words: list[str] | None) -> list[str] | None:
+def _split(words: list[str] | None, whole: bool) -> list[str] | None:
     """Repeated or comma-separated names as one list; None if nothing was said."""
-    return [
-        part.strip() for word in words or () for part in word.split(",") if part.strip()
-    ] or None
+    parts = [
+        part.strip()
+        for word in words or ()
+        for part in (re.split(r",(?! )", word) if whole else word.split(","))
+    ]
+    return [part for part in parts if part] or None
+
+
+def _cells(said: list[str] | None) -> dict[str, list[str]] | None:
+    """`Validity=1,2` as a column and its cells."""
+    found = {}
+    for word in said or ():
+        column, mark, cells = word.rpartition("=")
+        if not mark or not column.strip() or not cells.strip():
+            raise InputError(
+                f"--valid takes a column and its cells that mean valid, such as Validity=1,2, got "
+                f"{word!r}"
+            )
+        found[column.strip()] = [cell.strip() for cell in cells.split(",")]
+    return found or None
 
 
 def _number(text: str) -> float:

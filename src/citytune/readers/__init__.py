@@ -9,6 +9,8 @@ from citytune.readers import (  # each registers the kind of file it reads
     _zip,  # noqa: F401
 )
 from citytune.readers._containers import open_bytes, register
+from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
 from citytune.readers._read import check, read
 
-__all__ = ["check", "open_bytes", "read", "register"]
+__all__ = ["ColumnRole", "Explanation", "check", "explain", "in_one_line", "open_bytes", "read",
+           "register"]  # fmt: skip

@@ -72,7 +72,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     names = list(roles.targets)
     if roles.parameter is not None:
         names = [str(roles.parameter.value)]
-    unit = table.units.get(roles.targets[0], "")
+    unit = table.units.get(roles.targets[0], "") or roles.unit
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 

@@ -21,11 +21,21 @@ LONGEST = 900.0
 """Seconds that a download may take in all."""
 MOST_BYTES = 8_000_000_000
 _ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+(::|://)")
+_LOST = re.compile(r"^(https?|s3|s3a|gs|gcs|az|abfss?|adl|ftp|sftp|hdfs|memory):/(?=[^/])")
+"""What a path makes of an address: https:/host/file."""
 _STEM = re.compile(rf"(?i)(\.({'|'.join(ENDINGS)}))+$")
+
+
+def as_given(source: Any) -> Any:
+    """A path as it is, and an address that was passed as a path as an address again."""
+    if isinstance(source, os.PathLike) and (text := os.fspath(source)) and isinstance(text, str):
+        return _LOST.sub(r"\1://", text) if _LOST.match(text) else source
+    return source
 
 
 def is_address(source: Any) -> bool:
     """Whether a source is an address such as s3://bucket/file.csv rather than a path."""
+    source = as_given(source)
     return isinstance(source, str) and bool(_ADDRESS.match(source))
 
 
@@ -35,7 +45,7 @@ def masked(source: object) -> str:
     >>> masked("https://me:secret@host/a.csv?token=abc")
     'https://***@host/a.csv?***'
     """
-    text = str(source)
+    text = str(as_given(source))
     if not is_address(text):
         return text
     return re.sub(r"[?#].*$", "?***", re.sub(r"://[^/@\s]*@", "://***@", text))
@@ -52,6 +62,7 @@ def expand(source: Any) -> list[Any]:
         if not source:
             raise InputError("the list of files is empty; pass at least one path")
         return [file for one in source for file in expand(one)]
+    source = as_given(source)
     if is_address(source):
         return _expand_address(source) if "*" in source else [source]
     path = Path(source).expanduser()

@@ -10,6 +10,7 @@ from citytune._errors import InputError
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings, listed
 from citytune.readers._table import SourceTable
+from citytune.readers._units import UNIT_COLUMNS, unit_of
 from citytune.readers._vocabulary import PARAMETER, is_quantity, plain_name, target_rank, tokens
 
 MOST_VALUES = 60
@@ -28,7 +29,7 @@ class Parameter(NamedTuple):
 
 def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
     """Columns that say what is measured: by their name, or as most of their cells are quantities."""
-    return [
+    found = [
         name
         for name, column in columns.by_name.items()
         if name not in taken
@@ -36,6 +37,13 @@ def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
         and 1 < len(column.cells) <= MOST_VALUES
         and (_named(name) or (column.kind == "text" and _holds_quantities(column.cells)))
     ]
+    units = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken and column.kind == "text" and plain_name(name) in UNIT_COLUMNS
+        and len({unit_of(str(cell)) or cell for cell in column.cells}) > 1
+    ]  # fmt: skip
+    return [*found, *(name for name in units if name not in found)]
 
 
 def choose_parameter(

@@ -17,11 +17,12 @@ from citytune.readers._parameters import (
     refuse_mixture,
 )
 from citytune.readers._request import Names, Request
-from citytune.readers._structure import ALIKE, Moment, find_keys, name_rank, some_moments
+from citytune.readers._structure import ALIKE, Moment, find_keys, name_rank, nearly, some_moments
 from citytune.readers._table import SourceTable
 from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time
 from citytune.readers._times import Moments, plan_moments
+from citytune.readers._units import UNIT_COLUMNS, unit_of
 from citytune.readers._unfold import SECONDS, VALUE, unfold
 from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
@@ -54,6 +55,8 @@ class Roles:
     """The one quantity that is read, of a column that names several."""
     valid: pl.Expr | None = None
     """Which rows hold valid readings."""
+    unit: str = ""
+    """Of the readings, from a column of units."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
@@ -96,8 +99,19 @@ def understand(
     _refuse_words(covariates, columns, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, columns)  # fmt: skip
+                  parameter, valid, _unit_column(view, columns), columns)  # fmt: skip
     return table, roles
+
+
+def _unit_column(view: SourceTable, columns: Columns) -> str:
+    """The one unit that a column of units holds for what is read; nothing if there are several."""
+    named = [n for n, kind in columns.kinds.items()
+             if kind == "text" and plain_name(n) in UNIT_COLUMNS]  # fmt: skip
+    if not named:
+        return ""
+    found = view.rows.select(pl.col(named[0]).drop_nulls().unique()).collect(engine="streaming")
+    units = {unit_of(str(cell)) or str(cell) for cell in found.to_series()}
+    return units.pop() if len(units) == 1 else ""
 
 
 def as_names(names: Names) -> tuple[str, ...]:
@@ -151,10 +165,14 @@ def _guess_sensor(
 
     keys = find_keys(some, columns, taken, measures)
     if keys is None:
+        tried = "; ".join(
+            f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
+            for names, share in nearly(some, columns, taken, measures)
+        )
         findings.error(
             "contradicting-rows",
             f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
-            "other readings, and no columns tell them apart",
+            f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
             "name the columns that do (station, direction, lane) with sensor=, or count or average "
             "the rows first",
         )

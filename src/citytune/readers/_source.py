@@ -21,7 +21,9 @@ _ROW_LABELS = re.compile(r"^(level_\d+|index|__index_level_\d+__)$")
 
 def open_table(source: Any, findings: Findings) -> SourceTable:
     """A path or address of a file, or any table narwhals knows, as a `SourceTable`."""
-    on_disk = isinstance(source, str | os.PathLike | list | tuple)
+    on_disk = isinstance(source, str | os.PathLike) or (
+        isinstance(source, list | tuple) and all(isinstance(s, str | os.PathLike) for s in source)
+    )
     table = open_container(source, findings) if on_disk else _adopt(source)
     table = _guarded(table)
     with damage_told(findings):
@@ -42,7 +44,7 @@ def _guarded(table: SourceTable) -> SourceTable:
 
 def source_name(source: Any) -> str:
     """What to call a source in messages."""
-    if isinstance(source, list | tuple):
+    if isinstance(source, list | tuple) and source:
         return f"{len(source)} files" if len(source) != 1 else source_name(source[0])
     return masked(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
 

@@ -99,6 +99,23 @@ def find_keys(
     return None
 
 
+def nearly(
+    moment: Moment, columns: Columns, taken: set[str], exclude: Callable[[str], bool]
+) -> list[tuple[tuple[str, ...], float]]:
+    """The three likeliest names of sensors, each with the share of rows that still contradict."""
+    able = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken and column.kind in ("text", "bool", "number") and not exclude(name)
+        and not column.counter and moment.rows[name].n_unique() > 1
+        and (column.kind != "number" or column.whole)
+    ]  # fmt: skip
+    able = _most_telling(moment, able, 4)
+    pairs = [(name,) for name in able] + list(combinations(able, 2))
+    found = [(names, moment.contradicting(names)) for names in pairs]
+    return sorted(found, key=lambda one: (one[1], len(one[0])))[:3]
+
+
 def name_rank(name: str, columns: Columns) -> tuple[int, int]:
     """Names that say sensor come first, then text, then numbers."""
     plain, words = plain_name(name), tokens(name)

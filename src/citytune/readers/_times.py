@@ -159,6 +159,8 @@ def refuse_wrong_times(
 def _as_text(table: SourceTable, name: str) -> pl.Expr:
     """Cells as text; moments beyond any calendar as their number, which polars cannot spell."""
     column, kind = pl.col(name), table.schema[name]
+    if kind.is_nested() or kind in (pl.Duration, pl.Object, pl.Binary):
+        return pl.lit(f"({kind.base_type().__name__})").alias(name)
     if not isinstance(kind, pl.Datetime):
         return column.cast(pl.String)
     sane = column.dt.epoch("s").is_between(*_SANE)

@@ -107,13 +107,13 @@ weekday weekend dayofweek day month year hour minute week season voltage intensi
 metering factor capacity capacidad generation price precio preis prix cost coste kosten uptime v85
 quality flag status error lights charge charges tariff duration kvalitet dekningsgrad coverage
 completeness mdl uncertainty lat_lon precision latest gust forecast_load total_hours rrp standing
-estimated carga vmed periodo_integracion samples observed lane lanes confidence ethane
+estimated carga vmed periodo_integracion samples observed lanes confidence ethane
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 prognose prognosis pronostico fcst planned scheduled
 """))  # fmt: skip
 """Words of columns that go beside a target: weather, calendar, electrical side values."""
-BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index"))
+BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane"))
 """The same, where the word is the whole name."""
 SOURCES = frozenset(_words("""
 nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle lignite oil fioul
