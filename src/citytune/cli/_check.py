@@ -64,9 +64,7 @@ def _explained(file: object, reading: Reading) -> Explanation | None:
         return None
 
 
-def _show(
-    frame: SensorFrame | None, shown: Explanation | None, faults: Sequence[Fault]
-) -> None:
+def _show(frame: SensorFrame | None, shown: Explanation | None, faults: Sequence[Fault]) -> None:
     if frame is not None:
         say(about(frame))
     if shown is not None:

@@ -87,8 +87,6 @@ def open_bytes(data: bytes, name: str, stem: str, findings: Findings) -> SourceT
     return read_delimited(data, name, stem, findings)
 
 
-
-
 def _unpacked(data: bytes, findings: Findings) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data

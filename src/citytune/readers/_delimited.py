@@ -309,7 +309,11 @@ def _numbers(
         comma = writes_commas(some.to_list(), usual=usual)
         if comma and bool(some.str.contains(",", literal=True).any()):
             commas.add(name)
-        if any(_is_code(cell) for cell in some) or _reused(name, some) or int(some.str.len_chars().max() or 0) > 24:
+        if (
+            any(_is_code(cell) for cell in some)
+            or _reused(name, some)
+            or int(some.str.len_chars().max() or 0) > 24
+        ):
             continue
         if numeric_share(some, comma) < 1 or _too_long(some):
             continue

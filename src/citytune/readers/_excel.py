@@ -44,7 +44,10 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
         )
     try:
         book = fastexcel.read_excel(data)
-        sheets = [book.load_sheet(i, header_row=None, dtypes="string") for i in range(len(book.sheet_names))]
+        sheets = [
+            book.load_sheet(i, header_row=None, dtypes="string")
+            for i in range(len(book.sheet_names))
+        ]
     except Exception as error:  # noqa: BLE001 - calamine's own errors are of many kinds
         findings.fail(
             "damaged-file",

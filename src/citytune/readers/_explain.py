@@ -131,7 +131,9 @@ def _why_not(column: Column) -> str:
     if column.constant:
         return "one value in every row"
     if column.kind in ("text", "bool", "other"):
-        return {"text": "text", "bool": "yes or no", "other": "neither numbers nor text"}[column.kind]
+        return {"text": "text", "bool": "yes or no", "other": "neither numbers nor text"}[
+            column.kind
+        ]
     if goes_beside(column.name):
         return "by its name weather, calendar or a side value"
     return "by its name or cells no reading"

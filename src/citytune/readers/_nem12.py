@@ -27,7 +27,9 @@ _SCHEMA = {
 
 def is_nem12(data: bytes) -> bool:
     """Whether a file begins with the header record of NEM12."""
-    return data[:64].lstrip(b"\xef\xbb\xbf \r\n").upper().startswith((b"100,NEM12", b'"100","NEM12'))
+    return (
+        data[:64].lstrip(b"\xef\xbb\xbf \r\n").upper().startswith((b"100,NEM12", b'"100","NEM12'))
+    )
 
 
 def read_nem12(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:

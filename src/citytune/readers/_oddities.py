@@ -131,10 +131,9 @@ def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
     if not zero.any() or lengths[zero].max() <= clock.steps_per_day:
         return
     longest = int(lengths[zero].max())
-    rest = lengths[zero].sum() - longest
-    rare = rest < 0.02 * len(size)
     habit = float(np.quantile(lengths[zero], 0.9)) if zero.sum() > 3 else 1.0
-    least = max((1.25 if rare else 3.0) * clock.steps_per_day, 1.0 if rare else 4 * habit)
+    days = 1.25 if 4 * habit <= clock.steps_per_day else 3.0
+    least = max(days * clock.steps_per_day, 4 * habit)
     long = zero & (lengths >= least)
     if not long.any() or (near == 0).sum() < lengths[long].sum():
         return

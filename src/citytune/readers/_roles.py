@@ -70,6 +70,12 @@ def understand(
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
+    if not time and not columns.numbers():
+        findings.error(
+            "no-numeric-target",
+            "no column holds numbers that could be readings",
+            "name the column of readings with target=, and see that its cells are numbers",
+        )
     findings.stop_on_errors()
     if time[-1] != SECONDS and SECONDS in table.schema:
         time = (*time[:1], SECONDS) if len(time) < 3 else time

@@ -46,7 +46,9 @@ def source_name(source: Any) -> str:
     """What to call a source in messages."""
     if isinstance(source, list | tuple) and source:
         return f"{len(source)} files" if len(source) != 1 else source_name(source[0])
-    return masked(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
+    return (
+        masked(source) if isinstance(source, str | os.PathLike) else f"the {type(source).__name__}"
+    )
 
 
 def _adopt(source: Any) -> SourceTable:

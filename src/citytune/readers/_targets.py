@@ -23,6 +23,8 @@ from citytune.readers._vocabulary import (
     tokens,
 )
 
+MOST_FLAGS = 0.15
+"""Columns of zeros and ones for each other one, up to which they may be quiet counters."""
 _REMEDY = "pass target= (and covariates= for what is known ahead) if not so"
 _ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order)$")
 _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
@@ -103,6 +105,9 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         return able or [n for n in numbers if n in quiet]
     if long:
         return able
+    flags = {n for n in quiet if columns.by_name[n].high > 0 and not columns.by_name[n].constant}
+    if len(flags) > max(1.0, MOST_FLAGS * len(live)):
+        quiet -= flags  # so many columns of zeros and ones are no counters
     families = {family(n) for n in live if family(n)}
     many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
     kept = {n for n in quiet if (many and may_be(n)) or family(n) in families}

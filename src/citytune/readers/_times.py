@@ -138,7 +138,8 @@ def refuse_wrong_times(
     """Add the error of cells that are no time: how many, and the first three with their rows."""
     wrong = (
         table.rows.select(
-            pl.struct(_as_text(table, name) for name in time).alias("cells"), moments.seconds.alias("seconds")
+            pl.struct(_as_text(table, name) for name in time).alias("cells"),
+            moments.seconds.alias("seconds"),
         )
         .with_row_index("row", offset=1)
         .filter(pl.col("seconds").is_null())

@@ -64,7 +64,7 @@ def is_total(column: NDArray[np.floating]) -> bool:
     >>> is_total(rises.cumsum()), is_total(rises), is_total(np.arange(500.0))
     (True, False, False)
     """
-    present = column[~np.isnan(column)]
+    present = column[np.isfinite(column)]
     if len(present) < FEWEST or (np.diff(present[:200]) < 0).sum() > 4:
         return False
     added = np.diff(present)
@@ -76,7 +76,9 @@ def is_total(column: NDArray[np.floating]) -> bool:
     rises = added[added > 0]
     if len(rises) < FEWEST_RISES or present.min() < 0:
         return False
-    return bool(rises.max() > 1.0001 * np.median(rises)) and len(np.unique(present)) > len(rises) / 2
+    return (
+        bool(rises.max() > 1.0001 * np.median(rises)) and len(np.unique(present)) > len(rises) / 2
+    )
 
 
 def _added(total: NDArray[np.floating], ends: bool) -> tuple[NDArray[np.floating], int]:

@@ -115,19 +115,23 @@ prognose prognosis pronostico fcst planned scheduled
 """Words of columns that go beside a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane"))
 """The same, where the word is the whole name."""
-SOURCES = frozenset(_words("""
+SOURCES = frozenset(
+    _words("""
 nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle lignite oil fioul
 fuel_oil gaz erdgas natural_gas ccgt ocgt hydro hydraulique wasserkraft hidraulica eolien eolica
 windkraft wind_onshore wind_offshore solaire photovoltaik fotovoltaica biomass biomasse bioenergies
 biogas geothermal geothermie waste pompage pumpspeicher pumped_storage pump_storage_pumping ps
 imports exports ech_physiques taux_de_co2 interconnectors other_renewable sonstige
-"""))
+""")
+)
 """Where electricity comes from; whole names, which stand beside a load."""
-FLAGS = frozenset(_words("""
+FLAGS = frozenset(
+    _words("""
 closed open closure event working workingday active alarm fault maintenance school vacation strike
 match online offline on off enabled is_holiday peak rush dst summer_time outlier imputed estimated
 interpolated anomaly
-"""))
+""")
+)
 """Whole names of columns of zeros and ones that are no sensors."""
 
 UNITS = frozenset(_words("kwh kw mw mwh wh w gw ug ugm3 m3 veh h vph kmh mph kph pct percent"))
