@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from layouts import draw, verdict  # noqa: E402
+from layouts import draw, verdict
 
 
 def main(count: int = 2000, first: int = 1000) -> int:

@@ -1,4 +1,4 @@
-"""Draw tables of sensor readings in the layouts that systems write, with the truth that is in them."""
+"""Draw tables of readings in the layouts that systems write, with the truth that is in them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ def _write(
     zone = ZoneInfo(ZONE) if dims["summer time"] == "change" else None
     walls = [t.replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None) if zone else t
              for t in moments]  # fmt: skip
-    sensors = _sensors(keys) if keys else [(name,) for name in ("bridge", "Old Town", "quay", "mill")]
+    sensors = (
+        _sensors(keys) if keys else [(name,) for name in ("bridge", "Old Town", "quay", "mill")]
+    )
     kinds = ("NO2", "PM10") if dims["parameter"] == "two" else ("",)
     truth: dict[str, NDArray[np.float64]] = {}
     cells: dict[str, list[str]] = {}

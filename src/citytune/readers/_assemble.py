@@ -47,15 +47,15 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     del readings
     values = _measured_part(grid, bool(known), findings)
     quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
-    values, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
+    cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
     for second in asked.sources:
-        known |= beside.of_second_source(second, grid.clock, sensors, len(values), findings)
+        known |= beside.of_second_source(second, grid.clock, sensors, len(cleaned), findings)
     known = beside.clean(known, request.marked, grid.clock, findings)
-    known = {name: _fitted(covariate, len(values)) for name, covariate in known.items()}
-    beside.say_gaps(known, len(values), grid.clock, findings)
+    known = {name: _fitted(covariate, len(cleaned)) for name, covariate in known.items()}
+    beside.say_gaps(known, len(cleaned), grid.clock, findings)
     findings.stop_on_errors()
     return SensorFrame(
-        values=values,
+        values=cleaned,
         clock=grid.clock,
         sensors=sensors,
         quantity=quantity,
@@ -135,7 +135,7 @@ def _single(values: NDArray[np.float64], findings: Findings) -> NDArray[np.float
     with np.errstate(over="ignore", invalid="ignore"):
         single = np.array(values.T, np.float32, order="C")
         large = np.abs(values) > EXACT
-        rounded = large & (single.T != values) if large.any() else large
+        rounded = large & (values != single.T) if large.any() else large
     if count := int(rounded.sum()):
         findings.warn(
             "rounded",

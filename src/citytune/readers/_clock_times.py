@@ -68,8 +68,10 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
 
 
 def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str, bool, int] | None:
-    """What whole numbers count: seconds each, the first one, in words, whether they name ends, and
-    the length of counted periods; 0 seconds stands for HHMM. None if they are no times of the day.
+    """What whole numbers count as times of the day; None if they are none.
+
+    Seconds each (0 stands for HHMM), the first one, in words, whether they name ends, and the
+    length of counted periods.
 
     >>> numbered(np.arange(1, 25), ["hour"])[:3]
     (3600, 1, 'hours 1 to 24')

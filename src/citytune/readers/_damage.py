@@ -10,6 +10,11 @@ import polars as pl
 
 from citytune.readers._findings import Findings
 
+_DAMAGE = re.compile(
+    r"(?i)parquet|thrift|ipc|arrow|out.of.spec|metadata|buffer|offset|utf8|range|overflow|panic|"
+    r"timezone|time zone|recordbatch|unwrap|bounds|decompress|snappy|zstd|page|dictionary"
+)
+
 
 @contextmanager
 def damage_told(findings: Findings) -> Iterator[None]:
@@ -18,9 +23,7 @@ def damage_told(findings: Findings) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = str(error).strip().splitlines()[0][:160]
-        if not re.search(r"(?i)parquet|thrift|ipc|arrow|out.of.spec|metadata|buffer|offset|utf8|"
-                         r"range|overflow|panic|timezone|time zone|recordbatch|"
-                         r"unwrap|bounds|decompress|snappy|zstd|page|dictionary", reason):  # fmt: skip
+        if not _DAMAGE.search(reason):
             raise
         findings.fail(
             "damaged-file",

@@ -1,52 +1,39 @@
-"""Read delimited text whose delimiter, encoding, layout and number style are not known beforehand."""
+"""Read delimited text of any delimiter, encoding, layout and notation of numbers."""
 
 from __future__ import annotations
 
 import csv
 import functools
 import io
-from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import polars as pl
 
-from citytune.readers._findings import Findings, counted, listed
-from citytune.readers._layout import Layout, find_layout
+from citytune.readers._dialect import (
+    HEAD_BYTES,
+    LONGEST_WHOLE,
+    Dialect,
+    is_code,
+    named,
+    reused,
+    sniff,
+)
+from citytune.readers._findings import Findings, counted
 from citytune.readers._numbers import (
-    COMMA,
     MISSING,
-    PLAIN,
     cells,
     is_missing,
     missing_words,
     numeric_share,
     writes_commas,
 )
-from citytune.readers._table import SourceTable, guarded
-from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-
-HEAD_BYTES = 1 << 19
-HEAD_LINES = 2000
-LONGEST_WHOLE = 15
-"""Digits up to which a whole number is exact as a float."""
-
-
-class Dialect(NamedTuple):
-    """How a text writes its table."""
-
-    layout: Layout
-    names: tuple[str, ...]
-    types: dict[str, type[pl.DataType]]
-    commas: frozenset[str]
-    comments: bool
-    """Whether lines that begin with # are no rows."""
+from citytune.readers._table import SourceTable
 
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
     text = _utf8(data, findings)
-    dialect = _sniff(text, findings)
+    dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
     rows, commas = _tidy(rows, dialect, findings)
     units = {
@@ -93,99 +80,6 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _sniff(text: bytes, findings: Findings) -> Dialect:
-    head = text[:HEAD_BYTES].decode("utf-8", errors="ignore")
-    lines = head.splitlines()
-    lines = lines[:-1] if len(text) > HEAD_BYTES and len(lines) > 1 else lines
-    start, told = 0, ""
-    if lines and lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
-        start, told = 1, lines[0].strip()[4]
-    comments = bool(lines[start:]) and lines[start].startswith("#")
-    kept = [("" if comments and line.startswith("#") else line) for line in lines[start:]]
-    try:
-        layout = find_layout(kept[:HEAD_LINES], start, told or None)
-    except csv.Error as error:
-        findings.fail("not-a-table", f"this is not a table ({error})", "pass a CSV or Parquet file")
-    if layout is None:
-        findings.fail("empty-file", "the file holds nothing", "check the export that wrote it")
-    names = _names(layout, findings)
-    if layout.headless:
-        findings.note(
-            "no-header",
-            "the first line holds values, not column names",
-            f"columns were called {listed(list(names), 3)}",
-        )
-    if layout.titles:
-        findings.note(
-            "titles",
-            f"{counted(len(layout.titles), 'line')} above the table ({layout.titles[0][:60]!r})",
-            "they were not read as data",
-            count=len(layout.titles),
-        )
-    types, commas = _types(layout, names)
-    return Dialect(layout, names, types, commas, comments)
-
-
-def _names(layout: Layout, findings: Findings) -> tuple[str, ...]:
-    """Column names, each its own; a name that comes twice is numbered."""
-    header = [name.strip() or f"unnamed_{i + 1}" for i, name in enumerate(layout.names)]
-    seen: Counter[str] = Counter()
-    names: list[str] = []
-    for name in header:
-        seen[name] += 1
-        new = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        while new in names:
-            new += "'"
-        names.append(new)
-    if twice := [name for name, count in seen.items() if count > 1]:
-        findings.note(
-            "same-name",
-            f"several columns are called {listed(twice)}",
-            f"the later ones were called {listed([f'{name} (2)' for name in twice])}",
-            count=len(twice),
-        )
-    return tuple(guarded(name) for name in names)
-
-
-def _types(
-    layout: Layout, names: Sequence[str]
-) -> tuple[dict[str, type[pl.DataType]], frozenset[str]]:
-    """Numbers where the head holds clean numbers only; a code such as 0042 stays text."""
-    types: dict[str, type[pl.DataType]] = {}
-    commas = set()
-    for i, name in enumerate(names):
-        column = [row[i] for row in layout.body if not is_missing(row[i])]
-        comma = writes_commas(dict.fromkeys(column), usual=layout.delimiter != ",")
-        number = COMMA if comma else PLAIN
-        clean = bool(column) and all(number.match(cell) for cell in column)
-        same = clean and _reused(name, pl.Series(list(dict.fromkeys(column)), dtype=pl.String))
-        digits = max((sum(c.isdigit() for c in cell) for cell in column), default=0)
-        code = any(_is_code(cell) for cell in column) or digits > LONGEST_WHOLE or same
-        types[name] = pl.Float64 if clean and not code else pl.String
-        if comma and any("," in cell for cell in column):
-            commas.add(name)
-    return types, frozenset(commas)
-
-
-def _named(name: str) -> bool:
-    """Whether a column's name says that it names something."""
-    words = tokens(name)
-    return plain_name(name) in SENSOR or bool(set(words) & SENSOR_PARTS) or words[-1] == "id"
-
-
-def _reused(name: str, distinct: pl.Series) -> bool:
-    """Whether ids are different texts of one number, such as 1e5 and 100000."""
-    if not _named(name):
-        return False
-    return distinct.cast(pl.Float64, strict=False).drop_nulls().is_duplicated().any()
-
-
-def _is_code(cell: str) -> bool:
-    """Whether digits are a name: 0042, +7."""
-    cell = cell.strip()
-    return len(cell) > 1 and ((cell[0] == "0" and cell.isdigit()) or cell[0] == "+")
 
 
 def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
@@ -238,7 +132,7 @@ def _scan(text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]]) ->
 def _names_missing(dialect: Dialect) -> bool:
     """Whether an id is a word that elsewhere means "no data", such as NA."""
     return any(
-        dialect.types[name] == pl.String and _named(name)
+        dialect.types[name] == pl.String and named(name)
         and any(row[i].strip() and is_missing(row[i]) for row in dialect.layout.body)
         for i, name in enumerate(dialect.names)
     )  # fmt: skip
@@ -310,9 +204,9 @@ def _numbers(
         if comma and bool(some.str.contains(",", literal=True).any()):
             commas.add(name)
         if (
-            any(_is_code(cell) for cell in some)
-            or _reused(name, some)
-            or int(some.str.len_chars().max() or 0) > 24
+            any(is_code(cell) for cell in some)
+            or reused(name, some)
+            or bool((some.str.len_chars() > 24).any())
         ):
             continue
         if numeric_share(some, comma) < 1 or _too_long(some):
@@ -326,7 +220,9 @@ def _numbers(
 def _too_long(cells: pl.Series) -> bool:
     """Whether whole numbers have more digits than a float keeps: they are names."""
     whole = cells.filter(cells.str.contains(r"^\s*\d+\s*$"))
-    return bool(len(whole)) and int(whole.str.strip_chars().str.len_chars().max()) > LONGEST_WHOLE
+    return bool(len(whole)) and bool(
+        (whole.str.strip_chars().str.len_chars() > LONGEST_WHOLE).any()
+    )
 
 
 def _without(

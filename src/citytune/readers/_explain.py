@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
 from citytune.frame import Fault
 from citytune.readers._columns import Column
 from citytune.readers._covariates import sort_out
@@ -64,7 +62,8 @@ def explain(source: Any, **options: Any) -> Explanation:
         InputError: The file is not there, or an argument does not fit it.
 
     Example:
-        >>> table = pl.DataFrame({"day": ["2024-01-01", "2024-01-02"], "no": [7, 8], "flow": [3, 4]})
+        >>> days = ["2024-01-01", "2024-01-02"]
+        >>> table = pl.DataFrame({"day": days, "no": [7, 8], "flow": [3, 4]})
         >>> [(column.name, column.role) for column in explain(table).columns]
         [('day', 'time'), ('no', 'not used'), ('flow', 'reading')]
     """

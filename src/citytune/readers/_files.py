@@ -70,7 +70,8 @@ def expand(source: Any) -> list[Any]:
         if path.is_dir():
             return _of_folder(path)
         if any(mark in str(path) for mark in "*?[") and not path.exists():
-            found = sorted(Path(name) for name in glob.glob(str(path)) if os.path.isfile(name))
+            names = glob.glob(str(path))  # noqa: PTH207 - a pattern may be absolute
+            found = sorted(Path(name) for name in names if Path(name).is_file())
             if not found:
                 raise InputError(f"no file is called like {str(path)!r}; is the pattern right?")
             return list(found)
@@ -102,13 +103,11 @@ def download(address: str) -> bytes:
 
         system, path = fsspec.core.url_to_fs(address, **_options(address))
         size = (system.info(path) or {}).get("size") or 0
-        if size > MOST_BYTES:
-            raise InputError(f"{masked(address)} is larger than {MOST_BYTES:,} bytes")
-        data = system.cat_file(path)
-    except InputError:
-        raise
+        data = b"" if size > MOST_BYTES else system.cat_file(path)
     except Exception as error:  # noqa: BLE001 - every file system has errors of its own
         raise InputError(_told(address, error)) from None
+    if size > MOST_BYTES:
+        raise InputError(f"{masked(address)} is larger than {MOST_BYTES:,} bytes; cut it first")
     return bytes(data)
 
 

@@ -75,9 +75,9 @@ class Findings:
         count: int,
         first: str | None,
     ) -> None:
-        texts = (text.replace("\u200b", "").replace(ESCAPED, "") for text in (message, remedy))
+        said, todo = (text.replace("\u200b", "").replace(ESCAPED, "") for text in (message, remedy))
         whose = None if sensor is None else sensor.replace("\u200b", "")
-        self._faults.append(Fault(kind, severity, *texts, whose, count, first))
+        self._faults.append(Fault(kind, severity, said, todo, whose, count, first))
 
     def keep(self, faults: Iterable[Fault]) -> None:
         """Add what was found in a part of the source, each kind of it once."""

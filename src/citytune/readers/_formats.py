@@ -21,7 +21,10 @@ _YEARS = (1900, 2200)
 
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
           "%p": "[AaPp][Mm]", "%.f": r"(?:\.\d+)?"}  # fmt: skip
-_ZONE_NAME = r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
+_ZONE_NAME = (
+    r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|"
+    r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
+)
 """A zone's name behind a time: which of two hours is meant follows from the zone and the order."""
 _OFFSET = re.compile(r"(?<=\d) ?[+-]\d{2}(:?\d{2})?$")
 

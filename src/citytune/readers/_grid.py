@@ -123,7 +123,7 @@ def _refuse_lonely(
     lonely = before if early == few else after
     findings.fail(
         "lonely-times",
-        f"{few:,} of {len(rows):,} rows lie far from all others, at {clock.text(int(lonely[0]))} to "
+        f"{few:,} of {len(rows):,} rows lie far from all others, {clock.text(int(lonely[0]))} to "
         f"{clock.text(int(lonely[-1]))}, with {int(gaps.max()):,} steps of {clock.freq} between",
         "is a year mistyped? Correct or delete these rows",
     )

@@ -120,7 +120,7 @@ def _listed(document: Any) -> Sequence[Any]:
         return ()
     named = [document[key] for key in _LISTS if _is_table(document.get(key))]
     if named:
-        return named[0]  # type: ignore[no-any-return]
+        return named[0]
     found = [value for value in document.values() if _is_table(value)]
     inner = [
         value

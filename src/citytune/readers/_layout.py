@@ -13,14 +13,15 @@ from citytune.readers._numbers import NUMBER_LIKE, is_missing
 
 DELIMITERS = ",;\t|"
 UNIT_LIKE = re.compile(
-    r"^[\[(]?\s*(veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|[µu]?g\s?/?\s?m\W?3?|"
-    r"ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
+    r"^[\[(]?\s*(veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|"
+    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
     r"[\w/³²·.\s-]*[\])]?$",
     re.IGNORECASE,
 )
 TIME_LIKE = re.compile(
-    r"^\W*(\d{4}[-/.]\d{1,2}([-/.]\d|$)|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|\d{1,2}[- ][A-Za-z]{3,9}[- ]"
-    r"\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
+    r"^\W*(\d{4}[-/.]\d{1,2}([-/.]\d|$)|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
+    r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
 )
 
 

@@ -16,7 +16,7 @@ from citytune.readers._table import SourceTable
 
 ZONE = "Etc/GMT-10"
 """The market's time, all year and in every state."""
-_SCHEMA = {
+_SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "meter": pl.String,
     "register": pl.String,
     "time": pl.Datetime("us"),
@@ -78,7 +78,7 @@ def _day(line: Sequence[str], details: Sequence[str], findings: Findings) -> lis
     if minutes not in (5, 15, 30):
         raise ValueError(f"intervals of {minutes} minutes")
     count = 1440 // minutes
-    midnight = dt.datetime.strptime(line[1].strip(), "%Y%m%d")  # noqa: DTZ007 - the zone is set later
+    midnight = dt.datetime.strptime(line[1].strip(), "%Y%m%d")
     quality = line[2 + count].strip().upper()
     if quality[:1] == "N":
         return []

@@ -52,8 +52,10 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
         cells: Distinct cells of the column.
         usual: What to take where its cells fit both, such as "1,234" alone.
 
-    >>> writes_commas(["0,198", "1,204"], usual=False), writes_commas(["1,204", "12,345.5"], usual=True)
-    (True, False)
+    >>> writes_commas(["0,198", "1,204"], usual=False)
+    True
+    >>> writes_commas(["1,204", "12,345.5"], usual=True)
+    False
     """
     decimal = grouped = 0
     for cell in (cell.strip() for cell in cells):

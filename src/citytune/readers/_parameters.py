@@ -28,7 +28,7 @@ class Parameter(NamedTuple):
 
 
 def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
-    """Columns that say what is measured: by their name, or as most of their cells are quantities."""
+    """Columns that say what is measured: by name, or as most of their cells are quantities."""
     found = [
         name
         for name, column in columns.by_name.items()

@@ -87,7 +87,7 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     return guess
 
 
-def _high(values: NDArray[np.float32]) -> float:
+def _high(values: NDArray[np.floating]) -> float:
     finite = np.abs(values[np.isfinite(values)])
     return float(np.quantile(finite, 0.95)) if len(finite) else np.inf
 

@@ -1,4 +1,4 @@
-"""Read a stretch of time in one cell: "01.10.2023 00:00 - 01.10.2023 01:00", "…Z/…Z", "00:00-01:00"."""
+"""Read a stretch of time in one cell: "01.10.2023 00:00 - 01.10.2023 01:00", "00:00-01:00"."""
 
 from __future__ import annotations
 

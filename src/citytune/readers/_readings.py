@@ -15,7 +15,6 @@ from citytune.readers._roles import Roles
 from citytune.readers._table import SourceTable
 from citytune.readers._times import Moments, refuse_wrong_times, wall_text
 
-
 MOST_FOOTER = 20
 """Rows below a table that may be no rows of it."""
 MOST_TOTALS = 3

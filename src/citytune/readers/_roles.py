@@ -22,16 +22,18 @@ from citytune.readers._table import SourceTable
 from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time
 from citytune.readers._times import Moments, plan_moments
-from citytune.readers._units import UNIT_COLUMNS, unit_of
 from citytune.readers._unfold import SECONDS, VALUE, unfold
+from citytune.readers._units import UNIT_COLUMNS, unit_of
 from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
     LATITUDE,
     LONGITUDE,
     SENSOR,
+    SENSOR_PARTS,
     goes_beside,
     plain_name,
     target_rank,
+    tokens,
 )
 
 
@@ -64,7 +66,7 @@ class Roles:
 def understand(
     table: SourceTable, wanted: Request, covariates: tuple[str, ...], findings: Findings
 ) -> tuple[SourceTable, Roles]:
-    """The table with a row for each moment, and the roles of its columns: told, or guessed aloud."""
+    """The table with a row for each moment, and the roles of its columns, told or guessed."""
     table = unfold(table, as_names(wanted.target), findings)
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     _check_names(table, told)
@@ -165,7 +167,7 @@ def _guess_sensor(
 
     def measures(name: str) -> bool:
         column = columns.by_name[name]
-        if column.kind == "text":
+        if column.kind == "text" or set(tokens(name)) & SENSOR_PARTS:
             return False
         return target_rank(name) is not None or goes_beside(name)
 
@@ -215,7 +217,7 @@ def _refuse_contradictions(
 def _called_a_sensor(
     table: SourceTable, columns: Columns, taken: set[str], measures: Callable[[str], bool]
 ) -> tuple[str, ...]:
-    """A column whose name says sensor, and whose cells repeat, though no two rows share a moment."""
+    """A column whose name says sensor and whose cells repeat, where no rows share a moment."""
     able = [
         name
         for name, column in columns.by_name.items()

@@ -111,7 +111,7 @@ def nearly(
         and (column.kind != "number" or column.whole)
     ]  # fmt: skip
     able = _most_telling(moment, able, 4)
-    pairs = [(name,) for name in able] + list(combinations(able, 2))
+    pairs = [names for size in (1, 2) for names in combinations(able, size)]
     found = [(names, moment.contradicting(names)) for names in pairs]
     return sorted(found, key=lambda one: (one[1], len(one[0])))[:3]
 

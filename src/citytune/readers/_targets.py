@@ -1,4 +1,4 @@
-"""Find the columns that hold the readings to forecast, from what they hold and how they are called."""
+"""Find the columns that hold the readings, from their cells and their names."""
 
 from __future__ import annotations
 

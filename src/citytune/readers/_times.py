@@ -25,6 +25,8 @@ Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 _SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
+_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
 _EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
 
 
@@ -93,8 +95,7 @@ def plan_moments(
 def _named_end(time: tuple[str, ...]) -> bool:
     """Whether a name says hour ending, interval end or until."""
     said = " ".join(plain_name(name) for name in time).replace("_", " ")
-    return bool(re.search(r"\b(hour|interval|period|time|hora)? ?(ending|end|he|fin|ende|bis|til|to)$",
-                          said)) and not re.search(r"\b(start|begin|from|von|fra|desde)", said)  # fmt: skip
+    return bool(_END.search(said)) and not _BEGIN.search(said)
 
 
 def _named_utc(time: tuple[str, ...]) -> bool:
@@ -217,7 +218,8 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
         table.rows.select(column.alias("cell")).unique(maintain_order=True).collect().to_series()
     ).drop_nulls()
     numbers = distinct.cast(pl.Float64, strict=False)
-    if len(distinct) and not numbers.null_count() and (epoch := epoch_unit(numbers)):
+    few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
+    if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
         counted = epoch.pattern is None
         seconds = epoch_seconds(column.cast(pl.Float64, strict=False), epoch)
         return Moments(seconds, counted, "UTC" if counted else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ def _clock(name: str) -> int | None:
 def _even(found: list[tuple[str, int]]) -> Folded | None:
     """Times such as 00:15 … 24:00 or 00:00 … 23:45."""
     names, seconds = zip(*found, strict=True)
-    steps = {b - a for a, b in zip(seconds, seconds[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(seconds)}
     if len(steps) != 1 or (step := steps.pop()) <= 0 or abs(len(names) * step - DAY) > 3600:
         return None
     ends = seconds[-1] >= DAY
