@@ -23,7 +23,8 @@ SAMPLE_ROWS = 20_000
 DISTINCT_CELLS = 5_000
 _CLOCK = re.compile(r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2})?(\.\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*$")
 _ROW_NUMBER = re.compile(
-    r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row|row_?(id|num|number|nr)?|no|nr|record(_?id)?|rec|n|"
+    r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
+    r"record(_?id)?|rec|n|"
     r"(obj|object|o|f)_?id|column_1|id|)$"
 )
 

@@ -9,8 +9,9 @@ from citytune.readers._vocabulary import plain_name
 UNITS = {
     "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh", "w": "W", "kw": "kW",
     "mw": "MW", "gw": "GW", "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
-    "kvarh": "kvarh",     "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm", "therms": "therm",
-    "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³", "ccf": "ccf", "l": "l",
+    "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
+    "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
+    "ccf": "ccf", "l": "l",
     "mph": "mph", "mi/h": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
     "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
     "veh/15min": "veh/15min", "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
