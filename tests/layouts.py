@@ -77,14 +77,14 @@ class Drawn:
     dimensions: dict[str, str] = field(default_factory=dict)
 
 
-def draw(seed: int) -> Drawn:
-    """A table of 25 to 40 days of hours, in a layout drawn at random."""
+def draw(seed: int, **fixed: str) -> Drawn:
+    """A table of 25 to 40 days of hours, in a layout drawn at random but for what is fixed."""
     rng = np.random.default_rng(seed)
 
     def one(choices: Sequence[Any]) -> Any:
         return choices[int(rng.integers(len(choices)))]
 
-    shape = one(SHAPES)
+    shape = fixed.get("shape") or one(SHAPES)
     dims = {
         "shape": shape, "notation": one(DATES if shape == "unfolded" else tuple(NOTATIONS)),
         "numbers": one(tuple(NUMBERS)), "preamble": one(PREAMBLES), "footer": one(FOOTERS),
@@ -94,6 +94,7 @@ def draw(seed: int) -> Drawn:
         "summer time": one(("none", "none", "none", "change")),
         "order": one(("by time", "by sensor", "newest first")),
     }  # fmt: skip
+    dims |= fixed
     if dims["notation"] in ("epoch", "epoch ms") or shape == "unfolded":
         dims["summer time"] = "none"
     keys = one(KEYS) if shape != "wide" else ()

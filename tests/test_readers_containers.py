@@ -1,4 +1,4 @@
-"""Promise: whatever file a city hands out, the table in it is read, or one sentence says why not."""
+"""Promise: whatever file a city hands out, its table is read, or one sentence says why not."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def workbook() -> bytes:
     return zipped({
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData>'
         "</worksheet>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship '
-        f'Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="xml" '
@@ -130,8 +130,8 @@ def test_nem12_is_read_in_the_market_s_time(tmp_path: Path) -> None:
 
 def test_green_button_is_read_with_its_power_of_ten(tmp_path: Path) -> None:
     readings = "".join(
-        f"<IntervalReading><timePeriod><duration>3600</duration><start>{1704067200 + 3600 * i}</start>"
-        f"</timePeriod><value>{round(v * 10)}</value></IntervalReading>"
+        f"<IntervalReading><timePeriod><duration>3600</duration>"
+        f"<start>{1704067200 + 3600 * i}</start></timePeriod><value>{round(v * 10)}</value></IntervalReading>"
         for i, v in enumerate(FLOW)
     )
     text = (

@@ -35,8 +35,9 @@ def read(
     the frame's `faults`.
 
     Args:
-        source: Path to CSV (any delimiter, gzip) or Parquet, or a pandas, polars or pyarrow table;
-            long (a row per sensor and time) or wide (a column per sensor).
+        source: Path or address of a file (CSV, Parquet, Excel, JSON and more), a folder, a pattern
+            or a list of files of one system, or a pandas, polars or pyarrow table; long (a row per
+            sensor and time) or wide (a column per sensor).
         time: Column of the times, or several (date, hour).
         sensor: Column that names the sensor of each row; several are joined.
         target: Column of the readings, or the columns of the sensors of a wide table.

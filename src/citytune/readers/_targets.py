@@ -30,8 +30,10 @@ _ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|inde
 _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
-_SHARE = re.compile(r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid|"
-                    r"observed|mdl|uncertainty|height|altitude|elevation|samples|length)")  # fmt: skip
+_SHARE = re.compile(
+    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid|observed|mdl|"
+    r"uncertainty|height|altitude|elevation|samples|length)"
+)
 
 
 def guess_targets(
