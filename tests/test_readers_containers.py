@@ -69,7 +69,8 @@ def workbook() -> bytes:
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData>'
         "</worksheet>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
+        "</Relationships>",
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="xml" '
@@ -131,7 +132,8 @@ def test_nem12_is_read_in_the_market_s_time(tmp_path: Path) -> None:
 def test_green_button_is_read_with_its_power_of_ten(tmp_path: Path) -> None:
     readings = "".join(
         f"<IntervalReading><timePeriod><duration>3600</duration>"
-        f"<start>{1704067200 + 3600 * i}</start></timePeriod><value>{round(v * 10)}</value></IntervalReading>"
+        f"<start>{1704067200 + 3600 * i}</start></timePeriod><value>{round(v * 10)}</value>"
+        "</IntervalReading>"
         for i, v in enumerate(FLOW)
     )
     text = (

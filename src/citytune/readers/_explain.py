@@ -62,6 +62,7 @@ def explain(source: Any, **options: Any) -> Explanation:
         InputError: The file is not there, or an argument does not fit it.
 
     Example:
+        >>> import polars as pl
         >>> days = ["2024-01-01", "2024-01-02"]
         >>> table = pl.DataFrame({"day": days, "no": [7, 8], "flow": [3, 4]})
         >>> [(column.name, column.role) for column in explain(table).columns]
