@@ -68,7 +68,8 @@ def _step_of_readings(readings: Readings, findings: Findings) -> RegularStep:
         return infer_step(readings, findings)
     own = infer_step(_only(readings, filled), Findings(""))
     every = infer_step(readings, findings)
-    if own.step > every.step and own.step % every.step == 0:
+    off = (readings.time[filled] - own.phase) % own.step != 0
+    if own.step > every.step and own.step % every.step == 0 and off.mean() < 0.02:
         readings.keep(filled)
         return own
     return every

@@ -56,17 +56,17 @@ class Moment:
 
 def some_moments(table: SourceTable, seconds: pl.Expr, numbers: Sequence[str]) -> Moment:
     """The rows of some moments, from the whole length of the table."""
-    rows = table.rows.with_columns(seconds.alias(TIME))
-    count = int(table.rows.select(pl.len()).collect(engine="streaming").item())
-    head = rows.select(TIME).head(4000).collect()[TIME].drop_nulls().unique(maintain_order=True)
-    spread = (
-        rows.select(TIME).gather_every(max(1, count // 997)).collect()[TIME].drop_nulls().unique()
-    )
-    chosen = pl.concat(
-        [head.head(MOMENTS // 3), spread.sort().gather_every(max(1, len(spread) // (MOMENTS // 2)))]
-    ).unique()
-    some = rows.filter(pl.col(TIME).is_in(chosen.implode())).head(MOST_ROWS)
-    return Moment(some.collect(engine="streaming").unique(maintain_order=True), tuple(numbers))
+    times = table.rows.select(seconds.alias(TIME)).collect(engine="streaming")[TIME]
+    head = times.head(4000).drop_nulls().unique(maintain_order=True)
+    spread = times.gather_every(max(1, len(times) // 997)).drop_nulls().unique().sort()
+    some = spread.gather_every(max(1, len(spread) // (MOMENTS // 2)))
+    chosen = pl.concat([head.head(MOMENTS // 3), some]).unique()
+    places = times.is_in(chosen.implode()).arg_true().head(MOST_ROWS)
+    row = pl.col("_row").cast(pl.UInt32)
+    rows = table.rows.with_row_index("_row").filter(row.is_in(places.implode()))
+    found = rows.collect(engine="streaming").sort("_row").drop("_row")
+    found = found.with_columns(times.gather(places))
+    return Moment(found.unique(maintain_order=True), tuple(numbers))
 
 
 def find_keys(

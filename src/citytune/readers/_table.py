@@ -11,7 +11,7 @@ import polars as pl
 MARK = "\u200b"
 """A space of no width behind a name that polars would take for a pattern, or we use ourselves."""
 _RISKY = re.compile(
-    r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|rows|day|v\w*))$", re.DOTALL
+    r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|row|rows|day|v\w*))$", re.DOTALL
 )
 
 
