@@ -2,7 +2,7 @@
 
 For every set and every amount of history, from several past days as today: tune on that history
 (one context more lies before it), forecast the week after from every quarter of a day, and compare
-with the same backbone untouched, the best of four naive forecasts chosen in hindsight for the set,
+with the same backbone zero-shot, the best of four naive forecasts chosen in hindsight for the set,
 and LightGBM. Errors are mean absolute errors in the unit of the data, over what was measured.
 
     python benchmarks/adaptation.py                          every set, 28 days
@@ -171,7 +171,7 @@ def chosen(options: argparse.Namespace) -> list[City]:
     cities = [c for c in (EXAM if exam else CITIES) if not parts or any(p in c.name for p in parts)]
     if options.known_ahead:
         return [city for city in cities if city.covariates]
-    # The same sensors as beijing_multisite_pm25, beside their weather.
+    # The same sensors as beijing_multisite_pm25, with their weather.
     return [city for city in cities if city.name != "beijing_multisite"]
 
 

@@ -1,4 +1,4 @@
-"""Is the advice right? The advised order of backbones beside the true one, and `auto` beside all.
+"""Is the advice right? The advised order of backbones against the true one, and `auto` against all.
 
 For every set, from several past days as today: rank the backbones on the history, then tune each
 (`blend`) and forecast the four weeks after. The order advised and the order by the error of these

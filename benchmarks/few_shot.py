@@ -1,4 +1,4 @@
-"""Beside granite-tsfm's own few-shot fine-tuning of the same weights: error and seconds, one run.
+"""Against granite-tsfm's own few-shot fine-tuning of the same weights: error and seconds, one run.
 
 Theirs is the recipe of IBM's notebook `notebooks/hfdemo/ttm_getting_started.ipynb`
 (github.com/ibm-granite/granite-tsfm, `fewshot_finetune_eval`), with the package's own functions:
@@ -213,13 +213,13 @@ def laid_out(today: Cutoff) -> tuple[Any, Tensor]:
 
 
 def pretrained(name: str, horizon: int) -> Any:
-    """The untouched network, by granite-tsfm's own loader."""
+    """The pretrained network, by granite-tsfm's own loader."""
     from tsfm_public.toolkit.get_model import get_model
 
     folder = find_weights(load_backbone("ttm-r2").card)["model.safetensors"].parent
     if not (folder / "config.json").is_file():
         raise SystemExit(
-            f"granite-tsfm needs the config.json of ttm-r2 beside its weights {folder}"
+            f"granite-tsfm needs the config.json of ttm-r2 next to its weights {folder}"
         )
     dropout = {"head_dropout": 0.7} if "ett" in name else {}
     return get_model(str(folder), context_length=CONTEXT, prediction_length=horizon, **dropout)
@@ -295,7 +295,7 @@ def trial(today: Cutoff, city: City, epochs: int, rate: float | None) -> dict[st
     other = theirs(today, city.name, epochs, rate)
     errors = {
         "zero_shot": plain.mean,
-        "untouched": other.untouched,
+        "their_zero_shot": other.untouched,
         "theirs": other.said.mean,
         "ours": blend.mean,
     }
@@ -319,7 +319,7 @@ def row_of(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{key: trials[0][key] for key in ("set", "domain")},
         **{key: mean[key] for key in ("zero_shot", "their_seconds", "our_seconds", "epochs")},
-        "untouched": mean["untouched"] / mean["zero_shot"],
+        "their_zero_shot": mean["their_zero_shot"] / mean["zero_shot"],
         "theirs": mean["theirs"] / mean["zero_shot"],
         "ours": mean["ours"] / mean["zero_shot"],
         "error": mean["ours"] / mean["theirs"],
@@ -346,12 +346,12 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
         if some:
             mean = {
                 key: geometric(row[key] for row in some)
-                for key in ("theirs", "ours", "error", "faster", "lighter", "untouched")
+                for key in ("theirs", "ours", "error", "faster", "lighter", "their_zero_shot")
             }
             print(f"{domain:8s} {len(some):2d} sets: theirs {mean['theirs']:.3f} × zero-shot, ours "
                   f"{mean['ours']:.3f} ×, ours / theirs {mean['error']:.3f}, "
                   f"{mean['faster']:.1f} × faster, {mean['lighter']:.1f} × lighter")  # fmt: skip
-    print(f"their code, before any training: {mean['untouched']:.4f} × our zero-shot")
+    print(f"their code, before any training: {mean['their_zero_shot']:.4f} × our zero-shot")
     for row in rows:
         if row["set"] in SEEN:
             print(f"seen by both in pretraining, {row['set']}: {SEEN[row['set']]}")

@@ -1,4 +1,4 @@
-"""What trust buys: the blend followed as far as gains out of fold repeat, beside all the way.
+"""What trust buys: the blend followed as far as gains out of fold repeat, or all the way.
 
 One fit of `blend` gives both, and the pretrained forecast. A task is one set, one amount of history
 and one past day that plays today; forecasts are made in the week after, from every quarter of a

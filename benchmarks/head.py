@@ -1,4 +1,4 @@
-"""The closed form beside the article's loop: the same features, the same objective, one run.
+"""The closed form against the article's loop: the same features, the same objective, one run.
 
 The article trains a new last layer on a frozen network by gradient steps, passing every window
 through the network in every epoch. Here its features are computed once and the minimiser is found

@@ -1,8 +1,8 @@
-"""What a model's own quantiles are worth: beside intervals from its past errors alone.
+"""What a model's own quantiles are worth, compared with intervals from its past errors alone.
 
 One fit of `blend` gives both. Forecasts are made in the week after a past day that plays today,
-from every quarter of a day. Compared are the quantile loss over eleven levels, how often 90 %
-intervals held, and the Brier score of the probability to pass what the top 5 % of a sensor's
+from every quarter of a day. Compared are the quantile loss over eleven levels, the coverage of
+90 % intervals, and the Brier score of the probability to pass what the top 5 % of a sensor's
 history passed.
 
     python benchmarks/intervals.py
@@ -29,7 +29,7 @@ from strategies import answers, few
 from citytune.forecasting import LEVELS, TunedModel, chance_above
 
 TOP = 0.95
-"""Quantile of a sensor's history whose passing is foretold."""
+"""Quantile of a sensor's history whose passing is warned of."""
 
 
 class Scores(NamedTuple):

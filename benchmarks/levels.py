@@ -16,7 +16,7 @@ MIDDLE = 0.5
 
 
 class Counts(NamedTuple):
-    """Alerts beside what came."""
+    """Alerts compared with what came."""
 
     right: int
     raised: int
@@ -53,7 +53,7 @@ class Levels:
 
     @classmethod
     def of(cls, chance: NDArray[np.float32], came: NDArray[np.bool_]) -> Levels:
-        """Count probabilities (value,) beside whether each came (value,)."""
+        """Count probabilities (value,) against whether each came (value,)."""
         step = np.floor(chance.astype(np.float64) * STEPS + 1e-4).astype(int)
 
         def per_step(weights: NDArray[Any]) -> list[float]:

@@ -140,7 +140,7 @@ def chances(
     limits: NDArray[np.float32],
     frame: SensorFrame,
 ) -> Levels:
-    """Probabilities of passing beside what came, where both are known."""
+    """Probabilities of passing against what came, where both are known."""
     low, high = frame.quantity.low, frame.quantity.high
     said = chance_above(quantiles, limits, low=low, high=high)
     known = np.isfinite(actual) & np.isfinite(said)

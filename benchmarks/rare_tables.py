@@ -1,4 +1,4 @@
-"""Add up what forecasts with and without care for rare values gave, and print it."""
+"""Add up what forecasts with and without emphasis on rare values gave, and print it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well networks forecast cities they have never seen, untouched, beside the best naive rule.
+"""How well networks forecast unseen cities, zero-shot, compared with the best naive rule.
 
 Every row is a set of the exam (`exam.py`) and a horizon: one day (a week on a daily clock), and two
 hours where readings come every 5 to 15 minutes. Its windows are spread evenly over sensors and over

@@ -91,7 +91,7 @@ def test_a_fault_of_ours_is_owned_up_to(
     code, out, err = run(*words)
     assert (code, out) == (1, "")
     assert err.startswith(
-        "Error: a fault of citytune itself, not of your file: KeyError: 'weights'"
+        "Error: an internal error (a bug in citytune, not in your file): KeyError: 'weights'"
     )
     assert "report it" in err
     assert "--debug" in err
@@ -421,7 +421,7 @@ def test_a_run_learns_from_newer_readings_and_keeps_the_rest(
     code, said, err = run("update", folder, tuned / "newer.csv", "--forget", 60)
     assert code == 0
     assert "until 2024-02-14 23:00" in said
-    assert "scores.json and report.html tell of the model as it was before" in err
+    assert "scores.json and report.html still describe the earlier model" in err
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
     assert {path.name for path in folder.iterdir()} == {
         path.name for path in (tuned / "run").iterdir()

@@ -169,7 +169,7 @@ def test_a_misspelt_setting_is_answered_with_the_near_name_of_the_public_functio
         with pytest.raises(ct.InputError, match=f"{name} needs a horizon, such as horizon=24"):
             function(frame)
     with pytest.raises(ct.UnknownName, match=r"no option of check .*Did you mean 'target'"):
-        ct.check("loops.csv", tagret="flow")
+        ct.check("loops.csv", targett="flow")
 
 
 def test_an_unfitted_forecaster_says_so() -> None:

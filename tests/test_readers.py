@@ -284,7 +284,7 @@ def test_a_foolish_option_is_refused(option: str, value: str, said: str) -> None
         ("Usage_kWh", "a", "energy (kWh)", "energy", 0),
         ("power [MW]", "a", "power (MW)", "energy", 0),
         ("y", "city_load", "load (MW)", "energy", 0),
-        ("y", "a", "value", "other", None),
+        ("y", "a", "value", "other", 0),
     ],
 )
 def test_the_quantity_is_guessed_from_names(

@@ -22,7 +22,7 @@ from citytune._errors import InputError, RunError
 SECONDS_TO_WAIT = 0.5
 """How long a place may be locked by another process before it is called busy."""
 _OURS = re.compile(r"\.(?P<name>.+)\.citytune-(?P<kind>lock|(draft|old)-[0-9a-f]{8})", re.DOTALL)
-"""Names of what is written beside a place until it is done."""
+"""Names of what is written next to a place until it is done."""
 _WRITTEN: ContextVar[list[Path] | None] = ContextVar("written", default=None)
 
 
@@ -42,7 +42,7 @@ def locked(place: Path, *, wait: float = SECONDS_TO_WAIT) -> Iterator[Path]:
     """Keep other processes from writing `place`; gives where it really is, links resolved.
 
     Missing folders above it are made, and taken away if nothing came into them. What killed
-    processes left beside `place` is put right: an old folder goes back, drafts are deleted.
+    processes left next to `place` is put right: an old folder goes back, drafts are deleted.
 
     Raises:
         RunError: another process is writing it, or a file stands where a folder is needed.
@@ -136,7 +136,7 @@ def leave_no_drafts(folder: Path) -> None:
 
 
 def names_in(folder: Path) -> set[str]:
-    """What a folder holds, without what is written beside places in it."""
+    """What a folder holds, without what is written next to places in it."""
     return {path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)}
 
 
@@ -272,7 +272,8 @@ def _check_file(path: Path, overwrite: bool) -> None:
         raise InputError(f"{path} is a folder; out= names the file to write, such as forecast.csv")
     if os.path.lexists(path) and not overwrite:
         raise InputError(
-            f"{path} is there already and was kept; choose another out=, or pass overwrite=True"
+            f"{path} already exists and was not overwritten; choose another out=, or pass "
+            "overwrite=True"
         )
     if not path.resolve().parent.is_dir():
         raise InputError(

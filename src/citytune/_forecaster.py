@@ -110,7 +110,7 @@ class Forecaster:
         return self._fitted().forecast(frame)
 
     def backtest(self, frame: object, **options: Any) -> Scores:
-        """Errors beside those of the pretrained model and the simple rules; see `backtest`."""
+        """Errors, with those of the pretrained model and the simple rules; see `backtest`."""
         from citytune.evaluation import backtest
 
         return backtest(self._fitted(), frame, **options)

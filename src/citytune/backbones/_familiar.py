@@ -1,4 +1,4 @@
-"""What a backbone was trained on, in numbers: the file `familiar.json` beside its card."""
+"""What a backbone was trained on, in numbers: the file `familiar.json` next to its card."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def familiar_of(card: Card) -> Familiar | None:
 
 
 def write_familiar(folder: Path, found: Familiar) -> None:
-    """Keep the numbers beside a card, to five digits."""
+    """Keep the numbers next to a card, to five digits."""
 
     def rounded(values: Tensor) -> list[float]:
         return [float(f"{value:.5g}") for value in values.tolist()]

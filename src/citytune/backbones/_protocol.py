@@ -56,7 +56,7 @@ class Card:
     sha256: tuple[str, ...] = ()
     """SHA-256 of `files`, in their order; empty text where it is not known."""
     folders: tuple[str, ...] = ()
-    """Other names its folder of weights may have, beside `name`."""
+    """Other names its folder of weights may have, apart from `name`."""
     hub: str = ""
     """Its repository on the Hugging Face hub, `owner/name` or `owner/name@revision`."""
     packages: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ CARD = Card(
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions beside a short cut; the first one takes the stride.
+    """Three convolutions with a shortcut around them; the first one takes the stride.
 
     That is the original network, "v1". Later releases (torchvision's, "v1.5") take the stride in
     the second convolution: the weights fit both, and are right in only one.

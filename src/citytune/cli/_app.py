@@ -34,8 +34,8 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit codes: 0 done; 2 your input cannot be used, and one message says why; 1 a fault "
-    "of ours; 130 stopped by Ctrl-C, 143 by SIGTERM."
+    epilog="Exit codes: 0 done; 2 your input cannot be used, and one message says why; 1 an "
+    "internal error (a bug in citytune); 130 stopped by Ctrl-C, 143 by SIGTERM."
 )
 def citytune(
     *,

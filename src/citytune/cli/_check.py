@@ -17,6 +17,7 @@ from citytune.runs import Reading
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
+    from citytune.readers import Explanation
 
 HEADINGS = (
     ("error", "Errors: fix these before the file can be used"),
@@ -43,19 +44,34 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
         faults: Sequence[Fault] = frame.faults
     except TableError:
         faults = reading.check(file)
+    shown = _explained(file, reading)
     if json:
-        say_json({"file": str(file), "usable": frame is not None, "faults": [*map(asdict, faults)]})
+        columns = [] if shown is None else [*map(asdict, shown.columns)]
+        say_json({"file": str(file), "usable": frame is not None, "columns": columns,
+                  "faults": [*map(asdict, faults)]})  # fmt: skip
     else:
-        _show(frame, faults)
+        _show(frame, shown, faults)
     if frame is None:
         errors = sum(fault.severity == "error" for fault in faults)
         complain(f"{file} cannot be used: fix the {counted(errors, 'error')} listed above first")
         raise typer.Exit(2)
 
 
-def _show(frame: SensorFrame | None, faults: Sequence[Fault]) -> None:
+def _explained(file: object, reading: Reading) -> Explanation | None:
+    """The role of each column; None if they could not be told."""
+    try:
+        return reading.explain(file)
+    except TableError:
+        return None
+
+
+def _show(frame: SensorFrame | None, shown: Explanation | None, faults: Sequence[Fault]) -> None:
     if frame is not None:
         say(about(frame))
+    if shown is not None:
+        say("\nHow its columns are understood")
+        for line in str(shown).splitlines():
+            say(f"  {for_terminal(line)}")
     for severity, heading in HEADINGS:
         found = [fault for fault in faults if fault.severity == severity]
         if found:

@@ -25,7 +25,7 @@ from citytune.cli._console import complain
 from citytune.cli._words import for_terminal
 
 DONE, OURS, YOURS, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-"""Exit codes: done, a fault of ours, input that cannot be used, stopped by Ctrl-C, by SIGTERM."""
+"""Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, by SIGTERM."""
 UsageError = typer.BadParameter.__mro__[1]
 """The base of what typer says about a wrong command line; not exported by typer itself."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -117,7 +117,8 @@ def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
         complain(said)
         return YOURS
     complain(
-        f"a fault of citytune itself, not of your file: {type(error).__name__}: {error}\n"
+        "an internal error (a bug in citytune, not in your file): "
+        f"{type(error).__name__}: {error}\n"
         "Please report it with the command you ran and what it prints with --debug added."
     )
     return OURS

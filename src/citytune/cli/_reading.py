@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ File = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="CSV (any delimiter, also .gz) or Parquet; long or wide.",
+        help="File, folder, pattern or address: CSV, Parquet, Excel, JSON and more; long or wide.",
     ),
 ]
 Json = Annotated[
@@ -56,6 +56,8 @@ def reading_of(**words: Any) -> Reading:
     for name, given in words.items():
         if isinstance(given, str):
             said[name] = given
+        elif name == "valid":
+            said[name] = _cells(given)
         elif given and (parts := tuple(part for word in given for part in _split(word))):
             said[name] = tuple(map(_number, parts)) if name == "missing" else parts
     return Reading(**said)
@@ -64,7 +66,7 @@ def reading_of(**words: Any) -> Reading:
 def _option_of(one: Field[Any]) -> inspect.Parameter:
     """The option of one field."""
     facts = one.metadata
-    text = f"{facts['help']}; {SEVERAL}." if facts["repeated"] else f"{facts['help']}."
+    text = f"{facts['help']}; {_several(one)}." if facts["repeated"] else f"{facts['help']}."
     option = typer.Option(
         metavar=facts["metavar"], help=text, rich_help_panel=PANEL, show_default=False
     )
@@ -77,10 +79,29 @@ def _option_of(one: Field[Any]) -> inspect.Parameter:
     )
 
 
+def _several(one: Field[Any]) -> str:
+    """How an option is given several times; the cells of `valid` are separated by commas."""
+    return "repeat it for several columns" if one.name == "valid" else SEVERAL
+
+
 def _split(word: str) -> list[str]:
     """Names separated by commas; one that has a comma itself stands in double quotes."""
     parts = next(csv.reader([word], skipinitialspace=True), [])
     return [part.strip() for part in parts if part.strip()]
+
+
+def _cells(words: Sequence[str] | None) -> dict[str, list[str]] | None:
+    """`Validity=1,2` as a column and its cells."""
+    found = {}
+    for word in words or ():
+        column, mark, cells = word.rpartition("=")
+        if not mark or not column.strip() or not _split(cells):
+            raise InputError(
+                "--valid takes a column and its cells that mean valid, such as Validity=1,2, got "
+                f"{word!r}"
+            )
+        found[column.strip()] = _split(cells)
+    return found or None
 
 
 def _number(text: str) -> float:

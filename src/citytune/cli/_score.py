@@ -26,7 +26,7 @@ def score(
     alert: Alerts = None,
     json: Json = False,
 ) -> None:
-    """Score a tuned model on a file, beside the pretrained model untouched and simple rules.
+    """Score a tuned model on a file, compared with the zero-shot model and simple rules.
 
     Scored are the rows newer than those the model was fitted on. If there are none, the last part
     of the file is held out and the model fitted anew on what lies before; the answer says so. FILE

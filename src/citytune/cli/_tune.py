@@ -60,7 +60,11 @@ def tune(
 
 
 def _tell(result: JobResult, out: Path) -> None:
+    from citytune.readers import in_one_line
+
     say(about(result.frame))
+    if guessed := in_one_line(result.frame.faults):
+        say(f"Read so: {guessed}.")
     if found := findings(result.frame):
         say(f"In the file: {found}.")
     if result.frame.country is None:

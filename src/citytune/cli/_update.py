@@ -22,7 +22,7 @@ def update(
     FILE ends with new rows and reaches back some three months before them, or to where the first
     file began. The model and `forecast.csv` in RUN are renewed, both or, after any failure,
     neither. The model is the one that a fit to everything would give. `scores.json` and
-    `report.html` stay as they are: they tell of the earlier fit.
+    `report.html` stay as they are: they describe the earlier fit.
 
     ```
     citytune update runs/loops loops-until-today.csv
@@ -36,5 +36,6 @@ def update(
         return
     if found.stale:
         names = " and ".join(found.stale)
-        note(f"{names} tell of the model as it was before; `citytune score` tells now")
+        verb = "describe" if len(found.stale) > 1 else "describes"
+        note(f"{names} still {verb} the earlier model; `citytune score` scores the new one")
     say(f"Fitted to {found.note}; the model and {FORECAST} in {run} are renewed")

@@ -44,7 +44,7 @@ def backtest(
     alerts: Sequence[Alert | str] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
-    """Score `model` on rows it has not seen, beside the pretrained model and simple forecasts.
+    """Score `model` on rows it has not seen, with the pretrained model and simple forecasts.
 
     Forecasts are made from many past moments (origins): one a day, or one a horizon if longer, and
     for horizons under half a day so many that every hour is seen. All rivals learn from the same
@@ -59,12 +59,12 @@ def backtest(
             if it is refitted, the last quarter of the history, at most 14 days and at least one
             horizon.
         refit: "auto" scores the rows after the model's training if they hold at least one
-            horizon; else the last part is held out and the model fitted once on what lies before.
-            True refits every week of the holdout; False never does, and refuses to score rows the
-            model was fitted on.
+            horizon; otherwise the last part is held out and the model fitted once on what lies
+            before. True refits every week of the holdout; False never does, and refuses to score
+            rows the model was fitted on.
         against: Names from `baselines`; by default all that can run here. The pretrained model
-            untouched ("zero-shot") is always among the rivals; for one that cannot forecast by
-            itself that is the best seasonal rule.
+            without fine-tuning ("zero-shot") is always among the rivals; for one that cannot
+            forecast by itself that is the best seasonal rule.
         alerts: What to be warned of: `Alert(150.0)`, or in words "pm2.5>150", "<30", "top 5%" (of
             each sensor's history before the rows scored). By default the top 5 %.
         progress: Called with what is being done and the share done, 0 … 1.
@@ -72,7 +72,8 @@ def backtest(
     Example:
         >>> scores = backtest(model, frame, days=7)  # doctest: +SKIP
         >>> scores.sentence("naive-week")            # doctest: +SKIP
-        "31 % less error than last week's values, on 7 days it had not seen"
+        "On 7 test days, the tuned model's mean error was 31 % lower than that of last week's
+        values."
     """
     from citytune.forecasting import admit
 
@@ -99,7 +100,7 @@ def backtest(
 
 
 def _refits(model: TunedModel) -> int:
-    """Fits of a block for the model without care for rare values."""
+    """Fits of a block for the model without emphasis on rare values."""
     return int(model.rare is not None and model.rare.moves_fit)
 
 

@@ -119,7 +119,7 @@ def refit(
     Args:
         model: Whose settings are taken over.
         frame: What the city measured.
-        strategy: Another strategy, with its usual options and without care for rare values.
+        strategy: Another strategy, with its usual options and without emphasis on rare values.
         progress: As for `fit_model`.
     """
     settings = model.settings

@@ -114,7 +114,7 @@ class TunedModel:
         """Forecast every sensor from the step after the source's last row.
 
         Sensors may be absent, silent or new: the others are forecast all the same, a new one by the
-        pretrained model untouched, and `Forecast.quality` names each. So it is where something is
+        pretrained model zero-shot, and `Forecast.quality` names each. So it is where something is
         known ahead for a part of the steps or sensors only: the rest is forecast without it.
 
         Args:
@@ -131,7 +131,7 @@ class TunedModel:
             InputError: something that must be known ahead is not at all, or in another unit.
             UnknownName: nobody knows a sensor asked for.
         """
-        new = "forecast by the pretrained model untouched"
+        new = "forecast by the pretrained model without fine-tuning"
         admitted = admit(self, source, sensors=sensors, ahead=self.spec.horizon, new=new)
         admitted.warn(2)
         return forecast_of(self._predictor, self.settings, admitted)

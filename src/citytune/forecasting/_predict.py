@@ -36,7 +36,7 @@ class Prediction(NamedTuple):
 
     @property
     def plain(self) -> Floats:
-        """(origin, horizon, sensor): the median, which no care for rare values moves."""
+        """(origin, horizon, sensor): the median, which no emphasis on rare values moves."""
         return self.quantiles[..., MEDIAN]
 
     def take(self, columns: Sequence[int]) -> Prediction:

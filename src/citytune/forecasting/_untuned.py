@@ -19,7 +19,7 @@ DAYS = 120
 def untuned(
     backbone: Backbone, spec: WindowSpec, settings: Settings, frame: SensorFrame
 ) -> tuple[Tuned, SensorFrame]:
-    """The pretrained model untouched, with intervals from the frame's own past, and the frame.
+    """The pretrained model zero-shot, with intervals from the frame's own past, and the frame.
 
     For a backbone that cannot forecast it is the seasonal rule that was best in that past.
     """

@@ -64,7 +64,7 @@ class Sampler:
     weights: Mapping[str, float] | None = None
     """Set → how often it is drawn, against 1 of the others of its domain."""
     varied: bool = True
-    """Whether windows are changed at random, beside being drawn at random."""
+    """Whether windows are changed at random, apart from being drawn at random."""
 
     def batch(self, step: int) -> Batch:
         """The batch of a step of training."""

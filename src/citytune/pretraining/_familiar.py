@@ -1,4 +1,4 @@
-"""What a corpus looks like to the network that learnt from it: numbers to keep beside its card."""
+"""What a corpus looks like to the network that learnt from it: numbers to keep next to its card."""
 
 from __future__ import annotations
 

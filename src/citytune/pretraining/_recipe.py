@@ -1,4 +1,4 @@
-"""Everything that decides what comes out of a pretraining run, beside the corpus."""
+"""Everything that decides what comes out of a pretraining run, apart from the corpus."""
 
 from __future__ import annotations
 

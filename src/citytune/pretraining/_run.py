@@ -23,7 +23,7 @@ from citytune.pretraining._scores import Examiner
 from citytune.pretraining._source import Corpus, SetFacts
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
-"""What a run keeps to go on from, beside the weights and their card."""
+"""What a run keeps to go on from, next to the weights and their card."""
 DRAFTS = {"checkpoint.part", "log.part", "model.part", "card.part", "familiar.part"}
 """What a kill may have left."""
 PRECISIONS = ("auto", "bf16", "no")

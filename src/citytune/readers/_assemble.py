@@ -10,19 +10,23 @@ from numpy.typing import NDArray
 
 from citytune.frame import Quantity, SensorFrame
 from citytune.readers import _covariates as beside
+from citytune.readers._damage import damage_told
 from citytune.readers._findings import Findings
-from citytune.readers._grid import Grid, lay_out
+from citytune.readers._grid import Grid, lay_out, refuse_sparse
 from citytune.readers._hours import hint_at_summer_time, settle_time
 from citytune.readers._mending import Column, drop_told, mend, refuse_infinite
 from citytune.readers._oddities import point_out
 from citytune.readers._quantities import guess_quantity, settle_range
 from citytune.readers._readings import collect
 from citytune.readers._request import Request
-from citytune.readers._roles import find_roles
-from citytune.readers._source import damage_told, open_table
-from citytune.readers._times import plan_moments
+from citytune.readers._roles import Roles, understand
+from citytune.readers._source import open_table
+from citytune.readers._table import SourceTable, bare
+from citytune.readers._totals import without_totals
 from citytune.readers._two_clocks import refuse_sparse_sensors
 
+EXACT = 1 << 24
+"""Whole numbers up to here are exact in single precision."""
 _FEWEST = 12  # readings per sensor below which there is nothing to learn from
 
 
@@ -31,38 +35,48 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     table = open_table(source, findings)
     asked = beside.sort_out(request.covariates, table)
     with damage_told(findings):
-        roles = find_roles(table, request, asked.columns, findings)
-        moments = plan_moments(table, roles.time, request.timezone, findings)
-        readings = collect(table, roles, moments, findings)
-    zone, regular = settle_time(readings, moments, request.timezone, findings)
+        table, roles = understand(table, request, asked.columns, findings)
+        readings = collect(table, roles, findings)
+    zone, regular = settle_time(readings, roles.moments, request.timezone, findings)
     grid = lay_out(readings, regular, zone, findings)
     hint_at_summer_time(readings, grid, findings)
+    refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    sensors, places = tuple(readings.sensors), readings.places
+    grid = without_totals(grid, readings.sensors, roles.moments.ends, findings)
+    sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
-    quantity = guess_quantity(roles.targets, table.stem, grid, request, findings)
-    values, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
+    quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
+    cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
     for second in asked.sources:
-        known |= beside.of_second_source(second, grid.clock, sensors, len(values), findings)
+        known |= beside.of_second_source(second, grid.clock, sensors, len(cleaned), findings)
     known = beside.clean(known, request.marked, grid.clock, findings)
-    known = {name: _fitted(covariate, len(values)) for name, covariate in known.items()}
-    beside.say_gaps(known, len(values), grid.clock, findings)
+    known = {name: _fitted(covariate, len(cleaned)) for name, covariate in known.items()}
+    beside.say_gaps(known, len(cleaned), grid.clock, findings)
     findings.stop_on_errors()
     return SensorFrame(
-        values=values,
+        values=cleaned,
         clock=grid.clock,
         sensors=sensors,
         quantity=quantity,
         country=request.country,
-        covariates=known,
+        covariates={bare(name): covariate for name, covariate in known.items()},
         places=places,
         faults=tuple(findings.faults),
         source=findings.source,
     )
 
 
-def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float32]:
+def _names(table: SourceTable, roles: Roles) -> list[str]:
+    """What the readings are called, with the quantity and the unit that the table says."""
+    names = list(roles.targets)
+    if roles.parameter is not None:
+        names = [str(roles.parameter.value)]
+    unit = table.units.get(roles.targets[0], "") or roles.unit
+    return [f"{name} [{unit}]" for name in names] if unit else names
+
+
+def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float64]:
     """The table up to the last row that holds a reading; rows beyond it are the future."""
     filled = np.flatnonzero(~np.isnan(grid.values).all(1))
     if not len(filled):
@@ -97,7 +111,7 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
 
 
 def _clean(
-    values: NDArray[np.float32],
+    values: NDArray[np.float64],
     grid: Grid,
     sensors: tuple[str, ...],
     quantity: Quantity,
@@ -105,7 +119,7 @@ def _clean(
     findings: Findings,
 ) -> tuple[NDArray[np.float32], Quantity]:
     """Values with the impossible ones missing, and the quantity with its settled range."""
-    by_sensor = np.array(values.T, np.float32, order="C")
+    by_sensor = _single(values, findings)
     columns = [Column(name, row) for name, row in zip(sensors, by_sensor, strict=True)]
     refuse_infinite(columns, grid.clock, findings)
     refuse_sparse_sensors(by_sensor, sensors, grid.clock, findings)
@@ -115,6 +129,22 @@ def _clean(
     mend(columns, grid.clock, quantity, findings)
     point_out(columns, grid.clock, findings)
     return np.ascontiguousarray(by_sensor.T), quantity
+
+
+def _single(values: NDArray[np.float64], findings: Findings) -> NDArray[np.float32]:
+    """(sensor, time) in single precision; what that rounds to a whole unit and more is said."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.array(values.T, np.float32, order="C")
+        large = np.abs(values) > EXACT
+        rounded = large & (values != single.T) if large.any() else large
+    if count := int(rounded.sum()):
+        findings.warn(
+            "rounded",
+            f"{count} readings above {EXACT:,} are kept to seven digits",
+            "if they are totals of a meter, pass what was added in each step",
+            count=count,
+        )
+    return single
 
 
 def _fitted(covariate: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""See what each column of a table holds: moments, times of the day, numbers or words."""
+"""See what each column of a table holds: moments, times of the day, ranges, numbers or words."""
 
 from __future__ import annotations
 
@@ -10,143 +10,188 @@ from typing import Literal
 import polars as pl
 
 from citytune.readers._formats import looks_like_dates, looks_like_moments
-from citytune.readers._numbers import is_missing, numeric_share
-from citytune.readers._source import SourceTable
-from citytune.readers._vocabulary import TIME, plain_name
+from citytune.readers._numbers import cells, is_missing, numeric_share
+from citytune.readers._ranges import is_range, range_kind
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import CLOCK_TIME, TIME, plain_name, tokens
 
-Kind = Literal["moment", "clock", "number", "text", "bool", "empty", "other"]
+Kind = Literal[
+    "moment", "clock", "range", "clock-range", "number", "text", "bool", "empty", "other"
+]
 
-_SAMPLE = 20_000
-_CLOCK = re.compile(r"^\s*\d{1,2}[:.]\d{2}([:.]\d{2})?\s*([AaPp][Mm])?\s*$")
-_ROW_NUMBER = re.compile(r"^(unnamed(_\d+)?|index|level_0|row|row_?id|no|nr|record|rec|id|)$")
+SAMPLE_ROWS = 20_000
+DISTINCT_CELLS = 5_000
+_CLOCK = re.compile(r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2})?(\.\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*$")
+_ROW_NUMBER = re.compile(
+    r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
+    r"record(_?id)?|rec|n|"
+    r"(obj|object|o|f)_?id|column_1|id|)$"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds, as far as was looked."""
+
+    name: str
+    kind: Kind
+    cells: pl.Series
+    """Distinct cells that are not missing, in their order."""
+    date: bool = False
+    """Moments that are always midnight: a time of the day may stand in another column."""
+    whole: bool = False
+    counter: bool = False
+    """Only counts the rows."""
+    low: float = 0.0
+    high: float = 0.0
+    example: str = ""
+
+    @property
+    def constant(self) -> bool:
+        """One value in every row."""
+        return len(self.cells) == 1
 
 
 @dataclass(frozen=True)
 class Columns:
     """What every column of a table holds, by name."""
 
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    dates: frozenset[str] = frozenset()
-    """Moments that are always midnight: a time of the day may stand next to them."""
-    whole: frozenset[str] = frozenset()
-    """Numbers that are whole: they may name a sensor."""
-    row_numbers: frozenset[str] = frozenset()
-    """Numbers that only count the rows."""
-    flags: frozenset[str] = frozenset()
-    """Numbers that are only ever 0 or 1, as far as was looked."""
-    examples: dict[str, str] = field(default_factory=dict)
+    by_name: dict[str, Column] = field(default_factory=dict)
+
+    def kind(self, name: str) -> Kind:
+        """Of one column."""
+        return self.by_name[name].kind
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Of every column."""
+        return {name: column.kind for name, column in self.by_name.items()}
 
     @property
     def times(self) -> list[str]:
         """Columns of moments."""
         return [name for name, kind in self.kinds.items() if kind == "moment"]
 
-    @property
-    def texts(self) -> list[str]:
-        """Columns of words."""
-        return [name for name, kind in self.kinds.items() if kind == "text"]
-
-    @property
-    def names_of_things(self) -> list[str]:
-        """Columns that could name a sensor: words, or whole numbers."""
-        return [n for n, kind in self.kinds.items() if kind == "text" or n in self.whole]
-
-    def numbers(self, besides: Collection[str] = ()) -> list[str]:
+    def numbers(self, taken: Collection[str] = ()) -> list[str]:
         """Columns of numbers, and empty ones, that have no other role yet."""
         return [
             name
-            for name, kind in self.kinds.items()
-            if kind in ("number", "empty") and name not in besides and name not in self.row_numbers
+            for name, column in self.by_name.items()
+            if column.kind in ("number", "empty") and name not in taken and not column.counter
         ]
 
-    def example(self, name: str) -> str:
+    def shown(self, name: str) -> str:
         """A cell of a column, for a message."""
-        return f" (it holds {self.examples[name]!r})" if name in self.examples else ""
+        example = self.by_name[name].example
+        return f" (it holds {example!r})" if example else ""
 
 
 def look(table: SourceTable) -> Columns:
-    """Look at the types of all columns, and at the first cells of those that are text."""
-    sample = table.rows.head(_SAMPLE).collect()
-    kinds: dict[str, Kind] = {}
-    examples = {}
-    for name, dtype in table.schema.items():
-        kinds[name] = _kind(table, sample[name], dtype)
-        if kinds[name] in ("text", "other") and len(found := sample[name].drop_nulls()):
-            examples[name] = str(found[0])
-    whole = frozenset(n for n, kind in kinds.items() if kind == "number" and _is_whole(sample[n]))
-    counting = frozenset(n for n in whole if _counts_rows(sample[n]))
-    dates = frozenset(n for n, kind in kinds.items() if kind == "moment" and _is_date(sample[n]))
-    flags = frozenset(n for n in whole if _is_flag(sample[n]))
-    return Columns(kinds, dates, whole - counting, counting, flags, examples)
+    """Look at the types of all columns, and at the first cells of each."""
+    sample = table.rows.head(SAMPLE_ROWS).collect()
+    found = {name: _look(table, sample[name], dtype) for name, dtype in table.schema.items()}
+    return Columns(found)
 
 
-def _kind(table: SourceTable, sample: pl.Series, dtype: pl.DataType) -> Kind:
+def look_at(table: SourceTable, name: str) -> Column:
+    """One column."""
+    return _look(
+        table, table.rows.select(name).head(SAMPLE_ROWS).collect()[name], table.schema[name]
+    )
+
+
+def _look(table: SourceTable, sample: pl.Series, dtype: pl.DataType) -> Column:
+    name = sample.name
+    present = _present(table, sample)
+    kind = _kind(table, present, dtype)
+    example = str(present[0]) if kind in ("text", "other", "empty") and len(present) else ""
+    if kind != "number":
+        return Column(name, kind, present, date=kind == "moment" and _is_date(present),
+                      example=example)  # fmt: skip
+    numbers = _numbers(table, present)
+    low, high = (float(end or 0.0) for end in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
+    whole = bool(len(numbers)) and bool((numbers == numbers.round()).all())
+    counter = whole and _counts_rows(sample, name)
+    return Column(name, kind, present, whole=whole, counter=counter, low=low, high=high,
+                  example=example)  # fmt: skip
+
+
+def _numbers(table: SourceTable, present: pl.Series) -> pl.Series:
+    if present.dtype == pl.String:
+        both = cells(present.name, present.name in table.commas)
+        present = present.to_frame().select(both.number).to_series()
+    found = present.cast(pl.Float64, strict=False).drop_nulls().drop_nans()
+    return found.filter(found.is_finite())
+
+
+def _present(table: SourceTable, sample: pl.Series) -> pl.Series:
+    """Distinct cells that say something; of the whole column where the first rows say nothing."""
+    found = _said(sample)
+    if not len(found) and len(sample) == SAMPLE_ROWS:
+        rows = table.rows.select(pl.col(sample.name).drop_nulls())
+        found = _said(rows.collect(engine="streaming").to_series())
+    return found
+
+
+def _said(series: pl.Series) -> pl.Series:
+    if series.dtype.is_nested() or series.dtype == pl.Object:
+        return series.head(1)
+    distinct = series.drop_nulls().unique(maintain_order=True).head(DISTINCT_CELLS)
+    if distinct.dtype != pl.String:
+        return distinct
+    return distinct.filter(pl.Series([not is_missing(cell) for cell in distinct], dtype=pl.Boolean))
+
+
+def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
     if dtype.is_temporal():
-        return (
-            "moment"
-            if dtype in (pl.Date, pl.Datetime)
-            else "clock"
-            if dtype == pl.Time
-            else "other"
-        )
+        moments, clock = dtype in (pl.Date, pl.Datetime), dtype == pl.Time
+        return "moment" if moments else "clock" if clock else "other"
     if dtype == pl.Boolean:
         return "bool"
-    if dtype == pl.Null:
+    if dtype == pl.Null or not len(present):
         return "empty"
     if dtype.is_numeric():
-        named = plain_name(sample.name) in TIME
-        return "moment" if named and looks_like_moments(sample) else "number"
+        named = bool(set(tokens(present.name)) & set(TIME)) or plain_name(present.name) in TIME
+        return "moment" if named and looks_like_moments(present) else "number"
     if dtype in (pl.Categorical, pl.Enum):
         return "text"
-    return _kind_of_text(table, sample) if dtype == pl.String else "other"
+    return _kind_of_text(table, present) if dtype == pl.String else "other"
 
 
-def _kind_of_text(table: SourceTable, sample: pl.Series) -> Kind:
-    cells = _present(sample)
-    if not len(cells):
-        rows = table.rows.select(pl.col(sample.name).drop_nulls())
-        cells = _present(rows.collect(engine="streaming").to_series())
-    if not len(cells):
-        return "empty"
-    if all(_CLOCK.match(cell) for cell in cells.head(50)):
-        return "clock" if ":" in cells[0] else "number"
-    named = plain_name(sample.name) in TIME
-    share = numeric_share(cells, table.decimal_comma)
-    if (share < 0.5 or named) and looks_like_moments(cells):
+def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
+    some = present.head(50)
+    if all(_CLOCK.match(cell) for cell in some):
+        dotted = all(cell.count(".") == 1 and ":" not in cell for cell in some)
+        return "number" if dotted and not _named_clock(present.name) else "clock"
+    if all(is_range(cell) for cell in some):
+        return range_kind(some)
+    named = plain_name(present.name) in TIME
+    share = numeric_share(present, present.name in table.commas)
+    if (share < 0.5 or named) and looks_like_moments(present):
         return "moment"
     return "number" if share >= 0.5 else "text"
 
 
-def _present(series: pl.Series) -> pl.Series:
-    distinct = series.drop_nulls().unique(maintain_order=True).head(5000)
-    return distinct.filter(pl.Series([not is_missing(cell) for cell in distinct], dtype=pl.Boolean))
+def _named_clock(name: str) -> bool:
+    return plain_name(name) in CLOCK_TIME
 
 
-def _is_whole(sample: pl.Series) -> bool:
-    if sample.dtype == pl.String:
-        return bool(sample.drop_nulls().str.contains(r"^\s*\d+\s*$").all())
-    if sample.dtype.is_integer():
-        return True
-    present = sample.drop_nulls().drop_nans()
-    return bool(len(present)) and bool((present == present.round()).all())
-
-
-def _counts_rows(sample: pl.Series) -> bool:
-    if not _ROW_NUMBER.match(plain_name(sample.name)) or len(sample) < 3:
+def _counts_rows(sample: pl.Series, name: str) -> bool:
+    """Whether whole numbers are a row's number or key, by their name and as no two are alike."""
+    if len(sample) < 3 or sample.null_count():
         return False
-    return bool((sample.diff().drop_nulls() == 1).all())
+    numbers = sample.cast(pl.Float64, strict=False)
+    steps = numbers.diff().drop_nulls()
+    named = bool(_ROW_NUMBER.match(plain_name(name)))
+    counts = float((steps == 1).mean() or 0) > 0.95  # type: ignore[arg-type]
+    return named and (counts or numbers.n_unique() == len(numbers))
 
 
-def _is_flag(sample: pl.Series) -> bool:
-    if not sample.dtype.is_numeric():
-        return False
-    present = sample.drop_nulls()
-    return bool(len(present)) and bool(present.cast(pl.Float64).is_in([0.0, 1.0]).all())
-
-
-def _is_date(sample: pl.Series) -> bool:
-    if sample.dtype == pl.Date:
+def _is_date(present: pl.Series) -> bool:
+    if present.dtype == pl.Date:
         return True
-    if sample.dtype == pl.Datetime:
-        return bool((sample.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
-    return looks_like_dates(sample)
+    if present.dtype == pl.Datetime:
+        return bool((present.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
+    if present.dtype.is_numeric():
+        return bool(present.cast(pl.Float64).is_between(1e7, 1e8).all())
+    return looks_like_dates(present)

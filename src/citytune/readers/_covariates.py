@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +16,14 @@ from citytune._errors import InputError, UnknownName
 from citytune._text import listed, percent
 from citytune.frame import Clock, spell
 from citytune.readers._clock import infer_step
-from citytune.readers._columns import Columns, look
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid, spread
 from citytune.readers._mending import Column, mend_covariate
 from citytune.readers._readings import Readings, collect
 from citytune.readers._request import ColumnName, Request
-from citytune.readers._roles import Roles, find_roles
-from citytune.readers._source import SourceTable, open_table, source_name
-from citytune.readers._times import plan_moments
+from citytune.readers._roles import Roles, understand
+from citytune.readers._source import open_table, source_name
+from citytune.readers._table import SourceTable, guarded
 from citytune.readers._zones import to_utc
 
 Covariates = dict[str, NDArray[np.float32]]  # name → (time or longer, sensor or 1)
@@ -43,8 +43,8 @@ def sort_out(covariates: Any, table: SourceTable) -> Asked:
     columns: list[str] = []
     sources: list[Any] = []
     for item in covariates:
-        if isinstance(item, str) and item in table.schema:
-            columns.append(item)
+        if isinstance(item, str) and guarded(item) in table.schema:
+            columns.append(guarded(item))
         elif isinstance(item, ColumnName) or (isinstance(item, str) and not _is_path(item)):
             raise UnknownName(f"column of {table.name}", item, table.schema.names())
         else:
@@ -64,7 +64,7 @@ def of_same_table(readings: Readings, grid: Grid) -> Covariates:
     return {name: _lay_out(column, readings, grid) for name, column in readings.covariates.items()}
 
 
-def _lay_out(column: NDArray[np.float32], readings: Readings, grid: Grid) -> NDArray[np.float32]:
+def _lay_out(column: NDArray[np.floating], readings: Readings, grid: Grid) -> NDArray[np.float32]:
     length, width = grid.values.shape
     if readings.sensor is None or width == 1:
         return spread(column, grid.rows, length)[:, None]
@@ -85,15 +85,15 @@ def of_second_source(
     name = source_name(source)
     inner = Findings(name)
     table = open_table(source, inner)
-    roles = _second_roles(table, inner)
-    moments = plan_moments(table, roles.time, clock.timezone, inner)
+    table, roles = _second_roles(table, clock.timezone, inner)
+    moments = roles.moments
     if moments.aware != (clock.timezone is not None) and moments.aware:
         inner.fail(
             "covariate-clock",
             "its times carry a time zone, those of the readings do not",
             "add timezone= to say where the readings were taken",
         )
-    readings = collect(table, roles, moments, inner)
+    readings = collect(table, roles, inner)
     if clock.timezone is not None and not moments.aware:
         filled = np.ones(len(readings.time), bool)
         readings.time, kept = to_utc(readings.time, readings.sensor, filled, clock.timezone, inner)
@@ -106,12 +106,15 @@ def of_second_source(
     }
 
 
-def _second_roles(table: SourceTable, findings: Findings) -> Roles:
-    roles = find_roles(table, Request(), (), findings)
-    columns: Columns = look(table)
+def _second_roles(
+    table: SourceTable, timezone: str | None, findings: Findings
+) -> tuple[SourceTable, Roles]:
+    """Roles in which every column of numbers is known ahead."""
+    table, roles = understand(table, Request(timezone=timezone), (), findings)
     used = {*roles.time, *roles.sensor, *roles.places}
-    numbers = tuple(name for name in columns.numbers(used) if columns.kinds[name] == "number")
-    return Roles(roles.time, roles.targets[:1], roles.sensor, numbers, columns=columns)
+    columns = roles.columns
+    numbers = tuple(name for name in columns.numbers(used) if columns.kind(name) == "number")
+    return table, replace(roles, targets=roles.targets[:1], covariates=numbers)
 
 
 def _adopt_findings(inner: Findings, findings: Findings) -> None:
@@ -130,7 +133,7 @@ def _adopt_findings(inner: Findings, findings: Findings) -> None:
 
 
 def _resampled(
-    values: NDArray[np.float32],
+    values: NDArray[np.floating],
     readings: Readings,
     step: int,
     clock: Clock,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Literal, NoReturn, TypeAlias
 
 from citytune._errors import TableError
 from citytune.frame import Fault
 
+Severity: TypeAlias = Literal["error", "warning", "note"]
+ESCAPED = r"\u200b"
+"""The mark of a guarded name in a quoted text."""
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -33,7 +37,7 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """A guess, or a correction that loses nothing."""
-        self._faults.append(Fault(kind, "note", message, remedy, sensor, count, first))
+        self._add("note", kind, message, remedy, sensor, count, first)
 
     def warn(
         self,
@@ -46,7 +50,7 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """Something the person should look at."""
-        self._faults.append(Fault(kind, "warning", message, remedy, sensor, count, first))
+        self._add("warning", kind, message, remedy, sensor, count, first)
 
     def error(
         self,
@@ -59,7 +63,26 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """Something that makes the file unusable; all such errors are reported together."""
-        self._faults.append(Fault(kind, "error", message, remedy, sensor, count, first))
+        self._add("error", kind, message, remedy, sensor, count, first)
+
+    def _add(
+        self,
+        severity: Severity,
+        kind: str,
+        message: str,
+        remedy: str,
+        sensor: str | None,
+        count: int,
+        first: str | None,
+    ) -> None:
+        said, todo = (text.replace("\u200b", "").replace(ESCAPED, "") for text in (message, remedy))
+        whose = None if sensor is None else sensor.replace("\u200b", "")
+        self._faults.append(Fault(kind, severity, said, todo, whose, count, first))
+
+    def keep(self, faults: Iterable[Fault]) -> None:
+        """Add what was found in a part of the source, each kind of it once."""
+        known = {(fault.kind, fault.message) for fault in self._faults}
+        self._faults += [fault for fault in faults if (fault.kind, fault.message) not in known]
 
     def stop_on_errors(self) -> None:
         """Raise `TableError` with every error found so far, if there is one."""

@@ -21,6 +21,11 @@ _YEARS = (1900, 2200)
 
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
           "%p": "[AaPp][Mm]", "%.f": r"(?:\.\d+)?"}  # fmt: skip
+_ZONE_NAME = (
+    r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|"
+    r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
+)
+"""A zone's name behind a time: which of two hours is meant follows from the zone and the order."""
 _OFFSET = re.compile(r"(?<=\d) ?[+-]\d{2}(:?\d{2})?$")
 
 
@@ -54,6 +59,7 @@ class Format(NamedTuple):
 def normalised(column: pl.Expr) -> pl.Expr:
     """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
     text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
+    text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
 

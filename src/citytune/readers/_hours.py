@@ -14,9 +14,9 @@ from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._readings import Readings
 from citytune.readers._times import Moments
-from citytune.readers._zones import to_utc
+from citytune.readers._zones import from_midnight, to_utc
 
-_HOUR = 3600
+_HOUR, _DAY = 3600, 86_400
 _CHANGE_MONTHS = (3, 4, 9, 10, 11)
 
 
@@ -28,6 +28,8 @@ def settle_time(
     Steps longer than an hour keep wall time: a day that summer time makes 23 hours long is still
     one step, and must not slide into the day before.
     """
+    if moments.ends:
+        readings.time = readings.time - infer_step(readings, Findings("")).step
     zone = timezone or moments.zone
     if zone == "UTC" and timezone is None:
         findings.note(
@@ -44,12 +46,71 @@ def settle_time(
             "nothing needs to be done",
         )
         zone = None
+    elif (
+        zone is not None and not moments.aware and moments.counted and _changes(zone, readings.time)
+    ):
+        assert readings.day is not None, "periods are counted from a day"
+        readings.time = from_midnight(readings.day, readings.time - readings.day, zone)
     elif zone is not None and not moments.aware:
         readings.time, kept = to_utc(
             readings.time, readings.sensor, _filled(readings), zone, findings
         )
         readings.keep(kept)
-    return zone, infer_step(readings, findings)
+    elif moments.counted:
+        _through_changes(readings, moments.counted, findings)
+    return zone, _step_of_readings(readings, findings)
+
+
+def _step_of_readings(readings: Readings, findings: Findings) -> RegularStep:
+    """The step of the rows that hold a reading, where others only tell what is known ahead."""
+    filled = _filled(readings)
+    if filled.all() or readings.covariates or filled.sum() < 12:
+        return infer_step(readings, findings)
+    own = infer_step(_only(readings, filled), Findings(""))
+    every = infer_step(readings, findings)
+    off = (readings.time[filled] - own.phase) % own.step != 0
+    if own.step > every.step and own.step % every.step == 0 and off.mean() < 0.02:
+        readings.keep(filled)
+        return own
+    return every
+
+
+def _only(readings: Readings, rows: NDArray[np.bool_]) -> Readings:
+    sensor = None if readings.sensor is None else readings.sensor[rows]
+    return Readings(readings.time[rows], sensor, readings.values[rows], readings.sensors)
+
+
+def _through_changes(readings: Readings, size: int, findings: Findings) -> None:
+    """Without a zone, days of more or fewer periods: the hours around the change are left out.
+
+    Up to 01:00 and from 03:00 on, everywhere in the world where clocks change at one or two at
+    night, the wall time is known; between them it hangs on the zone.
+    """
+    assert readings.day is not None, "periods are counted from a day"
+    last = (
+        pl.DataFrame({"day": readings.day, "at": readings.time})
+        .group_by("day")
+        .agg((pl.col("at").max() - pl.col("day").first() + size).alias("length"))
+    )
+    long = last.filter(pl.col("length") == _DAY + _HOUR)["day"].to_numpy()
+    short = last.filter(pl.col("length") == _DAY - _HOUR)["day"].to_numpy()
+    short = short[(short > readings.day.min()) & (short < readings.day.max())]
+    kept = np.ones(len(readings.time), bool)
+    for days, jump in ((long, -_HOUR), (short, _HOUR)):
+        there = np.isin(readings.day, days)
+        since = readings.time - readings.day
+        late = there & (since >= 3 * _HOUR + max(0, -jump))
+        readings.time = np.where(late, readings.time + jump, readings.time)
+        kept &= ~(there & (since >= _HOUR) & ~late)
+    readings.keep(kept)
+    if not kept.all():
+        findings.warn(
+            "clock-change",
+            f"{len(long) + len(short)} days have an hour more or less, as when clocks change; "
+            f"{int((~kept).sum())} rows around the change were left out",
+            "pass timezone= (such as Europe/Oslo) to keep them",
+            count=int((~kept).sum()),
+        )
 
 
 def hint_at_summer_time(readings: Readings, grid: Grid, findings: Findings) -> None:

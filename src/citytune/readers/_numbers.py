@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import polars as pl
 
-MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "#N/A", "nan", "NaN", "NAN",
-           "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data", "No data",
-           "NoData", "*", "#NV", "<NA>", "NaT")  # fmt: skip
-PLAIN = re.compile(r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
+MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "N.A.", "#N/A", "nan", "NaN",
+           "NAN", "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data",
+           "No data", "NoData", "*", "**", "#", "##", "#NV", "#VALUE!", "#REF!", "<NA>", "NaT",
+           "\\N", "unavailable", "unknown", "n/d", "s/d", "k.A.", "invalid", "error")  # fmt: skip
+PLAIN = re.compile(r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$")
 COMMA = re.compile(r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$")
+NUMBER_LIKE = re.compile(
+    r"^\s*[#]{0,2}[$€£]?\s*[+-]?(\d[\d ,.'\u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
+)
 _WORDS = frozenset(word.lower() for word in MISSING)
-_GROUPED = r"^[+-]?\d{1,3}([ ,'\u00a0\u202f]\d{3})+(\.\d+)?$"
-_GROUPED_COMMA = r"^[+-]?\d{1,3}([ .'\u00a0\u202f]\d{3})+(,\d+)?$"
+_MARKS = r"[ '\u00a0\u202f]"
+_POINT = re.compile(r"\.\d+$")
+_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
+_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 
 
 class Cells(NamedTuple):
@@ -33,11 +40,41 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in _WORDS
 
 
+def missing_words() -> list[str]:
+    """Words for a missing value, in lower case."""
+    return sorted(_WORDS)
+
+
+def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
+    """Whether a column's commas are decimal: one notation for the whole column.
+
+    Args:
+        cells: Distinct cells of the column.
+        usual: What to take where its cells fit both, such as "1,234" alone.
+
+    >>> writes_commas(["0,198", "1,204"], usual=False)
+    True
+    >>> writes_commas(["1,204", "12,345.5"], usual=True)
+    False
+    """
+    decimal = grouped = 0
+    for cell in (cell.strip() for cell in cells):
+        if "," not in cell:
+            decimal -= 2 if _POINT.search(cell) and PLAIN.match(cell) else 0
+            grouped += 2 if len(cell) > 3 and cell.isdigit() else 0  # 1234 next to 1,234
+            continue
+        one, other = _DECIMAL_COMMA.match(cell), _GROUPED_COMMA.match(cell)
+        decimal += bool(one) - bool(other)
+    if decimal == 0 and grouped:
+        return True
+    return decimal > 0 if decimal else usual
+
+
 def cells(column: str, decimal_comma: bool) -> Cells:
     """How to read a text column as numbers, and where that fails."""
-    text = pl.col(column).str.strip_chars()
+    text = pl.col(column).str.strip_chars().str.replace(r"^##?\s*", "")
     number = _parse(text, decimal_comma)
-    missing = pl.col(column).is_null() | text.str.to_lowercase().is_in(sorted(_WORDS))
+    missing = pl.col(column).is_null() | text.str.to_lowercase().is_in(missing_words())
     return Cells(number.fill_nan(None), ~missing & number.is_null())
 
 
@@ -55,10 +92,12 @@ def numeric_share(values: pl.Series, decimal_comma: bool) -> float:
 
 
 def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:
-    grouped = text.str.contains(_GROUPED_COMMA if decimal_comma else _GROUPED)
-    marks = r"[ .'\u00a0\u202f]" if decimal_comma else r"[ ,'\u00a0\u202f]"
-    plain = pl.when(grouped).then(text.str.replace_all(marks, "")).otherwise(text)
-    # 1,5 can only be one and a half, whatever the rest of the file writes.
-    halves = plain.str.contains(r"^[+-]?\d+,\d{1,2}$|^[+-]?\d+,\d{4,}$") | pl.lit(decimal_comma)
-    point = pl.when(halves).then(plain.str.replace(",", ".", literal=True)).otherwise(plain)
-    return point.cast(pl.Float64, strict=False)
+    """Numbers of one notation; a comma or point that does not fit it makes the cell no number."""
+    bare = text.str.replace(r"^[$€£]\s*", "").str.replace(r"\s*[%€£$]$", "")
+    group, point = (r"\.", ",") if decimal_comma else (",", ".")
+    grouped = bare.str.contains(rf"^[+-]?\d{{1,3}}(({group}|{_MARKS})\d{{3}})+(\{point}\d+)?$")
+    plain = pl.when(grouped).then(bare.str.replace_all(rf"{group}|{_MARKS}", "")).otherwise(bare)
+    if decimal_comma:
+        plain = plain.str.replace(",", ".", literal=True)
+    legal = plain.str.contains(r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$")
+    return pl.when(legal).then(plain).otherwise(None).cast(pl.Float64, strict=False)

@@ -16,6 +16,9 @@ from citytune.readers._mending import Column, runs
 _FAR = 25.0  # an outlier is this many times the spread (5 % to 95 %) away from the median,
 _BEYOND = 10.0  # and this many times farther than the highest half percent begins
 
+NEXT_TO = 0.005
+"""Share of a sensor's high readings up to which another one is next to nothing."""
+
 
 def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:
     """Say what a person should look at in each sensor; nothing is changed."""
@@ -37,6 +40,7 @@ def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> No
             _look_at_outliers(column, column.values[present], clock, findings)
             _look_at_zeros(column, clock, findings)
     _look_for_twins(columns, findings)
+    _look_for_sums(columns, findings)
     _look_at_gaps(columns, clock, findings)
 
 
@@ -119,19 +123,26 @@ def _look_at_outliers(
 
 
 def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
-    """Days of zeros where zeros normally last hours: a closed road or a dead sensor."""
-    starts, lengths = runs(column.values)
-    zero = column.values[starts] == 0
-    if not zero.any() or lengths[zero].max() < 3 * clock.steps_per_day or clock.steps_per_day < 2:
+    """Days next to 0 from a sensor that is there for hours only: a closed road or a dead sensor."""
+    if clock.steps_per_day < 2:
         return
-    positive = (column.values > 0).sum()
+    size = np.abs(column.values)
+    near = np.where(np.isnan(size), np.nan, size <= NEXT_TO * float(np.nanquantile(size, 0.95)))
+    starts, lengths = runs(near.astype(np.float32))
+    zero = near[starts] == 1
+    if not zero.any() or lengths[zero].max() <= clock.steps_per_day:
+        return
+    longest = int(lengths[zero].max())
     habit = float(np.quantile(lengths[zero], 0.9)) if zero.sum() > 3 else 1.0
-    long = zero & (lengths >= max(3 * clock.steps_per_day, 4 * habit))
-    if not long.any() or positive < lengths[long].sum():
+    days = 1.25 if 4 * habit <= clock.steps_per_day else 3.0
+    least = max(days * clock.steps_per_day, 4 * habit)
+    long = zero & (lengths >= least)
+    if not long.any() or (near == 0).sum() < lengths[long].sum():
         return
+    exact = bool((column.values[near == 1] == 0).all())
     findings.warn(
         "long-zeros",
-        f"it reads 0 for up to {int(lengths[long].max())} steps in a row",
+        f"it reads {'' if exact else 'next to '}0 for up to {longest} steps in a row",
         "they are kept; if the sensor was off, empty these cells",
         sensor=column.name,
         count=int(lengths[long].sum()),
@@ -154,6 +165,26 @@ def _look_for_twins(columns: Sequence[Column], findings: Findings) -> None:
             sensor=first,
             count=len(others) + 1,
         )
+
+
+def _look_for_sums(columns: Sequence[Column], findings: Findings) -> None:
+    """A sensor that adds up all others counts everything twice."""
+    if not 3 <= len(columns) <= 500:
+        return
+    table = np.stack([column.values for column in columns], 1).astype(np.float64)
+    table = table[~np.isnan(table).any(1)]
+    if len(table) < 50:
+        return
+    total = table.sum(1)
+    for column, values in zip(columns, table.T, strict=True):
+        gap = np.abs(2 * values - total)
+        if values.max() > 0 and (gap <= 1e-3 * np.abs(total) + 1e-6).mean() > 0.98:
+            findings.warn(
+                "sum-of-others",
+                f"its readings are the sum of the other {len(columns) - 1} sensors",
+                "it is kept; pass target= without it if it is not to count twice",
+                sensor=column.name,
+            )
 
 
 def _look_at_gaps(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:

@@ -13,15 +13,17 @@ from citytune.frame import Quantity
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._request import Request
-from citytune.readers._vocabulary import plain_name
+from citytune.readers._units import AIR, ENERGY, POWER, SPEED, unit_in
+from citytune.readers._vocabulary import goes_beside, plain_name
 
 _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
 _KINDS = (
     (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
+    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|geschwindigkeit|vitesse|v85",
+     Quantity("speed", "km/h", 0, None, "traffic")),
     (r"traffic|volume|flow|vehicles?|veh|cars?|aadt|heavy|lorr(y|ies)|trucks?",
      Quantity("traffic_volume", "veh", 0, None, "traffic")),
-    (r"avg_speed|speed|velocity", Quantity("speed", "km/h", 0, None, "traffic")),
     (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
     (r"pedestrians?|ped|footfall|people|visitors?",
      Quantity("pedestrians", "people", 0, None, "traffic")),
@@ -42,9 +44,6 @@ _KINDS = (
     (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
     (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
 )  # fmt: skip
-_UNITS = {"kwh": "kWh", "mwh": "MWh", "wh": "Wh", "kw": "kW", "mw": "MW", "gw": "GW", "mph": "mph",
-          "kmh": "km/h", "kph": "km/h", "vph": "veh/h"}  # fmt: skip
-
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -58,7 +57,10 @@ def guess_quantity(
     """
     told = request.quantity
     found = _by_name(told) if told else _of_all(columns) or _by_name(stem)
-    guess = _with_unit(found or Quantity(), columns[0], grid)
+    guess = _with_unit(found or _by_unit(columns[0]) or _of_counts(columns, grid), columns[0], grid)
+    if guess.name == "speed" and unit_in(columns[0]) is None and _drives_in_miles(request.country):
+        guess = replace(guess, unit="mph")
+    found = found or (guess if guess.unit else None)
     name, unit = told or guess.name, guess.unit if request.unit is None else request.unit
     chosen = replace(guess, name=name, unit=unit)
     if found and not told:
@@ -73,7 +75,8 @@ def guess_quantity(
 
 def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     """The unit a column's name spells; counts are per step; small loads are kW, not MW."""
-    if spelt := _unit_in(column):
+    spelt = unit_in(column)
+    if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
         return replace(guess, unit=spelt)
     if guess.unit in ("veh", "people", "bikes"):
         freq = grid.clock.freq
@@ -84,7 +87,7 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     return guess
 
 
-def _high(values: NDArray[np.float32]) -> float:
+def _high(values: NDArray[np.floating]) -> float:
     finite = np.abs(values[np.isfinite(values)])
     return float(np.quantile(finite, 0.95)) if len(finite) else np.inf
 
@@ -117,8 +120,29 @@ def _by_name(name: str) -> Quantity | None:
     return None
 
 
-def _unit_in(column: str) -> str | None:
-    words = plain_name(column).split("_")
-    brackets = re.findall(r"[(\[](.+?)[)\]]", column)
-    marked = [_UNITS.get(text.lower().replace("/", ""), "") for text in brackets]
-    return next((text for text in (*marked, _UNITS.get(words[-1], "")) if text), None)
+def _by_unit(column: str) -> Quantity | None:
+    """What a unit alone tells: kWh are energy, µg/m³ are air."""
+    unit = unit_in(column) or ""
+    if unit in ENERGY:
+        return Quantity("energy", unit, 0, None, "energy")
+    if unit in POWER - {"W", "VA"} or (unit and unit == column.strip()):
+        return Quantity("power", unit, 0, None, "energy")
+    if unit in AIR:
+        return Quantity("concentration", unit, 0, None, "air")
+    return Quantity("speed", unit, 0, None, "traffic") if unit in SPEED else None
+
+
+def _of_counts(columns: Sequence[str], grid: Grid) -> Quantity:
+    """Whole numbers that are never below 0 are counts, whatever their sensors are called."""
+    if any(goes_beside(column) for column in columns):
+        return Quantity()
+    some = grid.values[:: max(1, len(grid.values) // 2000)]
+    some = some[np.isfinite(some)]
+    some = some[~np.isin(some, _MARKERS)]
+    if not len(some) or float(some.min()) < 0 or bool((some != some.round()).any()):
+        return Quantity()
+    return Quantity(low=0)
+
+
+def _drives_in_miles(country: str | None) -> bool:
+    return bool(country) and str(country).split("-")[0] in ("US", "GB", "UK")

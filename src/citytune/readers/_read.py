@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from citytune._errors import TableError, UnknownName
@@ -13,6 +13,7 @@ from citytune.readers._assemble import assemble
 from citytune.readers._findings import Findings
 from citytune.readers._request import Names, Request
 from citytune.readers._source import source_name
+from citytune.readers._times import Stamp
 
 
 def read(
@@ -27,15 +28,18 @@ def read(
     timezone: str | None = None,
     missing: float | Sequence[float] | None = None,
     country: str | None = None,
+    stamp: Stamp | None = None,
+    valid: Mapping[str, Sequence[str]] | None = None,
 ) -> SensorFrame:
     """Bring a file or table of sensor readings in as a `SensorFrame`.
 
-    Columns are guessed from their names and types; every guess, mending and oddity is listed in
+    Columns are guessed from their names and types; every guess, correction and oddity is listed in
     the frame's `faults`.
 
     Args:
-        source: Path to CSV (any delimiter, gzip) or Parquet, or a pandas, polars or pyarrow table;
-            long (a row per sensor and time) or wide (a column per sensor).
+        source: Path or address of a file (CSV, Parquet, Excel, JSON and more), a folder, a pattern
+            or a list of files of one system, or a pandas, polars or pyarrow table; long (a row per
+            sensor and time) or wide (a column per sensor).
         time: Column of the times, or several (date, hour).
         sensor: Column that names the sensor of each row; several are joined.
         target: Column of the readings, or the columns of the sensors of a wide table.
@@ -46,6 +50,8 @@ def read(
         timezone: IANA zone of the sensors ("Europe/Oslo"): wall times are converted to UTC.
         missing: Value or values that mean "no data", such as -1.
         country: ISO code of the public holidays ("NO", "US-MN").
+        stamp: Whether times name the "begin" or the "end" of the interval that was measured.
+        valid: Column → its cells that mean that a reading is valid: `{"Validity": ["1"]}`.
 
     Raises:
         TableError: The table cannot be used; the message lists every reason.
@@ -60,7 +66,9 @@ def read(
         SensorFrame(flow (veh/h), 1 sensor, 336 steps of 1h from 2024-01-01 00:00, 0.0% missing)
     """
     refuse_after_fork()
-    request = Request(time, sensor, target, covariates, quantity, unit, timezone, missing, country)
+    request = Request(
+        time, sensor, target, covariates, quantity, unit, timezone, missing, country, stamp, valid
+    )
     return assemble(source, request, Findings(source_name(source)))
 
 

@@ -13,8 +13,13 @@ from citytune._text import counted
 from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
-from citytune.readers._source import SourceTable
+from citytune.readers._table import SourceTable
 from citytune.readers._times import Moments, refuse_wrong_times, wall_text
+
+MOST_FOOTER = 20
+"""Rows below a table that may be no rows of it."""
+MOST_TOTALS = 3
+"""Rows below a table that may hold numbers, such as totals, though no time."""
 
 
 @dataclass
@@ -25,13 +30,17 @@ class Readings:
     """(row,) seconds since 1970: UTC, or wall time without a zone."""
     sensor: NDArray[np.integer] | None
     """(row,) which of `sensors`; None in a wide table, where every row has them all."""
-    values: NDArray[np.float32]
+    values: NDArray[np.float64]
     """(row,), or (row, sensor) in a wide table."""
     sensors: list[str]
-    covariates: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    covariates: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """name → (row,)"""
     places: NDArray[np.float64] | None = None
     """(sensor, 2)"""
+    day: NDArray[np.int64] | None = None
+    """(row,) midnight of the date of each row, where periods are counted from it."""
+    files: int = 1
+    """Of how many files they come."""
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Leave out the other rows."""
@@ -39,16 +48,23 @@ class Readings:
             self.time, self.values = self.time[rows], self.values[rows]
             self.sensor = None if self.sensor is None else self.sensor[rows]
             self.covariates = {name: table[rows] for name, table in self.covariates.items()}
+            self.day = None if self.day is None else self.day[rows]
 
 
-def collect(table: SourceTable, roles: Roles, moments: Moments, findings: Findings) -> Readings:
+def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     """Read the columns that have a role; cells that should be numbers and are not are reported."""
+    moments = roles.moments
+    table = _as_written(table, roles.sensor)
+    if roles.parameter is not None:
+        table = table.with_rows(roles.parameter.rows_of(table.rows))
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
-    columns = [_number(table, name, i) for i, name in enumerate(roles.targets)]
+    columns = [_valid(_number(table, name, i), roles) for i, name in enumerate(roles.targets)]
     beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
     sensor = [pl.col("_sensor")] if roles.sensor else []
-    frame = rows.select(time, *sensor, *columns, *beside).collect(engine="streaming")
+    day = [] if moments.day is None else [moments.day.alias("_day")]
+    frame = rows.select(time, *sensor, *columns, *beside, *day).collect(engine="streaming")
+    frame = _without_footer(frame, findings)
     if frame["_time"].null_count():
         refuse_wrong_times(table, roles.time, moments, findings)
         findings.stop_on_errors()
@@ -59,10 +75,31 @@ def collect(table: SourceTable, roles: Roles, moments: Moments, findings: Findin
         sensor=_narrow(frame["_sensor"].to_numpy(), len(names)) if roles.sensor else None,
         values=values[:, 0] if roles.sensor else values,
         sensors=names or list(roles.targets),
+        files=table.files,
         covariates={n: frame[f"_vc{i}"].to_numpy() for i, n in enumerate(roles.covariates)},
     )
+    readings.day = None if moments.day is None else frame["_day"].to_numpy()
     readings.places = _places(rows, roles, len(names))
     return readings
+
+
+def _without_footer(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Leave out the last rows if they hold neither a time nor a reading: totals, a licence."""
+    values = [name for name in frame.columns if name.startswith("_v")]
+    tail = frame.tail(MOST_FOOTER)
+    hollow = pl.all_horizontal(pl.col(name).is_null() for name in values)
+    last = pl.int_range(pl.len()) >= pl.len() - MOST_TOTALS
+    empty = tail.select(pl.col("_time").is_null() & (hollow | last)).to_series()
+    count = len(tail) - 1 - max((i for i, one in enumerate(empty) if not one), default=-1)
+    if not count or len(frame) < 2 * MOST_FOOTER:
+        return frame
+    findings.note(
+        "footer",
+        f"{counted(count, 'row')} below the table without a time",
+        "left out",
+        count=count,
+    )
+    return frame.head(len(frame) - count)
 
 
 def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:
@@ -102,28 +139,54 @@ def _with_sensor(
     return rows.with_columns(_sensor=label.cast(pl.Enum(names)).to_physical()), names
 
 
+def _as_written(table: SourceTable, sensor: tuple[str, ...]) -> SourceTable:
+    """Ids are names: where they were read as numbers, their text is taken from the file again."""
+    kinds = (pl.String, pl.Float64, pl.Int64)
+    written = tuple(name for name in sensor if table.schema[name] in kinds)
+    if not written or table.exact is None:
+        return table
+    if all(table.schema[name] == pl.String for name in written):
+        gaps = table.rows.select(pl.any_horizontal(pl.col(written).is_null().any()))
+        if not gaps.collect(engine="streaming").item():
+            return table  # nothing was taken for a missing value
+    texts = table.exact(written)
+    return table.with_rows(table.rows.with_columns(texts))
+
+
 def _label(table: SourceTable, sensor: tuple[str, ...]) -> pl.Expr:
     """The name of each row's sensor; whole numbers are written without a point."""
     parts = []
     for name in sensor:
-        dtype = table.schema[name]
-        whole = pl.col(name).cast(pl.Int64, strict=False) if dtype.is_float() else pl.col(name)
-        parts.append(whole.cast(pl.String))
+        dtype, column = table.schema[name], pl.col(name)
+        if dtype.is_float():
+            whole = column.cast(pl.Int64, strict=False)
+            exact = (column == whole.cast(pl.Float64)) & (column.abs() < 2**53)
+            text = pl.when(exact).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
+        else:
+            text = column.cast(pl.String).str.strip_chars()
+        parts.append(pl.when(text != "").then(text))
     return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=" / ")
 
 
 def _number(table: SourceTable, name: str, place: int | str) -> pl.Expr:
     dtype = table.schema[name]
-    number = cells(name, table.decimal_comma).number if dtype == pl.String else pl.col(name)
-    return number.cast(pl.Float32, strict=False).alias(f"_v{place}")
+    number = cells(name, name in table.commas).number if dtype == pl.String else pl.col(name)
+    return number.cast(pl.Float64, strict=False).alias(f"_v{place}")
 
 
-def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float32]:
+def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
+    """Missing where the reading is called invalid."""
+    if roles.valid is None:
+        return number
+    return pl.when(roles.valid).then(number).alias(number.meta.output_name())
+
+
+def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float64]:
     """(row, column), missing as NaN, writable."""
     columns = frame.select(names)
     if len(names) == 1:
-        return np.array(columns.to_series().to_numpy(), np.float32)[:, None]
-    return np.asarray(columns.to_numpy(), np.float32)
+        return np.array(columns.to_series().to_numpy(), np.float64)[:, None]
+    return np.asarray(columns.to_numpy(), np.float64)
 
 
 def _places(rows: pl.LazyFrame, roles: Roles, count: int) -> NDArray[np.float64] | None:
@@ -149,8 +212,9 @@ def _report_text(
             continue
         sensor = _label(table, roles.sensor) if roles.sensor else pl.lit(name)
         wrong = (
-            table.rows.filter(cells(name, table.decimal_comma).wrong)
+            table.rows.filter(cells(name, name in table.commas).wrong)
             .select(sensor.alias("sensor"), pl.col(name).alias("cell"), moments.seconds.alias("at"))
+            .drop_nulls("at")
             .group_by("sensor", maintain_order=True)
             .agg(pl.len(), pl.col("cell").first(), pl.col("at").first())
             .collect()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from citytune._errors import InputError
 from citytune.frame import check_country
-from citytune.readers._times import check_timezone
+from citytune.readers._table import guarded
+from citytune.readers._times import Stamp, check_timezone
 
 Names = str | Sequence[str] | None
 
@@ -18,6 +19,12 @@ class ColumnName(str):
     """The name of a column and never a path, whatever it looks like."""
 
     __slots__ = ()
+
+
+def _guarded(names: Names) -> Names:
+    if names is None or isinstance(names, str):
+        return None if names is None else guarded(names)
+    return [guarded(name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,20 @@ class Request:
     """Value or values that mean "no data"."""
     country: str | None = None
     """Whose public holidays count."""
+    stamp: Stamp | None = None
+    """Whether times name the begin or the end of an interval."""
+    valid: Mapping[str, Sequence[str]] | None = None
+    """Column → its cells that mean that a reading is valid."""
 
     def __post_init__(self) -> None:
+        for part in ("time", "sensor", "target"):
+            object.__setattr__(self, part, _guarded(getattr(self, part)))
         if self.country is not None:
             check_country(self.country)
         if self.timezone is not None:
             check_timezone(self.timezone)
+        if self.stamp not in (None, "begin", "end"):
+            raise InputError(f"stamp is 'begin' or 'end', got {self.stamp!r}")
         for value in self.marked:
             if not isinstance(value, numbers.Real):
                 raise InputError(f"missing takes numbers such as -1, not {value!r}")

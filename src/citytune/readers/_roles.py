@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -10,16 +11,26 @@ from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers._columns import Columns, look
 from citytune.readers._findings import Findings
+from citytune.readers._parameters import (
+    Parameter,
+    choose_parameter,
+    parameter_columns,
+    refuse_mixture,
+)
 from citytune.readers._request import Names, Request
-from citytune.readers._source import SourceTable
+from citytune.readers._structure import ALIKE, Moment, find_keys, name_rank, nearly, some_moments
+from citytune.readers._table import SourceTable
 from citytune.readers._targets import guess_targets
+from citytune.readers._time_columns import guess_time
+from citytune.readers._times import Moments, plan_moments
+from citytune.readers._unfold import SECONDS, VALUE, unfold
+from citytune.readers._units import UNIT_COLUMNS, unit_of
+from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
-    CLOCK_TIME,
     LATITUDE,
     LONGITUDE,
     SENSOR,
     SENSOR_PARTS,
-    TIME,
     goes_beside,
     plain_name,
     target_rank,
@@ -33,6 +44,8 @@ class Roles:
 
     time: tuple[str, ...]
     """One column of moments, or the parts of a moment (date, time of the day, …)."""
+    moments: Moments
+    """How the time is computed."""
     targets: tuple[str, ...]
     """One column of readings, or one column for each sensor of a wide table."""
     sensor: tuple[str, ...] = ()
@@ -41,90 +54,97 @@ class Roles:
     """Columns known ahead."""
     places: tuple[str, ...] = ()
     """Latitude and longitude, or nothing."""
+    parameter: Parameter | None = None
+    """The one quantity that is read, of a column that names several."""
+    valid: pl.Expr | None = None
+    """Which rows hold valid readings."""
+    unit: str = ""
+    """Of the readings, from a column of units."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
 
-def find_roles(
+def understand(
     table: SourceTable, wanted: Request, covariates: tuple[str, ...], findings: Findings
-) -> Roles:
-    """The roles of a table's columns: as told, and guessed aloud where not told."""
-    for name in (
-        *_all(wanted.time),
-        *_all(wanted.sensor),
-        *_all(wanted.target),
-        *covariates,
-    ):
-        if name not in table.schema:
-            raise UnknownName(f"column of {table.name}", name, table.schema.names())
+) -> tuple[SourceTable, Roles]:
+    """The table with a row for each moment, and the roles of its columns, told or guessed."""
+    table = unfold(table, as_names(wanted.target), findings)
+    told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
+    _check_names(table, told)
     columns = look(table)
-    time = _all(wanted.time) or _guess_time(columns, findings)
-    taken = {*time, *_all(wanted.sensor), *_all(wanted.target), *covariates}
+    time = as_names(wanted.time) or guess_time(table, columns, findings)
+    if not time and not columns.numbers():
+        findings.error(
+            "no-numeric-target",
+            "no column holds numbers that could be readings",
+            "name the column of readings with target=, and see that its cells are numbers",
+        )
+    findings.stop_on_errors()
+    if time[-1] != SECONDS and SECONDS in table.schema:
+        time = (*time[:1], SECONDS) if len(time) < 3 else time
+    moments = _moments_of(table, time, wanted, findings)
+    targets = as_names(wanted.target)
+    taken = {*time, *covariates, *as_names(wanted.sensor)}
+    refuse_mixture(table, as_names(wanted.sensor), columns)
+    several = parameter_columns(columns, taken | set(targets))
+    parameter, targets = choose_parameter(table, several, targets, findings)
+    view = table
+    if parameter is not None:
+        taken.add(parameter.column)
+        view = table.with_rows(parameter.rows_of(table.rows))
+    _check_names(table, targets)
+    taken |= set(targets)
     places = _guess_places(columns, taken)
-    sensor = _all(wanted.sensor) or _guess_sensor(table, columns, time, taken, findings)
+    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
+    valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
+    _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
+    sensor = as_names(wanted.sensor) or _guess_sensor(
+        view, columns, some, taken | set(places), targets, findings
+    )
     taken |= {*sensor, *places}
-    targets = _told_targets(wanted, columns, sensor, findings) or guess_targets(
-        table, columns.numbers(taken), columns.flags, bool(sensor), findings
+    targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
+        view, columns, taken, some, sensor, bool(sensor) or VALUE in table.schema, findings
     )
     _refuse_words(covariates, columns, findings)
     findings.stop_on_errors()
-    return Roles(time, targets, sensor, covariates, places if sensor else (), columns)
+    roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
+                  parameter, valid, _unit_column(view, columns), columns)  # fmt: skip
+    return table, roles
 
 
-def _all(names: Names) -> tuple[str, ...]:
+def _unit_column(view: SourceTable, columns: Columns) -> str:
+    """The one unit that a column of units holds for what is read; nothing if there are several."""
+    named = [n for n, kind in columns.kinds.items()
+             if kind == "text" and plain_name(n) in UNIT_COLUMNS]  # fmt: skip
+    if not named:
+        return ""
+    found = view.rows.select(pl.col(named[0]).drop_nulls().unique()).collect(engine="streaming")
+    units = {unit_of(str(cell)) or str(cell) for cell in found.to_series()}
+    return units.pop() if len(units) == 1 else ""
+
+
+def as_names(names: Names) -> tuple[str, ...]:
+    """One name, several or none, as a tuple."""
     return () if names is None else (names,) if isinstance(names, str) else tuple(names)
 
 
-def _guess_time(columns: Columns, findings: Findings) -> tuple[str, ...]:
-    moments = sorted(columns.times, key=_time_rank)
-    if parts := _time_parts(columns, moments):
-        findings.note(
-            "guessed-time",
-            f"the time was read from {listed(list(parts), quoted=True)} together",
-            "use time= if this is wrong",
-        )
-        return parts
-    if moments:
-        others = f", not {listed(moments[1:], quoted=True)}" if len(moments) > 1 else ""
-        findings.note(
-            "guessed-time",
-            f"the time was read from column {moments[0]!r}{others}",
-            "use time= if this is wrong",
-        )
-        return (moments[0],)
-    named = [name for name in columns.kinds if plain_name(name) in TIME]
-    if named:
-        return (named[0],)  # its cells will be shown as the times that could not be read
-    findings.error(
-        "no-time",
-        f"no column holds times (columns: {listed(list(columns.kinds), 8, quoted=True)})",
-        "add a column of timestamps such as 2024-03-31 14:00, or name it with time=",
-    )
-    return ()
+def _check_names(table: SourceTable, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in table.schema:
+            raise UnknownName(f"column of {table.name}", name, table.schema.names())
 
 
-def _time_rank(name: str) -> int:
-    plain = plain_name(name)
-    if plain in TIME:
-        return TIME.index(plain)
-    return len(TIME) + (0 if set(tokens(name)) & set(TIME) else 1)
-
-
-def _time_parts(columns: Columns, moments: list[str]) -> tuple[str, ...]:
-    """Date and time of the day in two columns, or year, month, day (and hour) in theirs."""
-    plain = {plain_name(name): name for name in columns.kinds}
-    if moments and (date := _best_date(columns, moments)):
-        beside = [plain[word] for word in CLOCK_TIME if word in plain and plain[word] != date]
-        clocks = [name for name in beside if columns.kinds[name] in ("clock", "number")]
-        return (date, clocks[0]) if clocks else ()
-    if moments or not {"year", "month", "day"} <= plain.keys():
-        return ()
-    rest = [plain[word] for word in ("hour", "minute") if word in plain]
-    return (plain["year"], plain["month"], plain["day"], *rest)
-
-
-def _best_date(columns: Columns, moments: list[str]) -> str | None:
-    return moments[0] if moments[0] in columns.dates else None
+def _moments_of(
+    table: SourceTable, time: tuple[str, ...], wanted: Request, findings: Findings
+) -> Moments:
+    if time[-1] == SECONDS:
+        date = time[:-1] if len(time) != 3 else time
+        found = plan_moments(table, date, wanted.timezone, findings, "begin")
+        return replace(found, seconds=found.seconds + pl.col(SECONDS))
+    if SECONDS in table.schema:
+        found = plan_moments(table, time, wanted.timezone, findings, "begin")
+        return replace(found, seconds=found.seconds + pl.col(SECONDS))
+    return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
 
 
 def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
@@ -135,91 +155,103 @@ def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
 
 
 def _guess_sensor(
-    table: SourceTable, columns: Columns, time: tuple[str, ...], taken: set[str], findings: Findings
+    table: SourceTable,
+    columns: Columns,
+    some: Moment,
+    taken: set[str],
+    targets: tuple[str, ...],
+    findings: Findings,
 ) -> tuple[str, ...]:
-    """A column that names the sensor of each row, by its name or because times repeat."""
-    free = [name for name in columns.names_of_things if name not in taken]
-    if not free or not time:
+    """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
+    if len(targets) > 1:
         return ()
-    exact = [name for name in free if plain_name(name) in SENSOR]
-    exact.sort(key=lambda name: SENSOR.index(plain_name(name)))
-    likely = [name for name in free if name not in exact and _sounds_like_a_sensor(name, columns)]
-    found = _first_repeating(table, [*exact, *likely], time) or _by_structure(
-        table, [name for name in columns.texts if name in free], time
-    )
-    if not found:
-        return ()
-    findings.note(
-        "guessed-sensor",
-        f"the sensor names were read from column {found!r}",
-        "use sensor= if this is wrong",
-    )
-    return (found,)
 
+    def measures(name: str) -> bool:
+        column = columns.by_name[name]
+        if column.kind == "text" or set(tokens(name)) & SENSOR_PARTS:
+            return False
+        return target_rank(name) is not None or goes_beside(name)
 
-def _sounds_like_a_sensor(name: str, columns: Columns) -> bool:
-    words = tokens(name)
-    if columns.kinds[name] == "number" and words[-1] not in ("id", "no", "nr", "number", "code"):
-        return False  # a wide table's sensor may be called "Central Station", and hold counts
-    measures = goes_beside(name) or target_rank(words[-1]) is not None
-    return bool(SENSOR_PARTS.intersection(words)) and not measures
-
-
-def _first_repeating(table: SourceTable, names: list[str], time: tuple[str, ...]) -> str | None:
-    """The first of some columns that repeats as sensors do: one name, many rows."""
-    if not names:
-        return None
-    total = pl.len().alias("_rows")
-    query = table.rows.select(total, *(pl.col(name).n_unique() for name in names))
-    counts = query.collect(engine="streaming").row(0, named=True)
-    rows = counts["_rows"]
-    for name in names:
-        if counts[name] == 1 or counts[name] <= rows / 3:
-            return name
-        if counts[name] <= rows / 1.5 and _moments(table, time) < rows:
-            return name
-    return None
-
-
-def _moments(table: SourceTable, time: tuple[str, ...]) -> int:
-    """How many different moments a table has."""
-    column = pl.col(time[0]) if len(time) == 1 else pl.struct(time)
-    return int(table.rows.select(column.n_unique()).collect(engine="streaming").item())
-
-
-def _by_structure(table: SourceTable, names: list[str], time: tuple[str, ...]) -> str | None:
-    """A text column that tells apart the rows of one moment."""
-    if not names:
-        return None
-    rows, times, *pairs = (
-        table.rows.select(
-            pl.len().alias("_rows"),
-            pl.struct(time).n_unique().alias("_times"),
-            *(pl.struct(*time, name).n_unique().alias(name) for name in names),
+    keys = find_keys(some, columns, taken, measures)
+    if keys is None:
+        tried = "; ".join(
+            f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
+            for names, share in nearly(some, columns, taken, measures)
         )
-        .collect(engine="streaming")
-        .row(0)
+        findings.error(
+            "contradicting-rows",
+            f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
+            f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
+            "name the columns that do (station, direction, lane) with sensor=, or count or average "
+            "the rows first",
+        )
+        findings.stop_on_errors()
+        return ()
+    keys = keys or _called_a_sensor(table, columns, taken, measures)
+    if keys:
+        findings.note(
+            "guessed-sensor",
+            f"the sensor names were read from {listed(list(keys), quoted=True)}",
+            "use sensor= if this is wrong",
+        )
+    return keys
+
+
+def _refuse_contradictions(
+    table: SourceTable,
+    sensor: tuple[str, ...],
+    some: Moment,
+    columns: Columns,
+    taken: set[str],
+) -> None:
+    """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
+    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
+        return
+    further = find_keys(some, columns, taken - set(sensor), lambda _: False)
+    hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"
+    raise InputError(
+        f"{table.name}: {100 * share:.0f} % of the rows have the time and the sensor "
+        f"({listed(list(sensor), quoted=True)}) of another row and other readings; {hint}"
     )
-    if times > rows / 1.5:
-        return None
-    apart = {name: pair for name, pair in zip(names, pairs, strict=True) if pair >= 0.98 * rows}
-    return next(iter(apart), None)
+
+
+def _called_a_sensor(
+    table: SourceTable, columns: Columns, taken: set[str], measures: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """A column whose name says sensor and whose cells repeat, where no rows share a moment."""
+    able = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken
+        and column.kind in ("text", "number")
+        and (column.kind == "text" or (column.whole and not measures(name)))
+        and plain_name(name) in SENSOR
+        and not column.counter
+    ]
+    able.sort(key=lambda name: name_rank(name, columns))
+    if not able:
+        return ()
+    counts = (
+        table.rows.select(pl.len().alias("_rows"), *(pl.col(name).n_unique() for name in able))
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    return next(((n,) for n in able if counts[n] == 1 or counts[n] <= counts["_rows"] / 3), ())
 
 
 def _refuse_words(covariates: tuple[str, ...], columns: Columns, findings: Findings) -> None:
     for name in covariates:
-        if columns.kinds[name] not in ("number", "bool", "empty"):
+        if columns.kind(name) not in ("number", "bool", "empty"):
             findings.error(
                 "text-covariate",
-                f"covariate {name!r} does not hold numbers{columns.example(name)}",
+                f"covariate {name!r} does not hold numbers{columns.shown(name)}",
                 "write it as numbers (for example 0 and 1 for no and yes), or leave it out",
             )
 
 
 def _told_targets(
-    wanted: Request, columns: Columns, sensor: tuple[str, ...], findings: Findings
+    targets: tuple[str, ...], columns: Columns, sensor: tuple[str, ...], findings: Findings
 ) -> tuple[str, ...]:
-    targets = _all(wanted.target)
     if len(set(targets)) < len(targets):
         raise InputError(f"target names a column twice: {listed(list(targets), quoted=True)}")
     if sensor and len(targets) > 1:
@@ -228,11 +260,11 @@ def _told_targets(
             f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one"
         )
     for name in targets:
-        if columns.kinds[name] not in ("number", "empty"):
+        if columns.kind(name) not in ("number", "empty"):
             findings.error(
                 "no-numeric-target",
-                f"column {name!r} was named as target but does not hold numbers"
-                f"{columns.example(name)}",
+                f"column {name!r} is asked for as target but does not hold numbers"
+                f"{columns.shown(name)}",
                 "name a column of readings with target=",
             )
     return targets

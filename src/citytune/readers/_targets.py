@@ -1,57 +1,172 @@
-"""Guess which columns hold the readings to forecast, from their names and how full they are."""
+"""Find the columns that hold the readings, from their cells and their names."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import polars as pl
 
 from citytune._text import listed
+from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
-from citytune.readers._source import SourceTable
-from citytune.readers._vocabulary import family, goes_beside, plain_name, target_rank
+from citytune.readers._structure import Moment
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import (
+    FLAGS,
+    SENSOR,
+    family,
+    goes_beside,
+    is_quantity,
+    plain_name,
+    target_rank,
+    tokens,
+)
 
+MOST_FLAGS = 0.15
+"""Columns of zeros and ones for each other one, up to which they may be quiet counters."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
+_ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order)$")
+_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
+_CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
+                       r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
+_SHARE = re.compile(
+    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid|observed|mdl|"
+    r"uncertainty|height|altitude|elevation|samples|length)"
+)
 
 
 def guess_targets(
     table: SourceTable,
-    numbers: list[str],
-    flags: Collection[str],
+    columns: Columns,
+    taken: set[str],
+    moment: Moment,
+    keys: Sequence[str],
     long: bool,
     findings: Findings,
 ) -> tuple[str, ...]:
-    """The target column of a long table, or the sensor columns of a wide one.
-
-    `flags` are columns of zeros and ones, which accompany a target unless all are so.
-    """
-    if not numbers:
+    """The target column of a long table, or the sensor columns of a wide one."""
+    numbers = [n for n in columns.numbers(taken) if n not in keys]
+    able = [n for n in numbers if not _is_no_reading(columns.by_name[n], table, moment, keys)]
+    able = _with_quiet(able, numbers, columns, long)
+    if not able:
+        shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
         findings.error(
             "no-numeric-target",
-            "no column holds numbers that could be readings",
-            "name the column of readings with target=, and check that its cells are numbers",
+            f"no column holds numbers that could be readings{shown}",
+            "name the column of readings with target=, and see that its cells are numbers",
         )
         return ()
-    kin = Counter(family(name) or name for name in numbers)
-    lone = {name for name in flags if kin[family(name) or name] == 1 and family(name)}
-    chosen = _choose(table, [n for n in numbers if n not in lone] or numbers, long)
-    ignored = [name for name in numbers if name not in chosen]
-    _say(chosen, ignored, long, findings)
+    if long:
+        chosen = _long(table, able, columns, findings)
+    else:
+        chosen = list(without_totals(table, tuple(_wide(table, able)), findings))
+    used = {*chosen, *keys, *taken}
+    ignored = [n for n, kind in columns.kinds.items()
+               if kind in ("number", "empty", "bool") and n not in used
+               and not columns.by_name[n].counter]  # fmt: skip
+    if chosen:
+        _say(chosen, ignored, findings)
     return tuple(chosen)
 
 
-def _choose(table: SourceTable, numbers: list[str], long: bool) -> list[str]:
+def _is_no_reading(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
+    """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
+    rank = target_rank(column.name)
+    if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
+        return True
+    if rank is not None:
+        return False
+    plain = plain_name(column.name)
+    flag = column.whole and column.low >= 0 and column.high <= 1
+    named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
+    return column.constant or flag or named or _is_static(column, table, moment, keys)
+
+
+def _is_id(plain: str) -> bool:
+    return bool(_ID.search(plain) or _CALENDAR.match(plain)) or plain in SENSOR
+
+
+def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:
+    """The sensors of a wide table that are silent, stand still or only saw zeros and ones too.
+
+    They are known by the company they keep: two or more columns with names of their own, or one of
+    the same family. Where nothing else is there, they are all there is.
+    """
+
+    def may_be(name: str) -> bool:
+        plain = plain_name(name)
+        return not (
+            columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
+            or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
+        )  # fmt: skip
+
+    quiet = {n for n in numbers if n not in able and (may_be(n) or target_rank(n) is not None)}
+    live = [n for n in able if not goes_beside(n)]
+    if not able or (not live and len(quiet) == 1):
+        return able or [n for n in numbers if n in quiet]
+    if long:
+        return able
+    flags = {n for n in quiet if columns.by_name[n].high > 0 and not columns.by_name[n].constant}
+    if len(flags) > max(1.0, MOST_FLAGS * len(live)):
+        quiet -= flags  # so many columns of zeros and ones are no counters
+    families = {family(n) for n in live if family(n)}
+    many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
+    kept = {n for n in quiet if (many and may_be(n)) or family(n) in families}
+    return [n for n in numbers if n in able or n in kept]
+
+
+def _is_coordinate(name: str) -> bool:
+    words = set(tokens(name))
+    return bool(words & {"lat", "latitude", "lon", "lng", "longitude", "easting", "northing"})
+
+
+def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
+    """Whether a sensor always has the same value, such as its capacity."""
+    if not keys or len(moment.rows) < 4:
+        return False
+    each = moment.rows.group_by(*keys).agg(pl.col(column.name).n_unique(), pl.len().alias("_n"))
+    each = each.filter(pl.col("_n") > 3)
+    return bool(len(each)) and bool((each[column.name] <= 1).all())
+
+
+def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
+    """One column; refused where nothing tells which, with a look at each."""
+    if len(names) == 1:
+        return names
+    known = sorted((n for n in names if target_rank(n) is not None), key=_rank)
+    if known:
+        return [_fullest(table, known)]
+    plain = [n for n in names if not goes_beside(n)]
+    if len(plain) == 1:
+        return plain
+    some = plain or names
+    findings.error(
+        "which-target",
+        f"{len(some)} columns could be the readings: "
+        + "; ".join(_sight(columns.by_name[n]) for n in some[:8]),
+        f"name one with target=, such as target={some[0]!r}",
+        count=len(some),
+    )
+    return []
+
+
+def _sight(column: Column) -> str:
+    examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
+    return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
+
+
+def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
     if len(numbers) == 1:
         return numbers
     known = sorted((n for n in numbers if target_rank(n) is not None), key=_rank)
     beside = [n for n in numbers if n not in known and goes_beside(n)]
     plain = [n for n in numbers if n not in known and n not in beside]
-    if long:
-        return [_fullest(table, known or plain or beside)]
     families = {family(n) or n for n in numbers}
     strange = {family(n) or n for n in plain}
-    if known and len(strange) <= max(2, len(families) / 2):
+    different = len({family(n) for n in known if is_quantity(n)}) > 1
+    if known and (len(strange) <= max(2, len(families) / 2) or different):
         return _relatives(_fullest(table, known), known)
     if known or plain:
         # In the table's own order: these are the sensors of a wide table.
@@ -84,7 +199,7 @@ def _relatives(name: str, known: list[str]) -> list[str]:
     return kin if len(kin) > 1 and numbered else [name]
 
 
-def _say(chosen: list[str], ignored: list[str], long: bool, findings: Findings) -> None:
+def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:
     unused = f"; not used: {listed(ignored, 12, quoted=True)}" if ignored else ""
     if len(chosen) == 1:
         text = f"the readings were taken from column {chosen[0]!r}{unused}"
@@ -109,3 +224,37 @@ def _mixture(chosen: list[str]) -> list[str]:
     if beside and len({family(n) for n in chosen}) > 1:
         return sorted({family(n) for n in beside})
     return sorted(ranks) if len(ranks) > 1 else []
+
+
+def without_totals(
+    table: SourceTable, chosen: tuple[str, ...], findings: Findings
+) -> tuple[str, ...]:
+    """The sensors of a wide table but for totals: columns that are called so and add up others."""
+    totals = [name for name in chosen if _TOTAL.search(plain_name(name))]
+    found = [name for name in totals if _parts_of(table, name, chosen, totals)]
+    if not found:
+        return chosen
+    findings.warn(
+        "totals",
+        f"{listed(found, quoted=True)} add up other columns of the table",
+        "they were left out, since their parts are read; pass target= to read them instead",
+        count=len(found),
+    )
+    return tuple(name for name in chosen if name not in found)
+
+
+def _parts_of(
+    table: SourceTable, total: str, chosen: tuple[str, ...], totals: list[str]
+) -> list[str]:
+    """The columns that a total adds up: those of its group, or all others; none if it does not."""
+    group = _TOTAL.sub("", plain_name(total)).strip("_")
+    others = [n for n in chosen if n not in totals]
+    near = [n for n in others if group and plain_name(n).startswith(group)]
+    for parts in (near, others):
+        if len(parts) < 2:
+            continue
+        rows = table.rows.select(total, *parts).drop_nulls().head(500).collect()
+        gap = (rows[total] - rows.select(pl.sum_horizontal(parts)).to_series()).abs()
+        if len(rows) > 10 and float((gap <= 1e-3 * rows[total].abs() + 0.5).mean() or 0) > 0.98:  # type: ignore[arg-type]
+            return parts
+    return []

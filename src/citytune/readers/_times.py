@@ -5,20 +5,29 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
 import polars as pl
 
 from citytune._errors import UnknownName
 from citytune._text import counted, listed
+from citytune.readers._clock_times import clock_times
+from citytune.readers._columns import look_at
 from citytune.readers._epochs import epoch_seconds, epoch_unit
 from citytune.readers._findings import Findings
 from citytune.readers._formats import find_format, parsed
 from citytune.readers._numbers import cells
-from citytune.readers._source import SourceTable
+from citytune.readers._ranges import begin_of
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import plain_name
 
+Stamp: TypeAlias = Literal["begin", "end"]
+"""Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 _SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
+_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
 _EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
 
 
@@ -31,6 +40,12 @@ class Moments:
     aware: bool = False
     zone: str | None = None
     """The zone the file itself names, if aware."""
+    ends: bool = False
+    """Whether it is the end of the interval that was measured."""
+    counted: int = 0
+    """Length in s of periods counted from local midnight, through a change of the clock."""
+    day: pl.Expr | None = None
+    """Int64, midnight of each row's date, where periods are counted from it."""
 
 
 def check_timezone(timezone: str) -> None:
@@ -42,14 +57,82 @@ def check_timezone(timezone: str) -> None:
 
 
 def plan_moments(
-    table: SourceTable, time: tuple[str, ...], timezone: str | None, findings: Findings
+    table: SourceTable,
+    time: tuple[str, ...],
+    timezone: str | None,
+    findings: Findings,
+    stamp: Stamp | None = None,
 ) -> Moments:
-    """Find out how the time columns are written; the rows are read later."""
-    first = _plan_column(table, time[0], timezone, findings) if len(time) < 3 else _from_parts(time)
-    seconds = first.seconds
+    """Find out how the time columns are written; the rows are read later.
+
+    Args:
+        table: Holds the columns.
+        time: One column of moments, two (date and time of the day), or year, month, day and more.
+        timezone: Zone of times without an offset, if known.
+        findings: Told what was guessed.
+        stamp: Whether times name the begin or the end of an interval; None is a guess.
+    """
+    if len(time) >= 3:
+        first = _from_parts(table, time)
+    else:
+        first = _plan_column(table, time[0], timezone, findings)
     if len(time) == 2:
-        seconds = seconds + _seconds_of_day(table, time[1])
-    return replace(first, seconds=pl.when(seconds.is_between(*_SANE)).then(seconds))
+        first = _with_clock(table, time, first, findings)
+    ends = first.ends or _named_end(time)
+    if not first.aware and _named_utc(time):
+        first = replace(first, aware=True, zone="UTC")
+    if stamp is not None:
+        ends = stamp == "end"
+    elif ends:
+        findings.note(
+            "interval-end",
+            f"the times in {listed(list(time), quoted=True)} were taken as the end of each "
+            "interval",
+            "they are shown by its begin; pass stamp='begin' if they name that already",
+        )
+    seconds = first.seconds
+    return replace(first, seconds=pl.when(seconds.is_between(*_SANE)).then(seconds), ends=ends)
+
+
+def _named_end(time: tuple[str, ...]) -> bool:
+    """Whether a name says hour ending, interval end or until."""
+    said = " ".join(plain_name(name) for name in time).replace("_", " ")
+    return bool(_END.search(said)) and not _BEGIN.search(said)
+
+
+def _named_utc(time: tuple[str, ...]) -> bool:
+    """Whether a name says that the times are in UTC."""
+    words = {word for name in time for word in plain_name(name).split("_")}
+    return bool(words & {"utc", "gmt", "zulu"}) and "local" not in words
+
+
+def _with_clock(
+    table: SourceTable, time: tuple[str, ...], date: Moments, findings: Findings
+) -> Moments:
+    found = clock_times(table, look_at(table, time[1]))
+    if found is None:
+        findings.error(
+            "no-time-of-day",
+            f"column {time[1]!r} accompanies the dates in {time[0]!r}, but its cells are not "
+            "times of the day",
+            "it takes 14:30, hours 0 to 23 or 1 to 24, HHMM, minutes or seconds since midnight, or "
+            "the number of a period of the day; correct the cells, or pass another time=",
+        )
+        findings.stop_on_errors()
+    assert found is not None, "an error was just added"
+    if table.schema[time[1]] != pl.Time and "times of the day" not in found.words:
+        findings.note(
+            "guessed-time-of-day",
+            f"column {time[1]!r} was taken as {found.words}",
+            "write times such as 14:30 if this is wrong",
+        )
+    return replace(
+        date,
+        seconds=date.seconds + found.seconds,
+        ends=found.ends,
+        counted=found.counted,
+        day=date.seconds if found.counted else None,
+    )
 
 
 def refuse_wrong_times(
@@ -58,7 +141,8 @@ def refuse_wrong_times(
     """Add the error of cells that are no time: how many, and the first three with their rows."""
     wrong = (
         table.rows.select(
-            pl.struct(pl.col(time).cast(pl.String)).alias("cells"), moments.seconds.alias("seconds")
+            pl.struct(_as_text(table, name) for name in time).alias("cells"),
+            moments.seconds.alias("seconds"),
         )
         .with_row_index("row", offset=1)
         .filter(pl.col("seconds").is_null())
@@ -75,6 +159,19 @@ def refuse_wrong_times(
         f"correct or delete these rows; {_EXAMPLE}",
         count=count,
     )
+
+
+def _as_text(table: SourceTable, name: str) -> pl.Expr:
+    """Cells as text; moments beyond any calendar as their number, which polars cannot spell."""
+    column, kind = pl.col(name), table.schema[name]
+    if kind.is_nested() or kind in (pl.Duration, pl.Object, pl.Binary):
+        return pl.lit(f"({kind.base_type().__name__})").alias(name)
+    if not isinstance(kind, pl.Datetime):
+        return column.cast(pl.String)
+    sane = column.dt.epoch("s").is_between(*_SANE)
+    return pl.when(sane).then(pl.when(sane).then(column).cast(pl.String)).otherwise(
+        column.cast(pl.Int64).cast(pl.String)
+    ).alias(name)  # fmt: skip
 
 
 def wall_text(seconds: int, zone: str | None = None) -> str:
@@ -119,12 +216,13 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
 
 def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
-    column = pl.col(name).cast(pl.String)
+    column = begin_of(pl.col(name))
     distinct = (
         table.rows.select(column.alias("cell")).unique(maintain_order=True).collect().to_series()
     ).drop_nulls()
     numbers = distinct.cast(pl.Float64, strict=False)
-    if len(distinct) and not numbers.null_count() and (epoch := epoch_unit(numbers)):
+    few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
+    if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
         counted = epoch.pattern is None
         seconds = epoch_seconds(column.cast(pl.Float64, strict=False), epoch)
         return Moments(seconds, counted, "UTC" if counted else None)
@@ -176,33 +274,26 @@ def _offset_hours(text: str) -> float:
     return -size if text.startswith("-") else size
 
 
-def _from_parts(time: tuple[str, ...]) -> Moments:
-    year, month, day, *rest = (pl.col(name).cast(pl.Int64, strict=False) for name in time)
+def _from_parts(table: SourceTable, time: tuple[str, ...]) -> Moments:
+    year, month, day, *rest = (_whole(table, name) for name in time)
+    year = pl.when(year < 100).then(year + 2000).otherwise(year)
     # Months and days out of range give null, which is reported as an unreadable time.
     fits = month.is_between(1, 12) & day.is_between(1, 31)
     text = pl.concat_str(
         [year.cast(pl.String), month.cast(pl.String), day.cast(pl.String)], separator="-"
     )
     seconds = text.str.to_date("%Y-%m-%d", strict=False).dt.epoch("s")
-    for part, size in zip(rest, (3600, 60, 1), strict=False):
-        seconds = seconds + part * size
+    if rest:
+        hours = table.rows.select(low=rest[0].min(), high=rest[0].max())
+        low, high = hours.collect(engine="streaming").row(0)
+        hour = rest[0] - 1 if low == 1 and high == 24 else rest[0]
+        limits = [(hour, 23, 3600), *zip(rest[1:], (59, 59), (60, 1), strict=False)]
+        for part, most, size in limits:
+            seconds = pl.when(part.is_between(0, most)).then(seconds + part * size)
     return Moments(pl.when(fits).then(seconds))
 
 
-def _seconds_of_day(table: SourceTable, name: str) -> pl.Expr:
-    """Seconds since midnight of a column of clock times, or of hours 0 to 24."""
-    dtype = table.schema[name]
-    column = pl.col(name)
-    if dtype == pl.Time:
-        return column.cast(pl.Int64) // 1_000_000_000
-    if dtype.is_numeric():
-        return (column * 3600).cast(pl.Int64)
-    text = column.cast(pl.String).str.strip_chars()
-    part = r"^(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?"
-    hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
-    late = text.str.contains(r"(?i)p\.?m\.?$").cast(pl.Int64)
-    named = text.str.contains(r"(?i)[ap]\.?m\.?$")
-    hour = pl.when(named).then(hour % 12 + 12 * late).otherwise(hour)
-    seconds = hour * 3600 + minute * 60 + second.fill_null(0)
-    hours = (cells(name, table.decimal_comma).number * 3600).cast(pl.Int64)
-    return pl.coalesce(seconds, hours)
+def _whole(table: SourceTable, name: str) -> pl.Expr:
+    if table.schema[name] == pl.String:
+        return cells(name, name in table.commas).number.cast(pl.Int64, strict=False)
+    return pl.col(name).cast(pl.Int64, strict=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 
 def _words(text: str) -> list[str]:
@@ -15,10 +16,39 @@ local_time datetime_local date_local time date ds datum zeitstempel zeitpunkt ze
 tidspunkt tid fecha_hora fecha data_ora data horodate date_heure datumtijd tijd ts dt moment
 start_time time_start period_start interval_start start begin from measured_at recorded_at
 observed_at created_at settlement_date epoch unixtime unix_time unix date_from hour_beginning
-hour_ending
+hour_ending datetime_beginning datetime_begin datetime_beginning_utc date_time_utc fra von desde
+debut du da fra_dato datum_von date_debut horodate zeit_von dateobserved date_observed
+observationdatetime phenomenontime phenomenon_time last_changed lastupdated last_updated
+settlementdate datetimefrom interval_datetime qt_interval_count mtu utc_timestamp
 """)
-CLOCK_TIME = _words("time hour hr hh hora ora heure uhrzeit zeit tid klokkeslett tijd stunde")
-"""Columns that hold the time of the day next to a column of dates."""
+"""Names of columns of times; the earlier, the likelier."""
+CLOCK_TIME = _words("""
+time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tijd stunde hours
+settlement_period period periodo periode start_time time_local time_gmt time_utc fra_tidspunkt
+interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
+""")
+"""Columns that hold the time of the day where another holds the date."""
+END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))
+"""Words of names of the end of an interval."""
+DATE_PARTS = (
+    ("year", "yr", "yyyy", "ano", "año", "annee", "année", "jahr", "anno", "jaar", "y"),
+    ("month", "mon", "mm", "mes", "mois", "monat", "mese", "maand", "mo", "m"),
+    ("day", "dd", "dia", "día", "jour", "tag", "giorno", "dag", "d"),
+    ("hour", "hr", "hh", "hora", "heure", "stunde", "ora", "uur", "h"),
+    ("minute", "min", "minuto", "mm", "mi", "mn"),
+    ("second", "sec", "ss", "segundo", "sekunde"),
+)
+"""Names of the parts of a moment."""
+PARAMETER = frozenset(
+    _words("""
+parameter parameters parameter_name parameter_code param pollutant pollutant_name air_pollutant
+airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
+variable measurement_type measure item items field _field indicator species analyte quantity
+observed_property observedproperty metric register register_id kind_of_quantity mode
+traffic_type vehicle_class
+""")
+)
+"""Names of columns that say what is measured."""
 
 SENSOR = _words("""
 unique_id sensor_id sensor sensorid station_id station stationid detector_id detector site_id
@@ -26,27 +56,41 @@ site siteid loop_id loop meter_id meter device_id device trp_id monitor_id monit
 segment link_id link node_id node point_id point location_id location building_id building
 household_id household customer consumer zone_id zone region area district street road route
 line stop asset feeder substation series_id series item_id sensor_name station_name site_name
-stasjon messstelle estacion stazione punkt id code name channel
+stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point samplingpoint
+load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
+trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
+punto_muestreo station_code sensors_id location_name datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
-    _words("sensor station detector site loop meter device monitor segment link node building")
+    _words(
+        "sensor station detector site loop meter device monitor segment link node building "
+        "lane direction richtung sentido kjoreretning felt zone area location"
+    )
 )
 
 LATITUDE = ("latitude", "lat", "breddegrad", "y_lat")
 LONGITUDE = ("longitude", "lon", "lng", "long", "lengdegrad", "x_lon")
 
 GENERIC = _words(
-    "value y target reading measurement measured observation val wert verdi valor valore"
+    "value _value y target reading measurement measured observation val wert verdi valor valore "
+    "valeur result state waarde varde vaerdi concentration sample_measurement raw_value"
 )
 TRAFFIC = _words("""
 traffic_volume total_volume traffic_flow vehicle_flow vehicle_count vehicles_count volume flow
 veh vehicles num_vehicles traffic traffic_count count counts cnt rentals rented_bike_count trips
 ridership passengers boardings car cars bike bikes bicycles pedestrian pedestrians people
-visitors speed avg_speed average_speed mean_speed occupancy travel_time
+visitors intensity intensidad intensite trafikkmengde trafikmaengde verkehrsmenge debit_horaire
+debit vol veh_count vehiclecount verkehrsstaerke aforo mengde speed avg_speed average_speed
+mean_speed traffic_speed averagevehiclespeed occupancy travel_time
 """)
-AIR = _words("pm25 pm_25 pm10 no2 nox o3 ozone no so2 co aqi bc black_carbon")
+AIR = _words(
+    "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone nox no so2 co aqi bc "
+    "black_carbon sulphur_dioxide carbon_monoxide pm1 nh3"
+)
 ENERGY = _words("""
-load demand total_load national_demand nd consumption energy power active_power
+actual_total_load actual_load load totaldemand demand total_load national_demand ontario_demand
+netzlast consommation consumo verbrauch forbruk forbrug maengde mængde verbruik consumptie
+stromverbrauch nd consumption mw energy power active_power
 global_active_power power_consumption energy_consumption electricity usage electricity_usage
 appliances heat gas net_load
 """)
@@ -60,15 +104,39 @@ precipitation
 snow cloud clouds wind windspeed wspd wspdm wspm gust press pressure dewp dew tdewpoint
 dewpoint visibility radiation irradiance ghi dni solar sun sunshine uv weather vis holiday
 weekday weekend dayofweek day month year hour minute week season voltage intensity reactive
-metering factor capacity generation price uptime v85 quality flag status error lights ethane
+metering factor capacity capacidad generation price precio preis prix cost coste kosten uptime v85
+quality flag status error lights charge charges tariff duration kvalitet dekningsgrad coverage
+completeness mdl uncertainty lat_lon precision latest gust forecast_load total_hours rrp standing
+estimated carga vmed periodo_integracion samples observed lanes confidence ethane
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
-longitude embedded forecast
+longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
+prognose prognosis pronostico fcst planned scheduled
 """))  # fmt: skip
-"""Words of columns that go next to a target: weather, calendar, electrical side values."""
-BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index"))
+"""Words of columns that accompany a target: weather, calendar, electrical side values."""
+BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane"))
 """The same, where the word is the whole name."""
+SOURCES = frozenset(
+    _words("""
+nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle lignite oil fioul
+fuel_oil gaz erdgas natural_gas ccgt ocgt hydro hydraulique wasserkraft hidraulica eolien eolica
+windkraft wind_onshore wind_offshore solaire photovoltaik fotovoltaica biomass biomasse bioenergies
+biogas geothermal geothermie waste pompage pumpspeicher pumped_storage pump_storage_pumping ps
+imports exports ech_physiques taux_de_co2 interconnectors other_renewable sonstige
+""")
+)
+"""Where electricity comes from; whole names, which stand next to a load."""
+FLAGS = frozenset(
+    _words("""
+closed open closure event working workingday active alarm fault maintenance school vacation strike
+match online offline on off enabled is_holiday peak rush dst summer_time outlier imputed estimated
+interpolated anomaly
+""")
+)
+"""Whole names of columns of zeros and ones that are no sensors."""
 
 UNITS = frozenset(_words("kwh kw mw mwh wh w gw ug ugm3 m3 veh h vph kmh mph kph pct percent"))
+_QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8h|1h|mean))?|"
+                       r"temperature|humidity|count|speed|occupancy")  # fmt: skip
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -79,6 +147,7 @@ def plain_name(column: str) -> str:
     ('pm25', 'no2', 'travel_time_387')
     """
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
+    name = "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
     name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
     name = re.sub(r"(?i)pm_(10|25)\b", r"pm\1", name)
     name = re.sub(r"([kMG])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
@@ -89,6 +158,16 @@ def plain_name(column: str) -> str:
 def tokens(column: str) -> list[str]:
     """The words of a column's name."""
     return plain_name(column).split("_")
+
+
+def is_quantity(text: str) -> bool:
+    """Whether a cell names something that is measured: NO2, speed, kWh.
+
+    >>> is_quantity("PM2.5"), is_quantity("OZONE"), is_quantity("Main Street")
+    (True, True, False)
+    """
+    name = plain_name(text)
+    return (name in TARGETS and name not in GENERIC) or bool(_QUANTITY.fullmatch(name))
 
 
 def family(column: str) -> str:
@@ -127,4 +206,6 @@ def goes_beside(column: str) -> bool:
     """
     name = plain_name(column)
     short = len(name) <= 4 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
+    if name in SOURCES:
+        return True
     return short or name.split("_")[0] == "rh" or bool(BESIDES.intersection(name.split("_")))

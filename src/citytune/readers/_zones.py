@@ -50,6 +50,18 @@ def to_utc(
     return utc, ~known.skipped[row]
 
 
+def from_midnight(day: NDArray[np.int64], since: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """UTC of times counted from local midnight, right through a change of the clock.
+
+    Args:
+        day: (row,) midnight in wall time, as seconds.
+        since: (row,) seconds since then; more than a day's on the day that has a further hour.
+        zone: IANA name.
+    """
+    known = _both(np.unique(day), zone)
+    return known.first[np.searchsorted(known.wall, day)] + since
+
+
 def _both(wall: NDArray[np.int64], zone: str) -> _Readings:
     naive = pl.Series("wall", wall * 1_000_000).cast(pl.Datetime("us")).to_frame()
     first, second = (

@@ -120,8 +120,8 @@ def may_take_place(out: Path, *, overwrite: bool) -> Callable[[Path], None]:
             )
         if not overwrite:
             raise RunError(
-                f"the run {out} is there already and was kept; choose another out=, or pass "
-                "overwrite=True to replace it"
+                f"the run {out} already exists and was not overwritten; choose another out=, or "
+                "pass overwrite=True to replace it"
             )
         if strange := sorted(held - {*PARTS, SEAL}):
             raise RunError(

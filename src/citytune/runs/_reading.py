@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from citytune._errors import InputError
 from citytune.settings import setting
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
+    from citytune.readers import Explanation
 
 Names: TypeAlias = str | Sequence[str] | None
 ELSEWHERE = "covariates_elsewhere"
@@ -49,6 +50,18 @@ class Reading:
     missing: float | Sequence[float] | None = setting(
         None, "Value that stands for no data, such as -1", metavar="VALUE", repeated=True
     )
+    stamp: Literal["begin", "end"] | None = setting(
+        None,
+        "Whether a time names the begin or the end of what was measured",
+        metavar="begin|end",
+    )
+    valid: Mapping[str, Sequence[str]] | None = setting(
+        None,
+        "Column that says whether a reading is valid, and its cells that mean so, such as "
+        "Validity=1,2",
+        metavar="COLUMN=CELLS",
+        repeated=True,
+    )
     country: str | None = setting(
         None, "Country whose public holidays count: NO, US-MN", metavar="CODE"
     )
@@ -72,6 +85,12 @@ class Reading:
 
         return list(check(source, **self._options()))
 
+    def explain(self, source: object) -> Explanation:
+        """How a source is understood, column by column."""
+        from citytune.readers import explain
+
+        return explain(source, **self._options())
+
     def said(self) -> dict[str, Any]:
         """What was said, by name."""
         return {name: value for name, value in self._options().items() if _is_said(value)}
@@ -86,9 +105,7 @@ class Reading:
         covariates = [_named(one) for one in _listed(said.pop("covariates", ()))]
         columns = [name for name in covariates if name in frame.covariates]
         elsewhere = [name for name in covariates if name not in columns]
-        plain = {
-            n: value if isinstance(value, str) else _listed(value) for n, value in said.items()
-        }
+        plain = {name: _plain(value) for name, value in said.items()}
         plain |= {"covariates": columns} if columns else {}
         return plain | ({ELSEWHERE: elsewhere} if elsewhere else {})
 
@@ -112,11 +129,18 @@ class Reading:
 
 def _is_said(value: Any) -> bool:
     """Whether an option holds something; tables have no truth value of their own."""
-    return value is not None and not (isinstance(value, str | list | tuple) and not value)
+    return value is not None and not (isinstance(value, str | list | tuple | dict) and not value)
 
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple | set) else [value]
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON."""
+    if isinstance(value, Mapping):
+        return {column: list(cells) for column, cells in value.items()}
+    return value if isinstance(value, str) else _listed(value)
 
 
 def _named(covariate: Any) -> str:
@@ -131,6 +155,8 @@ def _check_kept(facts: Mapping[str, Any]) -> None:
 
 
 def _fits(name: str, value: Any) -> bool:
+    if name == "valid":
+        return isinstance(value, dict) and all(_fits("covariates", one) for one in value.values())
     if name == "missing" or name in COVARIATES or (name in SEVERAL and isinstance(value, list)):
         kind = int | float if name == "missing" else str
         return isinstance(value, list) and all(isinstance(one, kind) for one in value)

@@ -46,7 +46,7 @@ class Update(NamedTuple):
     note: str
     """What was learnt until when, or why nothing was."""
     stale: tuple[str, ...] = ()
-    """Files that still tell of the model as it was before."""
+    """Files that still describe the model as it was before."""
 
 
 class Run:
@@ -168,7 +168,7 @@ class Run:
         progress: Progress | None = None,
         **reading: Any,
     ) -> Scores:
-        """Score the model on a source, beside the pretrained model untouched and simple rules.
+        """Score the model on a source, compared with the zero-shot model and simple rules.
 
         Args:
             source: Its rows newer than those the model was fitted on are scored; without any, its

@@ -105,7 +105,7 @@ def run_job(
 def open_run(path: str | Path) -> Run:
     """Open a run folder, or the folder of a model saved by itself.
 
-    What killed processes left beside it is put right first.
+    What killed processes left next to it is put right first.
 
     Raises:
         RunError: there is none. What is damaged in it is said when it is asked for.

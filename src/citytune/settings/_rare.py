@@ -49,7 +49,7 @@ class Rare:
     price: float = 0.03
     """Largest share by which the mean error over all values may rise, out of fold."""
     in_fit: bool = False
-    """Whether rare values also count more in what is fitted, where they else do only in where the
+    """Whether rare values also count more in what is fitted, and not only in where the
     forecast is moved. On the sets measured that gained little, and cost more than it gained on
     some. Peak hours always do, as a forecast of them cannot be moved by its value."""
 

@@ -51,7 +51,7 @@ class Conformal:
         half_life: float = HALF_LIFE,
         counts: Tensor | None = None,
     ) -> Conformal:
-        """Learn from forecasts of the past beside what happened.
+        """Learn from forecasts of the past and what happened.
 
         Args:
             actual: (example, horizon), in the unit of the data; NaN is missing.

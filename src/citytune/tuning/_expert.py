@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from citytune.tuning._task import Task
 
 DEVIATIONS = "deviations"
-"""Beside experts: the quantiles of the model itself, less its forecast."""
+"""Next to the experts: the quantiles of the model itself, less its forecast."""
 
 
 class Start(Enum):
@@ -129,13 +129,13 @@ def forecasts_of(
     done = 0
     for part in batch.chunks():
         size = len(part.examples)
-        heard = {name: whole[done : done + size] for name, whole in known.items()}
+        emitted = {name: whole[done : done + size] for name, whole in known.items()}
         for expert in lacking:
-            heard[expert.name] = expert.forecast(part, heard)
+            emitted[expert.name] = expert.forecast(part, emitted)
         if batch.spread:
-            heard[DEVIATIONS] = part.deviations
+            emitted[DEVIATIONS] = part.deviations
         for name, parts in found.items():
-            parts.append(heard[name])
+            parts.append(emitted[name])
         done += size
         if progress is not None:
             progress(done / count)

@@ -33,7 +33,7 @@ class FineTuned(Expert):
     low_rank: Mapping[str, tuple[Tensor, Tensor]]
     """Name of a weight → B (out, rank) and A (rank, in), whose product is added to it (LoRA)."""
     head: Head | None = None
-    """Of a model that forecasts: corrects it from what the untouched network sees. Of one that
+    """Of a model that forecasts: corrects it from what the pretrained network sees. Of one that
     cannot: makes the forecast from what the fine-tuned network sees, around the prior."""
     prior: str | None = None
     """What a model that cannot forecast adds to."""

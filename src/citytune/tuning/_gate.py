@@ -59,7 +59,7 @@ def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> flo
         before: (example, horizon) the losses of the first, in spreads of the sensor; NaN where
             nothing was measured.
         after: The same of the second …
-        unseen: (example,) bool, … and which of these windows it had not seen.
+        unseen: (example,) bool, … and which of these windows it was not fitted on.
     """
     return float(_shares(task, _Gains.of(task, before, after, unseen).together))
 

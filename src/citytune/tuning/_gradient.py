@@ -164,7 +164,7 @@ class _Fit:
 
     def _forecast(self, tuned: FineTuned, which: Tensor) -> Tensor:
         task, live = self.task, self.task.live.pick(which)
-        if tuned.head is not None and tuned.prior is None:  # it reads the untouched network
+        if tuned.head is not None and tuned.prior is None:  # it reads the pretrained network
             live = replace(live, computed={FEATURES: task.features[which]})
         known = {task.prior: task.forecast_of(task.prior)[which]}
         return forecasts_of([tuned], live, known)[tuned.name]

@@ -240,7 +240,7 @@ class PaddedTargets:
     group: Tensor  # (row,) long
     cell: Tensor  # (row, place) long; empty places have one of their own, the last
     share: Tensor  # (group, block) what a target counts in the mean of its block
-    target_weight: Tensor | None  # (row, place) how much each counts beside that
+    target_weight: Tensor | None  # (row, place) how much each counts on top of that
 
     @classmethod
     def of(cls, losses: Losses) -> PaddedTargets:

@@ -20,7 +20,7 @@ NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, _BatchNorm)
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot:
-    """The pretrained model untouched; for one that cannot forecast, the best seasonal rule."""
+    """The pretrained model zero-shot; for one that cannot forecast, the best seasonal rule."""
 
     def fit(self, task: Task) -> Learned:
         """Learn nothing but how wide its intervals must be."""

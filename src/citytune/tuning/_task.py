@@ -190,14 +190,14 @@ class Task:
     def forecast_again(self, expert: Expert) -> Tensor:
         """(example, horizon) of one that was fitted earlier, and stays as it is.
 
-        Of remembered windows it is what was noted then, as if it had not seen them.
+        Of remembered windows it is what was noted then, as if it was not fitted on them.
         """
         if expert.name not in self.answers.forecasts:
             self.note(expert.name, ask_again(self, expert))
         return self.answers.forecasts[expert.name]
 
     def note(self, name: str, out_of_fold: Tensor) -> None:
-        """Keep an expert's forecasts (example, horizon) of the windows, as if it had not seen them.
+        """Keep an expert's forecasts (example, horizon) of the windows, as if not fitted on them.
 
         What is noted goes into the memory.
         """

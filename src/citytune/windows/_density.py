@@ -23,7 +23,7 @@ def density(known: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
     The histogram spans all but the outermost 1 %, so that one odd value does not stretch it; what
     lies outside has density 0. It is smoothed by a Gaussian of Silverman's width and mirrored at
-    its ends, where there would else seem to be less.
+    its ends, where there would otherwise seem to be less.
     """
     low, high = np.quantile(known, [0.005, 0.995])
     if high <= low:

@@ -114,7 +114,7 @@ def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) 
 
 
 def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
-    """(sensor, origin) steps of context that are measured as usual; 0 is no window at all."""
+    """(sensor, origin) steps of context that are measured as usual; 0 if there is no window."""
     known = ~history.raw.isnan()
     seen = torch.nn.functional.pad(known.cumsum(1, dtype=torch.int32), (1, 0))  # (sensor, time + 1)
     past = seen[:, origins] - seen[:, (origins - spec.context).clamp_min(0)]

@@ -1,4 +1,4 @@
-"""How much rare values count: in a fit, and beside the usual ones."""
+"""How much rare values count: in a fit, and compared with the usual ones."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Scale(NamedTuple):
 
         Args:
             past: (example, context); NaN does not count.
-            measured: (example, context) bool, what counts beside that; None is all of it.
+            measured: (example, context) bool, which of these also count; None is all of them.
 
         Example:
             >>> scale = Scale.of(torch.tensor([[10.0, 30.0, 10.0, 30.0]]))

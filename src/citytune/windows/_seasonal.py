@@ -145,7 +145,7 @@ class Lookback:
 
     @cached_property
     def last_day(self) -> Tensor:
-        """The latest known value at the same time of day, else the sensor's last value.
+        """The latest known value at the same time of day, otherwise the sensor's last value.
 
         NaN for a sensor without a value before the origin.
         """

@@ -67,7 +67,7 @@ def purged_folds(origins: Tensor, *, horizon: int, folds: int = 5, embargo: int 
         origins: (window,) first step forecast of each window; many may share one, in any order.
         horizon: Steps forecast from each origin.
         folds: How many stretches, with as many distinct origins each.
-        embargo: Steps kept free beside that.
+        embargo: Further steps kept free.
 
     Returns:
         Together the tests hold every window once. A fold that leaves nothing to fit on is left

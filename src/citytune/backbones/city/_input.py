@@ -2,7 +2,7 @@
 
 A window is cut, counted back from the first step ahead, into rows of one period (a day, or a week
 on a clock too coarse to show a day). The far past is seen condensed, the last steps as they are,
-and every patch ahead beside the same slots of all the rows before it.
+and every patch ahead next to the same slots of all the rows before it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,150 @@
+"""Read a time of the day that stands in a column of its own, however it is written.
+
+A time of the day is text (14:30, 2:30 PM, 24:00), a range of two, or a number: an hour 0 to 23 or
+1 to 24, HHMM, minutes or seconds since midnight, or the number of a period of the day. Which of
+them the numbers are follows from all of them together, never from one cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune.readers._columns import Column
+from citytune.readers._numbers import cells
+from citytune.readers._ranges import begin_of
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import tokens
+
+DAY = 86_400
+PERIODS = (24, 48, 72, 96, 144, 288)
+"""Numbers of equal periods that a day is counted in."""
+PERIOD_WORDS = frozenset(
+    ["period", "periodo", "periode", "interval", "settlement", "quarter", "slot", "block", "sp"]
+)
+HOUR_WORDS = frozenset(
+    ["hour", "hours", "hr", "hh", "hora", "ora", "heure", "heures", "uhrzeit", "stunde", "time"]
+)
+
+
+@dataclass(frozen=True)
+class ClockTimes:
+    """How to compute the seconds since midnight of each row."""
+
+    seconds: pl.Expr
+    """Int64; null where the cell is no time of the day."""
+    words: str
+    """What the cells were taken as."""
+    ends: bool = False
+    """Whether they name the end of an interval."""
+    counted: int = 0
+    """Length in s of the periods that are counted from midnight; a day of summer time has more or
+    fewer of them."""
+
+
+def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
+    """How a column writes times of the day; None if it does not."""
+    name = column.name
+    if column.kind == "clock":
+        return _of_text(table, name)
+    if column.kind == "clock-range":
+        text = begin_of(pl.col(name))
+        return ClockTimes(_from_text(text), "the begin of ranges of the day")
+    if column.kind != "number" or not column.whole:
+        return None
+    values = _distinct(table, name)
+    found = numbered(values, tokens(name))
+    if found is None:
+        return None
+    size, first, words, ends, counted = found
+    number = _number(table, name)
+    if size == 0:
+        hhmm = (number // 100) * 3600 + (number % 100) * 60
+        return ClockTimes(hhmm.cast(pl.Int64), words)
+    return ClockTimes(((number - first) * size).cast(pl.Int64), words, ends, counted)
+
+
+def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str, bool, int] | None:
+    """What whole numbers count as times of the day; None if they are none.
+
+    Seconds each (0 stands for HHMM), the first one, in words, whether they name ends, and the
+    length of counted periods.
+
+    >>> numbered(np.arange(1, 25), ["hour"])[:3]
+    (3600, 1, 'hours 1 to 24')
+    >>> numbered(np.array([0, 15, 30, 45, 100, 115, 2345]), ["time"])[2]
+    'HHMM'
+    """
+    if not len(values) or values[0] < 0:
+        return None
+    low, high, count = int(values[0]), int(values[-1]), len(values)
+    named = set(words)
+    if high <= 25 and low in (0, 1) and count >= 6 and not named & PERIOD_WORDS:
+        return _hours(low, high)
+    for periods in PERIODS:
+        longest = periods + periods // 24
+        if low in (0, 1) and 0.6 * periods <= count and periods * 0.9 <= high - low + 1 <= longest:
+            if periods == 24 and not named & PERIOD_WORDS:
+                break
+            size = DAY // periods
+            return size, low, f"periods of {size // 60} minutes, counted from midnight", False, size
+    if high <= 25 and low in (0, 1) and count >= 6:
+        return _hours(low, high)
+    if high <= 23 and named & HOUR_WORDS:
+        return 3600, 0, f"hours {low} to {high}", False, 0
+    if high <= 2400 and bool((values % 100 < 60).all()) and (high > 1440 or high >= 100 * 9):
+        return 0, 0, "HHMM", False, 0
+    step = int(np.gcd.reduce(values)) or 1
+    if DAY / 2 < high <= DAY and step >= 60:
+        return 1, 0, "seconds since midnight", False, 0
+    if 720 < high <= 1440 and step in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60):
+        return 60, 0, "minutes since midnight", False, 0
+    return None
+
+
+def _hours(low: int, high: int) -> tuple[int, int, str, bool, int] | None:
+    if low == 0 and high <= 23:
+        return 3600, 0, "hours 0 to 23", False, 0
+    if low == 0 and high == 24:
+        return None  # both names of midnight: nobody knows whose day is meant
+    if high >= 24:
+        return 3600, 1, f"hours 1 to {high}", False, 3600 if high == 25 else 0
+    return 3600, 0, f"hours {low} to {high}", False, 0
+
+
+def _distinct(table: SourceTable, name: str) -> NDArray[np.int64]:
+    number = _number(table, name)
+    found = table.rows.select(number.alias("n")).unique().collect(engine="streaming")["n"]
+    found = found.drop_nulls().drop_nans().sort()
+    if len(found) > 100_000 or not bool(found.is_between(-1e9, 1e9).all()):
+        return np.zeros(0, np.int64)
+    return found.cast(pl.Int64).to_numpy()
+
+
+def _number(table: SourceTable, name: str) -> pl.Expr:
+    if table.schema[name] == pl.String:
+        return cells(name, name in table.commas).number
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
+def _of_text(table: SourceTable, name: str) -> ClockTimes:
+    if table.schema[name] == pl.Time:
+        return ClockTimes(pl.col(name).cast(pl.Int64) // 1_000_000_000, "times of the day")
+    seconds = _from_text(pl.col(name))
+    last = table.rows.select(seconds.max()).collect(engine="streaming").item()
+    return ClockTimes(seconds, "times of the day", ends=last == DAY)
+
+
+def _from_text(column: pl.Expr) -> pl.Expr:
+    text = column.cast(pl.String).str.strip_chars()
+    part = r"^(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?"
+    hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
+    late = text.str.contains(r"(?i)p\.?m\.?$").cast(pl.Int64)
+    named = text.str.contains(r"(?i)[ap]\.?m\.?$")
+    hour = pl.when(named).then(hour % 12 + 12 * late).otherwise(hour)
+    seconds = hour * 3600 + minute * 60 + second.fill_null(0)
+    legal = (minute < 60) & (second.fill_null(0) < 60) & (seconds <= DAY)
+    return pl.when(legal).then(seconds)

@@ -1,0 +1,113 @@
+"""A column that says what each row measures: a frame holds one quantity, so one value is taken."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from citytune._errors import InputError
+from citytune._text import listed
+from citytune.readers._columns import Columns
+from citytune.readers._findings import Findings
+from citytune.readers._table import SourceTable
+from citytune.readers._units import UNIT_COLUMNS, unit_of
+from citytune.readers._vocabulary import PARAMETER, is_quantity, plain_name, target_rank, tokens
+
+MOST_VALUES = 60
+
+
+class Parameter(NamedTuple):
+    """One quantity of a column of quantities."""
+
+    column: str
+    value: object
+
+    def rows_of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows that measure it."""
+        return rows.filter(pl.col(self.column) == self.value)
+
+
+def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
+    """Columns that say what is measured: by name, or as most of their cells are quantities."""
+    found = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken
+        and column.kind in ("text", "number")
+        and 1 < len(column.cells) <= MOST_VALUES
+        and (_named(name) or (column.kind == "text" and _holds_quantities(column.cells)))
+    ]
+    units = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken and column.kind == "text" and plain_name(name) in UNIT_COLUMNS
+        and len({unit_of(str(cell)) or cell for cell in column.cells}) > 1
+    ]  # fmt: skip
+    return [*found, *(name for name in units if name not in found)]
+
+
+def choose_parameter(
+    table: SourceTable, names: list[str], wanted: tuple[str, ...], findings: Findings
+) -> tuple[Parameter | None, tuple[str, ...]]:
+    """The quantity that is read, and what is left of the wish for a target.
+
+    A wish may name a value of the column, such as "no2". Otherwise it is the one that the
+    vocabulary ranks first, or the most common one.
+    """
+    for name in names:
+        counts = (
+            table.rows.group_by(name).len().sort("len", descending=True).collect(engine="streaming")
+        ).drop_nulls()
+        values = counts[name].to_list()
+        if len(values) < 2:
+            continue
+        told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
+        if told:
+            return Parameter(name, told[0]), ()
+        chosen = min(values, key=lambda value: (_rank(value), values.index(value)))
+        rest = [str(value) for value in values if value != chosen]
+        findings.warn(
+            "several-quantities",
+            f"column {name!r} holds {len(values)} quantities; {str(chosen)!r} was read, not "
+            f"{listed(rest, quoted=True)}",
+            f"pass target={rest[0]!r} for another one",
+            count=len(values),
+        )
+        return Parameter(name, chosen), wanted
+    return None, wanted
+
+
+def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns) -> None:
+    """Raise `InputError` if what should name the sensors says what is measured."""
+    for name in sensor:
+        column = columns.by_name[name]
+        several = 1 < len(column.cells) <= MOST_VALUES
+        if several and (
+            _named(name) or (column.kind == "text" and _holds_quantities(column.cells))
+        ):
+            values = [str(value) for value in column.cells.to_list()]
+            raise InputError(
+                f"{table.name}: column {name!r} says what is measured "
+                f"({listed(values, quoted=True)}), and a frame holds one quantity; "
+                f"leave it out of sensor= and pass target={values[0]!r} "
+                "for one of them"
+            )
+
+
+def _named(name: str) -> bool:
+    return plain_name(name) in PARAMETER or bool(set(tokens(name)) & {"pollutant", "parameter"})
+
+
+def _holds_quantities(cells: pl.Series) -> bool:
+    known = sum(is_quantity(str(cell)) for cell in cells)
+    return known >= max(2, 0.5 * len(cells))
+
+
+def _same(value: object, wanted: str) -> bool:
+    return str(value) == wanted or plain_name(str(value)) == plain_name(wanted)
+
+
+def _rank(value: object) -> int:
+    rank = target_rank(str(value)) if is_quantity(str(value)) else None
+    return 999 if rank is None else rank

@@ -1,0 +1,43 @@
+"""Read a stretch of time in one cell: "01.10.2023 00:00 - 01.10.2023 01:00", "00:00-01:00"."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import polars as pl
+
+_GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–](?=\d{1,2}:\d{2}))\s*"
+_SPLIT = re.compile(rf"^(?P<begin>.*?\d){_GLUE}(?P<end>\d.*)$")
+_CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
+_MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
+
+
+def is_range(cell: str) -> bool:
+    """Whether a cell holds a begin and an end.
+
+    >>> is_range("00:00-01:00"), is_range("2024-03-31 14:00"), is_range("1/2/2024")
+    (True, False, False)
+    """
+    found = _SPLIT.match(cell.strip())
+    if found is None:
+        return False
+    begin, end = found["begin"], found["end"]
+    clocks = bool(_CLOCK.match(begin) and _CLOCK.match(end))
+    return clocks or bool(_MOMENT.search(begin) and (_MOMENT.search(end) or _CLOCK.match(end)))
+
+
+def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
+    """Whether ranges name their days, or only times of the day."""
+    found = _SPLIT.match(cells[0].strip())
+    assert found is not None, "asked only of ranges"
+    return "clock-range" if _CLOCK.match(found["begin"]) else "range"
+
+
+def begin_of(column: pl.Expr) -> pl.Expr:
+    """The text of the begin of each range; a cell that is none stays as it is."""
+    text = column.cast(pl.String).str.strip_chars()
+    for glue in (r"/", r"\s[-–—]\s", r"\s+to\s+", r"\s+bis\s+"):
+        clock = r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?( [AaPp][Mm])?"
+        text = text.str.replace(rf"^(.*{clock})\s*{glue}\s*\d.*$", "${1}")
+    return text.str.replace(r"^(\d{1,2}[:.]\d{2}([:.]\d{2})?)\s*[-–]\s*\d{1,2}[:.]\d{2}.*$", "${1}")

@@ -1,0 +1,55 @@
+"""What every container gives: one table of named columns, not yet understood."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+MARK = "\u200b"
+"""A space of no width behind a name that polars would take for a pattern, or we use ourselves."""
+_RISKY = re.compile(
+    r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|row|rows|day|v\w*))$", re.DOTALL
+)
+
+
+def guarded(name: str) -> str:
+    """A column's name as it is used in here.
+
+    >>> guarded("flow"), bare(guarded("^a.*$"))
+    ('flow', '^a.*$')
+    """
+    return name + MARK if _RISKY.match(name) else name
+
+
+def bare(name: str) -> str:
+    """A column's name as the person knows it."""
+    return name.removesuffix(MARK)
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table not yet understood: columns with names and types, rows still on disk if possible."""
+
+    rows: pl.LazyFrame
+    schema: pl.Schema
+    name: str
+    """As the person called it, for messages."""
+    stem: str = ""
+    """The file's name without its endings, which often tells the quantity."""
+    commas: frozenset[str] = frozenset()
+    """Text columns whose numbers write 1,5 for one and a half."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Column → its unit, where a row of units or an attribute says so."""
+    titles: tuple[str, ...] = ()
+    """Lines above the table."""
+    exact: Callable[[tuple[str, ...]], pl.DataFrame] | None = None
+    """Gives columns as the text they were written in, row by row; None if they were never text."""
+    files: int = 1
+    """Of how many files this is made."""
+
+    def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
+        """The same table with other rows, which are not as they were written."""
+        return replace(self, rows=rows, schema=rows.collect_schema(), exact=None)

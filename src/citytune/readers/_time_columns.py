@@ -1,0 +1,143 @@
+"""Find the columns that together say when each row was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers._clock_times import clock_times
+from citytune.readers._columns import Column, Columns
+from citytune.readers._findings import Findings
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import (
+    CLOCK_TIME,
+    DATE_PARTS,
+    END_WORDS,
+    TIME,
+    plain_name,
+    tokens,
+)
+
+PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
+"""Of year, month, day, hour, minute and second."""
+Time: TypeAlias = tuple[str, ...]
+
+
+def guess_time(table: SourceTable, columns: Columns, findings: Findings) -> Time:
+    """The columns of the time, the likeliest first reading of them; empty if there are none."""
+    found = candidates(table, columns)
+    if not found:
+        return _none(columns, findings)
+    chosen = _most_telling(table, found)
+    rest = [listed(list(other), quoted=True) for other in found if not set(other) & set(chosen)][:3]
+    together = " together" if len(chosen) > 1 else ""
+    findings.note(
+        "guessed-time",
+        f"the time was read from {listed(list(chosen), quoted=True)}{together}"
+        + (f", not from {' or '.join(rest)}" if rest else ""),
+        "pass time= if this is wrong",
+    )
+    return chosen
+
+
+def candidates(table: SourceTable, columns: Columns) -> list[Time]:
+    """Every reading of the time, by how likely the names make it."""
+    moments = [c for c in columns.by_name.values() if c.kind in ("moment", "range")]
+    full = [(c.name,) for c in moments if not c.date and not c.constant]
+    dates = [c for c in moments if c.date]
+    pairs = [pair for date in dates for pair in _with_clock(table, columns, date)]
+    alone = [(c.name,) for c in dates if not c.constant and not any(p[0] == c.name for p in pairs)]
+    parts = _parts(columns) if not dates else ()
+    found = [*full, *pairs, *([parts] if parts else []), *alone]
+    return sorted(found, key=lambda time: (_rank(time[0]), len(time) == 1 and time in alone))
+
+
+def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time]:
+    """A column of dates with the column that holds the time of the day, the likeliest one."""
+    found = []
+    for column in columns.by_name.values():
+        if column.name == date.name or column.constant:
+            continue
+        if column.kind in ("clock", "clock-range") or (
+            column.kind == "number" and column.whole and _may_be_clock(column)
+        ):
+            found.append(column)
+    fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
+    # What is called an hour and holds no hours is refused by name, not passed over.
+    found = fitting or [c for c in found if plain_name(c.name) in ("hour", "hr", "hora", "stunde")]
+    found.sort(key=lambda column: _clock_rank(column, date))
+    return [(date.name, found[0].name)] if found else []
+
+
+def _may_be_clock(column: Column) -> bool:
+    """Whether a number's name says time of the day, or its cells can be nothing else."""
+    words = set(tokens(column.name))
+    named = bool(words & set(CLOCK_TIME)) or plain_name(column.name) in CLOCK_TIME
+    return named and not words & {"id", "code", "count"}
+
+
+def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
+    shared = set(tokens(column.name)) & set(tokens(date.name)) - {"date", "time"}
+    ends = bool(set(tokens(column.name)) & END_WORDS)
+    named = plain_name(column.name) in CLOCK_TIME
+    return -len(shared), int(ends), int(not named and column.kind == "number")
+
+
+def _rank(name: str) -> tuple[int, int]:
+    """Names that say time come first, in the order of the vocabulary; ends come last."""
+    plain, words = plain_name(name), set(tokens(name))
+    ends = bool(words & END_WORDS) and not words & {"start", "begin", "from"}
+    if plain in TIME:
+        return int(ends), TIME.index(plain)
+    known = [TIME.index(word) for word in words if word in TIME]
+    return int(ends), len(TIME) + (min(known) if known else len(TIME))
+
+
+def _parts(columns: Columns) -> Time:
+    """Year, month, day and perhaps hour, minute, second, in any of the languages known."""
+    plain = {plain_name(name): name for name, kind in columns.kinds.items() if kind == "number"}
+    found: list[str] = []
+    for words, (low, high) in zip(DATE_PARTS, PART_LIMITS, strict=True):
+        fitting = [
+            plain[word]
+            for word in words
+            if word in plain
+            and plain[word] not in found
+            and low <= columns.by_name[plain[word]].low
+            and columns.by_name[plain[word]].high <= high
+        ]
+        if not fitting:
+            break
+        found.append(fitting[0])
+    return tuple(found) if len(found) >= 3 else ()
+
+
+def _most_telling(table: SourceTable, found: Sequence[Time]) -> Time:
+    """The first reading that has about as many different moments as any: others only repeat."""
+    if len(found) == 1:
+        return found[0]
+    counts = (
+        table.rows.select(
+            pl.struct(time).n_unique().alias(str(i)) for i, time in enumerate(found[:8])
+        )
+        .collect(engine="streaming")
+        .row(0)
+    )
+    most = max(counts)
+    usual = [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
+    return usual[0]
+
+
+def _none(columns: Columns, findings: Findings) -> Time:
+    named = [name for name in columns.kinds if plain_name(name) in TIME]
+    if named:
+        return (named[0],)  # its cells will be shown as the times that could not be read
+    findings.error(
+        "no-time",
+        f"no column holds times (columns: {listed(list(columns.kinds), 8, quoted=True)})",
+        "add a column of timestamps such as 2024-03-31 14:00, or name it with time=",
+    )
+    return ()

@@ -1,0 +1,110 @@
+"""Recognise meter totals, which only rise, and take what was added from one step to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune._text import listed
+from citytune.readers._findings import Findings
+from citytune.readers._grid import Grid
+
+FEWEST = 100
+"""Readings from which a rise throughout is no chance."""
+FEWEST_RISES = 20
+MOST_RESETS = 0.005
+"""Share of steps at which a total may fall: it was set back, rolled over or replaced."""
+FAR = 50.0
+"""A rise of so many times the usual large one comes from another meter."""
+SPANS = (1 << 16, 1 << 24, 1 << 32, *(10**k for k in range(3, 13)))
+"""Where meters roll over to 0."""
+
+
+def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Findings) -> Grid:
+    """The grid with each meter total as what was added within each step.
+
+    Args:
+        grid: Values, (time, sensor), as exact as they were written.
+        sensors: Their names.
+        ends: Whether a time is the end of an interval: then a step's total was read at its end.
+        findings: Told which sensors were totals.
+    """
+    totals = [j for j in range(grid.values.shape[1]) if is_total(grid.values[:, j])]
+    if not totals:
+        return grid
+    values = grid.values.copy()
+    broken = 0
+    for j in totals:
+        values[:, j], unknown = _added(grid.values[:, j], ends)
+        broken += unknown
+    names = [sensors[j] for j in totals]
+    beside = f"; {broken} resets or changes of a meter are missing" if broken else ""
+    findings.warn(
+        "meter-totals",
+        f"{listed(names, quoted=True)} only rise, as the total of a meter does",
+        f"what was added in each step was taken{beside}; pass the differences if this is wrong",
+        count=len(totals),
+    )
+    if len(totals) < len(sensors):
+        rest = [name for j, name in enumerate(sensors) if j not in totals]
+        findings.warn(
+            "mixed-totals",
+            f"{listed(rest, 3, quoted=True)} are no totals of a meter, unlike "
+            f"{listed(names, 3, quoted=True)}",
+            "are they of one kind? If not, pass target= with one kind",
+            count=len(totals),
+        )
+    return grid._replace(values=values)
+
+
+def is_total(column: NDArray[np.floating]) -> bool:
+    """Whether readings only rise, but for a few resets, and by different amounts.
+
+    >>> rises = np.random.default_rng(0).gamma(2.0, size=500)
+    >>> is_total(rises.cumsum()), is_total(rises), is_total(np.arange(500.0))
+    (True, False, False)
+    """
+    present = column[np.isfinite(column)]
+    if len(present) < FEWEST or (np.diff(present[:200]) < 0).sum() > 4:
+        return False
+    added = np.diff(present)
+    falls = np.flatnonzero(added < 0)
+    if len(falls) > max(1.0, MOST_RESETS * len(added)):
+        return False
+    if len(falls) and not (present[falls + 1] < 0.5 * present[falls]).all():
+        return False
+    rises = added[added > 0]
+    if len(rises) < FEWEST_RISES or present.min() < 0:
+        return False
+    return (
+        bool(rises.max() > 1.0001 * np.median(rises)) and len(np.unique(present)) > len(rises) / 2
+    )
+
+
+def _added(total: NDArray[np.floating], ends: bool) -> tuple[NDArray[np.floating], int]:
+    """What was added in each step, NaN where nobody knows; and how many resets there were."""
+    added = np.diff(total)
+    with np.errstate(invalid="ignore"):
+        usual = float(np.nanquantile(added[added >= 0], 0.99))
+        falls = np.flatnonzero(added < 0)
+        jumps = np.flatnonzero(added > max(FAR * usual, 0.0)) if usual > 0 else falls[:0]
+    unknown = 0
+    for i in falls:
+        around = _around(float(total[i]), float(total[i + 1]), usual)
+        added[i] = around
+        unknown += bool(np.isnan(around))
+    if len(jumps) <= max(3, 0.002 * len(added)):
+        added[jumps] = np.nan
+        unknown += len(jumps)
+    return (np.r_[np.nan, added] if ends else np.r_[added, np.nan]), unknown
+
+
+def _around(before: float, after: float, usual: float) -> float:
+    """What was added while a meter rolled over to 0; NaN if it was reset or replaced."""
+    for span in SPANS:
+        added = after + span - before
+        if before <= span and 0 <= added <= max(3 * usual, 1.0):
+            return added
+    return float("nan")

@@ -1,0 +1,63 @@
+"""Spell units one way, whatever a file calls them."""
+
+from __future__ import annotations
+
+import re
+
+from citytune.readers._vocabulary import plain_name
+
+UNITS = {
+    "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh", "w": "W", "kw": "kW",
+    "mw": "MW", "gw": "GW", "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
+    "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
+    "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
+    "ccf": "ccf", "l": "l",
+    "mph": "mph", "mi/h": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
+    "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
+    "veh/15min": "veh/15min", "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
+    "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
+    "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
+    "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
+    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watts": "W",
+    # UN/CEFACT's codes, as NGSI-LD has them
+    "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
+    "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
+}  # fmt: skip
+"""Spelling in lower case, without spaces → unit."""
+ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ", "therm", "kvarh",
+                    "BTU", "MMBTU"])  # fmt: skip
+POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
+AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+SPEED = frozenset(["mph", "km/h", "m/s"])
+UNIT_COLUMNS = frozenset(
+    ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
+     "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
+     "unita", "eenhed", "unit_symbol", "units_short"]
+)  # fmt: skip
+"""Plain names of columns that hold the unit of each row."""
+
+
+def unit_of(text: str) -> str | None:
+    """The usual spelling of a unit; None if it is none.
+
+    >>> unit_of("ug/m^3"), unit_of("KWH"), unit_of("µg·m⁻³"), unit_of("north")
+    ('µg/m³', 'kWh', 'µg/m³', None)
+    """
+    bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
+    bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
+    bare = re.sub(r"[\s^()\[\]_]", "", bare)
+    return UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+
+
+def unit_in(name: str) -> str | None:
+    """The unit that a column's name spells, in brackets or at its end.
+
+    >>> unit_in("load_kva"), unit_in("power [W]"), unit_in("NO2 (ug/m3)"), unit_in("zone_w")
+    ('kVA', 'W', 'µg/m³', 'W')
+    """
+    for part in re.findall(r"[(\[](.+?)[)\]]", name):
+        if found := unit_of(part.split(",")[-1]):
+            return found
+    words = plain_name(name).split("_")
+    pair = unit_of("/".join(words[-2:])) if len(words) > 1 else None
+    return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)

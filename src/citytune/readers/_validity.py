@@ -1,0 +1,102 @@
+"""Respect columns that say whether a reading is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from citytune._errors import InputError, UnknownName
+from citytune._text import listed
+from citytune.readers._columns import Columns
+from citytune.readers._findings import Findings
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import tokens
+
+WORDS = frozenset(
+    ["valid", "validity", "validez", "gueltig", "gültig", "validation", "validite", "validité"]
+)
+"""Words of the names of columns that say whether a reading is valid."""
+ERROR_WORDS = frozenset(["error", "fehler", "erreur"])
+GOOD = frozenset(
+    [
+        "1",
+        "2",
+        "3",
+        "v",
+        "valid",
+        "true",
+        "yes",
+        "y",
+        "ok",
+        "good",
+        "r",
+        "a",
+        "p",
+        "t",
+        "gültig",
+        "valide",
+    ]
+)
+"""Cells of such a column that let a reading pass; 2 and 3 are EEA's "below detection limit"."""
+GOOD_ERRORS = frozenset(["n", "0", "none", "no", "false", "ok"])
+"""Cells of a column of errors that let a reading pass."""
+MOST_VALUES = 12
+
+
+def valid_rows(
+    table: SourceTable,
+    columns: Columns,
+    asked: Mapping[str, Sequence[str]],
+    taken: set[str],
+    findings: Findings,
+) -> pl.Expr | None:
+    """Which rows hold valid readings; None if no column tells.
+
+    Args:
+        table: Holds the columns.
+        columns: What they hold.
+        asked: Column → the cells that mean valid, as the person said.
+        taken: Columns with another role.
+        findings: Told what was guessed.
+    """
+    if asked:
+        return _told(table, asked)
+    kept: pl.Expr | None = None
+    for name, column in columns.by_name.items():
+        if name in taken or column.kind not in ("text", "number", "bool"):
+            continue
+        words = set(tokens(name))
+        good = GOOD if words & WORDS else GOOD_ERRORS if words & ERROR_WORDS else None
+        if good is None or not 1 < len(column.cells) <= MOST_VALUES:
+            continue
+        cell = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+        cell = cell.str.replace(r"\.0$", "")
+        fine = cell.is_in(sorted(good))
+        share = table.rows.select(fine.mean()).collect(engine="streaming").item()
+        if share is None or share < 0.5:
+            continue  # the words mean something else here
+        bad = [
+            str(v) for v in column.cells if str(v).strip().lower().removesuffix(".0") not in good
+        ]
+        findings.warn(
+            "invalid-readings",
+            f"column {name!r} calls {100 * (1 - share):.2g} % of the readings invalid "
+            f"({listed(bad, quoted=True)})",
+            f"they were treated as missing; pass valid={{{name!r}: [...]}} with what is valid",
+        )
+        kept = fine if kept is None else kept & fine
+    return kept
+
+
+def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:
+    kept = pl.lit(True)
+    for name, values in asked.items():
+        if name not in table.schema:
+            raise UnknownName(f"column of {table.name}", name, table.schema.names())
+        texts = [str(value) for value in values]
+        if not texts:
+            raise InputError(f"valid= names no cell of column {name!r} that means valid")
+        cell = pl.col(name).cast(pl.String).str.strip_chars()
+        kept = kept & (cell.is_in(texts) | cell.str.replace(r"\.0$", "").is_in(texts))
+    return kept

@@ -1,0 +1,73 @@
+"""Read the one table in a zip archive."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+
+from citytune._text import listed
+from citytune.readers._containers import open_bytes, register
+from citytune.readers._findings import Findings
+from citytune.readers._table import SourceTable
+
+MOST_BYTES = 4_000_000_000
+"""Of all members together, unpacked."""
+MOST_RATIO = 200
+"""How many times larger than the archive they may be, beyond `FREE_BYTES`."""
+FREE_BYTES = 50_000_000
+
+
+def is_zip(data: bytes) -> bool:
+    """Whether a file begins as zip archives do."""
+    return data.startswith(b"PK\x03\x04")
+
+
+def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
+    """The table of an archive that holds one file; several are refused by name."""
+    archive = members(data, findings)
+    names = [
+        info.filename
+        for info in archive.infolist()
+        if not info.is_dir() and not re.search(r"(^|/)(__MACOSX/|\.)", info.filename)
+    ]
+    if any(one.endswith(".npy") for one in names):
+        findings.fail(
+            "not-a-table",
+            "this is a numpy archive (.npz): numbers without times",
+            "make a table of it with a column of times: pandas.DataFrame(numpy.load(path)['data']"
+            "[..., 0], index=pandas.date_range('2018-01-01', periods=..., freq='5min'))",
+        )
+    if len(names) != 1:
+        findings.fail(
+            "several-files",
+            f"the archive holds {len(names)} files ({listed(names, 3, quoted=True)})",
+            "unpack it, and pass one table or a folder of tables alike",
+        )
+    if archive.getinfo(names[0]).flag_bits & 1:
+        findings.fail("encrypted", "the archive is encrypted", "unpack it with its password")
+    try:
+        inner = archive.read(names[0])
+    except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
+        findings.fail("damaged-file", f"the archive is damaged ({error})", "copy it once more")
+    return open_bytes(inner, f"{name}/{names[0]}", stem, findings)
+
+
+def members(data: bytes, findings: Findings) -> zipfile.ZipFile:
+    """The archive, if it is whole and does not unpack to a flood."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        total = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        findings.fail("damaged-file", f"the archive is damaged ({error})", "copy it once more")
+    if total > MOST_BYTES or total > FREE_BYTES + MOST_RATIO * len(data):
+        findings.fail(
+            "zip-bomb",
+            f"the archive of {len(data):,} bytes would unpack to {total:,}",
+            "unpack it yourself if you trust it, and pass the table",
+        )
+    return archive
+
+
+register(is_zip, read_zip)
