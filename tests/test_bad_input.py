@@ -350,7 +350,7 @@ def test_a_run_of_another_program_is_no_run(city: City) -> None:
 def test_a_run_that_is_there_is_kept(city: City, copied: Path) -> None:
     file = city.write(hours())
     before = state(city.folder)
-    refused(city, city.tune(file), before, str(copied), "kept", "--overwrite")
+    refused(city, city.tune(file), before, str(copied), "was not overwritten", "--overwrite")
 
 
 def test_overwriting_never_takes_a_folder_that_is_no_run(city: City) -> None:

@@ -243,7 +243,7 @@ def test_many_origins_at_once_are_as_one_by_one(fitted: Fitted) -> None:
 def test_twice_the_traffic_gives_twice_the_forecast(fitted: Fitted) -> None:
     once = fitted.model.forecast(fitted.frame)
     double = replace(fitted.frame, values=2 * fitted.frame.values)
-    np.testing.assert_allclose(fitted.model.forecast(double).mean, 2 * once.mean, rtol=1e-3)
+    np.testing.assert_allclose(fitted.model.forecast(double).point, 2 * once.point, rtol=1e-3)
 
 
 @pytest.mark.parametrize("strategy", ["zero-shot", "blend"])
@@ -263,7 +263,8 @@ def test_the_forecast_goes_on_where_the_frame_ends(fitted: Fitted) -> None:
     forecast = model.forecast(frame)
     assert forecast.mean.shape == (HORIZON, 3)
     assert forecast.sensors == frame.sensors
-    assert forecast.quantity == frame.quantity
+    assert forecast.quantity == model.quantity
+    assert frame.quantity.named_as(model.quantity)
     assert forecast.clock.timezone == "Europe/Oslo"
     last = frame.clock.moments(len(frame) - 1, 1)[0]
     assert forecast.clock.moments(0, 1)[0] - last == np.timedelta64(1, "h")
@@ -278,7 +279,7 @@ def ordered(quantiles: NDArray[np.float32]) -> bool:
 def test_quantiles_never_cross_and_keep_the_legal_range(fitted: Fitted) -> None:
     assert ordered(fitted.model.forecast(fitted.frame).quantiles)
     bounded = replace(fitted.model, quantity=PERCENT)
-    forecast = bounded.forecast(fitted.frame)
+    forecast = bounded.forecast(replace(fitted.frame, quantity=PERCENT))
     assert ordered(forecast.quantiles)
     for values in (forecast.mean, forecast.quantiles):
         assert values.min() >= 0

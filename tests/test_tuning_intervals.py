@@ -259,7 +259,7 @@ def test_crossing_quantiles_of_a_plug_in_never_pass(
         model = replace(model, tuned=replace(model.tuned, intervals=intervals))
     found = model.forecast(frame)
     assert (np.diff(found.quantiles, axis=-1) >= 0).all()
-    np.testing.assert_allclose(found.mean, usual.forecast(frame).mean, rtol=1e-5)
+    np.testing.assert_allclose(found.point, usual.forecast(frame).point, rtol=1e-5)
 
 
 def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt) -> None:

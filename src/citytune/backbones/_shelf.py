@@ -44,9 +44,16 @@ def open_folders_with(opener: Callable[[Path], Card]) -> None:
 
 
 def shelf() -> dict[str, Card]:
-    """Every backbone's card by name, at hand or not; those that adapt to the clock come first."""
+    """Every backbone's card by name, at hand or not.
+
+    Those that adapt to the clock come first, and among them those that can forecast zero-shot.
+    """
     _load_plugins()
-    return dict(sorted(_cards.items(), key=lambda item: item[1].context_days is None))
+    return dict(sorted(_cards.items(), key=lambda item: _order(item[1])))
+
+
+def _order(card: Card) -> tuple[bool, bool, str]:
+    return card.context_days is None, card.horizon is None, card.name
 
 
 def load_backbone(name: str) -> Backbone:
