@@ -72,7 +72,7 @@ def test_after_a_failure_there_is_no_trace(
 
 def test_a_run_that_is_there_is_kept(tmp_path: Path) -> None:
     write(tmp_path / "run", "old")
-    with pytest.raises(RunError, match=r"kept; .* pass overwrite=True"):
+    with pytest.raises(RunError, match=r"was not overwritten; .* pass overwrite=True"):
         write(tmp_path / "run")
     assert (tmp_path / "run" / "scores.json").read_text() == "old"
 
@@ -202,7 +202,7 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_file(out, "half")
     assert names(tmp_path) == set()
     write_file(out, "whole")
-    with pytest.raises(InputError, match="kept"):
+    with pytest.raises(InputError, match="not overwritten"):
         write_file(out, "other")
     assert out.read_text() == "whole"
     write_file(out, "newer", overwrite=True)
@@ -214,7 +214,7 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_table_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="kept"):
+    with pytest.raises(InputError, match="not overwritten"):
         write_file(tmp_path / "forecast.csv", "slow")
     assert (tmp_path / "forecast.csv").read_text() == "another one's"
     assert names(tmp_path) == {"forecast.csv"}
