@@ -131,7 +131,7 @@ def _table(rows: list[tuple[str, JobResult]]) -> Table:
     from rich.table import Table
 
     untouched = any(o.scores is not None and "zero-shot" in o.scores.models for _, o in rows)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     headings = ["mean\nerror", "best simple\nrule", "against\nit"]
     headings += ["against\nzero-shot"] if untouched else []
     table.add_column("", no_wrap=True)
