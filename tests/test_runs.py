@@ -81,7 +81,7 @@ def test_a_job_tells_its_stages_and_gives_its_run(made: Path, tmp_path: Path) ->
     assert [alert["threshold"] for alert in run.scores["alerts"]] == [130]
     assert run.report.read_text("utf-8")[:200].count("<html") == 1
     assert run.made_from.frame.sensors == SENSORS
-    with pytest.raises(ct.RunError, match="kept; choose another out="):
+    with pytest.raises(ct.RunError, match="not overwritten; choose another out="):
         ct.run(made / "loops.csv", horizon=6, out=tmp_path / "run", backbone="lags")
     again = ct.open_run(tmp_path / "run")
     assert (again.scores, again.changed()) == (run.scores, ())
