@@ -322,7 +322,7 @@ def test_two_weeks_ahead_still_know_the_day_and_the_week(weights: None, city: Ci
     found = fit_model(train, horizon=336, backbone="ttm-r2").forecast(train).mean
     actual = frame.values[-336:]
     error = np.abs(found - actual).reshape(14, 24).mean(1) / actual.mean()
-    assert (error < 0.2).all(), error
+    assert (error < 0.25).all(), error
 
 
 @pytest.mark.parametrize("day", ["2024-03-31", "2024-10-27"], ids=["spring", "autumn"])

@@ -63,7 +63,7 @@ def read(
         ...     dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 14, 23), "1h", eager=True
         ... )
         >>> read(pl.DataFrame({"time": hours, "bridge": hours.dt.hour() * 10.0}), quantity="flow")
-        SensorFrame(flow (veh/h), 1 sensor, 336 steps of 1h from 2024-01-01 00:00, 0.0% missing)
+        SensorFrame(flow (veh/h), 1 sensor, 336 steps of 1h from 2024-01-01 00:00, 0 % missing)
     """
     refuse_after_fork()
     request = Request(
