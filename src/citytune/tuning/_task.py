@@ -12,7 +12,7 @@ from torch import Tensor
 from citytune.backbones import Backbone, Probabilistic
 from citytune.settings import Progress, Settings
 from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_features
-from citytune.tuning._batch import FEATURES, Batch
+from citytune.tuning._batch import FEATURES, SENSOR, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
 from citytune.tuning._expert import DEVIATIONS, Expert, unfitted
@@ -65,7 +65,8 @@ class Task:
     def live(self) -> Batch:
         """The windows whose history is at hand: all of them, without a memory."""
         choice = self.choice
-        return Batch(self.backbone, choice.seasonal, choice.live, self.spec)
+        own = {SENSOR: self.windows.sensor[len(self.windows.sensor) - len(choice.live) :]}
+        return Batch(self.backbone, choice.seasonal, choice.live, self.spec, computed=own)
 
     @cached_property
     def examples(self) -> Examples:
@@ -141,6 +142,12 @@ class Task:
         found = square.sqrt().nan_to_num(0.0).float()
         usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
         return mean.nan_to_num(0.0), found.where(found > 1e-6 * usual, torch.tensor(usual))
+
+    @property
+    def level_and_spread(self) -> tuple[Tensor, Tensor]:
+        """(sensor,) usual level and spread of each sensor, in the unit of the data."""
+        level, spread = self._level_and_spread
+        return level[:, 0], spread
 
     @property
     def level(self) -> Tensor:
@@ -278,7 +285,8 @@ class Task:
         own = {expert.name for expert in self.experts}
         known = {one.name: self.forecast_of(one.name) for one in mixture.needed if one.name in own}
         computed = {FEATURES: self.features} if mixture.uses(FEATURES) else {}
-        return mixture.forecast(replace(self.live, computed=computed), known).mean
+        live = self.live
+        return mixture.forecast(replace(live, computed={**live.computed, **computed}), known).mean
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""
