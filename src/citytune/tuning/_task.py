@@ -22,6 +22,7 @@ from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._pool import Pool, PoolWindows
 from citytune.tuning._timetable import Timetable
+from citytune.tuning._training_windows import Span, training_windows
 from citytune.windows import SEASONAL, Examples, History, WindowSpec, target_weights
 
 RECENT_DAYS = 49
@@ -38,6 +39,7 @@ class Task:
 
     backbone: Backbone
     history: History
+    """All that is learnt from: up to four years (see `rows_learnt_from`)."""
     spec: WindowSpec
     settings: Settings
     """`on` the frame that was laid out."""
@@ -54,7 +56,26 @@ class Task:
     def choice(self) -> Choice:
         """The windows to learn from."""
         most = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
-        return self.part_of or Choice.of(self.history, self.spec, most, self.memory)
+        return self.part_of or Choice.of(self.recent, self.spec, most, self.memory)
+
+    @cached_property
+    def recent(self) -> History:
+        """The last part of the history, which the evidence for a mixture looks at."""
+        rows = rows_looked_at(self.spec, self.history.steps_per_day)
+        return self.history.since(self.history.length - rows)
+
+    def training(self, most: int, *, but: Sequence[Span] = ()) -> Examples:
+        """Windows of the whole history, to learn weights of many numbers from.
+
+        They are apart from `examples`, the evidence for a mixture, which are of recent days only.
+        Cut them with `cut_past`, `cut_future` and the like from `history`, or forecast them by a
+        `Batch(backbone, Seasonal(history), ..., spec)`.
+
+        Args:
+            most: About how many; see `training_windows`.
+            but: Spans of absolute steps that no target may lie in.
+        """
+        return training_windows(self.history, self.spec, most, but=but)
 
     @property
     def windows(self) -> Windows:
@@ -112,7 +133,7 @@ class Task:
     def values(self) -> Tensor:
         """(sensor, time) what was measured in all rows that a fit to everything looks at."""
         rows = rows_looked_at(self.spec, self.history.steps_per_day)
-        return joined_values(self.history, self.memory, rows)
+        return joined_values(self.recent, self.memory, rows)
 
     @cached_property
     def pool(self) -> Pool:
@@ -167,7 +188,7 @@ class Task:
     @cached_property
     def timetable(self) -> Timetable:
         """What is known ahead, of the memory and of the history."""
-        found = Timetable.of(self.history)
+        found = Timetable.of(self.recent)
         old = None if self.memory is None else self.memory.timetable
         return found if old is None else old.then(found)
 
