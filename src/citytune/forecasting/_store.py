@@ -22,7 +22,7 @@ from citytune.forecasting._model import TunedModel
 from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
 from citytune.frame import Clock
 from citytune.settings import Rare
-from citytune.tuning import COVARIATES, Expert, bands, experts, slots
+from citytune.tuning import COVARIATES, Expert, bands, experts, fine_bands, slots
 from citytune.windows import WindowSpec
 
 FORMAT = 2
@@ -190,6 +190,7 @@ def _sizes(
         "sensor": len(sensors),
         "horizon": spec.horizon,
         "band": len(bands(spec.horizon)),
+        "fine band": len(fine_bands(spec.horizon)),
         "slot": slots(clock.steps_per_day),
         "level": len(LEVELS),
         "feature": card.features,

@@ -1,8 +1,10 @@
 """The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
 from citytune.backbones import LEVELS
+from citytune.tuning._band_trust import fine_bands
 from citytune.tuning._batch import COVARIATES, FEATURES, Batch
 from citytune.tuning._blend import Blend
+from citytune.tuning._boosted import Boosted
 from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
 from citytune.tuning._conformal import Conformal, slots
 from citytune.tuning._covariates import KnownAhead, Usual
@@ -50,6 +52,7 @@ __all__ = [
     "Batch",
     "Bias",
     "Blend",
+    "Boosted",
     "COVARIATES",
     "Candidate",
     "Conformal",
@@ -97,6 +100,7 @@ __all__ = [
     "choose_tilt",
     "errors_by_day",
     "experts",
+    "fine_bands",
     "fit",
     "fit_head",
     "forecasts_of",

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import identity_of
-from citytune.tuning._batch import FEATURES
+from citytune.tuning._batch import DEVIATIONS, FEATURES
 from citytune.tuning._cache import cached, key_of
-from citytune.tuning._expert import DEVIATIONS, Expert, forecasts_of
+from citytune.tuning._expert import Expert, forecasts_of
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task

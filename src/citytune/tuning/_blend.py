@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from citytune.tuning._boosted import lacking
 from citytune.tuning._expert import Candidate, Start, kinds
 from citytune.tuning._gate import gate, in_words
 from citytune.tuning._mixture import Mixture, mix
@@ -52,7 +53,8 @@ class Blend:
         mixture = Mixture(experts, weights, task.prior, trust)
         home = forecasts[..., mixture.names.index(task.prior)]
         out_of_fold = torch.lerp(home, mixed, mixture.trust_of(task.windows.sensor))
-        return Learned(mixture, out_of_fold, in_words(float(trust.mean()), task, unseen))
+        notes = (*in_words(float(trust.mean()), task, unseen), *lacking(task))
+        return Learned(mixture, out_of_fold, notes)
 
     def _candidates(self, task: Task, given: Sequence[Candidate]) -> list[Candidate]:
         """Every expert: those that need no fitting, those given, and those that can be fitted."""

@@ -10,38 +10,46 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
-from citytune.backbones import LEVELS, Card
-from citytune.tuning._band_trust import band_trust, by_step, fine_bands
-from citytune.tuning._batch import COVARIATES, Batch
-from citytune.tuning._expert import DEVIATIONS, Candidate, Expert, Start, register
-from citytune.tuning._tree_rows import RULES, View, Weather
-from citytune.tuning._trees import LEAST_ROWS, MOST_ROWS, Trees
+from citytune.backbones import Card
+from citytune.tuning._band_trust import band_trust, by_step
+from citytune.tuning._batch import Batch
+from citytune.tuning._expert import Candidate, Expert, Start, register
+from citytune.tuning._lessons import Lessons, span_of
+from citytune.tuning._timetable import Timetable
+from citytune.tuning._training_windows import Span
+from citytune.tuning._tree_rows import View, Weather
+from citytune.tuning._trees import LEAST_ROWS, Trees
+from citytune.tuning._within import check_inside, inside_of, within
 from citytune.windows import Axes, purged_folds
-from citytune.windows._examples import GOLDEN
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
 
-FOLDS = 3
-"""Stretches of time, each forecast by trees grown on the others."""
-DIRECT_AROUND = "day-kind"
+FOLDS = 2
+"""Stretches of the recent past, each forecast by trees that had not seen it."""
+MOST_ROWS = 45_000
+"""Steps of all windows that trees are grown on."""
+MOST_ERROR = 8.0
+"""Errors beyond this, in units of the usual one at their step, are cut."""
+GOLDEN = 0.6180339887498949
+DIRECT_AROUND = "day-kind+fading"
 """The rule whose error direct trees forecast: they need not learn the shape of the day anew."""
 LONG_DAYS = 120.0
-"""Days of windows from which trees without anything known ahead are worth their time: at 28 and
+"""Days of history from which trees without anything known ahead are worth their time: at 28 and
 90 days they lost."""
-SHORT_DAYS = 7.0
-"""Days of windows from which trees on what is known ahead are."""
-SURE_DAYS = 60.0
-"""Days of windows from which a correction may go to the outermost quantiles of the network."""
-INNER, OUTER = LEVELS.index(0.2), 0
-MOST_RESIDUAL = 8.0
-"""Residuals beyond this, in units of the usual one at their step, are cut."""
+SHORT_DAYS = 14.0
+"""Days of history from which trees on what is known ahead are."""
+LACKING = (
+    "LightGBM is not installed, so no boosted trees were tried; with months of history, or with "
+    "what is known ahead, they often help: pip install 'citytune[boost]'"
+)
 WORDS = {
     "known-ahead-trees": "the forecast corrected by boosted trees on what is known ahead",
     "boosted": "the forecast corrected by boosted trees",
@@ -60,7 +68,7 @@ class Boosted(Expert):
     trees: Trees
     unit: Annotated[Tensor, Axes("horizon")]
     """(horizon,) usual error of what is corrected at each step, in spreads of the sensor."""
-    share: Annotated[Tensor, Axes("any")]
+    share: Annotated[Tensor, Axes("fine band")]
     """(band,) how far the trees are followed in each of `fine_bands`."""
     inside: int | None
     """Place in `LEVELS` of the quantile of the network that a correction does not pass, nor its
@@ -71,10 +79,7 @@ class Boosted(Expert):
             raise ValueError(f"no trees are called {self.called!r}")
         if self.trees.features != self.view.features:
             raise ValueError("the trees ask for other features than there are")
-        if len(self.share) != len(fine_bands(len(self.unit))):
-            raise ValueError("there is not one share for each band ahead")
-        if self.inside is not None and not (self.view.network and 0 <= self.inside < INNER + 1):
-            raise ValueError("the bounds are no quantiles of the network")
+        check_inside(self.inside)
 
     @property
     def name(self) -> str:
@@ -89,13 +94,7 @@ class Boosted(Expert):
     @property
     def needs(self) -> tuple[str, ...]:
         """What it corrects, the rules it sees, and what is known ahead."""
-        return self.seen(self.view)
-
-    @staticmethod
-    def seen(view: View) -> tuple[str, ...]:
-        """The experts that trees with such a view look at, and `COVARIATES`."""
-        names = dict.fromkeys((view.around, *(RULES if view.past else ())))
-        return (*names, *((COVARIATES,) if view.weather is not None else ()))
+        return self.view.needs
 
     def start(self, card: Card) -> Start:
         """What corrects a model that adapts is that model, where it has shown to help."""
@@ -108,8 +107,7 @@ class Boosted(Expert):
         found = self.trees(rows.flatten(0, 1)).view_as(around)
         found = found * self.unit * by_step(self.share, around.shape[1])
         found = self.view.spread[batch.sensor][:, None] * found
-        if self.inside is not None:
-            found = within(found, batch.deviations, self.inside)
+        found = within(found, None if self.inside is None else batch.deviations, self.inside)
         if self.view.weather is not None:
             found = found.where(self.view.known(batch), 0.0)
         return around + found
@@ -123,35 +121,27 @@ class Boosted(Expert):
         if task.memory is not None:
             earlier = [one for one in task.earlier if isinstance(one, cls)]
             yield from (Candidate(one, task.forecast_again(one)) for one in earlier)
-            return
-        for called, view in views_of(task):
-            if lightgbm_here() and (found := Growing(task, called, view).candidate()):
-                task.note(called, found.out_of_fold)
-                yield found
+        elif lightgbm_here():
+            yield from _grown(task, dict(views_of(task)))
 
 
-def within(found: Tensor, deviations: Tensor, inside: int) -> Tensor:
-    """Corrections (example, horizon) that do not leave two of the network's own quantiles.
-
-    Args:
-        found: Corrections of its forecast.
-        deviations: (example, horizon, level) its quantiles less its forecast.
-        inside: Place of the lower one in `LEVELS`.
-    """
-    low, high = deviations[..., inside], deviations[..., -1 - inside]
-    return torch.minimum(torch.maximum(found, low), high)
+def days_of(task: Task) -> float:
+    """How long the history is, in days."""
+    return task.history.length / task.history.steps_per_day
 
 
 def views_of(task: Task) -> Iterator[tuple[str, View]]:
-    """What trees of a task would see, by name."""
-    weather = Weather.of(task.timetable) if len(task.history.covariates) else None
-    network = task.knows_spread
-    if weather is not None and task.days >= SHORT_DAYS:
-        sees = View(task.prior, False, network, weather, *task.level_and_spread)
-        yield "known-ahead-trees", sees
-    if task.days >= LONG_DAYS:
+    """What trees of a task would see, by name; nothing for a model that cannot forecast."""
+    if task.backbone.card.horizon is None:
+        return
+    weather = Weather.of(Timetable.of(task.history)) if len(task.history.covariates) else None
+    network, days = task.knows_spread, days_of(task)
+    if days >= LONG_DAYS:
         yield "boosted", View(task.prior, True, network, weather, *task.level_and_spread)
         yield "boosted-direct", View(DIRECT_AROUND, True, False, weather, *task.level_and_spread)
+    elif weather is not None and days >= SHORT_DAYS:
+        sees = View(task.prior, False, network, weather, *task.level_and_spread)
+        yield "known-ahead-trees", sees
 
 
 def lightgbm_here() -> bool:
@@ -159,98 +149,105 @@ def lightgbm_here() -> bool:
     return importlib.util.find_spec("lightgbm") is not None
 
 
-class Growing:
-    """One fit of trees to a task."""
+def lacking(task: Task) -> tuple[str, ...]:
+    """That trees would be grown if LightGBM were here."""
+    if task.memory is not None or lightgbm_here() or not any(True for _ in views_of(task)):
+        return ()
+    return (LACKING,)
 
-    def __init__(self, task: Task, called: str, view: View) -> None:
-        self.task, self.called, self.view = task, called, view
-        self.around = task.forecast_of(view.around)
-        residual = (task.actual - self.around) / task.scale
-        usual = residual.abs().nanmean(0).nan_to_num(0.0)
+
+def _grown(task: Task, views: Mapping[str, View]) -> Iterator[Candidate]:
+    if not views:
+        return
+    names = dict.fromkeys(name for view in views.values() for name in view.needs)
+    lessons, evidence = Lessons.of_history(task, names), Lessons.of_evidence(task, names)
+    for called, view in views.items():
+        found = _Growth(task, called, view, lessons, evidence).candidate()
+        if found is not None:
+            task.note(called, found.out_of_fold)
+            yield found
+
+
+class _Growth:
+    """One fit of trees: grown on all of the history, judged by recent windows."""
+
+    def __init__(
+        self, task: Task, called: str, view: View, lessons: Lessons, evidence: Lessons
+    ) -> None:
+        self.task, self.called, self.view, self.evidence = task, called, view, evidence
+        self.lessons, self.around = lessons, task.forecast_of(view.around)
+        self.inside = inside_of(task) if view.network else None
+        usual = ((task.actual - self.around).abs() / task.scale).nanmean(0).nan_to_num(0.0)
         self.unit = usual.clamp_min(1e-3 * float(usual.max()) + 1e-9)
-        self.target = (residual / self.unit).clamp(-MOST_RESIDUAL, MOST_RESIDUAL)
-        counts = task.recency * task.pool.weight
-        self.weight = counts[:, None].expand_as(self.target)
-        if task.target_weight is not None:
-            self.weight = self.weight * task.target_weight
-        self.sampled = _sampled(task.known & (self.weight > 0), MOST_ROWS)
+        spread = view.spread[lessons.batch.sensor][:, None]
+        error = (lessons.actual - lessons.forecasts[view.around]) / spread / self.unit
+        self.target = error.clamp(-MOST_ERROR, MOST_ERROR)
+        self.some = _sampled(~error.isnan(), MOST_ROWS)
 
     def candidate(self) -> Candidate | None:
-        """The expert, with forecasts of every window by trees that had not seen it; or None."""
+        """The expert, if it gains anywhere out of fold."""
         task, horizon = self.task, self.task.spec.horizon
-        folds = purged_folds(task.examples.origin, horizon=horizon, folds=FOLDS)
-        rows = self._rows_sampled()
-        fold_trees = [self._grow(rows, fold.train) for fold in folds]
-        if len(folds) < 2 or None in fold_trees:
+        folds = purged_folds(task.windows.origin, horizon=horizon, folds=FOLDS)
+        rows = self._rows()
+        trees = self._grow(rows, None)
+        apart = [self._grow(rows, span_of(task.windows.origin[f.test], horizon)) for f in folds]
+        if len(folds) < 2 or trees is None or None in apart:
             return None
-        said, known = self._out_of_fold([fold.test for fold in folds], fold_trees)
-        found = self.unit * said
-        inside = self._inside()
-        share = self._share(task.scale * found, inside, known)
-        trees = self._grow(rows, torch.arange(len(self.target)))
-        if trees is None or not bool(share.any()):
-            return None
-        expert = Boosted(self.called, self.view, trees, self.unit, share, inside)
-        return Candidate(expert, self._applied(task.scale * found * by_step(share, horizon), inside, known))
-
-    def _share(self, found: Tensor, inside: int | None, known: Tensor) -> Tensor:
-        task = self.task
-        after = self._applied(found, inside, known)
+        said, known = self._said([fold.test for fold in folds], [one for one in apart if one])
+        found = task.scale * self.unit * said
+        after = self._applied(found, known)
         before, after = ((one - task.actual).abs() / task.scale for one in (self.around, after))
-        return band_trust(before, after, task.day, task.recency * task.pool.weight)
-
-    def _applied(self, found: Tensor, inside: int | None, known: Tensor) -> Tensor:
-        if inside is not None:
-            found = within(found, self.task.deviations, inside)
-        return self.around + found.where(known, 0.0)
-
-    def _inside(self) -> int | None:
-        if not self.view.network:
+        share = band_trust(before, after, task.day, task.recency * task.pool.weight)
+        if not bool(share.any()):
             return None
-        return INNER if self.task.days < SURE_DAYS else OUTER
+        made = Boosted(self.called, self.view, trees, self.unit, share, self.inside)
+        return Candidate(made, self._applied(found * by_step(share, horizon), known))
 
-    def _rows_sampled(self) -> Tensor:
+    def _rows(self) -> Tensor:
         """(row, feature) of the steps that trees are grown on."""
-        return torch.cat([rows[self.sampled[which]] for which, rows, _ in self._parts()])
+        parts = self.lessons.parts(self.view.needs)
+        rows = [self.view.rows(one.batch, one.so_far)[self.some[one.which]] for one in parts]
+        return torch.cat([torch.empty(0, self.view.features), *rows])
 
-    def _grow(self, rows: Tensor, which: Tensor) -> Trees | None:
-        """Trees of some windows; None with fewer targets than two leaves need."""
-        chosen = torch.zeros(len(self.target), 1, dtype=torch.bool)
-        chosen[which] = True
-        some = self.sampled & chosen
+    def _grow(self, rows: Tensor, but: Span | None) -> Trees | None:
+        """Trees without the windows that touch a span; None with fewer rows than two leaves."""
+        some = self.some & self.lessons.apart_from(but)[:, None]
         if int(some.sum()) < 2 * LEAST_ROWS:
             return None
-        return Trees.grow(rows[some[self.sampled]], self.target[some], self.weight[some])
+        return Trees.grow(rows[some[self.some]], self.target[some], self._weight[some])
 
-    def _out_of_fold(self, tests: list[Tensor], trees: list[Trees]) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def _weight(self) -> Tensor:
+        """(example, horizon) how much each error counts."""
+        history, lessons = self.task.history, self.lessons
+        age = (history.end - lessons.origin) / history.steps_per_day
+        forget = self.task.settings.forget
+        recency = torch.ones_like(age) if forget is None else 2.0 ** (-age / forget)
+        voice = self.task.pool.voice[lessons.batch.sensor]
+        return (voice * recency).float()[:, None].expand_as(self.some)
+
+    def _said(self, tests: list[Tensor], trees: list[Trees]) -> tuple[Tensor, Tensor]:
         """(example, horizon) what trees say of the windows left to them, and where they may."""
-        whose = torch.zeros(len(self.target), dtype=torch.long)
+        whose = torch.zeros(len(self.around), dtype=torch.long)
         for i, test in enumerate(tests):
             whose[test] = i
-        said, known = torch.zeros_like(self.target), torch.ones_like(self.sampled)
-        for which, rows, there in self._parts():
+        said, known = torch.zeros_like(self.around), torch.ones_like(self.around) > 0
+        for which, batch, so_far in self.evidence.parts(self.view.needs):
+            rows = self.view.rows(batch, so_far)
             for i, one in enumerate(trees):
                 own = whose[which] == i
                 said[which[own]] = one(rows[own].flatten(0, 1)).view(-1, rows.shape[1])
-            known[which] = there
+            if self.view.weather is not None:
+                known[which] = self.view.known(batch)
         return said, known
 
-    def _parts(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Which windows, their rows (example, horizon, feature), where all is known ahead."""
-        names = [name for name in Boosted.seen(self.view) if name != COVARIATES]
-        whole, done = self.task.forecasts_of(names), 0
-        for part in self.task.live.chunks():
-            which = torch.arange(done, done + len(part.examples))
-            so_far = dict(zip(names, whole[which].unbind(-1), strict=True))
-            if self.task.deviations is not None:
-                part = replace(part, computed={**part.computed, DEVIATIONS: self.task.deviations[which]})
-            there = self.view.known(part) if self.view.weather else torch.ones_like(self.sampled[which])
-            yield which, self.view.rows(part, so_far), there
-            done += len(which)
+    def _applied(self, found: Tensor, known: Tensor) -> Tensor:
+        found = within(found, self.task.deviations, self.inside)
+        return self.around + found.where(known, 0.0)
 
 
 def _sampled(some: Tensor, most: int) -> Tensor:
-    """At most about `most` of the marked places (example, step), evenly."""
+    """About `most` of the marked places (example, step), or all of them, evenly."""
     count = int(some.sum())
     if count <= most:
         return some

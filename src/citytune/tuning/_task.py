@@ -12,10 +12,10 @@ from torch import Tensor
 from citytune.backbones import Backbone, Probabilistic
 from citytune.settings import Progress, Settings
 from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_features
-from citytune.tuning._batch import FEATURES, SENSOR, Batch
+from citytune.tuning._batch import DEVIATIONS, FEATURES, SENSOR, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
-from citytune.tuning._expert import DEVIATIONS, Expert, unfitted
+from citytune.tuning._expert import Expert, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._memory import Memory, Windows, beginnings, joined_values

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from citytune.tuning._batch import Batch
+from citytune.tuning._batch import COVARIATES, Batch
 from citytune.tuning._covariates import COVARIATE_CLIP, Usual
 from citytune.tuning._timetable import Timetable
 from citytune.windows import Axes, Examples, Seasonal, cut_past
@@ -163,6 +163,12 @@ class View:
     """(sensor,) usual level of each, in the unit of the data."""
     spread: Annotated[Tensor, Axes("sensor")]
     """(sensor,) usual spread of each, likewise."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The experts that they look at, and `COVARIATES`."""
+        names = dict.fromkeys((self.around, *(RULES if self.past else ())))
+        return (*names, *((COVARIATES,) if self.weather is not None else ()))
 
     @property
     def features(self) -> int:

@@ -17,21 +17,20 @@ from torch import Tensor
 
 from citytune.windows import Axes
 
-LEAVES = 15
+LEAVES = 24
 """Most leaves of a tree …"""
 LEAST_ROWS = 120
 """… and the fewest rows in each."""
-ROUNDS = 150
+ROUNDS = 120
 """Trees."""
-MOST_ROWS = 60_000
-"""Most rows that trees are grown on."""
 LIGHTGBM_SETTINGS: dict[str, Any] = {
     "objective": "l1",
-    "learning_rate": 0.08,
+    "learning_rate": 0.1,
     "num_leaves": LEAVES,
     "max_bin": 63,
+    "bin_construct_sample_cnt": 20_000,
     "min_data_in_leaf": LEAST_ROWS,
-    "feature_fraction": 0.5,
+    "feature_fraction": 0.3,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 1.0,
@@ -144,9 +143,8 @@ class Trees:
         """
         import lightgbm
 
-        # LightGBM says in a warning that it has nothing to learn from, and learns nothing.
         data = lightgbm.Dataset(
-            rows.numpy(), target.numpy(), weight=weight.numpy(), params={"verbosity": -1}
+            rows.numpy(), target.numpy(), weight=weight.numpy(), params=LIGHTGBM_SETTINGS
         )
         grown = lightgbm.train(LIGHTGBM_SETTINGS, data, num_boost_round=ROUNDS)
         found = [_nodes(one["tree_structure"]) for one in grown.dump_model()["tree_info"]]
