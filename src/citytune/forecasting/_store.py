@@ -22,7 +22,7 @@ from citytune.forecasting._model import TunedModel
 from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
 from citytune.frame import Clock
 from citytune.settings import Rare
-from citytune.tuning import COVARIATES, Expert, bands, experts, fine_bands, slots
+from citytune.tuning import COVARIATES, Expert, bands, experts, fine_bands, near_bands, slots
 from citytune.windows import WindowSpec
 
 FORMAT = 2
@@ -191,6 +191,7 @@ def _sizes(
         "horizon": spec.horizon,
         "band": len(bands(spec.horizon)),
         "fine band": len(fine_bands(spec.horizon)),
+        "near band": len(near_bands(spec.horizon)),
         "slot": slots(clock.steps_per_day),
         "level": len(LEVELS),
         "feature": card.features,

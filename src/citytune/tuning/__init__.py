@@ -15,6 +15,7 @@ from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._head import Head, HeadData, Projection, fit_head
 from citytune.tuning._head_expert import HeadExpert
 from citytune.tuning._intervals import Intervals
+from citytune.tuning._last_hour import LastHour, near_bands
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lens import LensExpert
 from citytune.tuning._lora import Lora
@@ -69,6 +70,7 @@ __all__ = [
     "KnownAhead",
     "LEVELS",
     "LastBlocks",
+    "LastHour",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
@@ -107,6 +109,7 @@ __all__ = [
     "in_words",
     "make_strategy",
     "mean_of",
+    "near_bands",
     "options_of",
     "reason_against",
     "register",

@@ -31,6 +31,8 @@ class Answers:
     """(example, feature)."""
     window_spread: Tensor | None = None
     """(example, 1)."""
+    signals: Tensor | None = None
+    """(example, near step, signal), see `LastHour`."""
 
     def pick(self, which: Tensor) -> Self:
         """Of some of the windows, by index."""
@@ -39,6 +41,7 @@ class Answers:
             forecasts={name: part[which] for name, part in self.forecasts.items()},
             features=None if self.features is None else self.features[which],
             window_spread=None if self.window_spread is None else self.window_spread[which],
+            signals=None if self.signals is None else self.signals[which],
         )
 
 

@@ -61,11 +61,12 @@ class Lessons:
 
     @classmethod
     def of_evidence(cls, task: Task, names: Iterable[str]) -> Self:
-        """The windows by which a mixture is judged; the task has no memory."""
-        wanted = [name for name in names if name != COVARIATES]
-        each = task.forecasts_of(wanted).unbind(-1)
-        own, live = task.deviations, task.live
-        known = {} if own is None else {DEVIATIONS: own}
+        """The windows by which a mixture is judged, without those that are only remembered."""
+        wanted, live = [name for name in names if name != COVARIATES], task.live
+        new = slice(len(task.examples) - len(live.examples), None)
+        each = task.forecasts_of(wanted)[new].unbind(-1)
+        own = task.deviations
+        known = {} if own is None else {DEVIATIONS: own[new]}
         batch = replace(live, computed={**live.computed, **known})
         return cls(batch, dict(zip(wanted, each, strict=True)), task.recent.first)
 

@@ -321,6 +321,7 @@ class Task:
             forecasts=dict(self.answers.forecasts),
             features=self.answers.features,
             window_spread=self.answers.window_spread,
+            signals=self.answers.signals,
             timetable=ahead,
             known_ahead=tuple(known_ahead),
             values=self.values if rare is not None and rare.by_value else None,

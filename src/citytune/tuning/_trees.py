@@ -43,7 +43,7 @@ LIGHTGBM_SETTINGS: dict[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 256
 """Rows that walk down the trees at a time."""
 
 
