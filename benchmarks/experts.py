@@ -1,10 +1,10 @@
 """What boosted trees, the ridge on what is known ahead and the last hour buy, and at what cost.
 
 A task is one set, one amount of history and one past day that plays today; a day is forecast from
-every quarter of a day of the week after. Each is fitted twice, with every kind of expert and without
-those named in `--without`, and compared with the pretrained forecast and its own quantiles: mean
-absolute error in units of each sensor's week-ago error (MASE), weighted quantile loss, and how often
-what came lay between the outermost quantiles (90 %).
+every quarter of a day of the week after. Each is fitted twice, with every kind of expert and
+without those named in `--without`, and compared with the pretrained forecast and its own quantiles:
+mean absolute error in units of each sensor's week-ago error (MASE), weighted quantile loss, and how
+often what came lay between the outermost quantiles (90 %).
 
     python benchmarks/experts.py --known-ahead
     python benchmarks/experts.py --sets load bike --days 365 --cutoffs 2 --known-ahead
