@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,12 +29,6 @@ HORIZON = 24
 
 
 @functools.cache
-def tuned(city: City) -> tuple[TunedModel, SensorFrame]:
-    frame = city(3, 30, quantity=LOAD, gaps=0.0)
-    return fit_model(frame, horizon=HORIZON, backbone="lags", strategy="zero-shot"), frame
-
-
-@functools.cache
 def weathered(city: City) -> tuple[TunedModel, SensorFrame]:
     """A load that follows a temperature, known a day ahead for each sensor."""
     frame = city(3, 40, gaps=0.0, noise=0.05, turn=0.0, quantity=LOAD)
@@ -46,19 +41,13 @@ def weathered(city: City) -> tuple[TunedModel, SensorFrame]:
 
 
 @pytest.fixture
-def model(city: City) -> TunedModel:
-    return tuned(city)[0]
-
-
-@pytest.fixture
-def frame(city: City) -> SensorFrame:
-    return tuned(city)[1]
+def tuned(fit_once: Callable[..., Any]) -> Any:
+    return fit_once(3, 30, horizon=HORIZON, strategy="zero-shot", quantity=LOAD, gaps=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def forget() -> Iterator[None]:
     yield
-    tuned.cache_clear()
     weathered.cache_clear()
 
 
