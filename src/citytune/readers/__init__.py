@@ -12,6 +12,7 @@ from citytune.readers._containers import open_bytes, register
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
 from citytune.readers._read import check, framed, read
 from citytune.readers._request import ColumnName
+from citytune.readers._source import source_name
 
 __all__ = [
     "ColumnName",
@@ -24,4 +25,5 @@ __all__ = [
     "open_bytes",
     "read",
     "register",
+    "source_name",
 ]
