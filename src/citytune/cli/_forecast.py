@@ -24,7 +24,7 @@ Run = Annotated[
 def forecast(
     run: Run,
     file: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="[FILE]", show_default=False, help="Readings up to now."),
     ] = None,
     *,
