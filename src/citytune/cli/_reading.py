@@ -17,11 +17,12 @@ from citytune.runs import Reading
 PANEL = "How to read the file (guessed, and the guess is reported)"
 SEVERAL = "repeat it, or separate by commas"
 File = Annotated[
-    str,
+    str,  # a path would lose the slashes of an address
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="File, folder, pattern or address: CSV, Parquet, Excel, JSON and more; long or wide.",
+        help="File, folder, pattern, address or database: CSV, Parquet, Excel, JSON, PostgreSQL and "
+        "more; long or wide.",
     ),
 ]
 Json = Annotated[

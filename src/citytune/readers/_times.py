@@ -224,7 +224,9 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
         counted = epoch.pattern is None
         found = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
-        return Moments(_looked_up(name, written, distinct, found), counted, "UTC" if counted else None)
+        return Moments(
+            _looked_up(name, written, distinct, found), counted, "UTC" if counted else None
+        )
     form = find_format(distinct)
     if form is None:
         return Moments(pl.lit(None, pl.Int64))
@@ -238,9 +240,7 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:
     """What an expression finds in each distinct text, for every row of a column."""
     once = distinct.to_frame().select(found).to_series()
-    return pl.col(name).replace_strict(
-        written["cell"], once, default=None, return_dtype=pl.Int64
-    )
+    return pl.col(name).replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
 
 
 def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:

@@ -139,7 +139,7 @@ class Run:
                 f"{self.path} was made with covariates from {', '.join(elsewhere)}, which is only "
                 "read if it is named again; pass covariates="
             )
-        return asked.over(self.reading).read(source)
+        return asked.over(self.reading, source).read(source)
 
     def forecast(
         self, source: object = None, *, progress: Progress | None = None, **reading: Any
