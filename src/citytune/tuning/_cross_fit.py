@@ -2,10 +2,11 @@
 
 The network was pretrained by the pinball loss of its quantiles, in units of each window's spread;
 so it is tuned, by the same optimiser and a schedule in small. The evidence of a mixture is cut into
-a few blocks of time. For each one a network is tuned on everything but the block, which it then
-forecasts as if unseen; together they show, on all of the evidence, what tuning gains. What takes
-part is the average of their weights (Wortsman et al. 2022, model soups, arXiv:2203.05482): they
-began alike and have learnt nearly the same, and their average has seen every block.
+blocks of two weeks, which are dealt to a few folds. For each fold a network is tuned on everything
+but its blocks, which it then forecasts as if unseen, with what was learnt as fresh as it is in use;
+together they show, on all of the evidence, what tuning gains. What takes part is the average of
+their weights (Wortsman et al. 2022, model soups, arXiv:2203.05482): they began alike and have
+learnt nearly the same, and their average has seen every block.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ PASSES, MOST_PASSES = 2, 4
 MOST_PER_DAY = 4
 """Windows of a sensor and day that still differ enough."""
 FOLDS, FEW_FOLDS, FOLD_DAYS = 2, 3, 180
-"""Blocks of evidence; more with a history of fewer days, of which each block is a larger part."""
+"""Folds of the evidence; more with a history of fewer days, of which each is a larger part …"""
+BLOCK_DAYS = 14
+"""… and the days of their blocks. A network that has not seen the last two months would show less
+than one in use gains: much of it is the season, and what is new."""
 FAR = 8.0
 """Targets further from a window's level, in spreads, count as this far, as in pretraining."""
-FEWEST = 64
+FEWEST = 32
 """Windows of which something can be learnt."""
 
 Phases = Callable[[Trainable, int], list[list[Group]]]
@@ -99,30 +103,32 @@ class _CrossFit:
     def __init__(self, task: Task, plan: Plan, phases: Phases) -> None:
         self.task, self.plan, self.phases = task, plan, phases
         self.seasonal = Seasonal(task.history)
-        self.blocks = _blocks(task, plan.folds)
+        self.folds = _folds(task, plan.folds)
         self.notes: list[str] = []
         self.done = 0
 
     def candidates(self) -> tuple[list[Candidate], list[str]]:
         task = self.task
-        if len(self.blocks) < 2:
+        if len(self.folds) < 2:
             return [], self.notes
         quantiles = torch.zeros(*task.actual.shape, len(LEVELS))
         tuned = []
-        for which, span in self.blocks:
-            found = self._tuned(span)
+        for which, spans in self.folds:
+            found = self._tuned(spans)
             if found is None:
                 return [], self.notes
             tuned.append(found)
             quantiles[which] = found.quantiles_of(task.live.pick(which))
         expert = mean_of(tuned, task.backbone)
         middle = quantiles[..., MIDDLE]
-        return [Candidate(expert, middle, quantiles - middle[..., None])], self.notes
+        deviations = quantiles - middle[..., None]
+        task.note(expert.name, middle, deviations)
+        return [Candidate(expert, middle, deviations)], self.notes
 
-    def _tuned(self, span: Span) -> FineTuned | None:
-        """A network tuned on everything but a span."""
+    def _tuned(self, spans: Sequence[Span]) -> FineTuned | None:
+        """A network tuned on everything but some spans."""
         task, plan = self.task, self.plan
-        examples = task.training(plan.windows, but=[span])
+        examples = task.training(plan.windows, but=spans)
         if len(examples) < FEWEST:
             return None
         windows = Batch(task.backbone, self.seasonal, examples, task.spec)
@@ -150,7 +156,7 @@ class _CrossFit:
             decay=plan.l2_sp,
             warm=20,
             clip=1.0,
-            max_seconds=None if most is None else most / len(self.blocks) / phases,
+            max_seconds=None if most is None else most / len(self.folds) / phases,
         )
 
     def _loss(
@@ -173,7 +179,7 @@ class _CrossFit:
     def _tell(self, count: int, total: int) -> None:
         self.done += count
         if self.task.progress is not None:
-            share = min(1.0, self.done / (total * len(self.blocks)))
+            share = min(1.0, self.done / (total * len(self.folds)))
             self.task.progress("fine-tuning the network on the whole history", 0.1 + 0.8 * share)
 
 
@@ -195,13 +201,20 @@ def in_own_unit(past: Past) -> _Shown:
     return _Shown(past._replace(values=shown), level, spread.masked_fill(flat, torch.nan))
 
 
-def _blocks(task: Task, folds: int) -> list[tuple[Tensor, Span]]:
-    """Stretches of the evidence: which windows (window,) long, and the span of their targets."""
+def _folds(task: Task, count: int) -> list[tuple[Tensor, list[Span]]]:
+    """Which windows of the evidence (window,) long each fold tests on, and the spans of targets."""
+    day, horizon = task.day, task.spec.horizon
+    first, last = day.aminmax()
+    two_each = -(-int(last + 1 - first) // (2 * count))
+    length = max(min(BLOCK_DAYS, two_each), -(-horizon // task.history.steps_per_day))
+    block = (day - first).div(length, rounding_mode="floor")
     found = []
-    origin = task.windows.origin
-    for days in task.day.unique().tensor_split(folds):
-        if len(days):
-            which = ((task.day >= days[0]) & (task.day <= days[-1])).nonzero()[:, 0]
-            ends = origin[which].aminmax()
-            found.append((which, Span(int(ends.min), int(ends.max) + task.spec.horizon)))
+    for fold in range(count):
+        spans = []
+        for one in block.unique().tolist():
+            if one % count == fold:
+                ends = task.windows.origin[block == one].aminmax()
+                spans.append(Span(int(ends.min), int(ends.max) + horizon))
+        if spans:
+            found.append(((block % count == fold).nonzero()[:, 0], spans))
     return found

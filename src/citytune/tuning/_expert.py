@@ -34,6 +34,7 @@ class Start(Enum):
 
     TWIN = "as safe as the pretrained forecast"
     SHARED = "a share of the weight of the pretrained forecast, which it corrects"
+    LEARNT = "the place of the pretrained forecast, as far as its gains have repeated"
     REST = "an equal share of the little that is left"
 
 

@@ -61,7 +61,7 @@ class FineTuned(Expert):
 
     def start(self, card: Card) -> Start:
         """It is the prior itself, fine-tuned where that has shown to help."""
-        return Start.SHARED
+        return Start.LEARNT if self.probabilistic else Start.SHARED
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """The fine-tuned forecast."""
@@ -95,7 +95,8 @@ class FineTuned(Expert):
         """Weights that were changed by an earlier fit stay; other ones take a gradient strategy."""
         for expert in task.earlier:
             if isinstance(expert, cls):
-                yield Candidate(expert, task.forecast_again(expert))
+                forecasts = task.forecast_again(expert)
+                yield Candidate(expert, forecasts, task.deviations_of(expert))
 
     def toward_pretrained(self, backbone: Backbone, share: float) -> FineTuned:
         """Part of the way only, in the space of weights: θ₀ + share · (θ − θ₀).
