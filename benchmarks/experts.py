@@ -160,6 +160,11 @@ def scores(model: TunedModel, frame: SensorFrame, row: int) -> Scores:
     )
 
 
+def steps_of(one: Scores, other: Scores) -> list[float]:
+    """Errors by stretch ahead, over those of another forecast."""
+    return [round(a / b, 3) for a, b in zip(one.by_step, other.by_step, strict=True)]
+
+
 def show(found: Sequence[Found]) -> None:
     """A row for each set and amount of history, and one for all sets of each amount."""
     print(f"\n{'':40s}{'MASE / untuned':>24s}{'quantile loss':>16s}{'90 % hold':>20s}"
@@ -220,7 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 one = trial(city, days, float(place), options)
                 found.append(one)
                 line(f"{city.name}, {days}, {place:.2f}", found[-1:])
-                print("   ", {name: round(share, 2) for name, share in one.shares.items()})
+                print("    by step, of untuned: without", steps_of(one.without, one.untuned),
+                      "tuned", steps_of(one.tuned, one.untuned),
+                      {name: round(share, 2) for name, share in one.shares.items()})  # fmt: skip
     show(found)
 
 

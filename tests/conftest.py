@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import postgres as servers
 import pytest
 
 from citytune.cli import main
+from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import Clock, Quantity, SensorFrame
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
@@ -66,6 +69,37 @@ def city() -> Callable[..., SensorFrame]:
     return make_city
 
 
+class Fitted(NamedTuple):
+    model: TunedModel
+    frame: SensorFrame
+
+
+@pytest.fixture(scope="session")
+def fit_once() -> Callable[..., Fitted]:
+    """A model of a city (see `make_city`), fitted once and shared by all tests that ask for it."""
+
+    @functools.cache
+    def fit(
+        sensors: int, days: int, *, horizon: int = 24, strategy: str = "blend", **city: Any
+    ) -> Fitted:
+        frame = make_city(sensors, days, **city)
+        return Fitted(fit_model(frame, horizon=horizon, backbone="lags", strategy=strategy), frame)
+
+    return fit
+
+
+@pytest.fixture
+def model(tuned: Fitted) -> TunedModel:
+    """The model of a test file that says by `tuned` what it is fitted to."""
+    return tuned.model
+
+
+@pytest.fixture
+def frame(tuned: Fitted) -> SensorFrame:
+    """What that model is fitted to."""
+    return tuned.frame
+
+
 class Answer(NamedTuple):
     code: int
     out: str
@@ -82,6 +116,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Server]:
+    """A PostgreSQL server with an empty database, where its programs and psycopg are."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install psycopg[binary]")
+    where = servers.programs()
+    if where is None:
+        pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql")
+    with servers.running(where) as server:
+        yield server
 
 
 @pytest.fixture

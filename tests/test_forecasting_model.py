@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,26 +20,9 @@ City = Callable[..., SensorFrame]
 HORIZON = 24
 
 
-@functools.cache
-def tuned(city: City, strategy: str = "blend") -> tuple[TunedModel, SensorFrame]:
-    frame = city(3, 30)
-    return fit_model(frame, horizon=HORIZON, backbone="lags", strategy=strategy), frame
-
-
 @pytest.fixture
-def model(city: City) -> TunedModel:
-    return tuned(city)[0]
-
-
-@pytest.fixture
-def frame(city: City) -> SensorFrame:
-    return tuned(city)[1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    tuned.cache_clear()
+def tuned(fit_once: Callable[..., Any]) -> Any:
+    return fit_once(3, 30)
 
 
 def holding(frame: SensorFrame, values: np.ndarray[Any, Any]) -> SensorFrame:
@@ -77,8 +59,8 @@ def test_weights_are_shares_that_a_person_can_read(city: City) -> None:
         assert model.experts[next(iter(shares))] in sentence
 
 
-def test_stretches_ahead_that_say_the_same_are_said_once(city: City) -> None:
-    model, _ = tuned(city, "zero-shot")
+def test_stretches_ahead_that_say_the_same_are_said_once(fit_once: Callable[..., Any]) -> None:
+    model = fit_once(3, 30, strategy="zero-shot").model
     assert len(model.words()) == 1
     assert model.words()[0].startswith("Up to 1 day ahead: 100 % ")
 

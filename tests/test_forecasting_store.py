@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import shutil
@@ -21,27 +20,16 @@ from safetensors.torch import save as pack
 
 from citytune._errors import CitytuneError, MissingWeights, RunError
 from citytune.backbones import shelf
-from citytune.forecasting import TunedModel, _memory_file, _store, fit_model, load
+from citytune.forecasting import TunedModel, _memory_file, _store, load
 from citytune.frame import Quantity, SensorFrame
 
 City = Callable[..., SensorFrame]
 
 
-@functools.cache
-def tuned(city: City) -> tuple[TunedModel, SensorFrame]:
-    frame = city(2, 30, turn=1.0, noise=0.1, quantity=Quantity("pm2.5", "µg/m³", low=0))
-    return fit_model(frame, horizon=12, backbone="lags", strategy="head"), frame
-
-
 @pytest.fixture
-def model(city: City) -> TunedModel:
-    return tuned(city)[0]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    tuned.cache_clear()
+def tuned(fit_once: Callable[..., Any]) -> Any:
+    pm = Quantity("pm2.5", "µg/m³", low=0)
+    return fit_once(2, 30, horizon=12, strategy="head", turn=1.0, noise=0.1, quantity=pm)
 
 
 @pytest.fixture
@@ -76,12 +64,12 @@ def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> 
 
 
 def test_a_model_saved_without_memory_is_small_and_holds_no_measurements(
-    model: TunedModel, tmp_path: Path, city: City
+    model: TunedModel, tmp_path: Path, frame: SensorFrame
 ) -> None:
     saved = model.save(tmp_path / "model", memory=False)
     size = sum(len(content) for content in contents(saved).values())
     assert size < 2_000_000
-    value = tuned(city)[1].values[100, 0].tobytes()
+    value = frame.values[100, 0].tobytes()
     assert value not in (saved / "model.safetensors").read_bytes()
 
 
@@ -89,8 +77,9 @@ def test_it_may_be_read_by_others(saved: Path) -> None:
     assert saved.stat().st_mode & 0o055 == 0o055
 
 
-def test_it_comes_back_from_another_place(model: TunedModel, saved: Path, city: City) -> None:
-    frame = tuned(city)[1]
+def test_it_comes_back_from_another_place(
+    model: TunedModel, saved: Path, frame: SensorFrame
+) -> None:
     moved = saved.rename(saved.with_name("elsewhere"))
     for path in (moved, str(moved)):
         np.testing.assert_array_equal(load(path).forecast(frame).mean, model.forecast(frame).mean)
@@ -339,7 +328,7 @@ def test_the_place_inside_the_file_is_named(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_tampering_is_more_than_one_message(saved: Path, city: City, seed: int) -> None:
+def test_no_tampering_is_more_than_one_message(saved: Path, frame: SensorFrame, seed: int) -> None:
     """What a stranger who knows the seal may write: refused, or a model that still forecasts."""
     draw = np.random.default_rng(seed)
     facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
@@ -353,7 +342,7 @@ def test_no_tampering_is_more_than_one_message(saved: Path, city: City, seed: in
         (saved / "model.safetensors").write_bytes(spoilt(packed, draw))
     rewrite(saved, **facts)
     with contextlib.suppress(CitytuneError):
-        load(saved).forecast(tuned(city)[1])
+        load(saved).forecast(frame)
 
 
 def leaves(facts: Any, path: str = "") -> Iterator[str]:

@@ -478,6 +478,7 @@ def test_the_levels_of_the_fakes_are_those_of_a_forecast() -> None:
     assert ahead(city()).quantiles.shape[-1] == len(LEVELS)
 
 
+@pytest.mark.extras
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("width", [390, 1400])
 def test_a_real_browser_draws_every_chart_without_complaint(

@@ -45,6 +45,7 @@ def task(
         windows=SimpleNamespace(sensor=sensor),
         pool=(pool := Pool(torch.tensor(voice or [1.0] * sensors), torch.ones(0))),
         recency=torch.ones(len(errors)),
+        age=torch.arange(days, 0, -1).repeat(sensors).float(),
         settings=Settings(horizon=horizon, caution=caution),
         prior="plain",
         forecast_of=lambda name: said,

@@ -15,7 +15,7 @@ from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_featur
 from citytune.tuning._batch import DEVIATIONS, FEATURES, SENSOR, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
-from citytune.tuning._expert import Expert, unfitted
+from citytune.tuning._expert import Expert, deviations_of, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
@@ -221,15 +221,24 @@ class Task:
         Of remembered windows it is what was noted then, as if it was not fitted on them.
         """
         if expert.name not in self.answers.forecasts:
-            self.note(expert.name, ask_again(self, expert))
+            self.note(expert.name, *ask_again(self, expert))
         return self.answers.forecasts[expert.name]
 
-    def note(self, name: str, out_of_fold: Tensor) -> None:
+    def note(self, name: str, out_of_fold: Tensor, deviations: Tensor | None = None) -> None:
         """Keep an expert's forecasts (example, horizon) of the windows, as if not fitted on them.
 
-        What is noted goes into the memory.
+        And its quantiles (example, horizon, level) less these. What is noted goes into the memory.
         """
         self.answers.forecasts[name] = out_of_fold
+        if deviations is not None:
+            self.answers.forecasts[deviations_of(name)] = deviations
+
+    def deviations_of(self, expert: Expert) -> Tensor | None:
+        """(example, horizon, level) the quantiles of a fitted expert less its forecast, as noted.
+
+        None if it has none, or none were noted of remembered windows.
+        """
+        return self.answers.forecasts.get(deviations_of(expert.name))
 
     def corrected(self, residual: Tensor) -> Tensor:
         """The prior corrected by `residual`, in spreads of the windows (both example, horizon)."""
