@@ -131,8 +131,12 @@ def days_of(task: Task) -> float:
 
 
 def views_of(task: Task) -> Iterator[tuple[str, View]]:
-    """What trees of a task would see, by name; nothing for a model that cannot forecast."""
-    if task.backbone.card.horizon is None:
+    """What trees of a task would see, by name.
+
+    Nothing for a model that cannot forecast, nor for some windows of a task, which are to be judged
+    by others: trees learn from all of the history.
+    """
+    if task.backbone.card.horizon is None or task.part_of is not None:
         return
     weather = Weather.of(Timetable.of(task.history)) if len(task.history.covariates) else None
     network, days = task.knows_spread, days_of(task)

@@ -315,6 +315,8 @@ class Task:
         own = {expert.name for expert in self.experts}
         known = {one.name: self.forecast_of(one.name) for one in mixture.needed if one.name in own}
         computed = {FEATURES: self.features} if mixture.uses(FEATURES) else {}
+        if (own_spread := self.answers.forecasts.get(DEVIATIONS)) is not None:
+            computed[DEVIATIONS] = own_spread
         live = self.live
         return mixture.forecast(replace(live, computed={**live.computed, **computed}), known).mean
 
