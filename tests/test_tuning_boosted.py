@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from citytune.backbones import load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Batch, Boosted, Timetable, _boosted, fine_bands
@@ -208,3 +209,17 @@ def test_without_lightgbm_a_note_says_what_is_lacking(
     assert sum("citytune[boost]" in note for note in model.tuned.notes) == 1
     bare = fit_model(replace(frame, covariates={}), horizon=HORIZON, backbone="citytune-base")
     assert not any("citytune[boost]" in note for note in bare.tuned.notes)
+
+
+def test_trees_are_not_of_a_model_without_the_quantiles_they_look_at(
+    tuned: tuple[TunedModel, SensorFrame],
+) -> None:
+    trees = trees_of(tuned[0])
+    assert not trees.unfit(lambda: load_backbone("citytune-base"))
+    assert "no quantiles" in trees.unfit(lambda: load_backbone("lags"))
+    with pytest.raises(ValueError, match="other features"):
+        replace(trees, view=replace(trees.view, past=True))
+    with pytest.raises(ValueError, match="no trees are called 'oak'"):
+        replace(trees, called="oak")
+    with pytest.raises(ValueError, match="no bound"):
+        replace(trees, inside=5)

@@ -9,7 +9,7 @@ was grown on tells how far it is followed in each band ahead, before the stack w
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from torch import Tensor
 
-from citytune.backbones import Card
+from citytune.backbones import Backbone, Card
+from citytune.settings import Effort
 from citytune.tuning._band_trust import band_trust, by_step
 from citytune.tuning._batch import Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
@@ -26,7 +27,7 @@ from citytune.tuning._timetable import Timetable
 from citytune.tuning._training_windows import Span
 from citytune.tuning._tree_rows import View, Weather
 from citytune.tuning._trees import LEAST_ROWS, Trees
-from citytune.tuning._within import check_inside, inside_of, within
+from citytune.tuning._within import check_inside, inside_of, unfit_without_quantiles, within
 from citytune.windows import Axes, purged_folds
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 FOLDS = 2
 """Stretches of the recent past, each forecast by trees that had not seen it."""
-MOST_ROWS = 45_000
+MOST_ROWS: dict[Effort, int] = {"quick": 20_000, "usual": 45_000, "thorough": 140_000}
 """Steps of all windows that trees are grown on."""
 MOST_ERROR = 8.0
 """Errors beyond this, in units of the usual one at their step, are cut."""
@@ -100,6 +101,11 @@ class Boosted(Expert):
         """What corrects a model that adapts is that model, where it has shown to help."""
         adapts = card.horizon is not None and card.context_days is not None
         return Start.SHARED if adapts and self.called != "boosted-direct" else Start.REST
+
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """Quantiles that it looks at and the backbone lacks."""
+        looks = self.inside is not None or self.view.network
+        return unfit_without_quantiles(backbone()) if looks else ""
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct, where all is known of a step ahead."""
@@ -186,7 +192,7 @@ class _Growth:
         spread = view.spread[lessons.batch.sensor][:, None]
         error = (lessons.actual - lessons.forecasts[view.around]) / spread / self.unit
         self.target = error.clamp(-MOST_ERROR, MOST_ERROR)
-        self.some = _sampled(~error.isnan(), MOST_ROWS)
+        self.some = _sampled(~error.isnan(), MOST_ROWS[task.settings.effort])
 
     def candidate(self) -> Candidate | None:
         """The expert, if it gains anywhere out of fold."""

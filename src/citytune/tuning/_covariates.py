@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.backbones import Card
+from citytune.backbones import Backbone, Card
 from citytune.tuning._band_trust import band_trust, by_step, fine_bands
 from citytune.tuning._batch import COVARIATES, Batch
 from citytune.tuning._choose_penalty import choose_penalty, folds_of
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._timetable import COVARIATE_DAYS, Timetable
-from citytune.tuning._within import check_inside, inside_of, within
+from citytune.tuning._within import check_inside, inside_of, unfit_without_quantiles, within
 from citytune.windows import Axes, Examples
 
 if TYPE_CHECKING:
@@ -98,6 +98,11 @@ class KnownAhead(Expert):
         """It is the prior itself, corrected where that has shown to help."""
         adapts = card.horizon is not None and card.context_days is not None
         return Start.SHARED if adapts else Start.REST
+
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """Quantiles that it looks at and the backbone lacks."""
+        looks = self.inside is not None
+        return unfit_without_quantiles(backbone()) if looks else ""
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct the prior, where all is known of a sensor's step ahead."""

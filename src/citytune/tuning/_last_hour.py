@@ -10,14 +10,14 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
-from citytune.backbones import Card
+from citytune.backbones import Backbone, Card
 from citytune.tuning._band_trust import band_trust, by_step, fine_bands
 from citytune.tuning._batch import Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
@@ -90,6 +90,11 @@ class LastHour(Expert):
     def start(self, card: Card) -> Start:
         """It is the prior itself, but for the first steps."""
         return Start.SHARED if card.context_days is not None else Start.REST
+
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """A backbone that cannot forecast."""
+        able = backbone().card.horizon is not None
+        return "" if able else "the backbone makes no forecasts for it to correct"
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct the first steps."""

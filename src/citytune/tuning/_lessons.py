@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from citytune.settings import Effort
 from citytune.tuning._batch import COVARIATES, DEVIATIONS, Batch
 from citytune.tuning._expert import Expert
 from citytune.tuning._training_windows import Span
@@ -18,7 +19,7 @@ from citytune.windows import Seasonal, cut_future
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
 
-MOST_WINDOWS = 3000
+MOST_WINDOWS: dict[Effort, int] = {"quick": 1000, "usual": 2000, "thorough": 6000}
 """Windows that are drawn from the whole history …"""
 MOST_VALUES = 400_000
 """… and most values of one expert there, window times step."""
@@ -45,7 +46,7 @@ class Lessons:
     @classmethod
     def of_history(cls, task: Task, names: Iterable[str]) -> Self:
         """Windows drawn from all of it, and what some experts that need no fitting forecast."""
-        most = min(MOST_WINDOWS, max(200, MOST_VALUES // task.spec.horizon))
+        most = min(MOST_WINDOWS[task.settings.effort], max(200, MOST_VALUES // task.spec.horizon))
         examples, seasonal = task.training(most), Seasonal(task.history)
         batch = Batch(task.backbone, seasonal, examples, task.spec, spread=task.knows_spread)
         wanted = set(names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from citytune.backbones import LEVELS
+from citytune.backbones import LEVELS, Backbone, Probabilistic
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
@@ -30,6 +30,12 @@ def check_inside(inside: int | None) -> None:
     """Raise for bounds that are none."""
     if inside not in (None, INNER, OUTER):
         raise ValueError(f"quantile {inside} is no bound of a correction")
+
+
+def unfit_without_quantiles(backbone: Backbone) -> str:
+    """Why corrections with bounds cannot be of this backbone; empty if they can."""
+    able = isinstance(backbone, Probabilistic) and backbone.card.horizon is not None
+    return "" if able else "the backbone has no quantiles for it to look at"
 
 
 def within(found: Tensor, deviations: Tensor | None, inside: int | None) -> Tensor:
