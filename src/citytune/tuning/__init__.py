@@ -48,6 +48,7 @@ from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._trainable import Trainable
+from citytune.tuning._trees import lightgbm_here
 
 __all__ = [
     "Batch",
@@ -107,6 +108,7 @@ __all__ = [
     "fit_head",
     "forecasts_of",
     "in_words",
+    "lightgbm_here",
     "make_strategy",
     "mean_of",
     "near_bands",

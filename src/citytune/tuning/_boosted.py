@@ -8,7 +8,6 @@ was grown on tells how far it is followed in each band ahead, before the stack w
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ from citytune.tuning._lessons import Lessons, span_of
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._training_windows import Span
 from citytune.tuning._tree_rows import View, Weather
-from citytune.tuning._trees import LEAST_ROWS, Trees
+from citytune.tuning._trees import LEAST_ROWS, Trees, lightgbm_here
 from citytune.tuning._within import check_inside, inside_of, unfit_without_quantiles, within
 from citytune.windows import Axes, purged_folds
 
@@ -127,8 +126,8 @@ class Boosted(Expert):
         if task.memory is not None:
             earlier = [one for one in task.earlier if isinstance(one, cls)]
             yield from (Candidate(one, task.forecast_again(one)) for one in earlier)
-        elif lightgbm_here():
-            yield from _grown(task, dict(views_of(task)))
+        elif (views := dict(views_of(task))) and lightgbm_here():
+            yield from _grown(task, views)
 
 
 def days_of(task: Task) -> float:
@@ -154,21 +153,13 @@ def views_of(task: Task) -> Iterator[tuple[str, View]]:
         yield "known-ahead-trees", sees
 
 
-def lightgbm_here() -> bool:
-    """Whether LightGBM is installed."""
-    return importlib.util.find_spec("lightgbm") is not None
-
-
 def lacking(task: Task) -> tuple[str, ...]:
     """That trees would be grown if LightGBM were here."""
-    if task.memory is not None or lightgbm_here() or not any(True for _ in views_of(task)):
-        return ()
-    return (LACKING,)
+    wanted = task.memory is None and any(True for _ in views_of(task))
+    return (LACKING,) if wanted and not lightgbm_here() else ()
 
 
 def _grown(task: Task, views: Mapping[str, View]) -> Iterator[Candidate]:
-    if not views:
-        return
     names = dict.fromkeys(name for view in views.values() for name in view.needs)
     lessons, evidence = Lessons.of_history(task, names), Lessons.of_evidence(task, names)
     for called, view in views.items():
@@ -198,10 +189,12 @@ class _Growth:
         """The expert, if it gains anywhere out of fold."""
         task, horizon = self.task, self.task.spec.horizon
         folds = purged_folds(task.windows.origin, horizon=horizon, folds=FOLDS)
+        if len(folds) < 2:
+            return None
         rows = self._rows()
         trees = self._grow(rows, None)
         apart = [self._grow(rows, span_of(task.windows.origin[f.test], horizon)) for f in folds]
-        if len(folds) < 2 or trees is None or None in apart:
+        if trees is None or None in apart:
             return None
         said, known = self._said([fold.test for fold in folds], [one for one in apart if one])
         found = task.scale * self.unit * said

@@ -47,6 +47,15 @@ ROWS_AT_ONCE = 256
 """Rows that walk down the trees at a time."""
 
 
+def lightgbm_here() -> bool:
+    """Whether LightGBM can be imported."""
+    try:
+        import lightgbm  # noqa: F401
+    except (ImportError, OSError):  # OSError: its OpenMP library is missing
+        return False
+    return True
+
+
 class _Paths(NamedTuple):
     """The ways from the roots to the leaves."""
 
