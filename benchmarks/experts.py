@@ -128,7 +128,8 @@ def trial(city: City, days: int, place: float, options: argparse.Namespace) -> F
     models = replace(tuned, tuned=plain), without, tuned
     weights = list(tuned.weights.values())
     shares = {name: float(np.mean([one.get(name, 0.0) for one in weights])) for name in weights[0]}
-    return Found(city, days, *(scores(one, frame, row) for one in models), seconds, shares)
+    base, some, every = (scores(one, frame, row) for one in models)
+    return Found(city, days, base, some, every, seconds, shares)
 
 
 def lacking(kinds: Sequence[str]) -> AbstractContextManager[object]:

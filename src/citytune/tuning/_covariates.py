@@ -146,8 +146,8 @@ class KnownAhead(Expert):
             return
         expert, said = found[0], scale * found[1]
         after = prior + within(said, task.deviations, inside)
-        errors = ((one - task.actual).abs() / scale for one in (prior, after))
-        share = band_trust(*errors, task.day, counts)
+        before, errors = ((one - task.actual).abs() / scale for one in (prior, after))
+        share = band_trust(before, errors, task.day, counts)
         said = within(by_step(share, prior.shape[1]) * said, task.deviations, inside)
         if bool(share.any()):
             yield Candidate(replace(expert, share=share), prior + said)
