@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from citytune.forecasting import task_of
 from citytune.frame import SensorFrame
+from citytune.tuning import _training_windows as training_windows
 from citytune.tuning._choice import WINDOW_DAYS
 from citytune.tuning._training_windows import Span
 
@@ -57,3 +59,13 @@ def test_the_evidence_of_a_long_history_is_that_of_its_last_months(city: City) -
     last = task_of(frame.since(len(frame) - whole.recent.length), horizon=HORIZON)
     torch.testing.assert_close(whole.windows.origin, last.windows.origin, rtol=0, atol=0)
     torch.testing.assert_close(whole.actual, last.actual, rtol=0, atol=0, equal_nan=True)
+
+
+def test_of_many_sensors_fewer_starts_are_looked_at_at_every_hour(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_windows, "MOST_STARTS", 10_000)
+    task = task_of(city(3, 300), horizon=HORIZON)
+    found = task.training(2000)
+    assert 1200 < len(found) <= 2500
+    assert torch.bincount(found.origin % DAY, minlength=DAY).min() > 20

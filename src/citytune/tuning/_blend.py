@@ -61,7 +61,8 @@ class Blend:
         stay = mix(forecasts, home.expand(len(weights), -1, -1), task.windows.sensor)
         trust = torch.as_tensor(gate(task, mixed, unseen, stay), dtype=torch.float32).reshape(-1)
         experts = tuple(one.expert for one in candidates)
-        if len(home) > 1:  # what is not followed goes to a mixture, not to one expert
+        if any(one.expert.start(task.backbone.card) is Start.LEARNT for one in candidates):
+            # What is not followed goes to a mixture, not to one expert.
             weights = torch.lerp(home.expand_as(weights), weights, trust[:, None])
             mixture = Mixture(experts, weights, task.prior)
         else:

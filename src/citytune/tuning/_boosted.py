@@ -22,6 +22,7 @@ from citytune.tuning._band_trust import band_trust, by_step
 from citytune.tuning._batch import Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._lessons import Lessons, span_of
+from citytune.tuning._remember import level_and_spread
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._training_windows import Span
 from citytune.tuning._tree_rows import View, Weather
@@ -130,11 +131,6 @@ class Boosted(Expert):
             yield from _grown(task, views)
 
 
-def days_of(task: Task) -> float:
-    """How long the history is, in days."""
-    return task.history.length / task.history.steps_per_day
-
-
 def views_of(task: Task) -> Iterator[tuple[str, View]]:
     """What trees of a task would see, by name.
 
@@ -144,13 +140,17 @@ def views_of(task: Task) -> Iterator[tuple[str, View]]:
     if task.backbone.card.horizon is None or task.part_of is not None:
         return
     weather = Weather.of(Timetable.of(task.history)) if len(task.history.covariates) else None
-    network, days = task.knows_spread, days_of(task)
+    network, days = task.knows_spread, task.history.length / task.history.steps_per_day
+    level, spread = level_and_spread(task.history)
+
+    def sees(around: str, *, past: bool, network: bool = network) -> View:
+        return View(around, past, network, weather, level[:, 0], spread)
+
     if days >= LONG_DAYS:
-        yield "boosted", View(task.prior, True, network, weather, *task.level_and_spread)
-        yield "boosted-direct", View(DIRECT_AROUND, True, False, weather, *task.level_and_spread)
+        yield "boosted", sees(task.prior, past=True)
+        yield "boosted-direct", sees(DIRECT_AROUND, past=True, network=False)
     elif weather is not None and days >= SHORT_DAYS:
-        sees = View(task.prior, False, network, weather, *task.level_and_spread)
-        yield "known-ahead-trees", sees
+        yield "known-ahead-trees", sees(task.prior, past=False)
 
 
 def lacking(task: Task) -> tuple[str, ...]:

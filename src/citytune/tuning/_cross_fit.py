@@ -29,7 +29,7 @@ from citytune.tuning._trainable import Trainable
 from citytune.tuning._training_windows import Span
 from citytune.windows import Seasonal, cut_future
 
-WORK: dict[Effort, int] = {"quick": 4_000, "usual": 20_000, "thorough": 160_000}
+WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
 """Windows to pass through the network and back, for a horizon of a day."""
 PASSES, MOST_PASSES = 2, 4
 """Passes over the windows; more where there are few windows and effort is left."""

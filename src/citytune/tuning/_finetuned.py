@@ -141,7 +141,7 @@ class FineTuned(Expert):
 def mean_of(parts: Sequence[FineTuned], backbone: Backbone) -> FineTuned:
     """The network whose weights are the mean of those of several, tuned from the same beginning.
 
-    Low-rank changes are laid beside each other, whose sum is the same.
+    Low-rank changes are put next to each other, whose sum is the same.
     """
     before = dict(root_of(backbone).named_parameters())
     names = dict.fromkeys(name for part in parts for name in part.values)

@@ -18,15 +18,14 @@ from citytune.tuning._choice import Choice, rows_looked_at
 from citytune.tuning._expert import Expert, deviations_of, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
-from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
+from citytune.tuning._memory import Memory, Windows, joined_values
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._pool import Pool, PoolWindows
+from citytune.tuning._remember import level_and_spread, remembered
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._training_windows import Span, training_windows
 from citytune.windows import SEASONAL, Examples, History, WindowSpec, target_weights
 
-RECENT_DAYS = 49
-"""Days from which a sensor's usual level and spread are taken."""
 USUAL_RULE = "day-kind"
 """The seasonal rule to take where none has shown to be better."""
 MOST_VALUES = 600_000
@@ -67,13 +66,8 @@ class Task:
     def training(self, most: int, *, but: Sequence[Span] = ()) -> Examples:
         """Windows of the whole history, to learn weights of many numbers from.
 
-        They are apart from `examples`, the evidence for a mixture, which are of recent days only.
-        Cut them with `cut_past`, `cut_future` and the like from `history`, or forecast them by a
-        `Batch(backbone, Seasonal(history), ..., spec)`.
-
-        Args:
-            most: About how many; see `training_windows`.
-            but: Spans of absolute steps that no target may lie in.
+        Apart from `examples`, the evidence for a mixture, which are of recent days only. Origins
+        are rows of `history`; for `most` and `but` see `training_windows`.
         """
         return training_windows(self.history, self.spec, most, but=but)
 
@@ -156,19 +150,7 @@ class Task:
 
     @cached_property
     def _level_and_spread(self) -> tuple[Tensor, Tensor]:
-        """(sensor, 1) and (sensor,)."""
-        recent = self.history.raw[:, -RECENT_DAYS * self.history.steps_per_day :]
-        mean = recent.nanmean(1, keepdim=True)
-        square = (recent - mean).double().square().nanmean(1)  # it may be beyond floats
-        found = square.sqrt().nan_to_num(0.0).float()
-        usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
-        return mean.nan_to_num(0.0), found.where(found > 1e-6 * usual, torch.tensor(usual))
-
-    @property
-    def level_and_spread(self) -> tuple[Tensor, Tensor]:
-        """(sensor,) usual level and spread of each sensor, in the unit of the data."""
-        level, spread = self._level_and_spread
-        return level[:, 0], spread
+        return level_and_spread(self.history)
 
     @property
     def level(self) -> Tensor:
@@ -234,10 +216,7 @@ class Task:
             self.answers.forecasts[deviations_of(name)] = deviations
 
     def deviations_of(self, expert: Expert) -> Tensor | None:
-        """(example, horizon, level) the quantiles of a fitted expert less its forecast, as noted.
-
-        None if it has none, or none were noted of remembered windows.
-        """
+        """(example, horizon, level) a fitted expert's quantiles less its forecast, if noted."""
         return self.answers.forecasts.get(deviations_of(expert.name))
 
     def corrected(self, residual: Tensor) -> Tensor:
@@ -322,18 +301,4 @@ class Task:
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""
-        old, history, rare = self.memory, self.history, self.settings.rarity
-        ahead = self.timetable.recent(self.spec.horizon) if len(history.covariates) else None
-        return Memory(
-            since=history.first if old is None else old.since,
-            until=history.end,
-            first=beginnings(history, old),
-            windows=self.windows,
-            forecasts=dict(self.answers.forecasts),
-            features=self.answers.features,
-            window_spread=self.answers.window_spread,
-            signals=self.answers.signals,
-            timetable=ahead,
-            known_ahead=tuple(known_ahead),
-            values=self.values if rare is not None and rare.by_value else None,
-        )
+        return remembered(self, known_ahead)

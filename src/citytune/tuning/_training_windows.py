@@ -22,6 +22,8 @@ from citytune.windows import (
 
 STARTS_PER_DAY = 48
 """Times of day at which windows may start, of which few are drawn: all are to be learnt."""
+MOST_STARTS = 1_500_000
+"""Most starts, of all sensors, that windows are drawn from."""
 RECENT_DAYS, RECENT_TIMES = 60.0, 1.0
 """Windows that are as old as this count half as many times more than those of long ago …"""
 SEASON_DAYS, SEASON_TIMES = 45.0, 1.0
@@ -50,7 +52,7 @@ def training_windows(
         but: Spans of absolute steps that no target may lie in.
     """
     day = history.steps_per_day
-    stride = max(1, day // STARTS_PER_DAY)
+    stride = _stride(history)
     found, covered = candidates(history, spec, days=-(-history.length // day), stride=stride)
     enough = needed(first_known(history), history.end, spec)
     good = covered >= enough[found.sensor]
@@ -61,6 +63,18 @@ def training_windows(
     weight = _times((history.end - origin) / day)
     weight = weight / weight.mean().clamp_min(1e-9)
     return found.pick(_drawn(found, origin, stride, most, weight, history))
+
+
+def _stride(history: History) -> int:
+    """Steps between starts: a few a day at least, and at every time of day in turn."""
+    day = history.steps_per_day
+    stride = max(1, day // STARTS_PER_DAY)
+    if history.raw.numel() // stride <= MOST_STARTS:
+        return stride
+    stride = -(-history.raw.numel() // MOST_STARTS)
+    while math.gcd(stride, day) > 1:
+        stride += 1
+    return stride
 
 
 def _drawn(
