@@ -47,6 +47,15 @@ def test_nothing_is_corrected_where_it_does_not_pay(city: City) -> None:
         assert after.nanmean() <= before.nanmean()
 
 
+def test_what_misses_the_first_steps_least_is_corrected(city: City) -> None:
+    task = task_of(drifting(city, 60), horizon=HORIZON, backbone="citytune-base")
+    better = torch.lerp(task.forecast_of(task.prior), task.actual.nan_to_num(1.0), 0.5)
+    task.answers.fitted["half-known"] = better
+    for found in LastHour.fit(task):
+        assert found.expert.needs[:2] == (task.prior, "half-known")
+        assert torch.equal(found.out_of_fold[:, 6:], better[:, 6:])
+
+
 def test_a_model_that_cannot_forecast_has_no_last_hour(city: City) -> None:
     assert not list(LastHour.fit(task_of(city(2, 40), horizon=HORIZON, backbone="lags")))
 
@@ -65,7 +74,7 @@ def test_signals_are_bounded_and_hold_nothing_of_the_future(city: City) -> None:
         batch = Batch(network, Seasonal(one), examples, spec)
         rules = [batch.rules[name] for name in SEEN]
         found.append(signals_of(batch, rules[0], rules, torch.tensor([[5.0], [50.0], [5.0]])))
-    assert found[0].shape == (3, 6, SIGNALS)
+    assert found[0].shape == (3, 6, SIGNALS - 1)
     assert found[0].abs().max() <= LIMIT
     assert not found[0][2].any()  # of a sensor's first day nothing is known
     torch.testing.assert_close(found[0], found[1])

@@ -34,10 +34,14 @@ class Answers:
     signals: Tensor | None = None
     """(example, near step, signal), see `LastHour`."""
 
+    fitted: dict[str, Tensor] = field(default_factory=dict)
+    """Expert → (example, horizon) as if unseen, of those that the present blend has fitted."""
+
     def pick(self, which: Tensor) -> Self:
         """Of some of the windows, by index."""
         return replace(
             self,
+            fitted={},
             forecasts={name: part[which] for name, part in self.forecasts.items()},
             features=None if self.features is None else self.features[which],
             window_spread=None if self.window_spread is None else self.window_spread[which],

@@ -90,11 +90,14 @@ class Blend:
         """Every expert: those that need no fitting, those given, and those that can be fitted."""
         found = [Candidate(one, task.forecast_of(one.name)) for one in task.experts]
         found += given
+        fitted = task.answers.fitted = {one.expert.name: one.out_of_fold for one in given}
         enough = task.days >= self.head_days or task.backbone.card.horizon is None
         for kind in kinds():
             there = any(isinstance(one.expert, kind) for one in given)
             if not there and (enough or not kind.many_weights):
-                found += kind.fit(task)
+                new = list(kind.fit(task))
+                fitted.update((one.expert.name, one.out_of_fold) for one in new)
+                found += new
         return found
 
     def _weigh(

@@ -5,7 +5,8 @@ step ago, how it missed since then, and how it has revised what it said of the s
 where it is wrong right now. One ridge for all sensors turns them into a
 correction of the first steps, in closed form and reweighted toward absolute errors; how far it is
 followed one, two and more steps ahead is what it gained out of fold. Further ahead nothing is
-changed.
+changed. What is corrected is the forecast that misses the first steps least: that of the network,
+or of an expert which was fitted before.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ NEAR = 6
 """Steps ahead that are corrected: nothing was found to help beyond."""
 SEEN = ("day-kind", "day-kind+fading")
 """Seasonal rules whose distance from the forecast is looked at."""
-SIGNALS = 10
+SIGNALS = 11
+CLEARLY = 0.01
+"""Share of the error by which another forecast must miss less to be corrected instead."""
 LIMIT = 3.0
 """Signals beyond so many spreads are cut: a sensor that broke tells nothing of its next value."""
 PENALTY = 0.01
@@ -58,9 +61,12 @@ def near_bands(horizon: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class LastHour(Expert):
-    """The prior, whose first steps are corrected by its newest errors."""
+    """A forecast whose first steps are corrected by the newest errors of the network."""
 
     prior: str
+    """The network's own, whose errors are looked at …"""
+    around: str
+    """… and the forecast that is corrected, which may be the same."""
     weights: Annotated[Tensor, Axes("near band", "any")]
     """(band, signal) of `near_bands`, in spreads of the sensor."""
     share: Annotated[Tensor, Axes("near band")]
@@ -84,11 +90,11 @@ class LastHour(Expert):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it corrects, and rules to compare it with."""
-        return (self.prior, *SEEN)
+        """What it corrects and looks at, and rules to compare it with."""
+        return tuple(dict.fromkeys((self.prior, self.around, *SEEN)))
 
     def start(self, card: Card) -> Start:
-        """It is the prior itself, but for the first steps."""
+        """It is another forecast, but for the first steps."""
         return Start.SHARED if card.context_days is not None else Start.REST
 
     def unfit(self, backbone: Callable[[], Backbone]) -> str:
@@ -98,10 +104,12 @@ class LastHour(Expert):
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct the first steps."""
-        prior, scale = so_far[self.prior], self.spread[batch.sensor][:, None]
+        prior, around = so_far[self.prior], so_far[self.around]
+        scale = self.spread[batch.sensor][:, None]
         seen = signals_of(batch, prior, [so_far[name] for name in SEEN], scale)
+        seen = _with_distance(seen, (around - prior) / scale)
         found = scale * by_step(self.share, seen.shape[1]) * _correction(self.weights, seen)
-        return torch.cat([prior[:, : seen.shape[1]] + found, prior[:, seen.shape[1] :]], 1)
+        return torch.cat([around[:, : seen.shape[1]] + found, around[:, seen.shape[1] :]], 1)
 
     @classmethod
     def fit(cls, task: Task) -> Iterable[Candidate]:
@@ -115,9 +123,10 @@ class LastHour(Expert):
     @classmethod
     def _fitted(cls, task: Task) -> Iterable[Candidate]:
         prior, scale, counts = task.forecast_of(task.prior), task.scale, _counts(task)
-        seen = _signals_of_all(task)
+        name, around = _nearest(task)
+        seen = _with_distance(_signals_of_all(task), (around - prior) / scale)
         near = seen.shape[1]
-        residual = ((task.actual - prior) / scale)[:, :near]
+        residual = ((task.actual - around) / scale)[:, :near]
         said = torch.zeros_like(residual)
         folds = purged_folds(task.windows.origin, horizon=task.spec.horizon, folds=FOLDS)
         for fold in folds:
@@ -125,14 +134,37 @@ class LastHour(Expert):
             said[fold.test] = _correction(weights, seen[fold.test])
         share = band_trust(residual.abs(), (residual - said).abs(), task.day, counts)
         if len(folds) > 1 and bool(share.any()):
-            expert = cls(task.prior, _solved(seen, residual, counts), share, task.spread)
-            forecast = prior.clone()
+            expert = cls(task.prior, name, _solved(seen, residual, counts), share, task.spread)
+            forecast = around.clone()
             forecast[:, :near] += scale * by_step(share, near) * said
             yield Candidate(expert, forecast)
 
 
+def _nearest(task: Task) -> tuple[str, Tensor]:
+    """The forecast that misses the first steps least, and its name: the prior, or a fitted one."""
+    counts = _counts(task)
+
+    def missed(forecast: Tensor) -> float:
+        error = ((forecast - task.actual).abs() / task.scale)[:, :NEAR].nanmean(1)
+        known = ~error.isnan()
+        return float((error * counts)[known].sum())
+
+    home = task.forecast_of(task.prior)
+    found, least = (task.prior, home), (1 - CLEARLY) * missed(home)
+    for name, forecast in task.answers.fitted.items():
+        if (error := missed(forecast)) < least:
+            found, least = (name, forecast), error
+    return found
+
+
+def _with_distance(seen: Tensor, distance: Tensor) -> Tensor:
+    """Signals, and as one more how far from the network lies what is corrected (in spreads)."""
+    last = distance[:, : seen.shape[1], None].clamp(-LIMIT, LIMIT)
+    return torch.cat([seen, last], -1)
+
+
 def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor], scale: Tensor) -> Tensor:
-    """(example, near step, signal), in spreads of the sensor; 0 where nothing is known.
+    """(example, near step, signal) but the last, in spreads; 0 where nothing is known.
 
     Args:
         batch: The windows.
