@@ -20,6 +20,8 @@ from citytune.tuning._strategy import Learned, once, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
 
+FEWEST_STEPS_PER_DAY = 6
+"""Of a clock on which the network is fine-tuned; what it gains on coarser ones was not measured."""
 STACK_FOLDS = 3
 ROUNDING = 2048
 
@@ -74,8 +76,9 @@ class Blend:
         self, task: Task, given: Sequence[Candidate]
     ) -> tuple[Sequence[Candidate], tuple[str, ...]]:
         """What is given, and the fine-tuned network where it pays to make it; notes."""
-        days = task.history.length / task.history.steps_per_day
-        if not self.fine_tune or days < self.tune_days or task.memory is not None:
+        day = task.history.steps_per_day
+        long = task.history.length >= self.tune_days * day and day >= FEWEST_STEPS_PER_DAY
+        if not self.fine_tune or not long or task.memory is not None:
             return given, ()
         there = any(isinstance(one.expert, FineTuned) for one in given)
         if there or task.part_of is not None or not can_cross_fit(task):
