@@ -44,6 +44,9 @@ BLOCK_DAYS = 14
 than one in use gains: much of it is the season, and what is new."""
 FAR = 8.0
 """Targets further from a window's level, in spreads, count as this far, as in pretraining."""
+QUIET = 0.05
+"""A sensor that counts less than this for the others, such as a dead, doubled or broken one, or one
+of noise, teaches the network nothing."""
 FEWEST = 32
 """Windows of which something can be learnt."""
 
@@ -132,6 +135,7 @@ class _CrossFit:
         """A network tuned on everything but some spans."""
         task, plan = self.task, self.plan
         examples = task.training(plan.windows, but=spans)
+        examples = examples.pick(task.pool.voice[examples.sensor] > QUIET)
         if len(examples) < FEWEST:
             return None
         windows = Batch(task.backbone, self.seasonal, examples, task.spec)
