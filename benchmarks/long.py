@@ -3,8 +3,8 @@
 A task is one set, one amount of history and one week of the last year of the set; the model is
 tuned once on what lies before the week, with everything on "auto", and then asked every quarter of
 a day, from what is known by then, for the day after. Errors are those of the median in units of
-each sensor's day-ago change (MASE), and the weighted quantile loss; columns are ratios to untuned. *Alone* is the fine-tuned
-network without the mixture that decides how far it is followed.
+each sensor's day-ago change (MASE), and the weighted quantile loss; columns are ratios to untuned.
+*Alone* is the fine-tuned network without the mixture that decides how far it is followed.
 
     python benchmarks/long.py                                   all: hours on two cores
     python benchmarks/long.py --sets interstate etth1 --days 365 --weeks 2 --jobs 1
@@ -152,9 +152,7 @@ def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     """A row for each set and amount of history, then the means of domains and of all."""
-    columns = (
-        "tasks untuned   tuned   alone    loss   worst   naive  LightGBM  cover (untuned)  CPU s"
-    )
+    columns = "tasks untuned   tuned   alone    loss   worst   naive LightGBM cover untuned  CPU s"
     print(f"\n{'':28s}{'days':>5s} {columns}")
     for days in sorted({one["days"] for one in found}):
         some = [one for one in found if one["days"] == days]
@@ -171,10 +169,10 @@ def show(found: Sequence[dict[str, Any]]) -> None:
 def line(name: str, days: int, some: Sequence[dict[str, Any]]) -> None:
     """One row of the table."""
     r = row_of(some)
+    ratios = "".join(f"{r[key]:8.3f}" for key in ("tuned", "alone", "loss", "worst", "naive"))
     print(
-        f"{name:28s}{days:5d} {r['tasks']:5.0f} {r['mase']:7.3f} {r['tuned']:7.3f} {r['alone']:7.3f} "
-        f"{r['loss']:7.3f} {r['worst']:7.3f} {r['naive']:7.3f} {r['boosting']:9.3f}  "
-        f"{r['cover']:5.1%} ({r['before']:5.1%}) {r['seconds']:9.1f}"
+        f"{name:28s}{days:5d} {r['tasks']:5.0f} {r['mase']:7.3f}{ratios} {r['boosting']:8.3f} "
+        f"{r['cover']:5.1%} {r['before']:7.1%} {r['seconds']:6.1f}"
     )
 
 
