@@ -131,12 +131,14 @@ class Blend:
             unseen[fold.test] = True
         return weights, mixed, unseen
 
-    def _caution(self, task: Task, candidates: Sequence[Candidate], home: Tensor) -> Caution:
+    def _caution(
+        self, task: Task, candidates: Sequence[Candidate], home: Tensor | None = None
+    ) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
         names = [one.expert.name for one in candidates]
         prior = torch.tensor(self._shares(task, candidates))
         prior = prior / prior.sum()
-        anchor = home.mean(0)
+        anchor = (home_of(task, candidates) if home is None else home).mean(0)
         prior = prior + prior[names.index(task.prior)] * (anchor - _only(task.prior, names))
         if (rule := task.better_rule) is not None:
             # With more days the evidence itself moves the weights, and moves them better.
