@@ -4,6 +4,7 @@ A task is one set, one amount of history and one week of the last year of the se
 tuned once on what lies before the week, with everything on "auto", and then asked every quarter of
 a day, from what is known by then, for the day after. Errors are those of the median in units of
 each sensor's day-ago change (MASE), and the weighted quantile loss; columns are ratios to untuned.
+*Alone* is the fine-tuned network without the mixture that decides how far it is followed.
 
     python benchmarks/long.py                                   all: hours on two cores
     python benchmarks/long.py --sets interstate etth1 --days 365 --weeks 2 --jobs 1
@@ -17,6 +18,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,9 @@ from cutoffs import DOMAINS, geometric, need_data, nothing_cached
 from exam import named
 from sets import City
 from strategies import answers, few
+
+from citytune.forecasting import TunedModel
+from citytune.tuning import Mixture
 
 SETS = (
     "gefcom2012_load",
@@ -106,9 +111,21 @@ def trial(job: Job) -> dict[str, Any]:
         if name == "tuned":
             found["weights"] = model.weights
             found["notes"] = model.notes
+            own = alone(model).predict(around, origins).point
+            found["alone"] = mase(actual, own, scale)
     for name in (*NAIVE, *(("boosting",) if job.boosting else ())):
         found[name] = mase(actual, baselines[name](around, origins, day, row), scale)
     return found
+
+
+def alone(model: TunedModel) -> TunedModel:
+    """The same with all weight on the fine-tuned network, if there is one."""
+    mixture = model.tuned.mixture
+    some = [one for one in mixture.experts if one.name == "fine-tuned"]
+    if not some:
+        return model
+    made = Mixture.of_one(some[0], mixture.prior, model.spec.horizon, among=mixture.experts)
+    return replace(model, tuned=replace(model.tuned, mixture=made))
 
 
 def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -122,6 +139,7 @@ def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
         "tasks": len(some),
         "mase": geometric([one["untuned"] for one in some]),
         "tuned": ratio("tuned"),
+        "alone": ratio("alone"),
         "loss": ratio("tuned_wql", "untuned_wql"),
         "worst": max(one["tuned"] / one["untuned"] for one in some),
         "naive": geometric(naive),
@@ -134,7 +152,7 @@ def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     """A row for each set and amount of history, then the means of domains and of all."""
-    columns = "tasks untuned   tuned    loss   worst   naive  LightGBM  cover (untuned)  CPU s"
+    columns = "tasks untuned   tuned   alone    loss   worst   naive LightGBM cover untuned  CPU s"
     print(f"\n{'':28s}{'days':>5s} {columns}")
     for days in sorted({one["days"] for one in found}):
         some = [one for one in found if one["days"] == days]
@@ -151,10 +169,10 @@ def show(found: Sequence[dict[str, Any]]) -> None:
 def line(name: str, days: int, some: Sequence[dict[str, Any]]) -> None:
     """One row of the table."""
     r = row_of(some)
+    ratios = "".join(f"{r[key]:8.3f}" for key in ("tuned", "alone", "loss", "worst", "naive"))
     print(
-        f"{name:28s}{days:5d} {r['tasks']:5.0f} {r['mase']:7.3f} {r['tuned']:7.3f} "
-        f"{r['loss']:7.3f} {r['worst']:7.3f} {r['naive']:7.3f} {r['boosting']:9.3f}  "
-        f"{r['cover']:5.1%} ({r['before']:5.1%}) {r['seconds']:9.1f}"
+        f"{name:28s}{days:5d} {r['tasks']:5.0f} {r['mase']:7.3f}{ratios} {r['boosting']:8.3f} "
+        f"{r['cover']:5.1%} {r['before']:7.1%} {r['seconds']:6.1f}"
     )
 
 

@@ -190,7 +190,7 @@ def stand_in(days: int, evidence: int) -> Task:
     from test_tuning_gate import task
 
     made = task([1.0] * evidence)
-    made.history.length = days * DAY  # type: ignore[misc]
+    made.history.end = days * DAY  # type: ignore[misc]
     return made
 
 
@@ -208,8 +208,24 @@ def test_it_takes_the_place_of_the_pretrained_forecast_by_sensor() -> None:
     from test_tuning_gate import task
 
     made = task([1.0] * 240, sensors=2)
-    made.history.length = 365 * DAY  # type: ignore[misc]
+    made.history.end = 365 * DAY  # type: ignore[misc]
     errors = torch.cat([torch.full((120,), 0.9), torch.full((120,), 1.3)])
     good, bad = share_of(made, errors[:, None].expand(-1, HORIZON)).tolist()
     assert good > 0.9
     assert bad < 0.1
+
+
+def test_nothing_is_learnt_from_a_sensor_that_teaches_the_others_nothing(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = city(3, 80)
+    dead = np.full((len(frame), 1), 3.0, np.float32)
+    frame = replace(frame, values=np.hstack([frame.values, dead]), sensors=(*frame.sensors, "dead"))
+    task = task_of(frame, horizon=HORIZON, backbone="citytune-base")
+    seen: list[int] = []
+    monkeypatch.setattr(
+        cross_fitting, "cut_future", lambda raw, some, horizon: seen.extend(some.sensor.tolist())
+    )
+    with pytest.raises(TypeError):  # as nothing was cut
+        cross_fit(task, replace(SMALL, batch=1024))
+    assert set(seen) == {0, 1, 2}

@@ -51,7 +51,8 @@ def task(
         forecast_of=lambda name: said,
         expert=LensExpert,
         spec=SimpleNamespace(horizon=horizon),
-        history=SimpleNamespace(steps_per_day=DAY),
+        history=SimpleNamespace(steps_per_day=DAY, first=0, end=days * DAY),
+        memory=None,
     )
     found.pool = pool._replace(weight=pool.voice[sensor])
     return cast("Task", found)

@@ -83,8 +83,8 @@ class Settings:
     )
     effort: Effort = setting(
         "usual",
-        "Work that fine-tuning the network may take: quick (about 5 s on 2 cores), usual (30 s) or "
-        "thorough (minutes). It is counted in work, so the clock decides nothing.",
+        "Work that fine-tuning the network may take: quick (seconds), usual (half a minute for 24 "
+        "sensors on 2 cores) or thorough (minutes). It is counted in windows, not in seconds.",
         metavar="EFFORT",
     )
     max_seconds: float | None = setting(

@@ -22,6 +22,8 @@ from citytune.tuning._strategy import Learned, once, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
 
+FEWEST_STEPS_PER_DAY = 6
+"""Of a clock on which the network is fine-tuned; what it gains on coarser ones was not measured."""
 STACK_FOLDS = 3
 ROUNDING = 2048
 
@@ -77,8 +79,9 @@ class Blend:
         self, task: Task, given: Sequence[Candidate]
     ) -> tuple[Sequence[Candidate], tuple[str, ...]]:
         """What is given, and the fine-tuned network where it pays to make it; notes."""
-        days = task.history.length / task.history.steps_per_day
-        if not self.fine_tune or days < self.tune_days or task.memory is not None:
+        day = task.history.steps_per_day
+        long = task.history.length >= self.tune_days * day and day >= FEWEST_STEPS_PER_DAY
+        if not self.fine_tune or not long or task.memory is not None:
             return given, ()
         there = any(isinstance(one.expert, FineTuned) for one in given)
         if there or task.part_of is not None or not can_cross_fit(task):
@@ -134,12 +137,14 @@ class Blend:
             unseen[fold.test] = True
         return weights, mixed, unseen
 
-    def _caution(self, task: Task, candidates: Sequence[Candidate], home: Tensor) -> Caution:
+    def _caution(
+        self, task: Task, candidates: Sequence[Candidate], home: Tensor | None = None
+    ) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
         names = [one.expert.name for one in candidates]
         prior = torch.tensor(self._shares(task, candidates))
         prior = prior / prior.sum()
-        anchor = home.mean(0)
+        anchor = (home_of(task, candidates) if home is None else home).mean(0)
         prior = prior + prior[names.index(task.prior)] * (anchor - _only(task.prior, names))
         if (rule := task.better_rule) is not None:
             # With more days the evidence itself moves the weights, and moves them better.

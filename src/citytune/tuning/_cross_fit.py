@@ -30,7 +30,9 @@ from citytune.tuning._training_windows import Span
 from citytune.windows import Seasonal, cut_future
 
 WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
-"""Windows to pass through the network and back, for a horizon of a day."""
+"""Windows to pass through the network and back, with a year and a horizon of a day …"""
+YEAR, LEAST, MOST = 365.0, 0.25, 1.5
+"""… and with other histories in proportion, but within these times as many: years gain most."""
 PASSES, MOST_PASSES = 2, 4
 """Passes over the windows; more where there are few windows and effort is left."""
 MOST_PER_DAY = 4
@@ -42,6 +44,9 @@ BLOCK_DAYS = 14
 than one in use gains: much of it is the season, and what is new."""
 FAR = 8.0
 """Targets further from a window's level, in spreads, count as this far, as in pretraining."""
+QUIET = 0.05
+"""A sensor that counts less than this for the others, such as a dead, doubled or broken one, or one
+of noise, teaches the network nothing."""
 FEWEST = 32
 """Windows of which something can be learnt."""
 
@@ -71,7 +76,8 @@ class Plan:
         folds = FOLDS if days >= FOLD_DAYS else FEW_FOLDS
         known = float((~history.raw.isnan()).float().mean())
         most = max(FEWEST, round(MOST_PER_DAY * len(history.raw) * days * known))
-        work = WORK[task.settings.effort] / folds / (0.8 + 0.2 * horizon / 24)
+        work = WORK[task.settings.effort] * min(max(days / YEAR, LEAST), MOST)
+        work = work / folds / (0.8 + 0.2 * horizon / 24)
         passes = min(max(PASSES, round(work / most)), MOST_PASSES)
         return cls(passes=passes, windows=min(most, max(FEWEST, round(work / passes))), folds=folds)
 
@@ -129,6 +135,7 @@ class _CrossFit:
         """A network tuned on everything but some spans."""
         task, plan = self.task, self.plan
         examples = task.training(plan.windows, but=spans)
+        examples = examples.pick(task.pool.voice[examples.sensor] > QUIET)
         if len(examples) < FEWEST:
             return None
         windows = Batch(task.backbone, self.seasonal, examples, task.spec)

@@ -75,7 +75,7 @@ class Expert(Protocol):
 
         Asked only of one that `has_quantiles`; the arguments are those of `forecast`.
         """
-        raise NotImplementedError
+        raise TypeError(f"{self.name!r} has no quantiles of its own")
 
     def start(self, card: Card) -> Start:
         """Where its weight comes from without evidence, around a backbone with such a card."""

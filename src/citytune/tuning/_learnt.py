@@ -45,7 +45,8 @@ def share_of(task: Task, forecasts: Tensor) -> Tensor:
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
     recency = task.recency * 2.0 ** (-task.age / HALF_LIFE)
     found = gains(task, before, after, torch.ones(len(before), dtype=torch.bool), recency)
-    days = task.history.length / task.history.steps_per_day
+    first = task.history.first if task.memory is None else task.memory.since
+    days = (task.history.end - first) / task.history.steps_per_day
     usual = YEAR_GAIN * min(days / YEAR, MOST_YEARS)
     certainty = 1 / (SHARED_TARGETS * found.variance)
     seen = (found.gain + UNSEEN * usual).where(certainty > 0, torch.zeros_like(found.gain))
