@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SURE_DAYS = 60.0
 """Days of history from which a correction may go to the outermost quantiles."""
-INNER, OUTER = LEVELS.index(0.2), 0
+INNER, OUTER = LEVELS.index(0.1), 0
 
 
 def inside_of(task: Task) -> int | None:
