@@ -31,7 +31,10 @@ TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 FORKS = get_context("forkserver")
-LOADED = ["citytune.cli", "citytune.runs", "citytune.forecasting", "citytune.reporting", "polars"]
+LOADED = [
+    "citytune.cli", "citytune.runs", "citytune.forecasting", "citytune.reporting", "lightgbm",
+    "plotly.graph_objects", "polars", "rich.progress", "safetensors.torch",
+]  # fmt: skip
 
 
 def commands(folder: Path) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 import citytune as ct
+from citytune.advice import _recommend
 from citytune.backbones import _shelf
 from citytune.cli import main
 from citytune.tuning import experts, strategies
@@ -79,6 +80,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all backbones `auto` tries the fastest only: which one it takes is another test's."""
+    monkeypatch.setattr(_recommend, "at_hand", lambda: ("lags",))
+
+
 def run_page(page: Path) -> None:
     """Run a page's blocks of Python, each failure at its own line of the page."""
     text = page.read_text(encoding="utf-8")
@@ -89,11 +96,11 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=TITLE)
-def test_the_python_of_every_page_runs(page: Path, place: Path) -> None:
+def test_the_python_of_every_page_runs(page: Path, place: Path, quick: None) -> None:
     run_page(page)
 
 
-@pytest.mark.slow  # it tunes every backbone at hand, twice
+@pytest.mark.extras  # it tunes every backbone at hand, twice
 def test_the_python_of_the_readme_runs(place: Path) -> None:
     run_page(PAGES[0])
     assert (place / "runs" / "loops").is_dir()
@@ -101,7 +108,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=TITLE)
 def test_the_commands_of_every_page_run(
-    page: Path, place: Path, capsys: pytest.CaptureFixture[str]
+    page: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in commands(page):
         assert main(words) == 0, capsys.readouterr().err
@@ -109,7 +116,7 @@ def test_the_commands_of_every_page_run(
 
 @pytest.mark.parametrize("example", [path for path in EXAMPLES if path != BACKBONE], ids=TITLE)
 def test_every_example_runs_and_says_something(
-    example: Path, place: Path, capsys: pytest.CaptureFixture[str]
+    example: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runpy.run_path(str(example), run_name="__main__")
     assert capsys.readouterr().out
