@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import postgres as servers
 import pytest
 
 from citytune.cli import main
@@ -126,6 +127,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Server]:
+    """A PostgreSQL server with an empty database, where its programs and psycopg are."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install psycopg[binary]")
+    where = servers.programs()
+    if where is None:
+        pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql")
+    with servers.running(where) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -407,7 +408,23 @@ def test_a_limit_that_new_readings_break_no_longer_stands(city: City) -> None:
     values = frame.values.copy()
     values[-3:] = -5.0
     assert (model.quantity.low, model.update(frame).quantity.low) == (0.0, 0.0)
-    assert model.update(replace(frame, values=values)).quantity.low is None
+    updated = model.update(replace(frame, values=values))
+    assert updated.below == ("s0",)
+    assert updated.forecast(replace(frame, values=values)).quantity.low is None
+
+
+def test_a_sensor_below_zero_takes_the_limit_of_no_other(city: City, tmp_path: Path) -> None:
+    frame = city(3, 30, gaps=0.0, quantity=Quantity())
+    values = np.where(frame.values < 12, 0, frame.values)
+    values[:, 1] -= 20.0
+    frame = replace(frame, values=values.astype(np.float32))
+    model = fit_model(frame, horizon=24, backbone="lags", strategy="zero-shot")
+    saved = ct.load(model.save(tmp_path / "model"))
+    assert (saved.quantity.low, saved.below) == (0.0, (frame.sensors[1],))
+    found = saved.forecast(frame)
+    assert found.quantity.low is None
+    assert (found.quantiles.min((0, 2)) >= 0).tolist() == [True, False, True]
+    assert saved.forecast(frame, sensors=[frame.sensors[0]]).quantity.low == 0
 
 
 def test_hours_never_measured_are_not_forecast(city: City) -> None:

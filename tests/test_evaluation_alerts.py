@@ -13,12 +13,11 @@ import pytest
 
 from citytune._errors import InputError
 from citytune.evaluation import Alert, AlertScore, Detail, Scores, backtest
-from citytune.evaluation._alert import alerts_of
 from citytune.evaluation._alerts import climatology, score_alert, twcrps
 from citytune.evaluation._rare import REGIONS, region_of, regions
 from citytune.evaluation._rare_words import alert_said
 from citytune.evaluation._scores import METRICS
-from citytune.forecasting import LEVELS, chance_above, fit_model
+from citytune.forecasting import LEVELS, alerts_of, chance_above, fit_model
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.windows import density
 

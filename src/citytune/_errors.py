@@ -38,6 +38,7 @@ class UnknownName(InputError, LookupError):  # noqa: N818 - reads as what it say
     """A name that is not on the list, answered with the nearest one that is."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.name = name
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -12,7 +12,7 @@ Alerts = Annotated[
         "--alert",
         metavar="TEXT",
         show_default=False,
-        help="What to be warned of, and be told how well: 'pm2.5>150', '<30' or 'top 5%' (of each "
-        "sensor's history); quote it, and repeat it for several. Without it, 'top 5%'.",
+        help="What to be warned of: 'pm2.5>150', '<30' or 'top 5%' (of each sensor's history); "
+        "quote it, and repeat it for several. You get its chance, and how right warnings were.",
     ),
 ]

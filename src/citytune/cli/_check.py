@@ -38,6 +38,8 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
     citytune check loops.csv --timezone Europe/Oslo --missing -1
     ```
     """
+    from citytune.readers import masked
+
     frame: SensorFrame | None = None
     try:
         frame = reading.read(file)
@@ -45,15 +47,16 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
     except TableError:
         faults = reading.check(file)
     shown = _explained(file, reading)
+    name = masked(file)
     if json:
         columns = [] if shown is None else [*map(asdict, shown.columns)]
-        say_json({"file": str(file), "usable": frame is not None, "columns": columns,
+        say_json({"file": name, "usable": frame is not None, "columns": columns,
                   "faults": [*map(asdict, faults)]})  # fmt: skip
     else:
         _show(frame, shown, faults)
     if frame is None:
         errors = sum(fault.severity == "error" for fault in faults)
-        complain(f"{file} cannot be used: fix the {counted(errors, 'error')} listed above first")
+        complain(f"{name} cannot be used: fix the {counted(errors, 'error')} listed above first")
         raise typer.Exit(2)
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from citytune._errors import InputError
+from citytune._errors import InputError, UnknownName
 from citytune.runs import Reading
 
 PANEL = "How to read the file (guessed, and the guess is reported)"
 SEVERAL = "repeat it, or separate by commas"
 File = Annotated[
-    Path,
+    str,  # a path would lose the slashes of an address
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="File, folder, pattern or address: CSV, Parquet, Excel, JSON and more; long or wide.",
+        help="File, folder, pattern, address or database: CSV, Parquet, Excel, JSON, PostgreSQL and "
+        "more; long or wide.",
     ),
 ]
 Json = Annotated[
@@ -38,7 +38,10 @@ def reads_a_file(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def gathered(**given: Any) -> None:
         said = {one.name: given.pop(one.name) for one in fields(Reading)}
-        command(reading=reading_of(**said), **given)
+        try:
+            command(reading=reading_of(**said), **given)
+        except UnknownName as error:
+            raise _with_quotes(error, said) from error
 
     parameters = [*kept, *map(_option_of, fields(Reading))]
     gathered.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -88,6 +91,18 @@ def _split(word: str) -> list[str]:
     """Names separated by commas; one that has a comma itself stands in double quotes."""
     parts = next(csv.reader([word], skipinitialspace=True), [])
     return [part.strip() for part in parts if part.strip()]
+
+
+def _with_quotes(error: UnknownName, said: Mapping[str, Any]) -> InputError:
+    """An unknown name with a word on commas, if one of them may have cut it short."""
+    for name, words in said.items():
+        for word in words if isinstance(words, list) else ():
+            if "," in word and '"' not in word and error.name in _split(word):
+                return InputError(
+                    f"{error} If it is one name with a comma in it, put it in double quotes inside "
+                    f"the quotes of the shell: --{name} '\"{word}\"'"
+                )
+    return error
 
 
 def _cells(words: Sequence[str] | None) -> dict[str, list[str]] | None:

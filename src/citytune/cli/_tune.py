@@ -12,6 +12,7 @@ from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, say_json, stages
 from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._settings import takes_settings
+from citytune.cli._tomorrow import tomorrow
 from citytune.cli._words import about, comparison, findings, not_at_hand, rare
 from citytune.runs import PARTS, Job, JobResult, Reading, run_job, summary
 from citytune.settings import Settings
@@ -88,6 +89,7 @@ def _tell(result: JobResult, out: Path) -> None:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
     for sentence in result.forecast.notes:
         say(f"{capital(sentence)}.")
+    tomorrow(result.forecast)
     say(f"Written to {out}: {', '.join(reversed(PARTS))}")
     if result.advice is not None and result.advice.not_at_hand:
         say(not_at_hand(list(result.advice.not_at_hand)))

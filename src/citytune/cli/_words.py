@@ -18,6 +18,8 @@ VALUES = {
     "timezone": "ZONE",
     "missing": "VALUE",
     "country": "CODE",
+    "table": "NAME",
+    "query": "SQL",
     "days": "N",
     "horizon": "N",
 }

@@ -1,6 +1,5 @@
 """Measure forecasts out of sample, against strong and simple rivals."""
 
-from citytune.evaluation._alert import Alert
 from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._backtest import backtest
 from citytune.evaluation._baselines import Baseline, baselines
@@ -18,6 +17,7 @@ from citytune.evaluation._text import (
     judge_coverage,
     judge_error,
 )
+from citytune.forecasting import Alert
 
 __all__ = [
     "Alert",

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._text import plain
-from citytune.evaluation._alert import Alert
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._detail import Detail
-from citytune.forecasting import LEVELS, chance_above, chance_below
+from citytune.forecasting import LEVELS, Alert, chance_above, chance_below
 
 Flags = NDArray[np.bool_]
 PSEUDO = 7.0

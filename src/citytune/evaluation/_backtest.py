@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.evaluation._alert import Alert, alerts_of
 from citytune.evaluation._alerts import score_alert
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import choose
@@ -28,6 +27,7 @@ from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, w
 from citytune.evaluation._progress import Progress, Tell
 from citytune.evaluation._rare import regions
 from citytune.evaluation._scores import Scores
+from citytune.forecasting import Alert, alerts_of
 from citytune.frame import SensorFrame
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Tuned model + data → forecast: mean and quantiles per sensor, with clock and unit."""
 
+from citytune.forecasting._alert import Alert, Watch, alerts_of, watches
 from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
     BACKBONE,
@@ -15,6 +16,7 @@ from citytune.forecasting._fitting import (
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._known_ahead import check_known_ahead
 from citytune.forecasting._model import TunedModel
+from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._store import load
@@ -23,14 +25,19 @@ from citytune.tuning import LEVELS, chance_above, chance_below
 
 __all__ = [
     "Admitted",
+    "Alert",
     "BACKBONE",
     "Forecast",
     "LEVELS",
+    "Outlook",
     "Prediction",
     "STRATEGY",
+    "SensorOutlook",
     "TunedModel",
     "Update",
+    "Watch",
     "admit",
+    "alerts_of",
     "chance_above",
     "chance_below",
     "check_known_ahead",
@@ -39,9 +46,11 @@ __all__ = [
     "fit_task",
     "fit_with",
     "load",
+    "outlook",
     "plot_forecast",
     "refit",
     "task_of",
     "task_with",
     "update",
+    "watches",
 ]

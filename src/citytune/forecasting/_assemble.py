@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from citytune.forecasting._door import Admitted
 from citytune.forecasting._forecast import Forecast
-from citytune.forecasting._predict import Prediction, Predictor
+from citytune.forecasting._predict import Prediction, Predictor, below
 from citytune.forecasting._quality import Words, quality_of, quality_of_new, silent_sentence
 from citytune.forecasting._untuned import untuned
 from citytune.settings import Settings
@@ -42,7 +43,7 @@ def forecast_of(predictor: Predictor, settings: Settings, admitted: Admitted) ->
         quantiles=found.quantiles[0],
         clock=frame.clock.shifted(len(frame)),
         sensors=wanted,
-        quantity=predictor.quantity,
+        quantity=predictor.quantity_of(wanted),
         moved=None if predictor.tuned.tilt is None else found.point[0],
         quality=quality,
         notes=(*admitted.said, *_silent(admitted, wanted)),
@@ -55,7 +56,7 @@ def _of_new(
     frame = admitted.whole.select(admitted.new)
     spec = predictor.spec
     tuned, frame = untuned(predictor.backbone, spec, settings, frame)
-    own = Predictor(tuned, predictor.backbone, spec, predictor.quantity)
+    own = replace(predictor, tuned=tuned, below=below(predictor.quantity.low, frame))
     every = range(len(frame.sensors))
     found = own.predict(frame, [len(frame)], every)
     return found, quality_of_new(frame, spec, found.mean[0])

@@ -10,6 +10,7 @@ from citytune.backbones import load_backbone
 from citytune.forecasting._door import spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
+from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.readers import framed
 from citytune.settings import Call, Options, Progress, Settings, takes_settings
@@ -87,6 +88,7 @@ def fit_task(
     if settings.strategy == "auto":
         settings = replace(settings, strategy=STRATEGY)
     tuned = fit(task, check_strategy(settings.strategy, settings.options))
+    quantity = frame.quantity.never_below_zero(frame.values)
     if task.progress is not None:
         task.progress("weighing what repeats", 1.0)
     return TunedModel(
@@ -95,7 +97,8 @@ def fit_task(
         settings=settings,
         sensors=frame.sensors,
         clock=frame.clock,
-        quantity=frame.quantity.never_below_zero(frame.values),
+        quantity=quantity,
+        below=below(quantity.low, frame),
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
+from citytune.forecasting._alert import Alert, Watch, watches
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import LEVELS, MEDIAN, chance_above, chance_below
@@ -50,6 +51,8 @@ class Forecast:
     `never measured at this hour`. The last three have no forecast: NaN."""
     notes: tuple[str, ...] = ()
     """What was done to make the data fit, and which sensors are silent, a sentence each."""
+    alerts: tuple[Watch, ...] = ()
+    """What to be warned of; tables have a column of chances for each."""
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
@@ -134,8 +137,9 @@ class Forecast:
     def to_polars(self) -> pl.DataFrame:
         """Long table: sensor, time, mean, q05 … q95, quality; a row per sensor and future step.
 
-        With `rare` there is a last column, `point`: the forecast moved toward rare values. Times
-        carry the zone of the data, if it is known; values are in its unit.
+        With `rare` there is also `point`, the forecast moved toward rare values; and a column such
+        as `p_above_50` for each of `alerts`. Times carry the zone of the data, if it is known;
+        values are in its unit.
         """
         import polars as pl
 
@@ -177,6 +181,29 @@ class Forecast:
 
         return plot_forecast(self, recent, sensors)
 
+    def with_alerts(
+        self, alerts: Sequence[Alert | str], history: SensorFrame | None = None
+    ) -> Forecast:
+        """The same, whose tables carry how likely each value passes each alert.
+
+        Args:
+            alerts: Such as ">50", "pm2.5<30" or "top 5%".
+            history: What was measured; needed for each sensor's "top 5%".
+
+        Raises:
+            InputError: an alert cannot be read, is of another quantity, or needs a history.
+
+        Example:
+            >>> forecast.with_alerts([">50"]).to_pandas()["p_above_50"]  # doctest: +SKIP
+        """
+        return replace(self, alerts=watches(alerts, self.sensors, self.quantity, history))
+
+    def chance(self, watch: Watch) -> NDArray[np.float32]:
+        """(horizon, sensor) how likely each value is to pass an alert, 0 … 1; NaN if unknown."""
+        limits = {"low": self.quantity.low, "high": self.quantity.high}
+        chance = chance_above if watch.alert.above else chance_below
+        return chance(self.quantiles, np.array(watch.thresholds, np.float32), **limits)
+
     def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
         """One number (), or one a sensor (sensor,), in `quantity.unit`."""
         if not isinstance(given, Mapping):
@@ -205,6 +232,8 @@ class Forecast:
         columns["quality"] = self.quality.T.reshape(-1).tolist()
         if self.moved is not None:
             columns["point"] = self.moved.T.reshape(-1)
+        for watch in self.alerts:
+            columns[watch.alert.column] = self.chance(watch).T.reshape(-1)
         return columns
 
 

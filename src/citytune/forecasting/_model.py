@@ -39,6 +39,7 @@ class TunedModel:
     clock: Clock
     """Of the frame it was tuned on."""
     quantity: Quantity
+    """With the range that forecasts are held to."""
     country: str | None
     trained_until: np.datetime64
     """Absolute time of the last row it was tuned on."""
@@ -51,6 +52,8 @@ class TunedModel:
     """What was done → how long it took, s."""
     memory: Memory | MemoryFile | None = field(default=None, metadata={"saved": False})
     """What it was fitted on, for `update`; holds measurements of the city."""
+    below: tuple[str, ...] = ()
+    """Sensors that measured less than `quantity.low` all the same, and are not held to it."""
     learnt: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Covariate → least and largest value it was fitted on; "" is the readings themselves."""
 
@@ -160,7 +163,7 @@ class TunedModel:
 
     @property
     def _predictor(self) -> Predictor:
-        return Predictor(self.tuned, self.backbone, self.spec, self.quantity)
+        return Predictor(self.tuned, self.backbone, self.spec, self.quantity, self.below)
 
     @property
     def reach(self) -> int:

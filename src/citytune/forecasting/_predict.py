@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,14 @@ class Predictor:
     backbone: Backbone
     spec: WindowSpec
     quantity: Quantity
+    below: Collection[str] = ()
+    """Names of sensors that are not held to the smallest value of the quantity."""
+
+    def quantity_of(self, sensors: Iterable[str]) -> Quantity:
+        """The quantity, with no smallest value if one of these sensors is not held to it."""
+        if any(name in self.below for name in sensors):
+            return replace(self.quantity, low=None)
+        return self.quantity
 
     def predict(
         self,
@@ -69,12 +77,17 @@ class Predictor:
         history = History.of(frame.until(max(origins)).since(first), ahead=self.spec.horizon)
         examples = _examples(torch.tensor(columns), torch.tensor(origins) - first)
         point, quantiles = self._ask(Seasonal(history), examples, progress)
-        moved = self._moved(point, quantiles, examples)
-        parts = [
-            part.unflatten(0, (len(origins), len(columns))).transpose(1, 2).numpy()
-            for part in (self._legal(moved), self._legal(quantiles))
-        ]
-        return _spread(self._read(*parts), shape, columns)
+        low = self._lowest([frame.sensors[column] for column in columns])
+        moved = self._moved(point, quantiles, examples, low)
+        by_sensor = (part.unflatten(0, (len(origins), len(columns))) for part in (moved, quantiles))
+        legal = [self._legal(part, low).transpose(1, 2).numpy() for part in by_sensor]
+        mean = mean_of(legal[1], low=low.numpy(), high=self.quantity.high)
+        return _spread(Prediction(legal[0], mean, legal[1]), shape, columns)
+
+    def _lowest(self, sensors: Sequence[str]) -> Tensor:
+        """(sensor,) the smallest value that each may take."""
+        low = -torch.inf if self.quantity.low is None else self.quantity.low
+        return torch.tensor([-torch.inf if name in self.below else low for name in sensors])
 
     def _ask(
         self, seasonal: Seasonal, examples: Examples, progress: Callable[[float], None] | None
@@ -98,19 +111,25 @@ class Predictor:
             never[..., None], torch.nan
         )
 
-    def _moved(self, point: Tensor, quantiles: Tensor, examples: Examples) -> Tensor:
+    def _moved(self, point: Tensor, quantiles: Tensor, examples: Examples, low: Tensor) -> Tensor:
         """The forecast moved toward rare values, if that was asked for."""
         if (tilt := self.tuned.tilt) is None:
             return point
-        return tilt.move(point, quantiles, examples.sensor, self.quantity.low, self.quantity.high)
+        lowest = low.repeat(len(point) // max(1, len(low)))
+        return tilt.move(point, quantiles, examples.sensor, lowest, self.quantity.high)
 
-    def _legal(self, values: Tensor) -> Tensor:
-        low, high = self.quantity.low, self.quantity.high
-        return values if low is None and high is None else values.clamp(low, high)
+    def _legal(self, values: Tensor, low: Tensor) -> Tensor:
+        """Values (origin, sensor, horizon, …) within the legal range."""
+        found = values.maximum(low.view(-1, *[1] * (values.ndim - 2)))
+        return found if self.quantity.high is None else found.clamp_max(self.quantity.high)
 
-    def _read(self, point: Floats, quantiles: Floats) -> Prediction:
-        mean = mean_of(quantiles, low=self.quantity.low, high=self.quantity.high)
-        return Prediction(point, mean, quantiles)
+
+def below(low: float | None, frame: SensorFrame) -> tuple[str, ...]:
+    """Names of the sensors of `frame` that measured less than `low`."""
+    if low is None:
+        return ()
+    lower = np.flatnonzero((frame.values < np.float32(low)).any(0))
+    return tuple(frame.sensors[i] for i in lower)
 
 
 def reach_of(spec: WindowSpec, clock: Clock) -> int:

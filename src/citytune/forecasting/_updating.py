@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from citytune._errors import InputError
-from citytune.forecasting._door import VALUES, admit, spans_of
+from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
-from citytune.frame import Quantity, SensorFrame
+from citytune.forecasting._predict import below
+from citytune.frame import SensorFrame
 from citytune.settings import Progress
 from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
 from citytune.windows import History
@@ -57,6 +58,7 @@ def update(
         earlier=model.tuned.mixture.experts,
     )
     tuned = fit(task, make_strategy(model.strategy, settings.options))
+    lower = below(model.quantity.low, frame)
     new = replace(
         model,
         clock=frame.clock,
@@ -67,17 +69,10 @@ def update(
         seconds={"update": time.perf_counter() - started},
         settings=settings,
         memory=task.remember(memory.known_ahead),
-        quantity=_quantity(model, frame),
+        below=tuple({**dict.fromkeys(model.below), **dict.fromkeys(lower)}),
         learnt=_learnt(model, frame),
     )
     return Update(new, learned=True)
-
-
-def _quantity(model: TunedModel, frame: SensorFrame) -> Quantity:
-    """The model's, whose smallest value no longer stands if something smaller was measured."""
-    least = spans_of(frame).get(VALUES, (0.0, 0.0))[0]
-    low = model.quantity.low
-    return replace(model.quantity, low=None if low is not None and least < low else low)
 
 
 def _learnt(model: TunedModel, frame: SensorFrame) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ from citytune.frame._fault import Fault, Severity
 from citytune.frame._frame import SensorFrame
 from citytune.frame._quantity import Quantity
 from citytune.frame._threshold import Threshold, read_threshold
-from citytune.frame._units import convert, same_unit
+from citytune.frame._units import amount_of, convert, same_unit
 
 __all__ = [
     "Calendar",
@@ -16,6 +16,7 @@ __all__ = [
     "SensorFrame",
     "Severity",
     "Threshold",
+    "amount_of",
     "calendar",
     "check_country",
     "convert",

@@ -46,13 +46,13 @@ class Quantity:
         return len(names) == 1 or UNNAMED in names
 
     def never_below_zero(self, values: NDArray[np.float32]) -> Quantity:
-        """The same with 0 as its smallest value, if none of `values` was ever below it.
+        """The same with 0 as its smallest value, if some column of `values` was never below it.
 
         Counts, loads and the sun cannot fall below nothing; a temperature can.
         """
-        measured = values[np.isfinite(values)]
         zero = starts_at_nothing(self.unit) and "temp" not in self.name.lower()
-        if self.low is not None or not zero or not len(measured) or measured.min() < 0:
+        some = np.isfinite(values).any(0) & ~(values < 0).any(0)
+        if self.low is not None or not zero or not some.any():
             return self
         return self if self.high is not None and self.high <= 0 else replace(self, low=0.0)
 

@@ -88,6 +88,27 @@ def convert(values: NDArray[np.float32], unit: str, into: str) -> NDArray[np.flo
     return found.astype(np.float32)
 
 
+_AMOUNTS = {"W": "Wh", "kW": "kWh", "MW": "MWh", "GW": "GWh", "veh/h": "veh"}
+"""A rate, and what it comes to in an hour."""
+
+
+def amount_of(unit: str, hours: float) -> tuple[str, float] | None:
+    """Unit of the sum over steps, and what a value of one step of so many hours adds to it.
+
+    None where a sum means nothing, as for concentrations and temperatures, or nobody knows.
+
+    >>> amount_of("kW", 0.25), amount_of("kWh", 0.25), amount_of("µg/m³", 1)
+    (('kWh', 0.25), ('kWh', 1.0), None)
+    """
+    found = _known(unit)
+    if found is None:
+        return None
+    for rate, amount in _AMOUNTS.items():
+        if same_unit(unit, rate):
+            return amount, hours
+    return (unit, 1.0) if found.of in ("energy", "vehicles", "volume") else None
+
+
 def starts_at_nothing(unit: str) -> bool:
     """Whether 0 means none at all, as for kW and not for °C; so with a unit nobody knows."""
     found = _known(unit)

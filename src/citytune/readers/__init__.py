@@ -1,27 +1,46 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
 from citytune.readers import (  # each registers the kind of file it reads
+    _duckdb,  # noqa: F401
     _excel,  # noqa: F401
     _hdf,  # noqa: F401
     _json,  # noqa: F401
     _nem12,  # noqa: F401
+    _postgres,  # noqa: F401
+    _sqlite,  # noqa: F401
     _xml,  # noqa: F401
     _zip,  # noqa: F401
 )
 from citytune.readers._containers import open_bytes, register
+from citytune.readers._databases import (
+    Driver,
+    driver_of,
+    is_database,
+    register_database,
+    with_secrets,
+)
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
+from citytune.readers._files import as_given, is_address, masked
 from citytune.readers._read import check, framed, read
 from citytune.readers._request import ColumnName
 
 __all__ = [
     "ColumnName",
     "ColumnRole",
+    "Driver",
     "Explanation",
+    "as_given",
     "check",
+    "driver_of",
     "explain",
     "framed",
     "in_one_line",
+    "is_address",
+    "is_database",
+    "masked",
     "open_bytes",
     "read",
     "register",
+    "register_database",
+    "with_secrets",
 ]

@@ -32,7 +32,7 @@ _FEWEST = 12  # readings per sensor below which there is nothing to learn from
 
 def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     """Read `source` as asked for; raises `TableError` with every reason why it cannot be used."""
-    table = open_table(source, findings)
+    table = open_table(source, findings, table=request.table, query=request.query)
     asked = beside.sort_out(request.covariates, table)
     with damage_told(findings):
         table, roles = understand(table, request, asked.columns, findings)

@@ -76,6 +76,8 @@ def _utf8(data: bytes, findings: Findings) -> bytes:
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -85,13 +87,14 @@ def _is_utf8(data: bytes) -> bool:
 
 def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
     """All rows; as text if a number of the head turns out to be none further below."""
+    for missing in (False, True) if not _head_misses(dialect) else (True,):
+        try:
+            return _scan(text, dialect, dialect.types, missing)
+        except pl.exceptions.PolarsError as error:
+            if "more fields" in str(error):
+                _fail_ragged(text, dialect, findings)
     try:
-        return _scan(text, dialect, dialect.types)
-    except pl.exceptions.PolarsError as error:
-        if "more fields" in str(error):
-            _fail_ragged(text, dialect, findings)
-    try:
-        return _scan(text, dialect, dict.fromkeys(dialect.names, pl.String))
+        return _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
     except pl.exceptions.PolarsError:
         _fail_ragged(text, dialect, findings)
         findings.fail(
@@ -102,7 +105,15 @@ def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
         )
 
 
-def _scan(text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+def _head_misses(dialect: Dialect) -> bool:
+    """Whether a word for a missing value is written in the head."""
+    return any(cell and is_missing(cell) for row in dialect.layout.body for cell in row)
+
+
+def _scan(
+    text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]], missing: bool
+) -> pl.DataFrame:
+    """All rows, columns of numbers as such; `missing` says whether words stand among them."""
     layout = dialect.layout
     inner = {f"c{i}": kind for i, kind in enumerate(types.values())}
     decimal_comma = any(kind == pl.Float64 for kind in types.values()) and any(
@@ -124,7 +135,7 @@ def _scan(text: bytes, dialect: Dialect, types: dict[str, type[pl.DataType]]) ->
         schema=inner,
         skip_lines=layout.first,
         decimal_comma=decimal_comma and not mixed,
-        null_values=list(MISSING) if typed else None,
+        null_values=list(MISSING) if typed and missing else None,
         comment_prefix="#" if dialect.comments else None,
     )
     return found.rename(dict(zip(inner, dialect.names, strict=True)))
@@ -169,9 +180,16 @@ def _tidy(
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset()
-    rows = rows.with_columns(pl.col(pl.String).str.strip_chars())
+    rows = _stripped(rows)
     rows = _data_rows(rows, dialect, findings)
     return _numbers(rows, [n for n, kind in rows.schema.items() if kind == pl.String], dialect)
+
+
+def _stripped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Texts without outer spaces; few columns have any, which their distinct cells show faster."""
+    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
+    padded = [n for n in texts if (c := rows[n].unique()).ne_missing(c.str.strip_chars()).any()]
+    return rows.with_columns(pl.col(padded).str.strip_chars()) if padded else rows
 
 
 def _data_rows(rows: pl.DataFrame, dialect: Dialect, findings: Findings) -> pl.DataFrame:
@@ -238,7 +256,7 @@ def _without(
 
 def _exact(text: bytes, dialect: Dialect, names: tuple[str, ...]) -> pl.DataFrame:
     """Columns as they were written, without outer spaces; the rows are those of the table."""
-    rows = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String))
+    rows = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
     rows = _data_rows(rows, dialect, Findings(""))
     texts = rows.select(pl.col(name).str.strip_chars() for name in names)
     return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))

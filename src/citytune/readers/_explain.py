@@ -72,7 +72,7 @@ def explain(source: Any, **options: Any) -> Explanation:
     """
     refuse_after_fork()
     request, findings = Request(**options), Findings(source_name(source))
-    table = open_table(source, findings)
+    table = open_table(source, findings, table=request.table, query=request.query)
     asked = sort_out(request.covariates, table)
     with damage_told(findings):
         table, roles = understand(table, request, asked.columns, findings)

@@ -21,8 +21,12 @@ LONGEST = 900.0
 """Seconds that a download may take in all."""
 MOST_BYTES = 8_000_000_000
 _ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+(::|://)")
-_LOST = re.compile(r"^(https?|s3|s3a|gs|gcs|az|abfss?|adl|ftp|sftp|hdfs|memory):/(?=[^/])")
+_LOST = re.compile(
+    r"^(https?|s3|s3a|gs|gcs|az|abfss?|adl|ftp|sftp|hdfs|memory|postgres|postgresql|sqlite|duckdb)"
+    r":/(?=[^/])"
+)
 """What a path makes of an address: https:/host/file."""
+_OF_DATABASE = re.compile(r"(?i)^postgres(ql)?:")
 _STEM = re.compile(rf"(?i)(\.({'|'.join(ENDINGS)}))+$")
 
 
@@ -48,6 +52,8 @@ def masked(source: object) -> str:
     text = str(as_given(source))
     if not is_address(text):
         return text
+    if _OF_DATABASE.match(text):  # whatever a password holds, all up to the last @ is hidden
+        text = re.sub(r"://.*@", "://***@", text, flags=re.DOTALL)
     return re.sub(r"[?#].*$", "?***", re.sub(r"://[^/@\s]*@", "://***@", text))
 
 

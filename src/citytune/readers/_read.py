@@ -30,6 +30,8 @@ def read(
     country: str | None = None,
     stamp: Stamp | None = None,
     valid: Mapping[str, Sequence[str]] | None = None,
+    table: str | None = None,
+    query: str | None = None,
 ) -> SensorFrame:
     """Bring a file or table of sensor readings in as a `SensorFrame`.
 
@@ -38,8 +40,9 @@ def read(
 
     Args:
         source: Path or address of a file (CSV, Parquet, Excel, JSON and more), a folder, a pattern
-            or a list of files of one system, or a pandas, polars or pyarrow table; long (a row per
-            sensor and time) or wide (a column per sensor).
+            or a list of files of one system, a database (`postgresql://…`, `sqlite:///loops.db`,
+            `duckdb:///loops.duckdb`, or the path of such a file), or a pandas, polars or pyarrow
+            table; long (a row per sensor and time) or wide (a column per sensor).
         time: Column of the times, or several (date, hour).
         sensor: Column that names the sensor of each row; several are joined.
         target: Column of the readings, or the columns of the sensors of a wide table.
@@ -52,6 +55,8 @@ def read(
         country: ISO code of the public holidays ("NO", "US-MN").
         stamp: Whether times name the "begin" or the "end" of the interval that was measured.
         valid: Column → its cells that mean that a reading is valid: `{"Validity": ["1"]}`.
+        table: Of a database, the table to read; may be left out if there is only one.
+        query: Of a database, the rows to read, in SQL: a SELECT.
 
     Raises:
         TableError: The table cannot be used; the message lists every reason.
@@ -67,8 +72,9 @@ def read(
     """
     refuse_after_fork()
     request = Request(
-        time, sensor, target, covariates, quantity, unit, timezone, missing, country, stamp, valid
-    )
+        time, sensor, target, covariates, quantity, unit, timezone, missing, country, stamp, valid,
+        table, query,
+    )  # fmt: skip
     return assemble(source, request, Findings(source_name(source)))
 
 

@@ -53,6 +53,10 @@ class Request:
     """Whether times name the begin or the end of an interval."""
     valid: Mapping[str, Sequence[str]] | None = None
     """Column → its cells that mean that a reading is valid."""
+    table: str | None = None
+    """Of a database: what to read."""
+    query: str | None = None
+    """Of a database: what to read, in SQL."""
 
     def __post_init__(self) -> None:
         for part in ("time", "sensor", "target"):

@@ -19,7 +19,7 @@ from citytune.readers._parameters import (
 )
 from citytune.readers._request import Names, Request
 from citytune.readers._structure import ALIKE, Moment, find_keys, name_rank, nearly, some_moments
-from citytune.readers._table import SourceTable
+from citytune.readers._table import MOMENT, SourceTable
 from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time
 from citytune.readers._times import Moments, plan_moments
@@ -82,7 +82,7 @@ def understand(
     findings.stop_on_errors()
     if time[-1] != SECONDS and SECONDS in table.schema:
         time = (*time[:1], SECONDS) if len(time) < 3 else time
-    moments = _moments_of(table, time, wanted, findings)
+    table, moments = _at_hand(table, _moments_of(table, time, wanted, findings))
     targets = as_names(wanted.target)
     taken = {*time, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
@@ -145,6 +145,14 @@ def _moments_of(
         found = plan_moments(table, time, wanted.timezone, findings, "begin")
         return replace(found, seconds=found.seconds + pl.col(SECONDS))
     return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+
+
+def _at_hand(table: SourceTable, moments: Moments) -> tuple[SourceTable, Moments]:
+    """Of a text, whose rows are in memory, the moments computed once and for all."""
+    if table.exact is None:
+        return table, moments
+    rows = table.rows.with_columns(moments.seconds.alias(MOMENT)).collect().lazy()
+    return replace(table, rows=rows), replace(moments, seconds=pl.col(MOMENT))
 
 
 def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import polars as pl
 from citytune._errors import InputError
 from citytune.readers._containers import open_container
 from citytune.readers._damage import damage_told
+from citytune.readers._databases import is_database, open_database
 from citytune.readers._files import masked
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable, guarded
@@ -19,22 +20,40 @@ from citytune.readers._table import SourceTable, guarded
 _ROW_LABELS = re.compile(r"^(level_\d+|index|__index_level_\d+__)$")
 
 
-def open_table(source: Any, findings: Findings) -> SourceTable:
-    """A path or address of a file, or any table narwhals knows, as a `SourceTable`."""
-    on_disk = isinstance(source, str | os.PathLike) or (
-        isinstance(source, list | tuple) and all(isinstance(s, str | os.PathLike) for s in source)
-    )
-    table = open_container(source, findings) if on_disk else _adopt(source)
-    table = _guarded(table)
+def open_table(
+    source: Any, findings: Findings, *, table: str | None = None, query: str | None = None
+) -> SourceTable:
+    """A path or address of a file, or any table narwhals knows, as a `SourceTable`.
+
+    Args:
+        source: A database too, of which `table` or `query` says what to read.
+        findings: Takes what is noticed.
+        table: Name of a table.
+        query: In SQL, reading only.
+    """
+    found = _opened(source, findings, table, query)
     with damage_told(findings):
-        empty = not table.rows.head(1).collect().height
+        empty = not found.rows.head(1).collect().height
     if empty:
         findings.fail(
             "header-only",
             "there are column names but no rows of data",
             "check the date range of the export",
         )
-    return table
+    return found
+
+
+def _opened(source: Any, findings: Findings, table: str | None, query: str | None) -> SourceTable:
+    if is_database(source):
+        return _guarded(open_database(source, table, query, findings))
+    if table is not None or query is not None:
+        raise InputError(
+            f"table= and query= are for databases, and {source_name(source)} is none; leave them out"
+        )
+    on_disk = isinstance(source, str | os.PathLike) or (
+        isinstance(source, list | tuple) and all(isinstance(s, str | os.PathLike) for s in source)
+    )
+    return _guarded(open_container(source, findings) if on_disk else _adopt(source))
 
 
 def _guarded(table: SourceTable) -> SourceTable:

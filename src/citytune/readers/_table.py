@@ -10,6 +10,8 @@ import polars as pl
 
 MARK = "\u200b"
 """A space of no width behind a name that polars would take for a pattern, or we use ourselves."""
+MOMENT = "_time"
+"""Column of each row's moment, once it is known."""
 _RISKY = re.compile(
     r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|row|rows|day|v\w*))$", re.DOTALL
 )

@@ -216,25 +216,31 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
 
 def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
-    column = begin_of(pl.col(name))
-    distinct = (
-        table.rows.select(column.alias("cell")).unique(maintain_order=True).collect().to_series()
-    ).drop_nulls()
+    written = table.rows.select(pl.col(name).alias("cell")).unique(maintain_order=True)
+    written = written.drop_nulls().collect(engine="streaming")
+    distinct = written.select(begin_of(pl.col("cell"))).to_series()
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
         counted = epoch.pattern is None
-        seconds = epoch_seconds(column.cast(pl.Float64, strict=False), epoch)
-        return Moments(seconds, counted, "UTC" if counted else None)
+        found = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
+        return Moments(
+            _looked_up(name, written, distinct, found), counted, "UTC" if counted else None
+        )
     form = find_format(distinct)
     if form is None:
         return Moments(pl.lit(None, pl.Int64))
     if form.rival:
         _say_order(name, form.pattern, form.clear, findings)
-    parsed_once = distinct.to_frame().select(parsed(pl.col("cell"), form)).to_series()
-    seconds = column.replace_strict(distinct, parsed_once, default=None, return_dtype=pl.Int64)
+    seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
     return Moments(seconds, form.aware, zone)
+
+
+def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:
+    """What an expression finds in each distinct text, for every row of a column."""
+    once = distinct.to_frame().select(found).to_series()
+    return pl.col(name).replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
 
 
 def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:

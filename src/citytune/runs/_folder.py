@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Seal:
     """As `Reading.kept` gives it."""
     sums: Mapping[str, str]
     """File, by its path in the folder → its SHA-256."""
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """As `kept_of` gives it: how the run was made."""
 
     @classmethod
     def read(cls, folder: Path) -> Seal:
@@ -56,11 +58,12 @@ class Seal:
         if facts.pop("sha256") != _sum_of(facts):
             raise ValueError("it is no longer what was written")
         Reading.of_run(facts["reading"])
-        return cls(facts["reading"], dict(facts["files"]))
+        return cls(facts["reading"], dict(facts["files"]), dict(facts.get("made", {})))
 
     def write(self, folder: Path) -> None:
         """Put it into a folder."""
         facts = {"format": FORMAT, "reading": dict(self.reading), "files": dict(self.sums)}
+        facts["made"] = dict(self.made)
         text = json.dumps(facts | {"sha256": _sum_of(facts)}, indent=2, ensure_ascii=False)
         (folder / SEAL).write_text(f"{text}\n", encoding="utf-8")
 

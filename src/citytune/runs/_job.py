@@ -97,7 +97,7 @@ def work(source: object, job: Job, progress: Progress | None = None) -> JobResul
     model = trial if before == len(frame) else _refit(trial, frame, progress)
     watch.lap("fit")
     begin(progress, "Forecasting")
-    forecast = model.forecast(frame)
+    forecast = model.forecast(frame).with_alerts(alerts or (), frame)
     watch.lap("forecast")
     return JobResult(frame, model, forecast, scores, advice, _seconds(model, watch), note)
 

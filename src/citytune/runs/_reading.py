@@ -65,6 +65,8 @@ class Reading:
     country: str | None = setting(
         None, "Country whose public holidays count: NO, US-MN", metavar="CODE"
     )
+    table: str | None = setting(None, "Of a database, the table to read", metavar="NAME")
+    query: str | None = setting(None, "Of a database, the rows to read, in SQL", metavar="SQL")
 
     def read(self, source: object) -> SensorFrame:
         """Read a source as asked; a frame, which was read before, is taken as it is."""
@@ -95,9 +97,17 @@ class Reading:
         """What was said, by name."""
         return {name: value for name, value in self._options().items() if _is_said(value)}
 
-    def over(self, earlier: Reading) -> Reading:
-        """This reading where it says something, an earlier one where it does not."""
-        return replace(earlier, **self.said())
+    def over(self, earlier: Reading, source: object) -> Reading:
+        """This reading of a source where it says something, an earlier one where it does not.
+
+        A file has no tables, and a query takes the place of a table.
+        """
+        from citytune.readers import is_database
+
+        said = self.said()
+        if not is_database(source) or {"table", "query"} & {*said}:
+            earlier = replace(earlier, table=None, query=None)
+        return replace(earlier, **said)
 
     def kept(self, frame: SensorFrame) -> dict[str, Any]:
         """What was said, as JSON, to be kept with the run of `frame`."""
@@ -144,8 +154,10 @@ def _plain(value: Any) -> Any:
 
 
 def _named(covariate: Any) -> str:
+    from citytune.readers import masked
+
     is_path = isinstance(covariate, str | os.PathLike)
-    return str(covariate) if is_path else f"a {type(covariate).__name__}"
+    return masked(covariate) if is_path else f"a {type(covariate).__name__}"
 
 
 def _check_kept(facts: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,13 +29,14 @@ from citytune.runs._job import (
     check_alerts,
     limit_threads,
 )
+from citytune.runs._made import watches_of
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import ELSEWHERE, Reading
 from citytune.runs._stored import stored_forecast
 
 if TYPE_CHECKING:
     from citytune.evaluation import Alert, Scores
-    from citytune.forecasting import Forecast, TunedModel
+    from citytune.forecasting import Forecast, TunedModel, Watch
     from citytune.frame import SensorFrame
 
 
@@ -101,6 +103,16 @@ class Run:
         """How its source was read, as far as that was said."""
         return Reading() if self._seal is None else Reading.of_run(self._seal.reading)
 
+    def watches(self, sensors: Sequence[str]) -> tuple[Watch, ...]:
+        """What the run was asked to warn of, on the sensors of a forecast."""
+        made = {} if self._seal is None else self._seal.made
+        try:
+            return watches_of(made, sensors)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{self.path / SEAL} is damaged ({error}); tune anew, or restore it from a copy"
+            ) from error
+
     @property
     def report(self) -> Path:
         """The page to open in a browser."""
@@ -139,25 +151,41 @@ class Run:
                 f"{self.path} was made with covariates from {', '.join(elsewhere)}, which is only "
                 "read if it is named again; pass covariates="
             )
-        return asked.over(self.reading).read(source)
+        return asked.over(self.reading, source).read(source)
 
     def forecast(
-        self, source: object = None, *, progress: Progress | None = None, **reading: Any
+        self,
+        source: object = None,
+        *,
+        alerts: Iterable[str | Alert] = (),
+        progress: Progress | None = None,
+        **reading: Any,
     ) -> Forecast:
         """Forecast on from the last row of a source; without one, what the run was written with.
 
         Args:
             source: Readings up to now, of the same sensors; a few weeks are enough.
+            alerts: What to be warned of, such as "pm2.5>150"; by default the alerts of the run.
             progress: Called with the stage and the share done.
             reading: Options of `read`.
         """
+        wanted = tuple(alerts)
+        check_alerts(wanted)
         if source is None:
-            return stored_forecast(self.file(FORECAST), self.model)
+            return self._watched(stored_forecast(self.file(FORECAST), self.model), wanted, None)
         begin(progress, "Reading")
         model, frame = self.model, self.read(source, Reading(**reading))
         limit_threads()
         begin(progress, "Forecasting")
-        return model.forecast(frame)
+        return self._watched(model.forecast(frame), wanted, frame)
+
+    def _watched(
+        self, forecast: Forecast, wanted: tuple[str | Alert, ...], frame: SensorFrame | None
+    ) -> Forecast:
+        """With the alerts asked for, or the run's own."""
+        if wanted:
+            return forecast.with_alerts(wanted, frame)
+        return replace(forecast, alerts=self.watches(forecast.sensors))
 
     def score(
         self,
@@ -221,7 +249,7 @@ class Run:
                 return Update(False, found.why)
             new = found.model
             begin(progress, "Forecasting")
-            self._renew(seal, new, new.forecast(frame))
+            self._renew(seal, new, self._watched(new.forecast(frame), (), frame))
         stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
         return Update(True, _learned(frame, new), stale)
 
@@ -234,7 +262,7 @@ class Run:
             sums = sums_of(draft)
             rest = copy_rest(self.path, draft)
             sums |= {name: one for name, one in seal.sums.items() if name in rest}
-            Seal(seal.reading, sums).write(draft)
+            Seal(seal.reading, sums, seal.made).write(draft)
         self.__dict__ |= {"model": model, "_result": None}
         self.__dict__.pop("_seal", None)
 

@@ -98,7 +98,7 @@ def run_job(
     with locked(out), replacing_folder(out, may_take_place(out, overwrite=overwrite)) as draft:
         result = work(source, job, progress)
         begin(progress, "Writing the report")
-        write(result, draft, job.reading)
+        write(result, draft, job, source)
     return Run(out, result)
 
 

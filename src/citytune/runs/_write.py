@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from citytune.runs._folder import FORECAST, MODEL, REPORT, SCORES, Seal, sums_of
-from citytune.runs._job import JobResult
-from citytune.runs._reading import Reading
+from citytune.runs._job import Job, JobResult
+from citytune.runs._made import kept_of
 
 UNKNOWN: dict[str, None] = dict.fromkeys(("mae", "rmse", "mase", "wql", "coverage_90", "width_90"))
 """The row of scores.json of a model that was not scored."""
@@ -21,7 +21,7 @@ NOTHING: dict[str, Any] = {
 """What scores.json holds without a test period."""
 
 
-def write(result: JobResult, folder: Path, reading: Reading) -> None:
+def write(result: JobResult, folder: Path, job: Job, source: object) -> None:
     """Write every part of a run into an empty folder."""
     from citytune.reporting import Report
 
@@ -31,7 +31,8 @@ def write(result: JobResult, folder: Path, reading: Reading) -> None:
     result.forecast.write_csv(folder / FORECAST)
     parts = (result.frame, result.model, result.scores, result.forecast)
     Report(*parts, advice=result.advice).write(folder / REPORT)
-    Seal(reading.kept(result.frame), sums_of(folder)).write(folder)
+    made = kept_of(source, job, result.forecast)
+    Seal(job.reading.kept(result.frame), sums_of(folder), made).write(folder)
 
 
 def summary(result: JobResult) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from citytune.backbones import LEVELS
@@ -25,18 +25,23 @@ Floats = NDArray[np.float32]
 _Step = NDArray[np.float64]
 
 
-def points_of(quantiles: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
-    """Equally likely values (example, horizon, point) of distributions, within legal limits."""
+def points_of(quantiles: Tensor, low: Tensor | None = None, high: float | None = None) -> Tensor:
+    """Equally likely values (example, horizon, point) of distributions, within legal limits.
+
+    `low` (example,) is the smallest legal value of each.
+    """
     found = quantiles @ _reading().T
-    return found if low is None and high is None else found.clamp(low, high)
+    found = found if low is None else found.maximum(low[:, None, None])
+    return found if high is None else found.clamp_max(high)
 
 
-def mean_of(quantiles: Floats, *, low: float | None = None, high: float | None = None) -> Floats:
+def mean_of(quantiles: Floats, *, low: ArrayLike = -math.inf, high: float | None = None) -> Floats:
     """The mean of distributions: sums over hours and sensors of it add up, those of medians do not.
 
     Args:
         quantiles: (…, level) at `LEVELS`, never crossing and within the legal limits.
-        low: Smallest legal value; what a tail holds below it lies on it.
+        low: Smallest legal value, of all or what broadcasts with (…); what a tail holds below it
+            lies on it.
         high: Largest legal value.
 
     Returns:
@@ -49,8 +54,8 @@ def mean_of(quantiles: Floats, *, low: float | None = None, high: float | None =
     found = np.zeros(quantiles.shape[:-1])
     for (a, b), (left, right) in zip(pairwise(LEVELS), pairwise(steps), strict=True):
         found += (b - a) * (left + right) / 2
-    found += LEVELS[0] * (steps[0] - _beyond(steps, -math.inf if low is None else low))
-    above = _beyond(_mirrored(steps), -math.inf if high is None else -high)
+    found += LEVELS[0] * (steps[0] - _beyond(steps, np.asarray(low, np.float64)))
+    above = _beyond(_mirrored(steps), np.array(-math.inf if high is None else -high))
     found += (1 - LEVELS[-1]) * (steps[-1] + above)
     return found.astype(np.float32)
 
@@ -120,7 +125,7 @@ def _tail(steps: list[_Step], at: _Step) -> _Step:
     return found
 
 
-def _beyond(steps: list[_Step], low: float) -> _Step:
+def _beyond(steps: list[_Step], low: _Step) -> _Step:
     """How far below the lowest quantile the tail's mean lies, with nothing below `low`."""
     width = _width(steps)
     room = np.maximum(steps[0] - low, 0.0)

@@ -52,7 +52,7 @@ class Tilt:
         mean: Tensor,
         quantiles: Tensor,
         sensor: Tensor,
-        low: float | None = None,
+        low: Tensor | None = None,
         high: float | None = None,
     ) -> Tensor:
         """The forecast (example, horizon) moved, in the unit of the data.
@@ -61,20 +61,19 @@ class Tilt:
             mean: (example, horizon), in the unit of the data.
             quantiles: (example, horizon, level) around it.
             sensor: (example,) long.
-            low: Smallest legal value.
+            low: (example,) smallest legal value.
             high: Largest legal value.
         """
         if not self.power:
             return mean
         size = max(1, CHUNK // (POINTS * mean.shape[1]))
-        parts = zip(mean.split(size), quantiles.split(size), sensor.split(size), strict=True)
-        return torch.cat([self._move(*part, low, high) for part in parts])
-
-    def _move(
-        self, mean: Tensor, quantiles: Tensor, sensor: Tensor, low: float | None, high: float | None
-    ) -> Tensor:
-        points = points_of(quantiles, low, high)
-        return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
+        lowest = torch.full((len(mean),), -torch.inf) if low is None else low
+        found = []
+        for rows in torch.arange(len(mean)).split(size):
+            points = points_of(quantiles[rows], lowest[rows], high)
+            odds = self.rarity.odds_of(points, sensor[rows])
+            found.append(_moved(mean[rows], points, odds, self.power))
+        return torch.cat(found)
 
 
 def choose_tilt(task: Task, out_of_fold: Tensor, intervals: Intervals) -> Tilt | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
-from citytune.frame import Quantity, read_threshold
+from citytune.frame import Quantity, SensorFrame, read_threshold
 
 USUAL = "top 5%"
 """What is looked at if nobody asks for anything."""
@@ -91,12 +91,88 @@ class Alert:
                 found[sensor] = np.quantile(known, share)
         return found
 
+    @property
+    def column(self) -> str:
+        """The column of its chances in a table of forecasts.
+
+        >>> Alert(50.0).column, Alert(2.5, above=False).column, Alert(rarest=0.05).column
+        ('p_above_50', 'p_below_2.5', 'p_top_5')
+        """
+        if self.rarest is not None:
+            return f"p_{'top' if self.above else 'bottom'}_{100 * self.rarest:g}"
+        return f"p_{'above' if self.above else 'below'}_{self.threshold:.12g}"
+
     def words(self, quantity: Quantity) -> str:
         """What it is called in a table: "pm2.5 > 150 µg/m³"."""
         name = quantity.name.replace("_", " ")
         if self.rarest is not None:
             return f"{'top' if self.above else 'bottom'} {100 * self.rarest:g} % of {name}"
         return f"{name} {'>' if self.above else '<'} {self.threshold:g} {quantity.unit}".strip()
+
+
+@dataclass(frozen=True)
+class Watch:
+    """An alert on the sensors of a forecast, each with its threshold."""
+
+    alert: Alert
+    thresholds: tuple[float, ...]
+    """(sensor,) in the unit of the data; NaN where it cannot be told."""
+
+    @classmethod
+    def of(cls, alert: Alert, sensors: Sequence[str], history: SensorFrame | None = None) -> Self:
+        """On these sensors.
+
+        Args:
+            alert: What to be warned of.
+            sensors: Of the forecast.
+            history: What was measured; needed where each sensor has a threshold of its own.
+
+        Raises:
+            InputError: it needs a history, and there is none.
+        """
+        if alert.threshold is not None:
+            return cls(alert, (alert.threshold,) * len(sensors))
+        if history is None:
+            raise InputError(
+                f"{alert.column} asks for each sensor's rarest values, which only its history "
+                "tells; pass history=, or give a threshold, such as '>50'"
+            )
+        found = alert.thresholds(history.values).tolist()
+        own = dict(zip(history.sensors, found, strict=True))
+        return cls(alert, tuple(own.get(name, math.nan) for name in sensors))
+
+    def kept(self, sensors: Sequence[str]) -> dict[str, Any]:
+        """As JSON."""
+        alert, own = self.alert, zip(sensors, self.thresholds, strict=True)
+        return {
+            "threshold": alert.threshold,
+            "above": alert.above,
+            "rarest": alert.rarest,
+            "level": alert.level,
+            "thresholds": {name: at for name, at in own if math.isfinite(at)}
+            if alert.rarest is not None
+            else None,
+        }
+
+    @classmethod
+    def of_kept(cls, facts: dict[str, Any], sensors: Sequence[str]) -> Self:
+        """From what `kept` gave."""
+        rare, level = facts["rarest"], float(facts["level"])
+        alert = Alert(facts["threshold"], bool(facts["above"]), rarest=rare, level=level)
+        if rare is None:
+            return cls.of(alert, sensors)
+        own = {name: float(at) for name, at in facts["thresholds"].items()}
+        return cls(alert, tuple(own.get(name, math.nan) for name in sensors))
+
+
+def watches(
+    wanted: Sequence[Alert | str],
+    sensors: Sequence[str],
+    quantity: Quantity,
+    history: SensorFrame | None = None,
+) -> tuple[Watch, ...]:
+    """Alerts, or their words, on the sensors of a forecast; each once."""
+    return tuple(Watch.of(one, sensors, history) for one in alerts_of(wanted, quantity))
 
 
 def alerts_of(wanted: Sequence[Alert | str] | None, quantity: Quantity) -> tuple[Alert, ...]:

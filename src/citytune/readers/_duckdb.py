@@ -1,0 +1,80 @@
+"""Read DuckDB by its own package, and write to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from citytune._errors import InputError
+from citytune.readers._databases import (
+    Driver,
+    plain_types,
+    reason_of,
+    refuse_twins,
+    register_database,
+)
+from citytune.readers._sqlite import path_in
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextmanager
+def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a file; only one that is written to is made if it is not there."""
+    path = path_in(address)
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{str(path)!r} is a DuckDB database, which needs the package duckdb; install it with: "
+            "pip install 'citytune[duckdb]'"
+        ) from None
+    if not write and not path.is_file():
+        raise InputError(f"there is no database {str(path)!r}; is the path right?")
+    try:
+        with closing(duckdb.connect(str(path), read_only=not write)) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+    except duckdb.Error as error:
+        raise InputError(f"{str(path)!r}: {reason_of(error)}") from None
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Names of tables and views → how they are quoted."""
+    found = connection.execute(
+        "SELECT schema_name, name FROM (SELECT schema_name, table_name AS name FROM "
+        "duckdb_tables() UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT "
+        "internal) ORDER BY ALL"
+    ).fetchall()
+    return {
+        name if schema == "main" else f"{schema}.{name}": f"{_quote(schema)}.{_quote(name)}"
+        for schema, name in found
+    }
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+    """The answer to a query."""
+    import duckdb
+
+    found = duckdb.extract_statements(query)
+    if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+        raise InputError("a query is one SELECT; citytune only reads")
+    answer = connection.sql(query)
+    refuse_twins(answer.columns)
+    return plain_types(pl.DataFrame(answer))
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ", "wall": "TIMESTAMP"}
+register_database(
+    ("duckdb",), Driver("DuckDB", session, tables, rows, "?", TYPES), at=8, magic=b"DUCK"
+)

@@ -1,0 +1,77 @@
+"""Read SQLite by Python's own sqlite3, and write to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from citytune._errors import InputError
+from citytune.readers._databases import (
+    Driver,
+    column_of,
+    reason_of,
+    refuse_twins,
+    register_database,
+)
+from citytune.readers._files import SILENCE
+
+
+def path_in(address: str) -> Path:
+    """The file that `sqlite:///loops.db` (relative) or `sqlite:////data/loops.db` names."""
+    _, mark, rest = address.partition("://")
+    return Path(rest.removeprefix("/") if mark else address).expanduser()
+
+
+@contextmanager
+def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
+    """A connection to a file; only one that is written to is made if it is not there."""
+    path = path_in(address)
+    mode = "rwc" if write else "ro"
+    if not write and not path.is_file():
+        raise InputError(f"there is no database {str(path)!r}; is the path right?")
+    try:
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=SILENCE)) as connection, connection:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield connection
+    except sqlite3.Error as error:
+        raise InputError(_told(path, error)) from None
+
+
+def tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Names of tables and views → how they are quoted."""
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE "
+        "'sqlite_%' ORDER BY name"
+    )
+    return {name: '"' + name.replace('"', '""') + '"' for (name,) in found}
+
+
+def rows(connection: sqlite3.Connection, query: str) -> pl.DataFrame:
+    """The answer to a query; its columns have the types of what is in them."""
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description]
+    refuse_twins(names)
+    columns = [list(one) for one in zip(*cursor, strict=True)] or [[] for _ in names]
+    return pl.DataFrame([column_of(*one) for one in zip(names, columns, strict=True)])
+
+
+def _told(path: Path, error: sqlite3.Error) -> str:
+    reason = reason_of(error)
+    if "locked" in reason:
+        return f"{str(path)!r} is locked by another program; try again when it is done"
+    if "unable to open" in reason:
+        return f"{str(path)!r} cannot be opened; is there such a folder, and may you write there?"
+    if "not a database" in reason or "malformed" in reason:
+        return f"{str(path)!r} is no SQLite database, or a damaged one ({reason})"
+    return f"{str(path)!r} refused the query ({reason})"
+
+
+TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT", "wall": "TEXT"}
+register_database(
+    ("sqlite",), Driver("SQLite", session, tables, rows, "?", TYPES), magic=b"SQLite format 3\0"
+)
