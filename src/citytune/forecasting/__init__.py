@@ -15,11 +15,11 @@ from citytune.forecasting._fitting import (
 )
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._known_ahead import check_known_ahead
+from citytune.forecasting._load import load
 from citytune.forecasting._model import TunedModel
 from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
-from citytune.forecasting._store import load
 from citytune.forecasting._updating import Update, update
 from citytune.tuning import LEVELS, chance_above, chance_below
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from citytune._errors import InputError
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
-from citytune.forecasting._model import TunedModel
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
 from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
 from citytune.windows import History
+
+if TYPE_CHECKING:
+    from citytune.forecasting._model import TunedModel
 
 
 class Update(NamedTuple):
