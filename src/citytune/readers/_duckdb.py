@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -70,11 +70,18 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     return plain_types(pl.DataFrame(answer))
 
 
+def insert(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: list[tuple[Any, ...]]
+) -> None:
+    """Carry out a statement for each row of values."""
+    connection.executemany(statement, values)
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ", "wall": "TIMESTAMP"}
+TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("duckdb",), Driver("DuckDB", session, tables, rows, "?", TYPES), at=8, magic=b"DUCK"
+    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, "?", TYPES), at=8, magic=b"DUCK"
 )

@@ -71,7 +71,9 @@ def _told(path: Path, error: sqlite3.Error) -> str:
     return f"{str(path)!r} refused the query ({reason})"
 
 
-TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT", "wall": "TEXT"}
+TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT"}
 register_database(
-    ("sqlite",), Driver("SQLite", session, tables, rows, "?", TYPES), magic=b"SQLite format 3\0"
+    ("sqlite",),
+    Driver("SQLite", session, tables, rows, sqlite3.Connection.executemany, "?", TYPES),
+    magic=b"SQLite format 3\0",
 )
