@@ -35,10 +35,8 @@ class Driver:
     """Of a connection: names of tables and views → how a query quotes them."""
     rows: Callable[[Any, str], pl.DataFrame]
     """(connection, query) → the answer."""
-    insert: Callable[[Any, str, list[tuple[Any, ...]]], Any]
-    """(connection, statement, rows of values) for each of which it is carried out."""
-    mark: str
-    """What stands for a value in a statement: "?" or "%s"."""
+    insert: Callable[[Any, str, pl.DataFrame, str], Any]
+    """(connection, "INSERT INTO …", rows, "ON CONFLICT …"): puts the rows in, between the two."""
     types: Mapping[str, str]
     """"text", "number" (single precision) and "moment" (with a zone) → type of a column."""
 
@@ -124,6 +122,11 @@ def quoted(table: str, known: Mapping[str, str], name: str) -> str:
     if table not in known:
         raise UnknownName(f"table of {name}", table, known)
     return known[table]
+
+
+def values_of(rows: pl.DataFrame, mark: str) -> str:
+    """`VALUES (?, …)`, with a mark for each column."""
+    return f"VALUES ({', '.join([mark] * rows.width)})"
 
 
 def refuse_twins(names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -71,10 +71,11 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
 
 
 def insert(
-    connection: duckdb.DuckDBPyConnection, statement: str, values: list[tuple[Any, ...]]
+    connection: duckdb.DuckDBPyConnection, into: str, rows: pl.DataFrame, conflict: str
 ) -> None:
-    """Carry out a statement for each row of values."""
-    connection.executemany(statement, values)
+    """Put rows in, all at once: one by one takes DuckDB a hundred times as long."""
+    connection.register("rows_to_write", rows)
+    connection.execute(f"{into} SELECT * FROM rows_to_write {conflict}")  # noqa: S608 - ours
 
 
 def _quote(name: str) -> str:
@@ -83,5 +84,5 @@ def _quote(name: str) -> str:
 
 TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, "?", TYPES), at=8, magic=b"DUCK"
+    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, TYPES), at=8, magic=b"DUCK"
 )

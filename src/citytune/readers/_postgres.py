@@ -10,12 +10,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers._databases import Driver, reason_of, refuse_twins, register_database
+from citytune.readers._databases import (
+    Driver,
+    reason_of,
+    refuse_twins,
+    register_database,
+    values_of,
+)
 from citytune.readers._files import LONGEST, SILENCE, masked
 
 if TYPE_CHECKING:
@@ -82,9 +88,10 @@ def rows(connection: psycopg.Connection, query: str) -> pl.DataFrame:
     return table.with_columns([_typed(table[c.name], c.type_code, c.scale) for c in columns])
 
 
-def insert(connection: psycopg.Connection, statement: str, values: list[tuple[Any, ...]]) -> None:
-    """Carry out a statement for each row of values, many on one way to the server."""
-    connection.cursor().executemany(statement, values)
+def insert(connection: psycopg.Connection, into: str, rows: pl.DataFrame, conflict: str) -> None:
+    """Put rows in, many on one way to the server."""
+    statement = f"{into} {values_of(rows, '%s')} {conflict}"
+    connection.cursor().executemany(statement, rows.iter_rows())
 
 
 def _parsed(text: io.BytesIO, names: list[str]) -> pl.DataFrame:
@@ -137,5 +144,5 @@ def _told(name: str, error: psycopg.Error) -> str:
 
 TYPES = {"text": "TEXT", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("postgresql", "postgres"), Driver("PostgreSQL", session, tables, rows, insert, "%s", TYPES)
+    ("postgresql", "postgres"), Driver("PostgreSQL", session, tables, rows, insert, TYPES)
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -152,12 +153,12 @@ class Run:
             reading: Options of `read`.
         """
         if source is None:
-            return stored_forecast(self.file(FORECAST), self.model)
+            return self._signed(stored_forecast(self.file(FORECAST), self.model))
         begin(progress, "Reading")
         model, frame = self.model, self.read(source, Reading(**reading))
         limit_threads()
         begin(progress, "Forecasting")
-        return model.forecast(frame)
+        return self._signed(model.forecast(frame))
 
     def score(
         self,
@@ -224,6 +225,9 @@ class Run:
             self._renew(seal, new, new.forecast(frame))
         stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
         return Update(True, _learned(frame, new), stale)
+
+    def _signed(self, forecast: Forecast) -> Forecast:
+        return replace(forecast, run=self.path.resolve().name)
 
     def _renew(self, seal: Seal, model: TunedModel, forecast: Forecast) -> None:
         """Put another model and its forecast into the folder."""

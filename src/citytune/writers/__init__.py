@@ -5,7 +5,9 @@ from citytune.writers import (  # each registers where it writes to
     _database,  # noqa: F401
     _excel,  # noqa: F401
     _jsonl,  # noqa: F401
+    _ngsi_ld,  # noqa: F401
     _parquet,  # noqa: F401
+    _sensorthings,  # noqa: F401
 )
 from citytune.writers._table import ForecastTable, name_for_spreadsheet
 from citytune.writers._write import check_target, read, write

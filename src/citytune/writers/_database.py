@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,8 +35,8 @@ def write(table: ForecastTable, target: str, choice: Choice) -> str:
         if name not in driver.tables(connection):
             connection.execute(_create(driver, name, records))
         _refuse_other_columns(connection, driver, name, records, said)
-        rows = [_row(driver, row) for row in records.iter_rows()]
-        driver.insert(connection, _upsert(driver, name, records.columns), rows)
+        into, conflict = _into(name, records.columns), _else_renew(records.columns)
+        driver.insert(connection, into, records, conflict)
     return f"{words} written to table {said}"
 
 
@@ -123,20 +122,13 @@ def _refuse_other_columns(
         )
 
 
-def _upsert(driver: Driver, name: str, columns: Sequence[str]) -> str:
-    named = ", ".join(map(_quoted, columns))
-    marks = ", ".join([driver.mark] * len(columns))
+def _into(name: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {_path(name)} ({', '.join(map(_quoted, columns))})"
+
+
+def _else_renew(columns: Sequence[str]) -> str:
     renewed = [f"{_quoted(n)} = excluded.{_quoted(n)}" for n in columns if n not in KEY]
-    return (
-        f"INSERT INTO {_path(name)} ({named}) VALUES ({marks}) ON CONFLICT "  # noqa: S608
-        f"({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)}"
-    )
-
-
-def _row(driver: Driver, row: Sequence[Any]) -> tuple[Any, ...]:
-    if driver.types["moment"] != driver.types["text"]:
-        return tuple(row)
-    return tuple(one.isoformat() if isinstance(one, dt.datetime) else one for one in row)
+    return f"ON CONFLICT ({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)}"
 
 
 def _path(name: str) -> str:

@@ -37,7 +37,11 @@ def load(path: Path) -> pl.DataFrame:
     """The first sheet, its columns as they were written and not as their cells look."""
     import fastexcel
 
-    book = fastexcel.read_excel(path)
+    try:
+        book = fastexcel.read_excel(path)
+    except fastexcel.FastExcelError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is no workbook that can be read ({reason})") from None
     names = [one.name for one in book.load_sheet(0, n_rows=0).available_columns()]
     text = {*TEXTS, *KEY, "issued_at"}
     kinds: dict[Any, Any] = {name: "string" if name in text else "float" for name in names}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from citytune._errors import InputError
-from citytune.readers import as_given, masked
+from citytune.readers import as_given, first_bytes, is_address, masked
 from citytune.writers._table import ForecastTable, of_records
 from citytune.writers._writer import Choice, writer_of
 
@@ -34,10 +35,10 @@ def read(source: str | os.PathLike[str], run: str | None = None) -> ForecastTabl
     name = masked(text)
     if reader is None:
         raise InputError(f"{name} is written for others and not read back; write Parquet as well")
+    if not is_address(text):
+        first_bytes(Path(text).expanduser())
     try:
         return of_records(reader(text, run), name)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {name}; is the path right?") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError) as error:
         if isinstance(error, InputError):
             raise
