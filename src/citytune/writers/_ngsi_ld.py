@@ -80,15 +80,14 @@ def made(table: ForecastTable) -> tuple[bytes, str]:
     """The entities as a document."""
     found = list(entities(table))
     text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False)
-    return f"{text}\n".encode(), counted(len(found), "entity").replace("entitys", "entities")
+    return f"{text}\n".encode(), _words(found)
 
 
 def post(table: ForecastTable, target: str, choice: Choice) -> str:
     """Create or renew the entities at a broker, in batches."""
     found = list(entities(table))
     batches = [found[first : first + BATCH] for first in range(0, len(found), BATCH)]
-    words = f"{counted(len(found), 'entity').replace('entitys', 'entities')} in "
-    words += counted(len(batches), "request").replace(",", "")
+    words = f"{_words(found)} in {counted(len(batches), 'request')}"
     if choice.dry_run:
         first = json.dumps(found[0], ensure_ascii=False) if found else "none"
         return f"would post {words} to {masked(target)}; the first: {first}"
@@ -96,6 +95,10 @@ def post(table: ForecastTable, target: str, choice: Choice) -> str:
         for number, batch in enumerate(batches):
             _upsert(broker, batch, number * BATCH)
     return f"{words} posted to {masked(target)}"
+
+
+def _words(found: list[dict[str, Any]]) -> str:
+    return "1 entity" if len(found) == 1 else f"{len(found):,} entities"
 
 
 def _upsert(broker: Server, batch: list[dict[str, Any]], before: int) -> None:
