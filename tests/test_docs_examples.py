@@ -12,6 +12,8 @@ import operator
 import re
 import runpy
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,14 @@ def last_days(name: str, days: int) -> pl.DataFrame:
     return table.filter(pl.col("time") > pl.col("time").max() - pl.duration(days=days))
 
 
+def write_database(path: Path, table: pl.DataFrame) -> None:
+    """A database with one table, `loops`: time, sensor, flow."""
+    rows = [(str(time), "bridge", flow) for time, flow in table.iter_rows()]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE loops (time TEXT, sensor TEXT, flow REAL)")
+        database.executemany("INSERT INTO loops VALUES (?, ?, ?)", rows)
+
+
 def write_files(folder: Path) -> None:
     """The files that the documentation names, cut from the bundled sample."""
     traffic = last_days("traffic", 70).select("time", "traffic_volume")
@@ -57,6 +67,7 @@ def write_files(folder: Path) -> None:
     traffic.write_csv(folder / "newer.csv")
     (folder / "citytune-demo").mkdir()
     traffic.filter(before).write_csv(folder / "citytune-demo" / "traffic.csv")
+    write_database(folder / "city.db", traffic)
 
     last_days("energy", 45).write_csv(folder / "energy.csv")
 

@@ -137,7 +137,8 @@ class TunedModel:
         new = "forecast by the pretrained model without fine-tuning"
         admitted = admit(self, source, sensors=sensors, ahead=self.spec.horizon, new=new)
         admitted.warn(2)
-        return forecast_of(self._predictor, self.settings, admitted)
+        found = forecast_of(self._predictor, self.settings, admitted)
+        return replace(found, model=f"{self.card.name}, {self.strategy}")
 
     def predict(
         self,

@@ -70,11 +70,19 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     return plain_types(pl.DataFrame(answer))
 
 
+def insert(
+    connection: duckdb.DuckDBPyConnection, into: str, rows: pl.DataFrame, conflict: str
+) -> None:
+    """Put rows in, all at once: one by one takes DuckDB a hundred times as long."""
+    connection.register("rows_to_write", rows)
+    connection.execute(f"{into} SELECT * FROM rows_to_write {conflict}")  # noqa: S608 - ours
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ", "wall": "TIMESTAMP"}
+TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("duckdb",), Driver("DuckDB", session, tables, rows, "?", TYPES), at=8, magic=b"DUCK"
+    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, TYPES), at=8, magic=b"DUCK"
 )

@@ -16,6 +16,7 @@ from citytune.readers._databases import (
     reason_of,
     refuse_twins,
     register_database,
+    values_of,
 )
 from citytune.readers._files import SILENCE
 
@@ -60,6 +61,13 @@ def rows(connection: sqlite3.Connection, query: str) -> pl.DataFrame:
     return pl.DataFrame([column_of(*one) for one in zip(names, columns, strict=True)])
 
 
+def insert(connection: sqlite3.Connection, into: str, rows: pl.DataFrame, conflict: str) -> None:
+    """Put rows in; moments as text in ISO 8601, since SQLite knows no times."""
+    moments = pl.col(pl.Datetime("us", "UTC")).dt.strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
+    values = rows.with_columns(moments).iter_rows()
+    connection.executemany(f"{into} {values_of(rows, '?')} {conflict}", values)
+
+
 def _told(path: Path, error: sqlite3.Error) -> str:
     reason = reason_of(error)
     if "locked" in reason:
@@ -71,7 +79,9 @@ def _told(path: Path, error: sqlite3.Error) -> str:
     return f"{str(path)!r} refused the query ({reason})"
 
 
-TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT", "wall": "TEXT"}
+TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT"}
 register_database(
-    ("sqlite",), Driver("SQLite", session, tables, rows, "?", TYPES), magic=b"SQLite format 3\0"
+    ("sqlite",),
+    Driver("SQLite", session, tables, rows, insert, TYPES),
+    magic=b"SQLite format 3\0",
 )
