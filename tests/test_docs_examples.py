@@ -41,7 +41,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """The words of every `citytune …` line of a page's shell blocks."""
-    lines = "\n".join(blocks(page, "shell")).splitlines()
+    lines = "\n".join(blocks(page, "shell")).replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines]
     return [words[1:] for words in found if words[:1] == ["citytune"]]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import SECRET, Server
 
@@ -27,7 +27,10 @@ HOUR = dt.timedelta(hours=1)
 AUTUMN = Clock(dt.datetime(2024, 10, 26, 22), HOUR, "Europe/Oslo")
 STRANGE = ["=A1", "'=A1", "007", "-1", "1e5", "", "  ", "nan", "null", "a,b", 'say "x"', "@x",
            "Straße 1", "time", "2024-01-01", "'", "+1,5"]  # fmt: skip
-TABLES = ["f.csv", "f.parquet", "f.xlsx", "f.jsonl", "sqlite:///f.db", "duckdb:///f.duckdb#x"]
+WITH_EXTRAS = ("f.xlsx", "duckdb:///f.duckdb#x")
+TABLES = ["f.csv", "f.parquet", "f.jsonl", "sqlite:///f.db"]
+TABLES += [pytest.param(one, marks=extras) for one in WITH_EXTRAS]
+PATIENT: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 NEEDS = {".xlsx": "xlsxwriter", "duckdb": "duckdb"}
 
 
@@ -98,7 +101,7 @@ def forecasts(draw: st.DrawFn) -> Forecast:
 
 
 @pytest.mark.parametrize("target", TABLES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, **PATIENT)
 @given(forecast=forecasts())
 def test_what_is_read_back_is_what_was_written(
     target: str, forecast: Forecast, tmp_path_factory: pytest.TempPathFactory
@@ -229,6 +232,22 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("target", ["sqlite:///f.db", "duckdb:///f.duckdb"])
+def test_a_new_database_does_not_outlive_a_failure(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from citytune.writers import _database
+
+    needed(target)
+    monkeypatch.chdir(tmp_path)
+    made().write(f"{target}x")  # an older one is kept
+    monkeypatch.setattr(_database, "_into", lambda *_: "INSERT INTO nowhere")
+    assert "nowhere" in refusal(target)
+    assert "nowhere" in refusal(f"{target}x")
+    assert [path.name for path in tmp_path.iterdir()] == [target.partition("///")[2] + "x"]
+    same(made(), Forecast.read(f"{target}x"))
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert made().write(tmp_path / "f.csv", dry_run=True).startswith("would write 10 rows to ")
     assert "10 rows to table forecasts" in made().write(f"sqlite:///{tmp_path}/f.db", dry_run=True)
@@ -336,7 +355,7 @@ def test_postgres_keeps_one_row_for_each_run_sensor_and_time(
 
 
 @extras
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, **PATIENT)
 @given(forecast=forecasts())
 def test_postgres_gives_back_what_was_written(postgres: Server, forecast: Forecast) -> None:
     import psycopg

@@ -154,6 +154,14 @@ def test_our_own_reader_reads_what_is_written(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.values, ours)
 
 
+@pytest.mark.parametrize("name", ["f.jsonld", "f.sta.json"])
+def test_times_without_a_zone_are_no_moments_and_are_refused(name: str, tmp_path: Path) -> None:
+    plain = replace(made(), clock=Clock(START, HOUR))
+    with pytest.raises(InputError, match="takes moments, and the time zone"):
+        plain.write(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 # SensorThings.
 
 

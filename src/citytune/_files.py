@@ -125,16 +125,14 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 def check_file(path: Path, overwrite: bool) -> None:
     """Refuse a name that is a folder's, lies in none, or is taken and must be kept."""
     if path.is_dir():
-        raise InputError(f"{path} is a folder; out= names the file to write, such as forecast.csv")
+        raise InputError(f"{path} is a folder; name a file to write, such as forecast.csv")
     if os.path.lexists(path) and not overwrite:
         raise InputError(
-            f"{path} already exists and was not overwritten; choose another out=, or pass "
+            f"{path} already exists and was not overwritten; choose another name, or pass "
             "overwrite=True"
         )
     if not path.resolve().parent.is_dir():
-        raise InputError(
-            f"there is no folder {path.resolve().parent}; make it, or choose another out="
-        )
+        raise InputError(f"there is no folder {path.resolve().parent}; make it, or choose another")
 
 
 def leave_no_drafts(folder: Path) -> None:

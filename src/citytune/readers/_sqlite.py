@@ -28,6 +28,19 @@ def path_in(address: str) -> Path:
 
 
 @contextmanager
+def gone_on_failure(path: Path, write: bool) -> Iterator[None]:
+    """A database that was only just made does not outlive a failure."""
+    new = write and not path.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a file; only one that is written to is made if it is not there."""
     path = path_in(address)
@@ -36,11 +49,15 @@ def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
         raise InputError(f"there is no database {str(path)!r}; is the path right?")
     try:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(uri, uri=True, timeout=SILENCE)) as connection, connection:
+        with gone_on_failure(path, write), closing(_opened(uri)) as connection, connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
     except sqlite3.Error as error:
         raise InputError(_told(path, error)) from None
+
+
+def _opened(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=SILENCE)
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, str]:

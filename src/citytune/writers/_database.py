@@ -54,8 +54,15 @@ def read(target: str, run: str | None) -> pl.DataFrame:
     if not {"run", "time", "issued_at", "position"} <= {*rows.columns}:
         return rows
     moments = [n for n in MOMENTS if rows.schema[n] == pl.String]
-    rows = rows.with_columns(pl.col(moments).str.to_datetime(time_zone="UTC", time_unit="us"))
-    rows = rows.with_columns(pl.col("run").cast(pl.String).fill_null(""))
+    rows = rows.with_columns(
+        pl.col(moments).str.to_datetime(time_zone="UTC", time_unit="us"),
+        pl.col("run").cast(pl.String).fill_null(""),
+    )
+    return _newest(rows, run, said)
+
+
+def _newest(rows: pl.DataFrame, run: str | None, said: str) -> pl.DataFrame:
+    """Of a run, the rows of the forecast that was issued last."""
     runs = rows["run"].unique().sort().to_list()
     if run is None and len(runs) > 1:
         raise InputError(

@@ -21,7 +21,7 @@ from citytune._text import counted
 from citytune.frame import convert, plain_letters
 from citytune.readers import masked
 from citytune.writers._http import Server, check_server, server
-from citytune.writers._table import ForecastTable
+from citytune.writers._table import ForecastTable, refuse_unknown_zone
 from citytune.writers._writer import Choice, Writer, document, refuse_wide, register
 
 CORE = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context.jsonld"
@@ -43,11 +43,11 @@ _CODES = {
     "µg/m³": "GQ", "mg/m³": "GP", "ppm": "59", "ppb": "61", "kW": "KWT", "W": "WTT", "MW": "MAW",
     "kWh": "KWH", "Wh": "WHR", "MWh": "MWH", "km/h": "KMH", "m/s": "MTS", "°C": "CEL", "%": "P1",
 }  # fmt: skip
-_POLLUTANTS = {"co2", "no2", "o3", "nox", "so2", "pm10", "pm25"}
 
 
 def entities(table: ForecastTable) -> Iterator[dict[str, Any]]:
     """An entity for each sensor and step that has a forecast."""
+    refuse_unknown_zone(table, "NGSI-LD")
     kind, subject = _KINDS.get(table.quantity.domain, ("Forecast", "MachineLearning"))
     name, code, factor = _attribute(table)
     context = [CORE, _MODELS.format(subject)]

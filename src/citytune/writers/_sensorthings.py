@@ -13,7 +13,7 @@ from citytune._errors import InputError
 from citytune._text import counted
 from citytune.readers import masked
 from citytune.writers._http import Server, check_server, server
-from citytune.writers._table import ForecastTable
+from citytune.writers._table import ForecastTable, refuse_unknown_zone
 from citytune.writers._writer import Choice, Writer, document, refuse_wide, register
 
 _MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
@@ -23,6 +23,7 @@ Entity = dict[str, Any]
 
 def things(table: ForecastTable) -> list[Entity]:
     """A Thing for each sensor, with its Datastreams, and their Observations in them."""
+    refuse_unknown_zone(table, "SensorThings")
     parts = table.rows.partition_by("sensor", maintain_order=True)
     return [_thing(table, part) for part in parts]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -133,6 +133,15 @@ def name_from_spreadsheet(name: str) -> str:
     return name[1:] if name[:1] == "'" and name_for_spreadsheet(name[1:]) == name else name
 
 
+def refuse_unknown_zone(table: ForecastTable, standard: str) -> None:
+    """For standards that know moments and no wall times."""
+    if table.clock.timezone is None:
+        raise InputError(
+            f"{standard} takes moments, and the time zone of these data is not known; tune with "
+            "timezone=, such as timezone=Europe/Oslo"
+        )
+
+
 def _zoned(rows: pl.DataFrame, zone: str | None) -> pl.DataFrame:
     if zone is None:
         return rows
@@ -172,17 +181,12 @@ def _refuse_gaps(table: ForecastTable, source: str) -> None:
     """Every sensor has every step, in order."""
     sensors = table.rows["sensor"].unique(maintain_order=True)
     steps = len(table.rows) // len(sensors)
-    times = table.clock.moments(0, steps).tolist()
-    whole = pl.DataFrame({"time": pl.Series(times, dtype=pl.Datetime("us"))})
-    expected = sensors.to_frame().join(whole, how="cross", maintain_order="left_right")
+    times = table.clock.moments(0, steps).tolist() * len(sensors)
+    names = [name for name in sensors for _ in range(steps)]
+    moments = pl.Series(times, dtype=pl.Datetime("us"))
+    expected = pl.DataFrame({"sensor": pl.Series(names, dtype=pl.String), "time": moments})
     if not expected.equals(table.rows.select(KEY)):
         raise InputError(
             f"{source} no longer holds every step of every sensor, so it is not the forecast that "
             "was written; write it anew"
         )
-
-
-def with_order(table: ForecastTable, sensors: list[str]) -> ForecastTable:
-    """The same with its sensors in another order."""
-    place = pl.col("sensor").replace_strict(sensors, range(len(sensors)))
-    return replace(table, rows=table.rows.sort(place, "time"))
