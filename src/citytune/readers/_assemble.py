@@ -71,7 +71,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     names = list(roles.targets)
     if roles.parameter is not None:
-        names = [str(roles.parameter.value)]
+        names = [roles.parameter.name]
     unit = table.units.get(roles.targets[0], "") or roles.unit
     return [f"{name} [{unit}]" for name in names] if unit else names
 

@@ -14,7 +14,7 @@ from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._request import Request
 from citytune.readers._units import AIR, ENERGY, POWER, SPEED, unit_in
-from citytune.readers._vocabulary import goes_beside, plain_name
+from citytune.readers._vocabulary import bidding_areas, goes_beside, plain_name
 
 _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
@@ -107,6 +107,8 @@ def settle_range(quantity: Quantity, values: NDArray[np.float32]) -> Quantity:
 
 def _of_all(columns: Sequence[str]) -> Quantity | None:
     """The quantity, if every column's name speaks of one domain: a single name may be a place's."""
+    if bidding_areas(columns):
+        return None
     found = [_by_name(column) for column in columns]
     domains = {quantity.domain if quantity else "" for quantity in found}
     return found[0] if len(domains) == 1 else None

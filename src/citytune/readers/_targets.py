@@ -16,9 +16,11 @@ from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
     FLAGS,
     SENSOR,
+    bidding_areas,
     family,
     goes_beside,
     is_quantity,
+    pollutants,
     plain_name,
     target_rank,
     tokens,
@@ -160,12 +162,15 @@ def _sight(column: Column) -> str:
 def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
     if len(numbers) == 1:
         return numbers
-    known = sorted((n for n in numbers if target_rank(n) is not None), key=_rank)
+    areas = bidding_areas(numbers)
+    known = sorted((n for n in numbers if target_rank(n) is not None and n not in areas), key=_rank)
     beside = [n for n in numbers if n not in known and goes_beside(n)]
     plain = [n for n in numbers if n not in known and n not in beside]
     families = {family(n) or n for n in numbers}
     strange = {family(n) or n for n in plain}
-    different = len({family(n) for n in known if is_quantity(n)}) > 1
+    different = len({family(n) for n in known if is_quantity(n)}) > 1 or (
+        bool(pollutants(numbers)) and len(families) > 1
+    )
     if known and (len(strange) <= max(2, len(families) / 2) or different):
         return _relatives(_fullest(table, known), known)
     if known or plain:

@@ -16,6 +16,9 @@ from citytune.readers._vocabulary import (
     CLOCK_TIME,
     DATE_PARTS,
     END_WORDS,
+    LATER_WORDS,
+    SENSOR,
+    SENSOR_PARTS,
     TIME,
     plain_name,
     tokens,
@@ -66,6 +69,7 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
         ):
             found.append(column)
     fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
+    fitting = fitting or [c for c in columns.by_name.values() if c.name != date.name and _is_day(c)]
     # What is called an hour and holds no hours is refused by name, not passed over.
     found = fitting or [c for c in found if plain_name(c.name) in ("hour", "hr", "hora", "stunde")]
     found.sort(key=lambda column: _clock_rank(column, date))
@@ -79,6 +83,17 @@ def _may_be_clock(column: Column) -> bool:
     return named and not words & {"id", "code", "count"}
 
 
+def _is_day(column: Column) -> bool:
+    """Whether the cells of an unknown name are all hours of a day, or all quarters of one."""
+    plain, words = plain_name(column.name), set(tokens(column.name))
+    if column.kind != "number" or not column.whole or column.counter:
+        return False
+    if plain in SENSOR or words & SENSOR_PARTS:
+        return False
+    span = column.high - column.low + 1
+    return column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span
+
+
 def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
     shared = set(tokens(column.name)) & set(tokens(date.name)) - {"date", "time"}
     ends = bool(set(tokens(column.name)) & END_WORDS)
@@ -87,9 +102,11 @@ def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
 
 
 def _rank(name: str) -> tuple[int, int]:
-    """Names that say time come first, in the order of the vocabulary; ends come last."""
+    """Names that say time come first, in the order of the vocabulary; ends and what is written
+    later come last."""
     plain, words = plain_name(name), set(tokens(name))
     ends = bool(words & END_WORDS) and not words & {"start", "begin", "from"}
+    ends = 2 if words & LATER_WORDS else ends
     if plain in TIME:
         return int(ends), TIME.index(plain)
     known = [TIME.index(word) for word in words if word in TIME]

@@ -211,7 +211,9 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
         "write them as 2024-03-31 14:00 if this is wrong",
     )
     counted = epoch.pattern is None
-    return Moments(epoch_seconds(pl.col(name), epoch), counted, "UTC" if counted else None)
+    ends = epoch.pattern == "%Y%m%d%H" and bool((sample.drop_nulls() % 100 == 24).any())
+    seconds = epoch_seconds(pl.col(name), epoch)
+    return Moments(seconds, counted, "UTC" if counted else None, ends)
 
 
 def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
@@ -232,7 +234,8 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
         _say_order(name, form.pattern, form.clear, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
-    return Moments(seconds, form.aware, zone)
+    ends = bool(distinct.str.contains(r"[ T]24[:.]00").any())
+    return Moments(seconds, form.aware, zone, ends)
 
 
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:
