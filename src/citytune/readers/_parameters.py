@@ -40,7 +40,7 @@ class Parameter(NamedTuple):
     @property
     def name(self) -> str:
         """What it is called."""
-        return " + ".join(map(str, self.values))
+        return " + ".join(map(_spelt, self.values))
 
     def rows_of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows that measure it."""
@@ -86,7 +86,7 @@ def choose_parameter(
             return Parameter(name, (told[0],)), ()
         chosen = min(values, key=lambda value: (_rank(value), values.index(value)))
         together = tuple(v for v in values if _without_tariff(v) == _without_tariff(chosen))
-        rest = [str(value) for value in values if value not in together]
+        rest = [_spelt(value) for value in values if value not in together]
         found = Parameter(name, together)
         if len(together) > 1:
             findings.note(
@@ -124,6 +124,11 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
             )
 
 
+def _spelt(value: object) -> str:
+    """A cell as it was written: codes that are numbers have no decimals."""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
 def _named(name: str) -> bool:
     return plain_name(name) in PARAMETER or bool(set(tokens(name)) & _SURE)
 
@@ -145,7 +150,7 @@ def _holds_quantities(cells: pl.Series) -> bool:
 
 
 def _same(value: object, wanted: str) -> bool:
-    return str(value) == wanted or plain_name(str(value)) == plain_name(wanted)
+    return _spelt(value) == wanted or plain_name(str(value)) == plain_name(wanted)
 
 
 def _rank(value: object) -> int:

@@ -56,6 +56,8 @@ def guess_quantity(
     are guessed.
     """
     told = request.quantity
+    if bidding_areas(columns) and not told:
+        columns, stem = [""], ""
     found = _by_name(told) if told else _of_all(columns) or _by_name(stem)
     guess = _with_unit(found or _by_unit(columns[0]) or _of_counts(columns, grid), columns[0], grid)
     if guess.name == "speed" and unit_in(columns[0]) is None and _drives_in_miles(request.country):
@@ -107,8 +109,6 @@ def settle_range(quantity: Quantity, values: NDArray[np.float32]) -> Quantity:
 
 def _of_all(columns: Sequence[str]) -> Quantity | None:
     """The quantity, if every column's name speaks of one domain: a single name may be a place's."""
-    if bidding_areas(columns):
-        return None
     found = [_by_name(column) for column in columns]
     domains = {quantity.domain if quantity else "" for quantity in found}
     return found[0] if len(domains) == 1 else None

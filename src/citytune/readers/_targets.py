@@ -11,10 +11,11 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
-from citytune.readers._structure import Moment
+from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
     FLAGS,
+    GENERIC,
     SENSOR,
     bidding_areas,
     family,
@@ -34,7 +35,7 @@ _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)"
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
-    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid|observed|mdl|"
+    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
     r"uncertainty|height|altitude|elevation|samples|length)"
 )
 
@@ -64,6 +65,8 @@ def guess_targets(
         chosen = _long(table, able, columns, findings)
     else:
         chosen = list(without_totals(table, tuple(_wide(table, able)), findings))
+        _refuse_versions(table, chosen, columns, findings)
+        _refuse_crossed(chosen, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -83,7 +86,10 @@ def _is_no_reading(column: Column, table: SourceTable, moment: Moment, keys: Seq
     plain = plain_name(column.name)
     flag = column.whole and column.low >= 0 and column.high <= 1
     named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
-    return column.constant or flag or named or _is_static(column, table, moment, keys)
+    return (
+        column.constant or flag or named
+        or _is_static(column, table, moment, keys) or _tells_time(column, moment)
+    )  # fmt: skip
 
 
 def _is_id(plain: str) -> bool:
@@ -115,7 +121,10 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         quiet -= flags  # so many columns of zeros and ones are no counters
     families = {family(n) for n in live if family(n)}
     many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
-    kept = {n for n in quiet if (many and may_be(n)) or family(n) in families}
+    beside = {n for n in quiet if any(one != n and one in n for one in live)}  # K_flow of flow
+    silent = {n for n in quiet if columns.by_name[n].low == columns.by_name[n].high == 0}
+    kept = {n for n in quiet - beside
+            if (many and may_be(n) and n in silent | flags) or family(n) in families}  # fmt: skip
     return [n for n in numbers if n in able or n in kept]
 
 
@@ -131,6 +140,20 @@ def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequenc
     each = moment.rows.group_by(*keys).agg(pl.col(column.name).n_unique(), pl.len().alias("_n"))
     each = each.filter(pl.col("_n") > 3)
     return bool(len(each)) and bool((each[column.name] <= 1).all())
+
+
+def _tells_time(column: Column, moment: Moment) -> bool:
+    """Whether a column repeats a part of the moment: its hour, weekday, day, month or year."""
+    if not column.whole or len(moment.rows) < 24 or column.low < 0 or column.high > 2200:
+        return False
+    rows = moment.rows.select(TIME, column.name).drop_nulls()
+    at = pl.from_epoch(pl.col(TIME)).dt
+    parts = (at.hour(), at.hour() + 1, at.weekday(), at.weekday() - 1, at.weekday() % 7,
+             at.weekday() % 7 + 1, at.day(), at.month(), at.year(), at.ordinal_day(),
+             at.week())  # fmt: skip
+    alike = rows.select((part == pl.col(column.name).cast(pl.Float64, strict=False)).mean().alias(str(i))
+                        for i, part in enumerate(parts)).row(0)  # fmt: skip
+    return len(rows) > 0 and max(alike) > 0.99
 
 
 def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
@@ -162,6 +185,9 @@ def _sight(column: Column) -> str:
 def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
     if len(numbers) == 1:
         return numbers
+    generic = [n for n in numbers if plain_name(n) in GENERIC]
+    if len(generic) == 1:
+        return generic
     areas = bidding_areas(numbers)
     known = sorted((n for n in numbers if target_rank(n) is not None and n not in areas), key=_rank)
     beside = [n for n in numbers if n not in known and goes_beside(n)]
@@ -177,6 +203,46 @@ def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
         # In the table's own order: these are the sensors of a wide table.
         return [n for n in numbers if n in known or n in plain]
     return numbers
+
+
+def _refuse_versions(
+    table: SourceTable, chosen: Sequence[str], columns: Columns, findings: Findings
+) -> None:
+    """Columns of which every row fills one at most: versions of one series, such as raw and final."""
+    filled = [n for n in chosen if columns.kind(n) != "empty"]
+    if not 2 <= len(filled) <= 4:
+        return
+    count = pl.sum_horizontal(pl.col(n).is_not_null() for n in filled)
+    rows = table.rows.select(both=(count > 1).mean(), one=(count == 1).mean(),
+                             least=pl.min_horizontal(pl.col(n).count() / pl.len() for n in filled),
+                             )  # fmt: skip
+    both, one, least = rows.collect(engine="streaming").row(0)
+    if both == 0 and one > 0.5 and least > 0.01:
+        findings.error(
+            "versions",
+            f"each row fills only one of {listed(filled, quoted=True)}: they seem to be versions of "
+            "one series, such as preliminary and checked values",
+            f"put them into one column, or name one with target=, such as target={filled[0]!r}",
+        )
+
+
+def _refuse_crossed(chosen: Sequence[str], findings: Findings) -> None:
+    """Columns that are several quantities of the same places, such as cars_1, cars_2, bikes_1 …"""
+    groups: dict[str, list[str]] = {}
+    for name in chosen:
+        groups.setdefault(family(name), []).append(name)
+    places = {
+        tuple(plain_name(n).replace(kind, "", 1) for n in names) for kind, names in groups.items()
+    }
+    few = 2 <= len(groups) <= 8 and all(len(names) > 1 for names in groups.values())
+    if few and len(places) == 1 and "" not in groups:
+        findings.error(
+            "which-target",
+            f"the columns are {len(groups)} quantities of {len(places.pop())} places each: "
+            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
+            "name those of one quantity with target=",
+            count=len(groups),
+        )
 
 
 def _rank(name: str) -> int:

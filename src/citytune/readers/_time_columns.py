@@ -11,6 +11,7 @@ from citytune._text import listed
 from citytune.readers._clock_times import clock_times
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
+from citytune.readers._rivals import choose
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
     CLOCK_TIME,
@@ -34,13 +35,12 @@ def guess_time(table: SourceTable, columns: Columns, findings: Findings) -> Time
     found = candidates(table, columns)
     if not found:
         return _none(columns, findings)
-    chosen = _most_telling(table, found)
-    rest = [listed(list(other), quoted=True) for other in found if not set(other) & set(chosen)][:3]
+    chosen, others = choose(table, _telling(table, found), findings)
     together = " together" if len(chosen) > 1 else ""
     findings.note(
         "guessed-time",
         f"the time was read from {listed(list(chosen), quoted=True)}{together}"
-        + (f", not from {' or '.join(rest)}" if rest else ""),
+        + (f", not from {others}" if others else ""),
         "pass time= if this is wrong",
     )
     return chosen
@@ -132,10 +132,10 @@ def _parts(columns: Columns) -> Time:
     return tuple(found) if len(found) >= 3 else ()
 
 
-def _most_telling(table: SourceTable, found: Sequence[Time]) -> Time:
-    """The first reading that has about as many different moments as any: others only repeat."""
+def _telling(table: SourceTable, found: Sequence[Time]) -> list[Time]:
+    """The readings that have about as many different moments as any: others only repeat."""
     if len(found) == 1:
-        return found[0]
+        return list(found)
     counts = (
         table.rows.select(
             pl.struct(time).n_unique().alias(str(i)) for i, time in enumerate(found[:8])
@@ -144,8 +144,7 @@ def _most_telling(table: SourceTable, found: Sequence[Time]) -> Time:
         .row(0)
     )
     most = max(counts)
-    usual = [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
-    return usual[0]
+    return [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
 
 
 def _none(columns: Columns, findings: Findings) -> Time:

@@ -75,7 +75,7 @@ FLOWS = frozenset(
     _words("""
 consumption generation import export imported exported delivered received injection injectie afname
 teruglevering production lieferung einspeisung bezug consumo produccion soutirage surplus levering
-usage net
+usage net real actual programada prevista scheduled forecast medida
 """)
 )
 """Words of registers that count what flows one way or the other."""
@@ -111,7 +111,7 @@ veh vehicles num_vehicles traffic traffic_count count counts cnt rentals rented_
 ridership passengers boardings car cars bike bikes bicycles pedestrian pedestrians people
 visitors intensity intensidad intensite trafikkmengde trafikmaengde verkehrsmenge debit_horaire
 debit vol veh_count vehiclecount verkehrsstaerke aforo mengde intensiteit gem_intensiteit hourly_counts
-hourly_count comptage_horaire anzahl anz_fahrzeuge speed avg_speed average_speed gem_snelheid
+hourly_count comptage_horaire kfz anzahl anz_fahrzeuge speed avg_speed average_speed gem_snelheid
 mean_speed traffic_speed averagevehiclespeed occupancy travel_time
 """)
 AIR = _words(
