@@ -55,7 +55,9 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
         _show(frame, shown, faults)
     if frame is None:
         errors = sum(fault.severity == "error" for fault in faults)
-        complain(f"{source_name(file)} cannot be used: fix the {counted(errors, 'error')} listed above first")
+        complain(
+            f"{source_name(file)} cannot be used: fix the {counted(errors, 'error')} listed above first"
+        )
         raise typer.Exit(2)
 
 

@@ -14,7 +14,8 @@ from citytune.readers._formats import looks_like_dates, looks_like_moments
 from citytune.readers._numbers import cells, is_missing, numeric_share
 from citytune.readers._ranges import is_range, range_kind
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import CLOCK_TIME, TIME, plain_name, tokens
+from citytune.readers._time_words import CLOCK_TIME, TIME
+from citytune.readers._vocabulary import plain_name, tokens
 
 Kind = Literal[
     "moment", "clock", "range", "clock-range", "number", "text", "bool", "empty", "other"

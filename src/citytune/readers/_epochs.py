@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-
 _DAY = 86_400
 
 
@@ -55,7 +54,7 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
     if epoch.pattern == "%Y%m%d%H":  # hours of which the last may be called 24
         hour = text.str.slice(8).cast(pl.Int64, strict=False)
         text = text.str.slice(0, 8)
-        since = pl.when(hour <= 24).then(hour * 3600)
+        since: pl.Expr = pl.when(hour <= 24).then(hour * 3600)
     else:
         since = pl.lit(0)
     pattern = epoch.pattern.removesuffix("%H") if epoch.pattern == "%Y%m%d%H" else epoch.pattern

@@ -1,8 +1,8 @@
 """Find the records in a JSON document, however deep and in whichever shape it keeps them.
 
-A document may hold a list of objects, rows with their names beside them (`fields` and `data`), pairs
-of time and value, or a list for each column. The most rows of one kind are its table; where they
-stand in several places, what differs around them, such as a title or a tag, becomes columns.
+A document may hold a list of objects, rows with their names beside them (`fields` and `data`),
+pairs of time and value, or a list for each column. The most rows of one kind are its table; where
+they stand in several places, what differs around them, such as a title or a tag, becomes columns.
 """
 
 from __future__ import annotations

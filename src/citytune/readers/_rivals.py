@@ -1,8 +1,8 @@
 """Choose between columns that could all be the time of a row, or refuse and list them.
 
-Begin and end of an interval, local time and UTC, the time of measuring and of sending: what they are
-to one another follows from their differences, row by row. Where two keep to clocks of their own and
-nothing tells which one was measured at, no choice is made.
+Begin and end of an interval, local time and UTC, the time of measuring and of sending: what they
+are to one another follows from their differences, row by row. Where two keep to clocks of their own
+and nothing tells which one was measured at, no choice is made.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from citytune._errors import TableError
 from citytune._text import listed
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
+from citytune.readers._time_words import LATER_WORDS
 from citytune.readers._times import plan_moments
-from citytune.readers._vocabulary import LATER_WORDS, tokens
+from citytune.readers._vocabulary import tokens
 
 Time: TypeAlias = tuple[str, ...]
 Relation: TypeAlias = Literal["the same", "the end", "the begin", "another zone", "its own clock"]
@@ -55,9 +56,9 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
     said, own = [], []
     for other in rivals:
         relation = _relation(chosen, other)
-        if relation == "another zone" and other.aware and not chosen.aware:
-            chosen, other = other, chosen
-        elif relation == "the begin" and other.aware >= chosen.aware and not other.later:
+        if (relation == "another zone" and other.aware and not chosen.aware) or (
+            relation == "the begin" and other.aware >= chosen.aware and not other.later
+        ):
             chosen, other = other, chosen
         if other is chosen or set(other.time) & set(chosen.time):
             continue

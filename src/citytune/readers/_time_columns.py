@@ -13,17 +13,8 @@ from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
 from citytune.readers._rivals import choose
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import (
-    CLOCK_TIME,
-    DATE_PARTS,
-    END_WORDS,
-    LATER_WORDS,
-    SENSOR,
-    SENSOR_PARTS,
-    TIME,
-    plain_name,
-    tokens,
-)
+from citytune.readers._time_words import CLOCK_TIME, DATE_PARTS, END_WORDS, LATER_WORDS, TIME
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
@@ -102,15 +93,14 @@ def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
 
 
 def _rank(name: str) -> tuple[int, int]:
-    """Names that say time come first, in the order of the vocabulary; ends and what is written
-    later come last."""
+    """Names that say time come first, in the order of the vocabulary; ends and sending last."""
     plain, words = plain_name(name), set(tokens(name))
-    ends = bool(words & END_WORDS) and not words & {"start", "begin", "from"}
+    ends = int(bool(words & END_WORDS) and not words & {"start", "begin", "from"})
     ends = 2 if words & LATER_WORDS else ends
     if plain in TIME:
-        return int(ends), TIME.index(plain)
+        return ends, TIME.index(plain)
     known = [TIME.index(word) for word in words if word in TIME]
-    return int(ends), len(TIME) + (min(known) if known else len(TIME))
+    return ends, len(TIME) + (min(known) if known else len(TIME))
 
 
 def _parts(columns: Columns) -> Time:

@@ -100,8 +100,12 @@ def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
     near[:-1] |= new[1:]
     if new.sum() < 3 or len(back) < 0.8 * new.sum() or not near[back].all():
         return False
-    deep = present[back + 1] < 0.5 * present[back]
-    return bool(deep.mean() > 0.9) and bool((added[~near] > 0).mean() > 0.2)
+    if not (added[~near] > 0).mean() > 0.2:
+        return False
+    # After midnight a total holds no more than what one step adds; a mere daily rhythm does.
+    usual = float(np.quantile(added[~near], 0.99))
+    fresh = (present[back + 1] < 0.5 * present[back]) & (present[back + 1] <= 3 * usual)
+    return bool(fresh.mean() > 0.9)
 
 
 def _since_midnight(total: NDArray[np.floating], days: NDArray[np.int64]) -> NDArray[np.floating]:

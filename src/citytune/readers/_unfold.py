@@ -90,9 +90,7 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
         if match := _numbered(name):
             word, unit = (match[part].lower().strip() for part in ("word", "unit"))
             groups.setdefault((word, unit), []).append((name, int(match["number"])))
-    fitting = [
-        folded for group in groups.values() if (folded := _counted(group) or _digits(group))
-    ]
+    fitting = [folded for group in groups.values() if (folded := _counted(group) or _digits(group))]
     if not fitting:
         return None
     best = _readings_first(fitting)

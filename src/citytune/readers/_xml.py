@@ -39,7 +39,15 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             "this is a web page or XML, not a table citytune reads",
             "export the table as CSV or Parquet",
         )
-    rows = _table(list(_series(_parse(data, findings))))
+    root = _parse(data, findings)
+    if not any(_local(one.tag) == "ReadingType" for one in root.iter()):
+        findings.fail(
+            "no-unit",
+            "the file does not say in which unit and power of ten its readings are (no "
+            "ReadingType), so they may be off by a factor of a thousand",
+            "export it once more with its reading type, or as CSV",
+        )
+    rows = _table(list(_series(root)))
     if not len(rows):
         findings.fail(
             "header-only", "the file holds no interval reading", "is the date range right?"
@@ -48,8 +56,8 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
     if "" in units:
         findings.warn(
             "no-unit",
-            "the file does not say in which unit and power of ten its readings are",
-            "they were taken as they are written; say their unit with unit=",
+            "the file does not name a unit that citytune knows",
+            "say it with unit=",
         )
     alike = [name for name in ("register", "unit") if rows[name].n_unique() == 1]
     rows = rows.drop(alike)
@@ -108,18 +116,22 @@ def _series(root: Any) -> Iterator[tuple[_Kind, Any]]:
         if any(_local(one.tag) == "ReadingType" for one in entry.iter()):
             kinds[own] = _kind(entry)
         elif any(_local(one.tag) == "MeterReading" for one in entry.iter()):
-            meters[own] = next((one for one in links.get("related", []) if "ReadingType" in one), "")
+            meters[own] = next(
+                (one for one in links.get("related", []) if "ReadingType" in one), ""
+            )
     default = next(iter(kinds.values()), _Kind("", "", 0))
     for entry in entries:
-        own = [f"{link}/" for links in _links(entry).values() for link in links]
-        of = (to for meter, to in meters.items() if any(f"{meter}/" in link for link in own))
+        ends = [f"{link}/" for links in _links(entry).values() for link in links]
+        of = (to for meter, to in meters.items() if any(f"{meter}/" in link for link in ends))
         yield kinds.get(next(of, ""), default), entry
 
 
 def _kind(entry: Any) -> _Kind:
     power = int(_text(entry, "powerOfTenMultiplier") or 0)
     flow = _text(entry, "flowDirection")
-    return _Kind(FLOWS.get(flow, flow), UNITS.get(_text(entry, "uom"), ""), max(-12, min(12, power)))
+    return _Kind(
+        FLOWS.get(flow, flow), UNITS.get(_text(entry, "uom"), ""), max(-12, min(12, power))
+    )
 
 
 def _table(series: list[tuple[_Kind, Any]]) -> pl.DataFrame:
