@@ -1,6 +1,6 @@
 """Find the records in a JSON document, however deep and in whichever shape it keeps them.
 
-A document may hold a list of objects, rows with their names beside them (`fields` and `data`),
+A document may hold a list of objects, rows with a list of their names (`fields` and `data`),
 pairs of time and value, or a list for each column. The most rows of one kind are its table; where
 they stand in several places, what differs around them, such as a title or a tag, becomes columns.
 """
@@ -95,7 +95,7 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
 def _of_rows(
     rows: Sequence[Any], names: Sequence[Any] | None, around: Record, path: Path
 ) -> Iterator[_Table]:
-    """Rows as lists, whose names stand beside them or which are pairs of time and value."""
+    """Rows as lists, whose names stand next to them or which are pairs of time and value."""
     some = [row for row in rows[:LOOKED_AT] if isinstance(row, list)]
     width = len(some[0]) if some and all(len(row) == len(some[0]) for row in some) else 0
     if not width:

@@ -69,7 +69,7 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
 
 
 def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
-    """Whether the times beside the columns, if there are any, are dates."""
+    """Whether the times in the other columns, if there are any, are dates."""
     rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
     moments = [one for name in rest if (one := look_at(table, name)).kind == "moment"]
     return not moments or any(one.date for one in moments)

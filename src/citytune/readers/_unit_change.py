@@ -24,7 +24,7 @@ NEAR = 0.13
 
 def settle_units(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:
     """Refuse a table whose unit changes; of single sensors the shorter part becomes missing."""
-    found = {i: at for i, one in enumerate(columns) if (at := change_of_unit(one.values))}
+    found = {i: change for i, one in enumerate(columns) if (change := change_of_unit(one.values))}
     if not found:
         return
     if len(found) >= len(columns) / 2:

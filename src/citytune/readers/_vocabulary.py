@@ -174,7 +174,7 @@ def pollutants(names: Iterable[str]) -> list[str]:
 
 
 def bidding_areas(names: Iterable[str]) -> list[str]:
-    """Which columns are called like areas of the electricity market, such as NO2 beside NO1."""
+    """Which columns are called like areas of the electricity market, such as NO2 next to NO1."""
     plain = {name: plain_name(name) for name in names}
     if not any(_AREAS.fullmatch(one) for one in plain.values()):
         return []
