@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from citytune._errors import RunError
 from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._assemble import forecast_of
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._memory_file import MemoryFile
@@ -53,6 +54,8 @@ class TunedModel:
     """What it was fitted on, for `update`; holds measurements of the city."""
     learnt: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Covariate → least and largest value it was fitted on; "" is the readings themselves."""
+    copula: Copula | None = None
+    """How errors of past forecasts go together over sensors and steps; see `learn_copula`."""
 
     @property
     def strategy(self) -> str:
@@ -134,7 +137,11 @@ class TunedModel:
         new = "forecast by the pretrained model without fine-tuning"
         admitted = admit(self, source, sensors=sensors, ahead=self.spec.horizon, new=new)
         admitted.warn(2)
-        return forecast_of(self._predictor, self.settings, admitted)
+        found = forecast_of(self._predictor, self.settings, admitted)
+        if self.copula is None:
+            return found
+        where = {name: i for i, name in enumerate(self.sensors)}
+        return replace(found, copula=self.copula.take([where.get(n) for n in found.sensors]))
 
     def predict(
         self,

@@ -25,7 +25,7 @@ from citytune.settings import Rare
 from citytune.tuning import COVARIATES, Expert, bands, experts, slots
 from citytune.windows import WindowSpec
 
-FORMAT = 2
+FORMAT = 3
 FACTS, TENSORS = "model.json", "model.safetensors"
 OWN = ("format", "memory", "sha256")
 """Facts of the file itself; all others are fields of the model."""

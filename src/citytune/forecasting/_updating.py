@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from citytune._errors import InputError
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import VALUES, admit, spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
+from citytune.forecasting._past import learn_copula
 from citytune.frame import Quantity, SensorFrame
 from citytune.settings import Progress
 from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
@@ -69,8 +71,15 @@ def update(
         memory=task.remember(memory.known_ahead),
         quantity=_quantity(model, frame),
         learnt=_learnt(model, frame),
+        copula=_copula(model, frame),
     )
     return Update(new, learned=True)
+
+
+def _copula(model: TunedModel, frame: SensorFrame) -> Copula | None:
+    """With the errors of the model as it was, on rows that are new to it."""
+    new = learn_copula(model, frame, after=model.trained_until)
+    return model.copula if model.copula is None or new is None else model.copula.then(new)
 
 
 def _quantity(model: TunedModel, frame: SensorFrame) -> Quantity:

@@ -42,4 +42,5 @@ def stored_forecast(path: Path, model: TunedModel) -> Forecast:
         quantity=model.quantity,
         moved=values[:, :, -1] if model.rare is not None else None,
         quality=quality,
+        copula=model.copula,
     )
