@@ -46,7 +46,7 @@ def test_a_saved_model_is_json_and_safetensors_and_nothing_else(saved: Path) -> 
     names = ["memory.safetensors", "model.json", "model.safetensors"]
     assert sorted(path.name for path in saved.iterdir()) == names
     facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
-    assert facts["format"] == 2
+    assert facts["format"] == 3
     assert facts["quantity"]["unit"] == "µg/m³"
     with safe_open(saved / "model.safetensors", framework="np") as file:
         names = set(file.keys())
@@ -237,8 +237,8 @@ def test_an_earlier_format_is_refused_with_the_command_that_remakes_it(saved: Pa
 
 
 def test_a_later_format_asks_for_a_later_citytune(saved: Path) -> None:
-    rewrite(saved, format=3)
-    with pytest.raises(RunError, match="format 3, and this citytune reads 2; update citytune"):
+    rewrite(saved, format=4)
+    with pytest.raises(RunError, match="format 4, and this citytune reads 3; update citytune"):
         load(saved)
 
 
@@ -333,7 +333,7 @@ def test_no_tampering_is_more_than_one_message(saved: Path, frame: SensorFrame, 
     "text",
     [
         "[" * 100_000,
-        '{"format": 2, "spec": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"format": 3, "spec": ' + "[" * 100_000 + "]" * 100_000 + "}",
         '{"format": 2, "a": ' * 900 + "1" + "}" * 900,
         '{"format": 2, "sha256": NaN}',
         '{"format": 2, "windows": 1' + "0" * 10_000 + "}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
 from citytune.forecasting._alert import Alert, Watch, watches
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
 from citytune.forecasting._table import parts_of, table_of
 from citytune.frame import Clock, Quantity, SensorFrame
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
     import polars as pl
+
+    from citytune.forecasting._aggregate import Align, How
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +63,8 @@ class Forecast:
     """What made it: backbone and strategy."""
     run: str = ""
     """Name of the run folder whose model made it."""
+    copula: Copula | None = None
+    """How errors of different hours and sensors go together; `aggregate` and `total` need it."""
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
@@ -259,6 +265,40 @@ class Forecast:
         limits = {"low": self.quantity.low, "high": self.quantity.high}
         chance = chance_above if watch.alert.above else chance_below
         return chance(self.quantiles, np.array(watch.thresholds, np.float32), **limits)
+
+    def aggregate(
+        self,
+        span: str | dt.timedelta,
+        how: How,
+        *,
+        running: str | None = None,
+        align: Align = "start",
+    ) -> Forecast:
+        """The mean, largest or smallest value, or sum of every stretch, with its own intervals.
+
+        Args:
+            span: Length of a stretch, such as "24h" or "7d"; a rest at the end is left out.
+            how: "mean", "max", "min" or "sum"; the sum of kW or veh/h is in kWh or veh.
+            running: Of running means over so long, such as "8h", which end in the stretch.
+            align: Whether stretches follow each other from the first step on, or from midnight.
+
+        Raises:
+            InputError: the clock cannot carry the span, or the forecast is shorter than it.
+
+        Example:
+            >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
+            >>> forecast.aggregate("24h", "max", running="8h").with_alerts([">120"])
+            ... # doctest: +SKIP
+        """
+        from citytune.forecasting._aggregate import aggregate
+
+        return aggregate(self, span, how, running=running, align=align)
+
+    def total(self, sensors: Sequence[str] | None = None, *, name: str = "total") -> Forecast:
+        """The sum over all sensors, or some, as one sensor, with its own intervals."""
+        from citytune.forecasting._aggregate import total
+
+        return total(self, sensors, name)
 
     def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
         """One number (), or one a sensor (sensor,), in `quantity.unit`."""

@@ -27,7 +27,7 @@ from citytune.windows import WindowSpec
 if TYPE_CHECKING:
     from citytune.forecasting._model import TunedModel
 
-FORMAT = 2
+FORMAT = 3
 FACTS, TENSORS = "model.json", "model.safetensors"
 OWN = ("format", "memory", "sha256")
 """Facts of the file itself; all others are fields of the model."""

@@ -43,4 +43,5 @@ def stored_forecast(path: Path, model: TunedModel) -> Forecast:
         moved=values[:, :, -1] if model.rare is not None else None,
         quality=quality,
         model=f"{model.card.name}, {model.strategy}",
+        copula=model.copula,
     )
