@@ -20,12 +20,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs import cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
 from sets import CITIES, City
 from strategies import WORSE, answers, few
 
 from citytune.backbones import load_backbone
+from citytune.forecasting import TunedModel
 from citytune.tuning import Mixture
 
 MUCH = 1.03
@@ -51,16 +52,22 @@ class Found(NamedTuple):
     all_the_way: float
 
 
-def trial(job: Job) -> Found:
-    """Fit, and forecast the week after in three ways."""
+def fitted(job: Job) -> tuple[TunedModel, Cutoff]:
+    """A model of the days before a cutoff, on one thread."""
     import torch
 
-    from citytune.evaluation import mae
     from citytune.forecasting import fit_model
 
     torch.set_num_threads(1)
     today = cutoff_of(few(job.city, job.sensors), job.days, job.row)
-    model = fit_model(today.known, horizon=today.horizon, backbone=job.backbone)
+    return fit_model(today.known, horizon=today.horizon, backbone=job.backbone), today
+
+
+def trial(job: Job) -> Found:
+    """Fit, and forecast the week after in three ways."""
+    from citytune.evaluation import mae
+
+    model, today = fitted(job)
     mixture = model.tuned.mixture
 
     def error(of: Mixture) -> float:

@@ -21,9 +21,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs import DOMAINS, Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import DOMAINS, Cutoff, cutoffs_of, geometric, need_data, usable
 from exam import EXAM, named
-from gate import Job
+from gate import Job, fitted
 from strategies import answers, few
 
 from citytune.forecasting import LEVELS, TunedModel, chance_above
@@ -52,13 +52,7 @@ class Found(NamedTuple):
 
 def trial(job: Job) -> Found:
     """Fit, and forecast the week after with both kinds of intervals."""
-    import torch
-
-    from citytune.forecasting import fit_model
-
-    torch.set_num_threads(1)
-    today = cutoff_of(few(job.city, job.sensors), job.days, job.row)
-    model = fit_model(today.known, horizon=today.horizon, backbone=job.backbone)
+    model, today = fitted(job)
     intervals = model.tuned.intervals
     past = replace(model, tuned=replace(model.tuned, intervals=replace(intervals, trust=1.0)))
     scores = (scores_of(one, today) for one in (model, past))

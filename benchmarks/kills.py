@@ -2,65 +2,90 @@
 
 `python benchmarks/kills.py` kills `tune --overwrite`, `update` and `forecast --out` 200 times by
 SIGKILL, SIGTERM and SIGINT. After each, the run or the table must be the old or the new one, whole;
-after the next command nothing may be left behind; and the message must tell which of them stands.
+nothing may be left behind; and the message must tell which of them stands. Commands are started
+from a process that has loaded everything, so that they are killed at work and not while loading.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from hours import hours
 
 import citytune as ct
 
 TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CODES = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-
-
-def write_hours(path: Path, days: int) -> None:
-    """One sensor with a daily rhythm."""
-    rng = np.random.default_rng(5)
-    start = np.datetime64("2024-01-01T00:00")
-    lines = ["time,north"]
-    for i in range(24 * days):
-        value = 100 + 40 * np.sin(2 * np.pi * i / 24) + rng.normal(0, 3)
-        lines.append(f"{start + np.timedelta64(i, 'h')},{value:.1f}")
-    path.write_text("\n".join(lines) + "\n")
-
-
-def citytune(*words: object) -> list[str]:
-    return [sys.executable, "-m", "citytune", *map(str, words)]
+FORKS = get_context("forkserver")
+LOADED = [
+    "citytune.cli", "citytune.runs", "citytune.forecasting", "citytune.reporting", "lightgbm",
+    "plotly.graph_objects", "polars", "rich.progress", "safetensors.torch",
+]  # fmt: skip
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
     run, newer = folder / "run", folder / "newer.csv"
-    return {
-        "tune": citytune("tune", newer, "--out", run, "--overwrite", *TUNE),
-        "update": citytune("update", run, newer),
-        "forecast": citytune("forecast", run, newer, "--out", folder / "next.csv", "--overwrite"),
+    words = {
+        "tune": ["tune", newer, "--out", run, "--overwrite", *TUNE],
+        "update": ["update", run, newer],
+        "forecast": ["forecast", run, newer, "--out", folder / "next.csv", "--overwrite"],
     }
+    return {name: list(map(str, said)) for name, said in words.items()}
 
 
-def kill(words: list[str], number: signal.Signals, after: float) -> tuple[int, str]:
-    """Run a command and send it a signal; its exit code and what it said on stderr."""
-    pipe = subprocess.PIPE
-    started = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True)
-    try:
-        return started.wait(after), started.communicate()[1]
-    except subprocess.TimeoutExpired:
-        started.send_signal(number)
-        _, said = started.communicate()
-        return started.returncode, said
+def command(words: list[str], said: Path) -> None:
+    """Run `citytune` in this process, whose two outputs go into a file."""
+    from citytune.__main__ import main
+
+    sys.argv = ["citytune", *words]
+    file = os.open(said, os.O_CREAT | os.O_WRONLY)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.exit(main())
+
+
+def start(words: list[str], said: Path) -> BaseProcess:
+    """Start a command, and wait until it begins."""
+    started = FORKS.Process(target=command, args=(words, said))
+    started.start()
+    while started.is_alive() and not said.exists():
+        time.sleep(0.005)
+    return started
+
+
+def seconds_of(words: list[str], said: Path) -> float:
+    """How long a command takes that nobody stops."""
+    started, began = start(words, said), time.perf_counter()
+    started.join()
+    assert started.exitcode == 0, said.read_text()
+    said.unlink()
+    return time.perf_counter() - began
+
+
+def kill(words: list[str], said: Path, number: signal.Signals, after: float) -> tuple[int, str]:
+    """Run a command and send it a signal; its exit code and what it said."""
+    started = start(words, said)
+    started.join(after)
+    if started.is_alive() and started.pid:
+        os.kill(started.pid, number)
+    started.join()
+    text = said.read_text()
+    said.unlink()
+    return int(started.exitcode or 0), text
 
 
 def state(folder: Path) -> str:
@@ -92,34 +117,44 @@ def check(folder: Path, number: signal.Signals, code: int, said: str, old: str) 
     return "old" if now == old else "new"
 
 
+def make(folder: Path) -> None:
+    """A run of twelve days, and a file of fourteen."""
+    folder.mkdir()
+    old = folder / "loops.csv"
+    old.write_text(hours(days=12, sensors=["north"]))
+    (folder / "newer.csv").write_text(hours(days=14, sensors=["north"]))
+    seconds_of(["tune", str(old), "--out", str(folder / "run"), *TUNE], folder / "said")
+    old.unlink()
+
+
+def times(made: Path, place: Path) -> dict[str, float]:
+    """How long each command takes."""
+    found = {}
+    for kind in commands(made):
+        folder = Path(shutil.copytree(made, place / "timed"))
+        found[kind] = seconds_of(commands(folder)[kind], place / "said")
+        shutil.rmtree(folder)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    FORKS.set_forkserver_preload(LOADED)
     draw, found = random.Random(asked.seed), Counter[tuple[str, str]]()
     with tempfile.TemporaryDirectory() as name:
-        made = Path(name) / "made"
-        made.mkdir()
-        write_hours(made / "loops.csv", 12)
-        write_hours(made / "newer.csv", 14)
-        words = ("tune", made / "loops.csv", "--out", made / "run", *TUNE)
-        subprocess.run(citytune(*words), check=True, capture_output=True)
-        (made / "loops.csv").unlink()
-        took = {}
+        place = Path(name)
+        make(place / "made")
+        took = times(place / "made", place)
         for kill_number in range(asked.kills):
-            folder = Path(shutil.copytree(made, Path(name) / "now"))
-            kind, words_of = draw.choice(["tune", "update", "forecast"]), commands(folder)
-            if kind not in took:
-                began = time.perf_counter()
-                subprocess.run(words_of[kind], check=True, capture_output=True)
-                took[kind] = time.perf_counter() - began
-                shutil.rmtree(folder)
-                shutil.copytree(made, folder)
+            folder = Path(shutil.copytree(place / "made", place / "now"))
+            kind = draw.choice(list(took))
             # Half of them in the last part, in which it writes.
             share = draw.choice([draw.uniform(0.1, 1), draw.uniform(0.7, 1.05)])
             number, old = draw.choice(SIGNALS), state(folder)
-            code, said = kill(words_of[kind], number, share * took[kind])
+            code, said = kill(commands(folder)[kind], place / "said", number, share * took[kind])
             found[kind, check(folder, number, code, said, old)] += 1
             shutil.rmtree(folder)
             print(f"\r{kill_number + 1} kills", end="", file=sys.stderr, flush=True)

@@ -20,8 +20,6 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +29,7 @@ import torch
 from exam import EXAM
 from numpy.typing import NDArray
 from sets import DATA, City, read
+from strategies import answers
 
 import citytune as ct
 from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, load_backbone
@@ -313,22 +312,11 @@ def usable(options: argparse.Namespace) -> list[str]:
 def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
     cities = [c for c in EXAM if not options.sets or any(part in c.name for part in options.sets)]
     rows = []
-    for some in _each([(city, options) for city in cities], options.jobs):
+    for some in answers(rows_of, [(city, options) for city in cities], options.jobs):
         rows += some
         for row in some:
             print(json.dumps(row), flush=True)
     return rows
-
-
-def _each(
-    jobs: list[tuple[City, argparse.Namespace]], workers: int
-) -> Iterator[list[dict[str, Any]]]:
-    if workers == 1:
-        yield from map(rows_of, jobs)
-        return
-    spawn = get_context("spawn")  # a forked process hangs on the threads of polars
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(rows_of, jobs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,8 +30,12 @@ print(json.dumps([model.card.name, model.strategy, (forecast.mean / level).tolis
 """
 MACHINES = [
     {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"},
-    {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Prescott"},
-    {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "2", "MKL_CBWR": "COMPATIBLE"},
+    {
+        "ATEN_CPU_CAPABILITY": "default",
+        "OMP_NUM_THREADS": "2",
+        "OPENBLAS_CORETYPE": "Prescott",
+        "MKL_CBWR": "COMPATIBLE",
+    },
 ]
 
 

@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hours import hours
 
 from citytune._sample import sample
 from citytune.backbones import _shelf
 from citytune.cli import main
-
-SENSORS = ("north", "south")
 
 
 class Answer(NamedTuple):
@@ -76,20 +75,6 @@ def refused(city: City, answer: Answer, before: dict[str, bytes], *said: str) ->
     for words in said:
         assert words in answer.err, (words, answer.err)
     assert state(city.folder) == before
-
-
-def hours(days: float = 20, step: int = 60, sensors: tuple[str, ...] = SENSORS) -> str:
-    """Readings with a daily rhythm, as CSV text."""
-    rng = np.random.default_rng(5)
-    moments = np.datetime64("2024-01-01T00:00") + np.arange(
-        round(days * 1440 / step)
-    ) * np.timedelta64(step, "m")
-    lines = [",".join(["time", *sensors])]
-    for i, moment in enumerate(moments):
-        level = 100 + 40 * np.sin(2 * np.pi * i * step / 1440)
-        values = (f"{level + 20 * k + rng.normal(0, 3):.1f}" for k in range(len(sensors)))
-        lines.append(",".join([str(moment).replace("T", " "), *values]))
-    return "\n".join(lines) + "\n"
 
 
 def png() -> bytes:

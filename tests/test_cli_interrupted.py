@@ -12,30 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from hours import hours
 
 from citytune.cli import _tune, main
 
 TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
 
 
-def write_hours(path: Path, days: int) -> Path:
-    rng = np.random.default_rng(5)
-    start = np.datetime64("2024-01-01T00:00")
-    lines = ["time,north"]
-    for i in range(24 * days):
-        value = 100 + 40 * np.sin(2 * np.pi * i / 24) + rng.normal(0, 3)
-        lines.append(f"{start + np.timedelta64(i, 'h')},{value:.1f}".replace("T", " "))
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    file = write_hours(folder / "loops.csv", days=12)
-    write_hours(folder / "newer.csv", days=14)
+    file = folder / "loops.csv"
+    file.write_text(hours(days=12, sensors=["north"]))
     assert main(["tune", str(file), "--out", str(folder / "run"), *TUNE]) == 0
     return folder
 

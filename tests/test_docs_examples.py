@@ -12,6 +12,8 @@ import operator
 import re
 import runpy
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import polars as pl
 import pytest
 
 import citytune as ct
+from citytune.advice import _recommend
 from citytune.backbones import _shelf
 from citytune.cli import main
 from citytune.tuning import experts, strategies
@@ -38,7 +41,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """The words of every `citytune …` line of a page's shell blocks."""
-    lines = "\n".join(blocks(page, "shell")).splitlines()
+    lines = "\n".join(blocks(page, "shell")).replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines]
     return [words[1:] for words in found if words[:1] == ["citytune"]]
 
@@ -46,6 +49,14 @@ def commands(page: Path) -> list[list[str]]:
 def last_days(name: str, days: int) -> pl.DataFrame:
     table = pl.read_parquet(ct.sample(name))
     return table.filter(pl.col("time") > pl.col("time").max() - pl.duration(days=days))
+
+
+def write_database(path: Path, table: pl.DataFrame) -> None:
+    """A database with one table, `loops`: time, sensor, flow."""
+    rows = [(str(time), "bridge", flow) for time, flow in table.iter_rows()]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE loops (time TEXT, sensor TEXT, flow REAL)")
+        database.executemany("INSERT INTO loops VALUES (?, ?, ?)", rows)
 
 
 def write_files(folder: Path) -> None:
@@ -56,6 +67,7 @@ def write_files(folder: Path) -> None:
     traffic.write_csv(folder / "newer.csv")
     (folder / "citytune-demo").mkdir()
     traffic.filter(before).write_csv(folder / "citytune-demo" / "traffic.csv")
+    write_database(folder / "city.db", traffic)
 
     last_days("energy", 45).write_csv(folder / "energy.csv")
 
@@ -79,6 +91,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all backbones `auto` tries the fastest only: which one it takes is another test's."""
+    monkeypatch.setattr(_recommend, "at_hand", lambda: ("lags",))
+
+
 def run_page(page: Path) -> None:
     """Run a page's blocks of Python, each failure at its own line of the page."""
     text = page.read_text(encoding="utf-8")
@@ -89,11 +107,11 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=TITLE)
-def test_the_python_of_every_page_runs(page: Path, place: Path) -> None:
+def test_the_python_of_every_page_runs(page: Path, place: Path, quick: None) -> None:
     run_page(page)
 
 
-@pytest.mark.slow  # it tunes every backbone at hand, twice
+@pytest.mark.extras  # it tunes every backbone at hand, twice
 def test_the_python_of_the_readme_runs(place: Path) -> None:
     run_page(PAGES[0])
     assert (place / "runs" / "loops").is_dir()
@@ -101,7 +119,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=TITLE)
 def test_the_commands_of_every_page_run(
-    page: Path, place: Path, capsys: pytest.CaptureFixture[str]
+    page: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in commands(page):
         assert main(words) == 0, capsys.readouterr().err
@@ -109,7 +127,7 @@ def test_the_commands_of_every_page_run(
 
 @pytest.mark.parametrize("example", [path for path in EXAMPLES if path != BACKBONE], ids=TITLE)
 def test_every_example_runs_and_says_something(
-    example: Path, place: Path, capsys: pytest.CaptureFixture[str]
+    example: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runpy.run_path(str(example), run_name="__main__")
     assert capsys.readouterr().out

@@ -22,13 +22,6 @@ NAIVE = ("naive-day", "naive-week", "naive-weeks4")
 SPRING, AUTUMN = dt.datetime(2024, 3, 4), dt.datetime(2024, 9, 30)  # the clocks change on day 27
 
 
-@pytest.fixture(autouse=True)
-def small_fits(monkeypatch):
-    monkeypatch.setattr(_boosting, "MOST_WINDOWS", 1500)
-    monkeypatch.setattr(_boosting, "BOOSTING_ROUNDS", 25)
-    monkeypatch.setattr(_ridge, "MOST_RIDGE_WINDOWS", 1500)
-
-
 def town(days, *, minutes=60, sensors=3, gaps=0.1, start=SPRING, timezone="Europe/Oslo", seed=0):
     """A town with a day, a week and noise; the last sensor begins after a third of the time."""
     rng = np.random.default_rng(seed)

@@ -73,7 +73,7 @@ COARSE = 6
 SETTINGS = [
     (rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1)
     for i, rare in enumerate(RARES)
-    for j in range(3)
+    for j in range(2)
 ]
 
 

@@ -150,8 +150,8 @@ def test_a_run_of_a_database_is_forecast_from_a_file_too(
                 "lags", "--strategy", "zero-shot", "--out", out)  # fmt: skip
     assert tuned.code == 0, tuned.err
     pl.DataFrame(ROWS, ["time", "sensor", "flow"], orient="row").write_csv(tmp_path / "new.csv")
-    for index, source in enumerate(([tmp_path / "new.csv"], [city_db, "--query",
-                                                            "SELECT * FROM loops"], [city_db])):  # fmt: skip
+    asked = [city_db, "--query", "SELECT * FROM loops"]
+    for index, source in enumerate(([tmp_path / "new.csv"], asked, [city_db])):
         done = run("forecast", out, *source, "--out", tmp_path / f"{index}.csv")
         assert done.code == 0, done.err
     written = {(tmp_path / f"{index}.csv").read_text() for index in range(3)}

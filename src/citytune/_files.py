@@ -109,7 +109,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         InputError: `path` is a folder, lies in none, or is there and may not be replaced.
     """
-    _check_file(path, overwrite)
+    check_file(path, overwrite)
     leave_no_drafts(path.resolve().parent)
     with locked(path) as real:
         draft = _beside(real, "draft")
@@ -120,6 +120,19 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
                 _note(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def check_file(path: Path, overwrite: bool) -> None:
+    """Refuse a name that is a folder's, lies in none, or is taken and must be kept."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file to write, such as forecast.csv")
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(
+            f"{path} already exists and was not overwritten; choose another name, or pass "
+            "overwrite=True"
+        )
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"there is no folder {path.resolve().parent}; make it, or choose another")
 
 
 def leave_no_drafts(folder: Path) -> None:
@@ -263,22 +276,8 @@ def _put(draft: Path, real: Path, path: Path, overwrite: bool) -> None:
             pass
         except OSError:
             pass  # a disk without hard links
-    _check_file(path, overwrite)
+    check_file(path, overwrite)
     draft.replace(real)
-
-
-def _check_file(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; out= names the file to write, such as forecast.csv")
-    if os.path.lexists(path) and not overwrite:
-        raise InputError(
-            f"{path} already exists and was not overwritten; choose another out=, or pass "
-            "overwrite=True"
-        )
-    if not path.resolve().parent.is_dir():
-        raise InputError(
-            f"there is no folder {path.resolve().parent}; make it, or choose another out="
-        )
 
 
 def _remove(path: Path) -> None:

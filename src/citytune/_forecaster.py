@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
@@ -40,9 +40,12 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
         >>> model.forecast(frame)               # doctest: +SKIP
     """
     from citytune.advice import choose_with
+    from citytune.forecasting import learn_copula
     from citytune.readers import framed
 
-    return choose_with(framed(source), settings, progress)[0]
+    frame = framed(source)
+    model = choose_with(frame, settings, progress)[0]
+    return replace(model, copula=learn_copula(model, frame))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 _OPTIONS = re.compile(
-    r"\b(time|sensor|target|covariates|quantity|unit|timezone|missing|country|stamp|valid|table|query|days|horizon)=(?=(\S?))"
+    r"\b(time|sensor|target|covariates|quantity|unit|timezone|missing|country|stamp|valid|table|query|wide|days|horizon)=(?=(\S?))"
 )
 """What messages name as in Python, such as "timezone="."""
 _UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}

@@ -55,8 +55,8 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
     else:
         _show(frame, shown, faults)
     if frame is None:
-        errors = sum(fault.severity == "error" for fault in faults)
-        complain(f"{name} cannot be used: fix the {counted(errors, 'error')} listed above first")
+        errors = counted(sum(fault.severity == "error" for fault in faults), "error")
+        complain(f"{name} cannot be used: fix the {errors} listed above first")
         raise typer.Exit(2)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from citytune._files import new_file
-from citytune._text import counted
+from citytune._files import check_file, new_file
+from citytune._text import capital, counted
 from citytune.cli._alerts import Alerts
 from citytune.cli._console import note, say, stages
 from citytune.cli._reading import reads_a_file
 from citytune.cli._tomorrow import tomorrow
 from citytune.runs import FORECAST, Reading, open_run
+
+if TYPE_CHECKING:
+    from citytune.writers import Choice
 
 Run = Annotated[
     Path,
@@ -31,7 +35,32 @@ def forecast(
     ] = None,
     *,
     reading: Reading,
-    out: Annotated[Path, typer.Option(metavar="CSV", help="File to write.")] = Path("forecast.csv"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", show_default="forecast.csv, or none with --to", help="File to write."
+        ),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TARGET",
+            show_default=False,
+            help="Where else to write: a file (.csv, .parquet, .xlsx, .jsonl, .jsonld, .sta.json), "
+            "a table of a database, or a broker; repeat it for several.",
+        ),
+    ] = None,
+    wide: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            show_default=False,
+            help="With --to: a column for each sensor, of this column: mean, q50, …",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be written.")
+    ] = False,
     alert: Alerts = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
@@ -46,28 +75,52 @@ def forecast(
     q95, quality, which says what each value is, and a chance for each alert, such as p_above_50.
     Without --alert, those are the alerts of the run.
 
+    With `--to` it goes elsewhere, and every row also says of which run and model it is and when it
+    was issued. A database keeps one row for each run, sensor and time: the newest.
+
     ```
     citytune forecast runs/loops loops-until-today.csv --out forecast.csv
     citytune forecast runs/air air-until-today.csv --alert 'pm2.5>50' --out forecast.csv
+    citytune forecast runs/loops loops-until-today.csv --to forecast.parquet --to forecast.xlsx
+    citytune forecast runs/loops loops-until-today.csv --to sqlite:///city.db#forecasts
     ```
     """
+    from citytune.writers import Choice, check_target
+
     opened = open_run(run)
-    with new_file(out, overwrite=overwrite) as draft:
-        with stages() as progress:
-            asked = reading.said()
-            found = opened.forecast(file, alerts=alert or (), progress=progress, **asked)
-        if file is None and not alert:  # as it is there, whoever changed it
-            shutil.copyfile(opened.file(FORECAST), draft)
-        else:
-            found.write_csv(draft)
+    choice = Choice(wide=wide, overwrite=overwrite, dry_run=dry_run)
+    for target in to or ():
+        check_target(target, choice)
+    csv = out or (None if to else Path("forecast.csv"))
+    if csv is not None:
+        check_file(csv, overwrite)
+    with stages() as progress:
+        found = opened.forecast(file, alerts=alert or (), progress=progress, **reading.said())
     tomorrow(found)
     if file is None:
         note(f"without a FILE, this is the forecast that {run} was written with")
         if opened.changed(FORECAST):
             note(f"{FORECAST} in {run} has been changed since")
-        say(f"Written to {out}")
+    else:
+        say(
+            f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
+            f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}"
+        )
+    if file is None and not alert:  # as it is there, whoever changed it
+        _put(csv, choice, lambda draft: shutil.copyfile(opened.file(FORECAST), draft))
+    else:
+        _put(csv, choice, found.write_csv)
+    for target in to or ():
+        say(capital(found.write(target, wide=wide, overwrite=overwrite, dry_run=dry_run)))
+
+
+def _put(path: Path | None, choice: Choice, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
+    if path is None:
         return
-    say(
-        f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
-        f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}; written to {out}"
-    )
+    if choice.dry_run:
+        say(f"Would write {path}")
+        return
+    with new_file(path, overwrite=choice.overwrite) as draft:
+        write(draft)
+    say(f"Written to {path}")

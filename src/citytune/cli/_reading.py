@@ -21,8 +21,8 @@ File = Annotated[
     typer.Argument(
         metavar="FILE",
         show_default=False,
-        help="File, folder, pattern, address or database: CSV, Parquet, Excel, JSON, PostgreSQL and "
-        "more; long or wide.",
+        help="File, folder, pattern, address or database: CSV, Parquet, Excel, JSON, PostgreSQL "
+        "and more; long or wide.",
     ),
 ]
 Json = Annotated[

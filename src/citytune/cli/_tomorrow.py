@@ -29,7 +29,11 @@ def tomorrow(forecast: Forecast) -> None:
     if (hidden := len(found.rows) - MOST_ROWS) > 0:
         say(f"… and {counted(hidden, 'more sensor')}; the table of the forecast has all.")
     if found.alerts:
-        say("A chance is that of passing in the most likely step.")
+        say(f"A chance is that of passing {_once(forecast)}.")
+
+
+def _once(forecast: Forecast) -> str:
+    return "at least once" if forecast.copula is not None else "in the most likely step"
 
 
 def _table(found: Outlook, *, wide: bool) -> Table:

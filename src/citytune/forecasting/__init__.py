@@ -1,6 +1,7 @@
 """Tuned model + data → forecast: mean and quantiles per sensor, with clock and unit."""
 
 from citytune.forecasting._alert import Alert, Watch, alerts_of, watches
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
     BACKBONE,
@@ -15,11 +16,12 @@ from citytune.forecasting._fitting import (
 )
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._known_ahead import check_known_ahead
+from citytune.forecasting._load import load
 from citytune.forecasting._model import TunedModel
 from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
+from citytune.forecasting._past import learn_copula
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
-from citytune.forecasting._store import load
 from citytune.forecasting._updating import Update, update
 from citytune.tuning import LEVELS, chance_above, chance_below
 
@@ -27,6 +29,7 @@ __all__ = [
     "Admitted",
     "Alert",
     "BACKBONE",
+    "Copula",
     "Forecast",
     "LEVELS",
     "Outlook",
@@ -45,6 +48,7 @@ __all__ = [
     "fit_model",
     "fit_task",
     "fit_with",
+    "learn_copula",
     "load",
     "outlook",
     "plot_forecast",

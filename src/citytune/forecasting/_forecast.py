@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +14,19 @@ from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
 from citytune.forecasting._alert import Alert, Watch, watches
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
+from citytune.forecasting._table import parts_of, table_of
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import LEVELS, MEDIAN, chance_above, chance_below
+from citytune.writers import Choice, name_for_spreadsheet, read, write
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
     import polars as pl
+
+    from citytune.forecasting._aggregate import Align, How
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,6 +59,12 @@ class Forecast:
     """What was done to make the data fit, and which sensors are silent, a sentence each."""
     alerts: tuple[Watch, ...] = ()
     """What to be warned of; tables have a column of chances for each."""
+    model: str = ""
+    """What made it: backbone and strategy."""
+    run: str = ""
+    """Name of the run folder whose model made it."""
+    copula: Copula | None = None
+    """How errors of different hours and sensors go together; `aggregate` and `total` need it."""
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
@@ -173,6 +185,56 @@ class Forecast:
             pl.col("sensor").replace(names), pl.col("time").dt.strftime(pattern)
         ).write_csv(path)
 
+    def write(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        wide: str | None = None,
+        overwrite: bool = False,
+        dry_run: bool = False,
+    ) -> str:
+        """Write it to a file, a table of a database, or a broker; all of it or nothing.
+
+        Every row carries what holds for all: `issued_at` (when it was made: its first step), run,
+        model, quantity, unit, step and zone. So `Forecast.read` gives back the same forecast.
+
+        Args:
+            target: A file (.csv, .parquet, .xlsx, .jsonl; .jsonld for NGSI-LD, .sta.json for
+                SensorThings), a table (`postgresql://host/city#forecasts`, `sqlite:///city.db`), or
+                a broker (`ngsi-ld+https://broker/ngsi-ld/v1`, `sensorthings+https://host/v1.1`).
+            wide: Of a file: a column for each sensor, with this column of the forecast, such as
+                "mean". Such a file is a table of readings, and not read back as a forecast.
+            overwrite: Whether a file may be replaced. Rows of a database with the same run, sensor
+                and time always are.
+            dry_run: Only say what would be written.
+
+        Returns:
+            What was written, in words.
+
+        Raises:
+            InputError: the target cannot be written; nothing was.
+
+        Example:
+            >>> forecast.write("forecast.parquet")               # doctest: +SKIP
+            '576 rows written to forecast.parquet'
+        """
+        choice = Choice(wide=wide, overwrite=overwrite, dry_run=dry_run)
+        values = self._values()
+        return write(table_of(self, self._sensor_column(), self._times(), values), target, choice)
+
+    @classmethod
+    def read(cls, source: str | os.PathLike[str], *, run: str | None = None) -> Forecast:
+        """Read back what `write` wrote, every value, moment and name as it was, but for `notes`.
+
+        Args:
+            source: A CSV, Parquet, Excel or JSON lines file, or a table of a database.
+            run: Of a table that holds several runs, which; its newest forecast is read.
+
+        Raises:
+            InputError: there is no such forecast, or it is no longer whole.
+        """
+        return cls(**parts_of(read(source, run)))
+
     def plot(
         self, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None
     ) -> go.Figure:
@@ -203,6 +265,40 @@ class Forecast:
         limits = {"low": self.quantity.low, "high": self.quantity.high}
         chance = chance_above if watch.alert.above else chance_below
         return chance(self.quantiles, np.array(watch.thresholds, np.float32), **limits)
+
+    def aggregate(
+        self,
+        span: str | dt.timedelta,
+        how: How,
+        *,
+        running: str | None = None,
+        align: Align = "start",
+    ) -> Forecast:
+        """The mean, largest or smallest value, or sum of every stretch, with its own intervals.
+
+        Args:
+            span: Length of a stretch, such as "24h" or "7d"; a rest at the end is left out.
+            how: "mean", "max", "min" or "sum"; the sum of kW or veh/h is in kWh or veh.
+            running: Of running means over so long, such as "8h", which end in the stretch.
+            align: Whether stretches follow each other from the first step on, or from midnight.
+
+        Raises:
+            InputError: the clock cannot carry the span, or the forecast is shorter than it.
+
+        Example:
+            >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
+            >>> forecast.aggregate("24h", "max", running="8h").with_alerts([">120"])
+            ... # doctest: +SKIP
+        """
+        from citytune.forecasting._aggregate import aggregate
+
+        return aggregate(self, span, how, running=running, align=align)
+
+    def total(self, sensors: Sequence[str] | None = None, *, name: str = "total") -> Forecast:
+        """The sum over all sensors, or some, as one sensor, with its own intervals."""
+        from citytune.forecasting._aggregate import total
+
+        return total(self, sensors, name)
 
     def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
         """One number (), or one a sensor (sensor,), in `quantity.unit`."""
@@ -235,16 +331,6 @@ class Forecast:
         for watch in self.alerts:
             columns[watch.alert.column] = self.chance(watch).T.reshape(-1)
         return columns
-
-
-def name_for_spreadsheet(name: str) -> str:
-    """A name that a spreadsheet shows and does not run; without the first `'` it is itself again.
-
-    >>> [name_for_spreadsheet(name) for name in ("=A1", "'=A1", "-1", "north")]
-    ["'=A1", "''=A1", '-1', 'north']
-    """
-    is_number = re.fullmatch(r"[+-]?\d+([.,]\d+)?", name)
-    return f"'{name}" if re.match(r"'*[=+\-@\t\r\n]", name) and not is_number else name
 
 
 def _number(threshold: object) -> NDArray[np.float32]:

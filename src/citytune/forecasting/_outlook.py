@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from citytune._text import duration
 from citytune.forecasting._forecast import Forecast
 from citytune.frame import amount_of
+from citytune.tuning import MEDIAN
 
 SLOW = 4
 """Steps a day below which a day is too few of them to look at, and a week is taken."""
@@ -23,16 +24,17 @@ class SensorOutlook(NamedTuple):
 
     sensor: str
     peak: float
+    """Median of the largest value of the stretch; without a copula, the largest median."""
     low: float
-    """Lower edge of the 90 % interval at the peak …"""
+    """Lower edge of its 90 % interval …"""
     high: float
     """… and the upper one."""
     when: str
-    """Wall time of the peak; empty without a forecast."""
+    """Wall time at which the forecast is highest; empty without a forecast."""
     day: float
     """Total or mean of the stretch, see `Outlook.amount`."""
     chances: tuple[float, ...]
-    """Of each alert, in its most likely step."""
+    """Of each alert, at least once in the stretch; without a copula, in its most likely step."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ def outlook(forecast: Forecast) -> Outlook:
     steps = min(len(forecast.mean), a_day if a_day >= SLOW else 7 * a_day)
     hours = forecast.clock.step.total_seconds() / 3600
     found = amount_of(forecast.quantity.unit, hours)
-    chances = [_most(forecast.chance(watch)[:steps]) for watch in forecast.alerts]
-    day = _day(forecast.mean[:steps], found[1] if found else None)
+    part = first_steps(forecast, steps)
+    peaks, chances = _extremes(part)
+    day = _day(part.mean, found[1] if found else None)
     rows = [
-        _row(forecast, i, steps, float(day[i]), tuple(float(one[i]) for one in chances))
+        _row(part, i, peaks[i], float(day[i]), tuple(float(one[i]) for one in chances))
         for i in range(len(forecast.sensors))
     ]
     return Outlook(
@@ -81,15 +84,42 @@ def outlook(forecast: Forecast) -> Outlook:
     )
 
 
+def first_steps(forecast: Forecast, steps: int) -> Forecast:
+    """The forecast of its first steps only."""
+    return replace(
+        forecast,
+        mean=forecast.mean[:steps],
+        quantiles=forecast.quantiles[:steps],
+        moved=None if forecast.moved is None else forecast.moved[:steps],
+        quality=forecast.quality[:steps],
+    )
+
+
+def _extremes(part: Forecast) -> tuple[NDArray[np.float32], list[NDArray[np.float64]]]:
+    """(sensor, 3) median and 90 % interval of the largest value, and each alert's (sensor,)."""
+    if part.copula is None:
+        point = np.where(np.isfinite(part.point), part.point, -np.inf)
+        at = point.argmax(0), np.arange(len(part.sensors))
+        return part.quantiles[at][:, [MEDIAN, 0, -1]], [_most(part.chance(w)) for w in part.alerts]
+    span = len(part.mean) * part.clock.step
+    largest = smallest = part.aggregate(span, "max")
+    if not all(watch.alert.above for watch in part.alerts):
+        smallest = part.aggregate(span, "min")
+    chances = [
+        _most((largest if watch.alert.above else smallest).chance(watch)) for watch in part.alerts
+    ]
+    return largest.quantiles[0][:, [MEDIAN, 0, -1]], chances
+
+
 def _row(
-    forecast: Forecast, column: int, steps: int, day: float, chances: tuple[float, ...]
+    part: Forecast, column: int, peak: NDArray[np.float32], day: float, chances: tuple[float, ...]
 ) -> SensorOutlook:
-    name, point = forecast.sensors[column], forecast.point[:steps, column]
+    name, point = part.sensors[column], part.point[:, column]
     if not np.isfinite(point).any():
         return SensorOutlook(name, np.nan, np.nan, np.nan, "", np.nan, chances)
-    at = int(np.nanargmax(point))
-    low, high = forecast.quantiles[at, column, [0, -1]].tolist()
-    return SensorOutlook(name, float(point[at]), low, high, forecast.clock.text(at), day, chances)
+    when = part.clock.text(int(np.nanargmax(point)))
+    middle, low, high = (float(one) for one in peak)
+    return SensorOutlook(name, middle, low, high, when, day, chances)
 
 
 def _importance(row: SensorOutlook) -> tuple[float, float]:

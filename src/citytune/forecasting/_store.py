@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 from torch import Tensor
@@ -18,14 +18,16 @@ from citytune._errors import MissingWeights, RunError
 from citytune.backbones import LEVELS, Card, shelf
 from citytune.backbones._shelf import name_of
 from citytune.forecasting._memory_file import MEMORY, MemoryFile, pack_memory, unpack
-from citytune.forecasting._model import TunedModel
 from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
 from citytune.frame import Clock
 from citytune.settings import Rare
 from citytune.tuning import COVARIATES, Expert, bands, experts, fine_bands, near_bands, slots
 from citytune.windows import WindowSpec
 
-FORMAT = 2
+if TYPE_CHECKING:
+    from citytune.forecasting._model import TunedModel
+
+FORMAT = 3
 FACTS, TENSORS = "model.json", "model.safetensors"
 OWN = ("format", "memory", "sha256")
 """Facts of the file itself; all others are fields of the model."""
@@ -56,13 +58,8 @@ def save(model: TunedModel, folder: Path) -> Path:
     return folder
 
 
-def load(folder: str | Path) -> TunedModel:
-    """Read a model written by `TunedModel.save`, or the one in a run folder.
-
-    Raises:
-        RunError: the folder is not a saved model, or it is damaged, or of another version.
-        MissingWeights: its backbone is not here.
-    """
+def read(folder: str | Path, kind: type[TunedModel]) -> TunedModel:
+    """See `load`, which says what kind of model is meant."""
     place = Path(folder)
     inner = place / "model"
     place = inner if (inner / FACTS).is_file() else place
@@ -72,19 +69,19 @@ def load(folder: str | Path) -> TunedModel:
             f"{folder} is not a run of citytune: it {what}; name a folder made by `tune`"
         )
     try:
-        return _read(place)
+        return _read(place, kind)
     except Misfit as error:
         raise RunError(
             f"{folder} is damaged: {error}; tune anew, or restore it from a copy"
         ) from error
 
 
-def _read(place: Path) -> TunedModel:
+def _read(place: Path, kind: type[TunedModel]) -> TunedModel:
     facts = _parsed(place)
     tensors = _tensors(place / TENSORS, facts)
     own = {name: facts.pop(name, None) for name in OWN}
     with within(FACTS):
-        model = _model(facts, tensors)
+        model = _model(facts, tensors, kind)
     if own["memory"] is None:
         return model
     sizes = _sizes(model.spec, model.card, model.clock, model.sensors)
@@ -165,14 +162,14 @@ def _tensors(path: Path, facts: dict[str, Any]) -> dict[str, Tensor]:
         return unpack(packed)[0]
 
 
-def _model(facts: dict[str, Any], tensors: dict[str, Tensor]) -> TunedModel:
+def _model(facts: dict[str, Any], tensors: dict[str, Tensor], kind: type[TunedModel]) -> TunedModel:
     """The model, all of whose parts fit each other."""
-    hints, alone = get_type_hints(TunedModel), Builder({}, OPEN, {})
+    hints, alone = get_type_hints(kind), Builder({}, OPEN, {})
     names = ("spec", "card", "clock", "sensors", "covariates")
     known = {name: alone.make(hints[name], facts.get(name), name) for name in names}
     _check_backbone(known["card"])
     builder = Builder(tensors, OPEN, _sizes(**known))
-    model: TunedModel = builder.whole(TunedModel, facts)
+    model: TunedModel = builder.whole(kind, facts)
     for path, wrong in _faults(model):
         raise Misfit(path, wrong)
     return model

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from citytune._errors import InputError
+from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
-from citytune.forecasting._model import TunedModel
+from citytune.forecasting._past import learn_copula
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
 from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
 from citytune.windows import History
+
+if TYPE_CHECKING:
+    from citytune.forecasting._model import TunedModel
 
 
 class Update(NamedTuple):
@@ -71,8 +75,15 @@ def update(
         memory=task.remember(memory.known_ahead),
         below=tuple({**dict.fromkeys(model.below), **dict.fromkeys(lower)}),
         learnt=_learnt(model, frame),
+        copula=_copula(model, frame),
     )
     return Update(new, learned=True)
+
+
+def _copula(model: TunedModel, frame: SensorFrame) -> Copula | None:
+    """With the errors of the model as it was, on rows that are new to it."""
+    new = learn_copula(model, frame, after=model.trained_until)
+    return model.copula if model.copula is None or new is None else model.copula.then(new)
 
 
 def _learnt(model: TunedModel, frame: SensorFrame) -> dict[str, tuple[float, float]]:

@@ -4,7 +4,7 @@ from citytune.frame._calendar import Calendar, calendar, check_country
 from citytune.frame._clock import Clock, spell
 from citytune.frame._fault import Fault, Severity
 from citytune.frame._frame import SensorFrame
-from citytune.frame._quantity import Quantity
+from citytune.frame._quantity import Quantity, plain_letters
 from citytune.frame._threshold import Threshold, read_threshold
 from citytune.frame._units import amount_of, convert, same_unit
 
@@ -20,6 +20,7 @@ __all__ = [
     "calendar",
     "check_country",
     "convert",
+    "plain_letters",
     "read_threshold",
     "same_unit",
     "spell",

@@ -20,7 +20,7 @@ from citytune.readers._databases import (
     with_secrets,
 )
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
-from citytune.readers._files import as_given, is_address, masked
+from citytune.readers._files import as_given, first_bytes, is_address, masked
 from citytune.readers._read import check, framed, read
 from citytune.readers._request import ColumnName
 
@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "driver_of",
     "explain",
+    "first_bytes",
     "framed",
     "in_one_line",
     "is_address",

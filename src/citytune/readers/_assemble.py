@@ -24,6 +24,7 @@ from citytune.readers._source import open_table
 from citytune.readers._table import SourceTable, bare
 from citytune.readers._totals import without_totals
 from citytune.readers._two_clocks import refuse_sparse_sensors
+from citytune.readers._unit_change import settle_units
 
 EXACT = 1 << 24
 """Whole numbers up to here are exact in single precision."""
@@ -71,7 +72,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     names = list(roles.targets)
     if roles.parameter is not None:
-        names = [str(roles.parameter.value)]
+        names = [roles.parameter.name]
     unit = table.units.get(roles.targets[0], "") or roles.unit
     return [f"{name} [{unit}]" for name in names] if unit else names
 
@@ -127,6 +128,7 @@ def _clean(
     drop_told(columns, missing, grid.clock, findings)
     quantity = settle_range(quantity, by_sensor)
     mend(columns, grid.clock, quantity, findings)
+    settle_units(columns, grid.clock, findings)
     point_out(columns, grid.clock, findings)
     return np.ascontiguousarray(by_sensor.T), quantity
 

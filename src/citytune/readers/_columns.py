@@ -9,11 +9,13 @@ from typing import Literal
 
 import polars as pl
 
+from citytune.readers._epochs import spells_moments
 from citytune.readers._formats import looks_like_dates, looks_like_moments
 from citytune.readers._numbers import cells, is_missing, numeric_share
 from citytune.readers._ranges import is_range, range_kind
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import CLOCK_TIME, TIME, plain_name, tokens
+from citytune.readers._time_words import CLOCK_TIME, TIME
+from citytune.readers._vocabulary import plain_name, tokens
 
 Kind = Literal[
     "moment", "clock", "range", "clock-range", "number", "text", "bool", "empty", "other"
@@ -21,7 +23,7 @@ Kind = Literal[
 
 SAMPLE_ROWS = 20_000
 DISTINCT_CELLS = 5_000
-_CLOCK = re.compile(r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2})?(\.\d+)?\s*([AaPp]\.?[Mm]\.?)?\s*$")
+_CLOCK = re.compile(r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$")
 _ROW_NUMBER = re.compile(
     r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
     r"record(_?id)?|rec|n|"
@@ -152,7 +154,8 @@ def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
         return "empty"
     if dtype.is_numeric():
         named = bool(set(tokens(present.name)) & set(TIME)) or plain_name(present.name) in TIME
-        return "moment" if named and looks_like_moments(present) else "number"
+        told = looks_like_moments(present) if named else spells_moments(present)
+        return "moment" if told else "number"
     if dtype in (pl.Categorical, pl.Enum):
         return "text"
     return _kind_of_text(table, present) if dtype == pl.String else "other"
@@ -161,8 +164,10 @@ def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
 def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
     some = present.head(50)
     if all(_CLOCK.match(cell) for cell in some):
-        dotted = all(cell.count(".") == 1 and ":" not in cell for cell in some)
-        return "number" if dotted and not _named_clock(present.name) else "clock"
+        dots = {cell.count(".") for cell in some if ":" not in cell and "h" not in cell}
+        if not dots or _named_clock(present.name):
+            return "clock"
+        return "moment" if dots == {2} and looks_like_moments(present) else "number"
     if all(is_range(cell) for cell in some):
         return range_kind(some)
     named = plain_name(present.name) in TIME
@@ -193,5 +198,5 @@ def _is_date(present: pl.Series) -> bool:
     if present.dtype == pl.Datetime:
         return bool((present.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
     if present.dtype.is_numeric():
-        return bool(present.cast(pl.Float64).is_between(1e7, 1e8).all())
+        return bool(present.cast(pl.Float64).is_between(1e5, 1e8).all())
     return looks_like_dates(present)

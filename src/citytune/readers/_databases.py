@@ -35,10 +35,10 @@ class Driver:
     """Of a connection: names of tables and views → how a query quotes them."""
     rows: Callable[[Any, str], pl.DataFrame]
     """(connection, query) → the answer."""
-    mark: str
-    """What stands for a value in a statement: "?" or "%s"."""
+    insert: Callable[[Any, str, pl.DataFrame, str], Any]
+    """(connection, "INSERT INTO …", rows, "ON CONFLICT …"): puts the rows in, between the two."""
     types: Mapping[str, str]
-    """"text", "number" (single precision), "moment" (with a zone) and "wall" (without) → type."""
+    """"text", "number" (single precision) and "moment" (with a zone) → type of a column."""
 
 
 _DRIVERS: dict[str, Driver] = {}
@@ -98,7 +98,7 @@ def open_database(
         if query is None:
             known = driver.tables(connection)
             table = table or _only_table(known, name, findings)
-            query = f"SELECT * FROM {quoted(table, known, name)}"
+            query = f"SELECT * FROM {quoted(table, known, name)}"  # noqa: S608 - a name the database gave
         rows = driver.rows(connection, query)
     return SourceTable(rows.lazy(), rows.schema, name, (table or "").rpartition(".")[2])
 
@@ -122,6 +122,11 @@ def quoted(table: str, known: Mapping[str, str], name: str) -> str:
     if table not in known:
         raise UnknownName(f"table of {name}", table, known)
     return known[table]
+
+
+def values_of(rows: pl.DataFrame, mark: str) -> str:
+    """`VALUES (?, …)`, with a mark for each column."""
+    return f"VALUES ({', '.join([mark] * rows.width)})"
 
 
 def refuse_twins(names: Sequence[str]) -> None:
@@ -194,13 +199,13 @@ def _refuse_bare_secret(address: str) -> None:
 
 
 def _only_table(known: Mapping[str, str], name: str, findings: Findings) -> str:
-    if len(known) == 1:
-        return next(iter(known))
     if not known:
         findings.fail("no-tables", "the database holds no table that you may see",
                       "is it the right database, and may this user read it?")  # fmt: skip
-    findings.fail(
-        "several-tables",
-        f"the database holds {counted(len(known), 'table')}: {listed(sorted(known), 12)}",
-        "name one: table=loops, or ask for rows: query='SELECT …'",
-    )
+    if len(known) > 1:
+        findings.fail(
+            "several-tables",
+            f"the database holds {counted(len(known), 'table')}: {listed(sorted(known), 12)}",
+            "name one: table=loops, or ask for rows: query='SELECT …'",
+        )
+    return next(iter(known))

@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -188,8 +189,13 @@ def _tidy(
 def _stripped(rows: pl.DataFrame) -> pl.DataFrame:
     """Texts without outer spaces; few columns have any, which their distinct cells show faster."""
     texts = [name for name, kind in rows.schema.items() if kind == pl.String]
-    padded = [n for n in texts if (c := rows[n].unique()).ne_missing(c.str.strip_chars()).any()]
-    return rows.with_columns(pl.col(padded).str.strip_chars()) if padded else rows
+    padded = [n for n in texts if (c := rows[n].unique()).ne_missing(_bare(c.str)).any()]
+    return rows.with_columns(_bare(pl.col(padded).str)) if padded else rows
+
+
+def _bare(text: Any) -> Any:
+    """Cells without outer spaces and the marks by which spreadsheets keep text: '01:00, ="0042"."""
+    return text.strip_chars().str.replace(r'^="(.*)"$', "${1}").str.replace(r"^'(\d.*?)'?$", "${1}")
 
 
 def _data_rows(rows: pl.DataFrame, dialect: Dialect, findings: Findings) -> pl.DataFrame:
@@ -258,5 +264,5 @@ def _exact(text: bytes, dialect: Dialect, names: tuple[str, ...]) -> pl.DataFram
     """Columns as they were written, without outer spaces; the rows are those of the table."""
     rows = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
     rows = _data_rows(rows, dialect, Findings(""))
-    texts = rows.select(pl.col(name).str.strip_chars() for name in names)
+    texts = rows.select(_bare(pl.col(name).str) for name in names)
     return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))

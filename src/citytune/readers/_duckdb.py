@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,7 +17,7 @@ from citytune.readers._databases import (
     refuse_twins,
     register_database,
 )
-from citytune.readers._sqlite import path_in
+from citytune.readers._sqlite import gone_on_failure, path_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,13 +37,19 @@ def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     if not write and not path.is_file():
         raise InputError(f"there is no database {str(path)!r}; is the path right?")
     try:
-        with closing(duckdb.connect(str(path), read_only=not write)) as connection:
+        with gone_on_failure(path, write), closing(_opened(path, write)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
     except duckdb.Error as error:
         raise InputError(f"{str(path)!r}: {reason_of(error)}") from None
+
+
+def _opened(path: Path, write: bool) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(str(path), read_only=not write)
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -70,11 +77,29 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     return plain_types(pl.DataFrame(answer))
 
 
+def insert(
+    connection: duckdb.DuckDBPyConnection, into: str, rows: pl.DataFrame, conflict: str
+) -> None:
+    """Put rows in, all at once: one by one takes DuckDB a hundred times as long."""
+    connection.register("rows_to_write", _Arrow(rows))
+    connection.execute(f"{into} SELECT * FROM rows_to_write {conflict}")  # noqa: S608 - ours
+
+
+class _Arrow:
+    """A table by the Arrow interface alone: of a polars table DuckDB would ask pyarrow."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ", "wall": "TIMESTAMP"}
+TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("duckdb",), Driver("DuckDB", session, tables, rows, "?", TYPES), at=8, magic=b"DUCK"
+    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, TYPES), at=8, magic=b"DUCK"
 )

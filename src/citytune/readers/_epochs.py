@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+_DAY = 86_400
+
 
 class Epoch(NamedTuple):
     """What the numbers of a time column count, or spell."""
@@ -18,8 +20,9 @@ class Epoch(NamedTuple):
 
 
 _SPELT = (
+    (6, Epoch("dates such as 240331", "%y%m%d")),
     (8, Epoch("dates such as 20240331", "%Y%m%d")),
-    (10, Epoch("hours such as 2024033114", "%Y%m%d%H%M")),
+    (10, Epoch("hours such as 2024033114", "%Y%m%d%H")),
     (12, Epoch("minutes such as 202403311405", "%Y%m%d%H%M")),
     (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
 )
@@ -48,14 +51,43 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
     if epoch.pattern is None:
         return (column / epoch.per_second).floor().cast(pl.Int64, strict=False)
     text = column.cast(pl.Int64, strict=False).cast(pl.String)
-    padded = pl.when(text.str.len_chars() == 10).then(text + "00").otherwise(text)
-    moment = padded.str.to_datetime(epoch.pattern, strict=False, time_unit="us")
-    return pl.when(moment.dt.year().is_between(1900, 2200)).then(moment.dt.epoch("s"))
+    if epoch.pattern == "%Y%m%d%H":  # hours of which the last may be called 24
+        hour = text.str.slice(8).cast(pl.Int64, strict=False)
+        text = text.str.slice(0, 8)
+        since: pl.Expr = pl.when(hour <= 24).then(hour * 3600)
+    else:
+        since = pl.lit(0)
+    pattern = epoch.pattern.removesuffix("%H") if epoch.pattern == "%Y%m%d%H" else epoch.pattern
+    moment = text.str.to_datetime(pattern, strict=False, time_unit="us")
+    return pl.when(moment.dt.year().is_between(1900, 2200)).then(moment.dt.epoch("s") + since)
+
+
+def spells_moments(numbers: pl.Series) -> bool:
+    """Whether long numbers can hardly be anything but hours, minutes or seconds of a calendar."""
+    present = numbers.drop_nulls().head(5000)
+    if present.dtype.is_float() and not bool((present == present.round()).all()):
+        return False
+    epoch = epoch_unit(present)
+    if epoch is None or epoch.pattern is None or epoch.pattern in ("%y%m%d", "%Y%m%d"):
+        return False
+    days = _spelt(present, epoch) // _DAY
+    return bool(days.is_between(7_300, 30_000).all()) and present.n_unique() > 24
+
+
+def _spelt(numbers: pl.Series, epoch: Epoch) -> pl.Series:
+    frame = numbers.rename("cell").to_frame()
+    return frame.select(epoch_seconds(pl.col("cell"), epoch)).to_series()
 
 
 def _all_spell(few: pl.Series, epoch: Epoch) -> bool:
-    frame = few.rename("cell").to_frame()
-    return frame.select(epoch_seconds(pl.col("cell"), epoch)).to_series().null_count() == 0
+    """Whether numbers spell moments; of dates with two digits of the year, days that follow."""
+    seconds = _spelt(few, epoch)
+    if seconds.null_count():
+        return False
+    if epoch.pattern != "%y%m%d":
+        return True
+    days = (seconds.unique().sort() // _DAY).diff().drop_nulls()
+    return len(days) > 2 and bool(days.median() == 1)  # else they are written in another order
 
 
 def _counted(present: pl.Series) -> Epoch | None:

@@ -108,7 +108,7 @@ def _role(column: Column, table: SourceTable, roles: Roles) -> tuple[str, str]:
         unit = table.units.get(name) or roles.unit
         return "reading", "numbers that change" + (f", in {unit}" if unit else "")
     if roles.parameter is not None and name == roles.parameter.column:
-        return "parameter", f"says what is measured; {str(roles.parameter.value)!r} is read"
+        return "parameter", f"says what is measured; {roles.parameter.name!r} is read"
     if name in roles.covariates:
         return "known ahead", "as asked for"
     if name in roles.places:

@@ -7,24 +7,22 @@ expanded data streams, data arrays). Whatever else is a list of objects is read 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from citytune._text import counted
 from citytune.readers._containers import register
 from citytune.readers._findings import Findings
+from citytune.readers._json_records import DEEPEST, Record, records_of
 from citytune.readers._table import SourceTable
 
-Record: TypeAlias = Mapping[str, Any]
 LONGEST_LINE = 200_000_000
 """Bytes of a document or of a line."""
-DEEPEST = 40
-"""Objects within objects."""
 MOST_COLUMNS = 2_000
-_LISTS = ("results", "value", "data", "report", "records", "items", "features", "observations",
-          "values", "series")  # fmt: skip
+_LISTS = ("value", "results", "data")
+"""Of the records of a standard in a document."""
 _MORE = ("@iot.nextLink", "nextLink", "next", "nextPageToken", "next_page")
 _META = frozenset({"@context", "location", "geometry", "@iot.selfLink"})
 
@@ -100,43 +98,25 @@ def _refuse_depth(findings: Findings) -> None:
 
 def _records(document: Any) -> Iterator[Record]:
     """Every record of a document, one for each reading."""
-    for record in _listed(document):
-        if not isinstance(record, Mapping):
-            continue
-        if "dataArray" in record and isinstance(record.get("components"), list):
-            yield from _of_data_array(record)
-        elif isinstance(record.get("Observations"), list):
-            yield from _of_data_stream(record)
-        elif temporal := _temporal(record):
-            yield from temporal
-        else:
-            yield record
-
-
-def _listed(document: Any) -> Sequence[Any]:
-    """The longest list of objects in a document's first levels."""
-    if isinstance(document, list):
-        return document
-    if not isinstance(document, Mapping):
-        return ()
-    named = [document[key] for key in _LISTS if _is_table(document.get(key))]
-    if named:
-        return named[0]
-    found = [value for value in document.values() if _is_table(value)]
-    inner = [
-        value
-        for part in document.values()
-        if isinstance(part, Mapping)
-        for value in part.values()
-        if _is_table(value)
-    ]
-    return max((*found, *inner), key=len, default=(document,))
-
-
-def _is_table(value: Any) -> bool:
-    return (
-        isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value[:5])
+    listed = next(
+        (document[key] for key in _LISTS if isinstance(document, Mapping) and document.get(key)),
+        document,
     )
+    first = listed[0] if isinstance(listed, list) and listed else listed
+    if isinstance(first, Mapping) and (special := _special(first)):
+        for record in listed if isinstance(listed, list) else [first]:
+            yield from special(record) if isinstance(record, Mapping) else ()
+    else:
+        yield from records_of(document)
+
+
+def _special(record: Record) -> Callable[[Record], Iterable[Record]] | None:
+    """How to read the records of a standard that are no readings by themselves."""
+    if "dataArray" in record and isinstance(record.get("components"), list):
+        return _of_data_array
+    if isinstance(record.get("Observations"), list):
+        return _of_data_stream
+    return _temporal if _temporal(record) else None
 
 
 def _of_data_array(record: Record) -> Iterator[Record]:

@@ -12,20 +12,39 @@ from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 from citytune.readers._units import UNIT_COLUMNS, unit_of
-from citytune.readers._vocabulary import PARAMETER, is_quantity, plain_name, target_rank, tokens
+from citytune.readers._vocabulary import (
+    FLOWS,
+    PARAMETER,
+    TARIFFS,
+    is_quantity,
+    plain_name,
+    target_rank,
+    tokens,
+)
 
 MOST_VALUES = 60
+_SURE = frozenset(
+    ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "inquinante", "magnitud",
+     "schadstoff", "komponente", "parametro", "parametre"]
+)  # fmt: skip
+"""Words that say so in any name."""
 
 
 class Parameter(NamedTuple):
     """One quantity of a column of quantities."""
 
     column: str
-    value: object
+    values: tuple[object, ...]
+    """Cells that mean it; several are registers that count at other times of the day each."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return " + ".join(map(_spelt, self.values))
 
     def rows_of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The rows that measure it."""
-        return rows.filter(pl.col(self.column) == self.value)
+        return rows.filter(pl.col(self.column).is_in(list(self.values)))
 
 
 def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
@@ -64,17 +83,27 @@ def choose_parameter(
             continue
         told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
         if told:
-            return Parameter(name, told[0]), ()
+            return Parameter(name, (told[0],)), ()
         chosen = min(values, key=lambda value: (_rank(value), values.index(value)))
-        rest = [str(value) for value in values if value != chosen]
-        findings.warn(
-            "several-quantities",
-            f"column {name!r} holds {len(values)} quantities; {str(chosen)!r} was read, not "
-            f"{listed(rest, quoted=True)}",
-            f"pass target={rest[0]!r} for another one",
-            count=len(values),
-        )
-        return Parameter(name, chosen), wanted
+        together = tuple(v for v in values if _without_tariff(v) == _without_tariff(chosen))
+        rest = [_spelt(value) for value in values if value not in together]
+        found = Parameter(name, together)
+        if len(together) > 1:
+            findings.note(
+                "tariffs",
+                f"{listed([str(v) for v in together], quoted=True)} of column {name!r} were read "
+                "as one: registers that count at different times of the day",
+                f"pass target={str(together[0])!r} for one of them",
+            )
+        if rest:
+            findings.warn(
+                "several-quantities",
+                f"column {name!r} holds {len(values)} quantities; {found.name!r} was read, not "
+                f"{listed(rest, quoted=True)}",
+                f"pass target={rest[0]!r} for another one",
+                count=len(values),
+            )
+        return found, wanted
     return None, wanted
 
 
@@ -95,17 +124,33 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
             )
 
 
+def _spelt(value: object) -> str:
+    """A cell as it was written: codes that are numbers have no decimals."""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
 def _named(name: str) -> bool:
-    return plain_name(name) in PARAMETER or bool(set(tokens(name)) & {"pollutant", "parameter"})
+    return plain_name(name) in PARAMETER or bool(set(tokens(name)) & _SURE)
+
+
+def _without_tariff(value: object) -> str:
+    """A register's name without what says at which times it counts; itself if that is all.
+
+    >>> _without_tariff("Afname Dag"), _without_tariff("NO2"), _without_tariff("kWh T1")
+    ('afname', 'no2', 'kwh')
+    """
+    words = tokens(str(value))
+    flow = [word for word in words if word not in TARIFFS]
+    return "_".join(flow or words)
 
 
 def _holds_quantities(cells: pl.Series) -> bool:
-    known = sum(is_quantity(str(cell)) for cell in cells)
+    known = sum(is_quantity(str(cell)) or bool(set(tokens(str(cell))) & FLOWS) for cell in cells)
     return known >= max(2, 0.5 * len(cells))
 
 
 def _same(value: object, wanted: str) -> bool:
-    return str(value) == wanted or plain_name(str(value)) == plain_name(wanted)
+    return _spelt(value) == wanted or plain_name(str(value)) == plain_name(wanted)
 
 
 def _rank(value: object) -> int:

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers._databases import Driver, reason_of, refuse_twins, register_database
+from citytune.readers._databases import (
+    Driver,
+    reason_of,
+    refuse_twins,
+    register_database,
+    values_of,
+)
 from citytune.readers._files import LONGEST, SILENCE, masked
 
 if TYPE_CHECKING:
@@ -53,7 +59,7 @@ def session(address: str, write: bool) -> Iterator[psycopg.Connection]:
         options = f"{given.pop('options', '') or ''} {_SETTINGS}{'' if write else _READING}"
         limits = {"connect_timeout": int(SILENCE), "tcp_user_timeout": int(SILENCE * 1000),
                   "keepalives_idle": 10, "application_name": "citytune"}  # fmt: skip
-        with psycopg.connect(**limits | given, options=options.strip()) as connection:  # type: ignore[arg-type]
+        with psycopg.connect(**limits | given, options=options.strip()) as connection:
             yield connection
     except psycopg.Error as error:
         raise InputError(_told(name, error)) from None
@@ -68,7 +74,7 @@ def rows(connection: psycopg.Connection, query: str) -> pl.DataFrame:
     """The answer to a query, with the types that the server names."""
     from psycopg import sql
 
-    asked = sql.SQL(query)  # type: ignore[arg-type]
+    asked = sql.SQL(query)
     shape = sql.SQL("SELECT * FROM ({}) AS asked LIMIT 0").format(asked)
     columns = connection.execute(shape).description or []
     names = [column.name for column in columns]
@@ -80,6 +86,12 @@ def rows(connection: psycopg.Connection, query: str) -> pl.DataFrame:
             text.write(data)
     table = _parsed(text, names)
     return table.with_columns([_typed(table[c.name], c.type_code, c.scale) for c in columns])
+
+
+def insert(connection: psycopg.Connection, into: str, rows: pl.DataFrame, conflict: str) -> None:
+    """Put rows in, many on one way to the server."""
+    statement = f"{into} {values_of(rows, '%s')} {conflict}"
+    connection.cursor().executemany(statement, rows.iter_rows())
 
 
 def _parsed(text: io.BytesIO, names: list[str]) -> pl.DataFrame:
@@ -130,7 +142,7 @@ def _told(name: str, error: psycopg.Error) -> str:
     return f"{name} cannot be reached ({reason}); are host, port and database right?"
 
 
-TYPES = {"text": "TEXT", "number": "REAL", "moment": "TIMESTAMPTZ", "wall": "TIMESTAMP"}
+TYPES = {"text": "TEXT", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("postgresql", "postgres"), Driver("PostgreSQL", session, tables, rows, "%s", TYPES)
+    ("postgresql", "postgres"), Driver("PostgreSQL", session, tables, rows, insert, TYPES)
 )

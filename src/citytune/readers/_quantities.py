@@ -14,7 +14,7 @@ from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._request import Request
 from citytune.readers._units import AIR, ENERGY, POWER, SPEED, unit_in
-from citytune.readers._vocabulary import goes_beside, plain_name
+from citytune.readers._vocabulary import bidding_areas, goes_beside, plain_name
 
 _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
@@ -56,6 +56,8 @@ def guess_quantity(
     are guessed.
     """
     told = request.quantity
+    if bidding_areas(columns) and not told:
+        columns, stem = [""], ""
     found = _by_name(told) if told else _of_all(columns) or _by_name(stem)
     guess = _with_unit(found or _by_unit(columns[0]) or _of_counts(columns, grid), columns[0], grid)
     if guess.name == "speed" and unit_in(columns[0]) is None and _drives_in_miles(request.country):

@@ -10,15 +10,18 @@ import polars as pl
 _GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–](?=\d{1,2}:\d{2}))\s*"
 _SPLIT = re.compile(rf"^(?P<begin>.*?\d){_GLUE}(?P<end>\d.*)$")
 _CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
+_HOURS = re.compile(r"^(\d{2})\s*[-–]\s*(\d{2})$")
 _MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
 
 
 def is_range(cell: str) -> bool:
     """Whether a cell holds a begin and an end.
 
-    >>> is_range("00:00-01:00"), is_range("2024-03-31 14:00"), is_range("1/2/2024")
-    (True, False, False)
+    >>> is_range("00:00-01:00"), is_range("23 - 00"), is_range("1/2/2024"), is_range("10-12")
+    (True, True, False, False)
     """
+    if hours := _HOURS.match(cell.strip()):
+        return int(hours[2]) <= 24 and (int(hours[2]) - int(hours[1])) % 24 == 1
     found = _SPLIT.match(cell.strip())
     if found is None:
         return False
@@ -29,6 +32,8 @@ def is_range(cell: str) -> bool:
 
 def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
     """Whether ranges name their days, or only times of the day."""
+    if _HOURS.match(cells[0].strip()):
+        return "clock-range"
     found = _SPLIT.match(cells[0].strip())
     assert found is not None, "asked only of ranges"
     return "clock-range" if _CLOCK.match(found["begin"]) else "range"
@@ -36,7 +41,7 @@ def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
 
 def begin_of(column: pl.Expr) -> pl.Expr:
     """The text of the begin of each range; a cell that is none stays as it is."""
-    text = column.cast(pl.String).str.strip_chars()
+    text = column.cast(pl.String).str.strip_chars().str.replace(_HOURS.pattern, "${1}:00")
     for glue in (r"/", r"\s[-–—]\s", r"\s+to\s+", r"\s+bis\s+"):
         clock = r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?( [AaPp][Mm])?"
         text = text.str.replace(rf"^(.*{clock})\s*{glue}\s*\d.*$", "${1}")

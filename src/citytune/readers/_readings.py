@@ -14,7 +14,8 @@ from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
 from citytune.readers._table import SourceTable
-from citytune.readers._times import Moments, refuse_wrong_times, wall_text
+from citytune.readers._times import Moments, wall_text
+from citytune.readers._wrong_times import refuse_wrong_times
 
 MOST_FOOTER = 20
 """Rows below a table that may be no rows of it."""

@@ -103,8 +103,9 @@ def understand(
     )
     taken |= {*sensor, *places}
     targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
-        view, columns, taken, some, sensor, bool(sensor) or VALUE in table.schema, findings
-    )
+        view, columns, taken, some, sensor,
+        bool(sensor) or VALUE in table.schema, findings
+    )  # fmt: skip
     _refuse_words(covariates, columns, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),

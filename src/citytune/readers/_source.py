@@ -48,7 +48,8 @@ def _opened(source: Any, findings: Findings, table: str | None, query: str | Non
         return _guarded(open_database(source, table, query, findings))
     if table is not None or query is not None:
         raise InputError(
-            f"table= and query= are for databases, and {source_name(source)} is none; leave them out"
+            f"table= and query= are for databases, and {source_name(source)} is none; leave them "
+            "out"
         )
     on_disk = isinstance(source, str | os.PathLike) or (
         isinstance(source, list | tuple) and all(isinstance(s, str | os.PathLike) for s in source)

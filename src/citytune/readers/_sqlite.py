@@ -16,6 +16,7 @@ from citytune.readers._databases import (
     reason_of,
     refuse_twins,
     register_database,
+    values_of,
 )
 from citytune.readers._files import SILENCE
 
@@ -27,6 +28,19 @@ def path_in(address: str) -> Path:
 
 
 @contextmanager
+def gone_on_failure(path: Path, write: bool) -> Iterator[None]:
+    """A database that was only just made does not outlive a failure."""
+    new = write and not path.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
     """A connection to a file; only one that is written to is made if it is not there."""
     path = path_in(address)
@@ -35,11 +49,15 @@ def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
         raise InputError(f"there is no database {str(path)!r}; is the path right?")
     try:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(uri, uri=True, timeout=SILENCE)) as connection, connection:
+        with gone_on_failure(path, write), closing(_opened(uri)) as connection, connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
     except sqlite3.Error as error:
         raise InputError(_told(path, error)) from None
+
+
+def _opened(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=SILENCE)
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, str]:
@@ -60,6 +78,13 @@ def rows(connection: sqlite3.Connection, query: str) -> pl.DataFrame:
     return pl.DataFrame([column_of(*one) for one in zip(names, columns, strict=True)])
 
 
+def insert(connection: sqlite3.Connection, into: str, rows: pl.DataFrame, conflict: str) -> None:
+    """Put rows in; moments as text in ISO 8601, since SQLite knows no times."""
+    moments = pl.col(pl.Datetime("us", "UTC")).dt.strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
+    values = rows.with_columns(moments).iter_rows()
+    connection.executemany(f"{into} {values_of(rows, '?')} {conflict}", values)
+
+
 def _told(path: Path, error: sqlite3.Error) -> str:
     reason = reason_of(error)
     if "locked" in reason:
@@ -71,7 +96,9 @@ def _told(path: Path, error: sqlite3.Error) -> str:
     return f"{str(path)!r} refused the query ({reason})"
 
 
-TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT", "wall": "TEXT"}
+TYPES = {"text": "TEXT", "number": "REAL", "moment": "TEXT"}
 register_database(
-    ("sqlite",), Driver("SQLite", session, tables, rows, "?", TYPES), magic=b"SQLite format 3\0"
+    ("sqlite",),
+    Driver("SQLite", session, tables, rows, insert, TYPES),
+    magic=b"SQLite format 3\0",
 )

@@ -11,28 +11,34 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
-from citytune.readers._structure import Moment
+from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
     FLAGS,
     SENSOR,
     family,
     goes_beside,
-    is_quantity,
     plain_name,
     target_rank,
     tokens,
+)
+from citytune.readers._wide import (
+    fullest,
+    likely,
+    refuse_crossed,
+    refuse_versions,
+    wide_columns,
+    without_totals,
 )
 
 MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order)$")
-_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
-    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid|observed|mdl|"
+    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
     r"uncertainty|height|altitude|elevation|samples|length)"
 )
 
@@ -49,6 +55,7 @@ def guess_targets(
     """The target column of a long table, or the sensor columns of a wide one."""
     numbers = [n for n in columns.numbers(taken) if n not in keys]
     able = [n for n in numbers if not _is_no_reading(columns.by_name[n], table, moment, keys)]
+    able = [n for n in able if not _tells_time(columns.by_name[n], moment)] or able
     able = _with_quiet(able, numbers, columns, long)
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
@@ -61,7 +68,9 @@ def guess_targets(
     if long:
         chosen = _long(table, able, columns, findings)
     else:
-        chosen = list(without_totals(table, tuple(_wide(table, able)), findings))
+        chosen = list(without_totals(table, tuple(wide_columns(table, able)), findings))
+        refuse_versions(moment, chosen, columns, findings)
+        refuse_crossed(chosen, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -113,7 +122,12 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         quiet -= flags  # so many columns of zeros and ones are no counters
     families = {family(n) for n in live if family(n)}
     many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
-    kept = {n for n in quiet if (many and may_be(n)) or family(n) in families}
+    beside = {n for n in quiet if any(one != n and one in n for one in live)}  # K_flow of flow
+    low, high = (end(getattr(columns.by_name[n], side) for n in live or able)
+                 for end, side in ((min, "low"), (max, "high")))  # fmt: skip
+    stuck = {n for n in quiet if min(low, 0) <= columns.by_name[n].low <= high}
+    kept = {n for n in quiet - beside
+            if (many and may_be(n) and n in stuck) or family(n) in families}  # fmt: skip
     return [n for n in numbers if n in able or n in kept]
 
 
@@ -131,13 +145,28 @@ def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequenc
     return bool(len(each)) and bool((each[column.name] <= 1).all())
 
 
+def _tells_time(column: Column, moment: Moment) -> bool:
+    """Whether a column repeats a part of the moment: its hour, weekday, day, month or year."""
+    if not column.whole or len(moment.rows) < 24 or column.low < 0 or column.high > 2200:
+        return False
+    rows = moment.rows.select(TIME, column.name).drop_nulls()
+    at = pl.from_epoch(pl.col(TIME)).dt
+    parts = (at.hour(), at.hour() + 1, at.weekday(), at.weekday() - 1, at.weekday() % 7,
+             at.weekday() % 7 + 1, at.day(), at.month(), at.year(), at.ordinal_day(),
+             at.week())  # fmt: skip
+    number = pl.col(column.name).cast(pl.Float64, strict=False)
+    found = [(part == number).mean().alias(str(i)) for i, part in enumerate(parts)]
+    alike = rows.select(found).row(0)
+    return len(rows) > 0 and max(alike) > 0.99
+
+
 def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
     """One column; refused where nothing tells which, with a look at each."""
     if len(names) == 1:
         return names
-    known = sorted((n for n in names if target_rank(n) is not None), key=_rank)
+    known = sorted((n for n in names if target_rank(n) is not None), key=likely)
     if known:
-        return [_fullest(table, known)]
+        return [fullest(table, known)]
     plain = [n for n in names if not goes_beside(n)]
     if len(plain) == 1:
         return plain
@@ -155,48 +184,6 @@ def _long(table: SourceTable, names: list[str], columns: Columns, findings: Find
 def _sight(column: Column) -> str:
     examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
     return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
-
-
-def _wide(table: SourceTable, numbers: list[str]) -> list[str]:
-    if len(numbers) == 1:
-        return numbers
-    known = sorted((n for n in numbers if target_rank(n) is not None), key=_rank)
-    beside = [n for n in numbers if n not in known and goes_beside(n)]
-    plain = [n for n in numbers if n not in known and n not in beside]
-    families = {family(n) or n for n in numbers}
-    strange = {family(n) or n for n in plain}
-    different = len({family(n) for n in known if is_quantity(n)}) > 1
-    if known and (len(strange) <= max(2, len(families) / 2) or different):
-        return _relatives(_fullest(table, known), known)
-    if known or plain:
-        # In the table's own order: these are the sensors of a wide table.
-        return [n for n in numbers if n in known or n in plain]
-    return numbers
-
-
-def _rank(name: str) -> int:
-    rank = target_rank(name)
-    return 999 if rank is None else rank
-
-
-def _fullest(table: SourceTable, ranked: list[str]) -> str:
-    """The likeliest of some columns, unless it is mostly empty and another is not."""
-    if len(ranked) == 1:
-        return ranked[0]
-    counts = (
-        table.rows.select(pl.len().alias("_rows"), *(pl.col(name).count() for name in ranked))
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    half = [name for name in ranked if counts[name] >= counts["_rows"] / 2]
-    return (half or ranked)[0]
-
-
-def _relatives(name: str, known: list[str]) -> list[str]:
-    """The other sensors of the same quantity: speed_6005 brings speed_7578 along."""
-    kin = [n for n in known if family(n) == family(name)]
-    numbered = all(plain_name(n) != family(n) for n in kin)
-    return kin if len(kin) > 1 and numbered else [name]
 
 
 def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:
@@ -224,37 +211,3 @@ def _mixture(chosen: list[str]) -> list[str]:
     if beside and len({family(n) for n in chosen}) > 1:
         return sorted({family(n) for n in beside})
     return sorted(ranks) if len(ranks) > 1 else []
-
-
-def without_totals(
-    table: SourceTable, chosen: tuple[str, ...], findings: Findings
-) -> tuple[str, ...]:
-    """The sensors of a wide table but for totals: columns that are called so and add up others."""
-    totals = [name for name in chosen if _TOTAL.search(plain_name(name))]
-    found = [name for name in totals if _parts_of(table, name, chosen, totals)]
-    if not found:
-        return chosen
-    findings.warn(
-        "totals",
-        f"{listed(found, quoted=True)} add up other columns of the table",
-        "they were left out, since their parts are read; pass target= to read them instead",
-        count=len(found),
-    )
-    return tuple(name for name in chosen if name not in found)
-
-
-def _parts_of(
-    table: SourceTable, total: str, chosen: tuple[str, ...], totals: list[str]
-) -> list[str]:
-    """The columns that a total adds up: those of its group, or all others; none if it does not."""
-    group = _TOTAL.sub("", plain_name(total)).strip("_")
-    others = [n for n in chosen if n not in totals]
-    near = [n for n in others if group and plain_name(n).startswith(group)]
-    for parts in (near, others):
-        if len(parts) < 2:
-            continue
-        rows = table.rows.select(total, *parts).drop_nulls().head(500).collect()
-        gap = (rows[total] - rows.select(pl.sum_horizontal(parts)).to_series()).abs()
-        if len(rows) > 10 and float((gap <= 1e-3 * rows[total].abs() + 0.5).mean() or 0) > 0.98:  # type: ignore[arg-type]
-            return parts
-    return []

@@ -11,15 +11,10 @@ from citytune._text import listed
 from citytune.readers._clock_times import clock_times
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
+from citytune.readers._rivals import choose
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import (
-    CLOCK_TIME,
-    DATE_PARTS,
-    END_WORDS,
-    TIME,
-    plain_name,
-    tokens,
-)
+from citytune.readers._time_words import CLOCK_TIME, DATE_PARTS, END_WORDS, LATER_WORDS, TIME
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
@@ -31,13 +26,12 @@ def guess_time(table: SourceTable, columns: Columns, findings: Findings) -> Time
     found = candidates(table, columns)
     if not found:
         return _none(columns, findings)
-    chosen = _most_telling(table, found)
-    rest = [listed(list(other), quoted=True) for other in found if not set(other) & set(chosen)][:3]
+    chosen, others = choose(table, _telling(table, found), findings)
     together = " together" if len(chosen) > 1 else ""
     findings.note(
         "guessed-time",
         f"the time was read from {listed(list(chosen), quoted=True)}{together}"
-        + (f", not from {' or '.join(rest)}" if rest else ""),
+        + (f", not from {others}" if others else ""),
         "pass time= if this is wrong",
     )
     return chosen
@@ -66,6 +60,7 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
         ):
             found.append(column)
     fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
+    fitting = fitting or [c for c in columns.by_name.values() if c.name != date.name and _is_day(c)]
     # What is called an hour and holds no hours is refused by name, not passed over.
     found = fitting or [c for c in found if plain_name(c.name) in ("hour", "hr", "hora", "stunde")]
     found.sort(key=lambda column: _clock_rank(column, date))
@@ -79,6 +74,17 @@ def _may_be_clock(column: Column) -> bool:
     return named and not words & {"id", "code", "count"}
 
 
+def _is_day(column: Column) -> bool:
+    """Whether the cells of an unknown name are all hours of a day, or all quarters of one."""
+    plain, words = plain_name(column.name), set(tokens(column.name))
+    if column.kind != "number" or not column.whole or column.counter:
+        return False
+    if plain in SENSOR or words & SENSOR_PARTS:
+        return False
+    span = column.high - column.low + 1
+    return column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span
+
+
 def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
     shared = set(tokens(column.name)) & set(tokens(date.name)) - {"date", "time"}
     ends = bool(set(tokens(column.name)) & END_WORDS)
@@ -87,13 +93,14 @@ def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
 
 
 def _rank(name: str) -> tuple[int, int]:
-    """Names that say time come first, in the order of the vocabulary; ends come last."""
+    """Names that say time come first, in the order of the vocabulary; ends and sending last."""
     plain, words = plain_name(name), set(tokens(name))
-    ends = bool(words & END_WORDS) and not words & {"start", "begin", "from"}
+    ends = int(bool(words & END_WORDS) and not words & {"start", "begin", "from"})
+    ends = 2 if words & LATER_WORDS else ends
     if plain in TIME:
-        return int(ends), TIME.index(plain)
+        return ends, TIME.index(plain)
     known = [TIME.index(word) for word in words if word in TIME]
-    return int(ends), len(TIME) + (min(known) if known else len(TIME))
+    return ends, len(TIME) + (min(known) if known else len(TIME))
 
 
 def _parts(columns: Columns) -> Time:
@@ -115,10 +122,10 @@ def _parts(columns: Columns) -> Time:
     return tuple(found) if len(found) >= 3 else ()
 
 
-def _most_telling(table: SourceTable, found: Sequence[Time]) -> Time:
-    """The first reading that has about as many different moments as any: others only repeat."""
+def _telling(table: SourceTable, found: Sequence[Time]) -> list[Time]:
+    """The readings that have about as many different moments as any: others only repeat."""
     if len(found) == 1:
-        return found[0]
+        return list(found)
     counts = (
         table.rows.select(
             pl.struct(time).n_unique().alias(str(i)) for i, time in enumerate(found[:8])
@@ -127,8 +134,7 @@ def _most_telling(table: SourceTable, found: Sequence[Time]) -> Time:
         .row(0)
     )
     most = max(counts)
-    usual = [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
-    return usual[0]
+    return [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
 
 
 def _none(columns: Columns, findings: Findings) -> Time:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import polars as pl
 
 from citytune._errors import UnknownName
-from citytune._text import counted, listed
+from citytune._text import listed
 from citytune.readers._clock_times import clock_times
 from citytune.readers._columns import look_at
 from citytune.readers._epochs import epoch_seconds, epoch_unit
@@ -25,10 +25,9 @@ from citytune.readers._vocabulary import plain_name
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
-_SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
+SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
 _BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
-_EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def plan_moments(
             "they are shown by its begin; pass stamp='begin' if they name that already",
         )
     seconds = first.seconds
-    return replace(first, seconds=pl.when(seconds.is_between(*_SANE)).then(seconds), ends=ends)
+    return replace(first, seconds=pl.when(seconds.is_between(*SANE)).then(seconds), ends=ends)
 
 
 def _named_end(time: tuple[str, ...]) -> bool:
@@ -135,53 +134,10 @@ def _with_clock(
     )
 
 
-def refuse_wrong_times(
-    table: SourceTable, time: tuple[str, ...], moments: Moments, findings: Findings
-) -> None:
-    """Add the error of cells that are no time: how many, and the first three with their rows."""
-    wrong = (
-        table.rows.select(
-            pl.struct(_as_text(table, name) for name in time).alias("cells"),
-            moments.seconds.alias("seconds"),
-        )
-        .with_row_index("row", offset=1)
-        .filter(pl.col("seconds").is_null())
-        .select("row", "cells")
-    )
-    count = wrong.select(pl.len()).collect(engine="streaming").item()
-    shown = ", ".join(
-        f"{_spelt(found)} in row {row}" for row, found in wrong.head(3).collect().rows()
-    )
-    findings.error(
-        "unreadable-times",
-        f"column {listed(list(time), quoted=True)}: {counted(count, 'cell')} cannot be read as "
-        f"time: {shown}",
-        f"correct or delete these rows; {_EXAMPLE}",
-        count=count,
-    )
-
-
-def _as_text(table: SourceTable, name: str) -> pl.Expr:
-    """Cells as text; moments beyond any calendar as their number, which polars cannot spell."""
-    column, kind = pl.col(name), table.schema[name]
-    if kind.is_nested() or kind in (pl.Duration, pl.Object, pl.Binary):
-        return pl.lit(f"({kind.base_type().__name__})").alias(name)
-    if not isinstance(kind, pl.Datetime):
-        return column.cast(pl.String)
-    sane = column.dt.epoch("s").is_between(*_SANE)
-    return pl.when(sane).then(pl.when(sane).then(column).cast(pl.String)).otherwise(
-        column.cast(pl.Int64).cast(pl.String)
-    ).alias(name)  # fmt: skip
-
-
 def wall_text(seconds: int, zone: str | None = None) -> str:
     """A moment for a message: "2024-03-31 14:00"."""
     moment = dt.datetime.fromtimestamp(int(seconds), dt.UTC)
     return moment.astimezone(ZoneInfo(zone) if zone else dt.UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _spelt(found: dict[str, object]) -> str:
-    return " ".join("(empty)" if cell is None else repr(cell) for cell in found.values())
 
 
 def _plan_column(
@@ -211,21 +167,24 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
         "write them as 2024-03-31 14:00 if this is wrong",
     )
     counted = epoch.pattern is None
-    return Moments(epoch_seconds(pl.col(name), epoch), counted, "UTC" if counted else None)
+    ends = epoch.pattern == "%Y%m%d%H" and bool((sample.drop_nulls() % 100 == 24).any())
+    seconds = epoch_seconds(pl.col(name), epoch)
+    return Moments(seconds, counted, "UTC" if counted else None, ends)
 
 
 def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
-    written = table.rows.select(pl.col(name).alias("cell")).unique(maintain_order=True)
-    written = written.drop_nulls().collect(engine="streaming")
+    cell = pl.col(name).cast(pl.String).alias("cell")
+    found = table.rows.select(cell).unique(maintain_order=True)
+    written = found.drop_nulls().collect(engine="streaming")
     distinct = written.select(begin_of(pl.col("cell"))).to_series()
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
         counted = epoch.pattern is None
-        found = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
+        number = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
         return Moments(
-            _looked_up(name, written, distinct, found), counted, "UTC" if counted else None
+            _looked_up(name, written, distinct, number), counted, "UTC" if counted else None
         )
     form = find_format(distinct)
     if form is None:
@@ -234,13 +193,18 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
         _say_order(name, form.pattern, form.clear, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
-    return Moments(seconds, form.aware, zone)
+    ends = bool(distinct.str.contains(r"[ T]24[:.]00").any())
+    return Moments(seconds, form.aware, zone, ends)
 
 
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:
     """What an expression finds in each distinct text, for every row of a column."""
     once = distinct.to_frame().select(found).to_series()
-    return pl.col(name).replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
+    return (
+        pl.col(name)
+        .cast(pl.String)
+        .replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
+    )
 
 
 def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:

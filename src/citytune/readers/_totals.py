@@ -31,6 +31,9 @@ def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Fin
         ends: Whether a time is the end of an interval: then a step's total was read at its end.
         findings: Told which sensors were totals.
     """
+    days = grid.clock.local(0, len(grid.values)).astype("datetime64[D]").astype(np.int64)
+    if grid.clock.steps_per_day > 1:
+        grid = _without_daily(grid, days, sensors, findings)
     totals = [j for j in range(grid.values.shape[1]) if is_total(grid.values[:, j])]
     if not totals:
         return grid
@@ -57,6 +60,66 @@ def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Fin
             count=len(totals),
         )
     return grid._replace(values=values)
+
+
+def _without_daily(
+    grid: Grid, days: NDArray[np.int64], sensors: Sequence[str], findings: Findings
+) -> Grid:
+    """Each total since midnight, such as "energy today", as what was added within each step."""
+    daily = [j for j in range(grid.values.shape[1]) if is_daily(grid.values[:, j], days)]
+    if not daily:
+        return grid
+    values = grid.values.copy()
+    for j in daily:
+        values[:, j] = _since_midnight(grid.values[:, j], days)
+    findings.warn(
+        "daily-totals",
+        f"{listed([sensors[j] for j in daily], quoted=True)} only rise from midnight to midnight, "
+        "as a total of the day does",
+        "what was added in each step was taken; pass the differences if this is wrong",
+        count=len(daily),
+    )
+    return grid._replace(values=values)
+
+
+def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
+    """Whether readings only rise within each day, and begin anew on nearly every day.
+
+    >>> hours = np.arange(24 * 10)
+    >>> is_daily(np.sqrt(hours % 24), hours // 24), is_daily(np.sqrt(hours), hours // 24)
+    (True, False)
+    """
+    there = np.flatnonzero(np.isfinite(column))
+    present, day = column[there], days[there]
+    if len(present) < FEWEST // 2 or present.min() < 0:
+        return False
+    added, new = np.diff(present), np.diff(day) > 0
+    back = np.flatnonzero(added < 0)
+    near = new.copy()  # a clock that is a step off resets just before or after midnight
+    near[1:] |= new[:-1]
+    near[:-1] |= new[1:]
+    if new.sum() < 3 or len(back) < 0.8 * new.sum() or not near[back].all():
+        return False
+    if not (added[~near] > 0).mean() > 0.2:
+        return False
+    # After midnight a total holds no more than what one step adds; a mere daily rhythm does.
+    usual = float(np.quantile(added[~near], 0.99))
+    fresh = (present[back + 1] < 0.5 * present[back]) & (present[back + 1] <= 3 * usual)
+    return bool(fresh.mean() > 0.9)
+
+
+def _since_midnight(total: NDArray[np.floating], days: NDArray[np.int64]) -> NDArray[np.floating]:
+    """What was added up to each reading since the one before, or since the day began."""
+    before = np.r_[np.nan, total[:-1]]
+    fresh = np.r_[True, np.diff(days) > 0]
+    with np.errstate(invalid="ignore"):
+        added = total - before
+        reset = added < 0
+        usual = float(np.nanquantile(added[~reset & ~fresh], 0.99))
+        small = total <= 3 * usual
+    # On a new day a total that did not fall may have begun anew all the same.
+    doubtful = fresh & ~reset & small & (before > 0)
+    return np.where(reset, np.where(small, total, np.nan), np.where(doubtful, np.nan, added))
 
 
 def is_total(column: NDArray[np.floating]) -> bool:

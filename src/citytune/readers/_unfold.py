@@ -10,6 +10,7 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
+from citytune.readers._columns import look_at
 from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._table import SourceTable
@@ -18,12 +19,19 @@ FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
 DAY = 86_400
 VALUE, SECONDS, VALID = "value", "time of day", "valid"
-_PLAIN = re.compile(r"^(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})(:\d{2})?$")
+_CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
+_HOUR = re.compile(r"^(\d{1,2})\s*(?:([ap]m)|h|uhr)$|^(\d{2})\s*[-–]\s*(\d{2})$", re.IGNORECASE)
 _NUMBERED = re.compile(
-    r"^(?P<word>h|he|hr|hour|hora|v|p|period|q|i|int|interval|hour ending|t|kl|he_|h_)?"
-    r"[\s_.]*0*(?P<number>\d{1,3})(?P<half>[:.]?00|:30|\.5)?$",
+    r"^(?P<word>[a-z ]*?)[\s_.]*0*(?P<number>\d{1,4})(?P<half>[:.]?00|:30|\.5)?"
+    r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
     re.IGNORECASE,
 )
+_WORDS = frozenset(
+    ["", "h", "he", "hr", "hour", "hours", "hora", "heure", "ora", "stunde", "std", "uur", "time",
+     "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t", "kl",
+     "kwh", "value", "val", "hh"]
+)  # fmt: skip
+"""What may stand before the number of a time of the day."""
 _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
 
 
@@ -43,7 +51,7 @@ class Folded:
 def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
     """The table with a row for each time of the day, if its columns are times of the day."""
     found = find_folded(tuple(table.schema))
-    if found is None:
+    if found is None or not _rows_are_days(table, found):
         return table
     if told := [name for name in target if name in found.names]:
         raise InputError(
@@ -60,6 +68,13 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
     return table.with_rows(_long(table, found))
 
 
+def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
+    """Whether the times in the other columns, if there are any, are dates."""
+    rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
+    moments = [one for name in rest if (one := look_at(table, name)).kind == "moment"]
+    return not moments or any(one.date for one in moments)
+
+
 def find_folded(names: tuple[str, ...]) -> Folded | None:
     """The columns that are times of the day: evenly spaced, and a day's worth of them.
 
@@ -70,13 +85,12 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
     found = [(name, seconds) for name, seconds in clocks if seconds is not None]
     if len(found) >= FEWEST and (even := _even(found)):
         return even
-    groups: dict[str, list[tuple[str, int]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for name in names:
-        if match := _NUMBERED.match(name.strip()):
-            groups.setdefault((match["word"] or "").lower(), []).append(
-                (name, int(match["number"]))
-            )
-    fitting = [folded for group in groups.values() if (folded := _counted(group))]
+        if match := _numbered(name):
+            word, unit = (match[part].lower().strip() for part in ("word", "unit"))
+            groups.setdefault((word, unit), []).append((name, int(match["number"])))
+    fitting = [folded for group in groups.values() if (folded := _counted(group) or _digits(group))]
     if not fitting:
         return None
     best = _readings_first(fitting)
@@ -84,21 +98,44 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
 
 
 def _clock(name: str) -> int | None:
-    match = _PLAIN.match(name.strip())
-    if match is None or int(match["minute"]) > 59:
+    """Seconds since midnight that a name says; of a range its end, which names AM and PM."""
+    if hour := _HOUR.match(name.strip()):
+        return _seconds(hour[1] or hour[4], "0", hour[2])
+    found = _CLOCK.findall(name)
+    return _seconds(*found[-1]) if found and not re.search(r"\d{4}", name) else None
+
+
+def _seconds(hour: str, minute: str, half: str | None) -> int | None:
+    if int(hour) > 24 or int(minute) > 59:
         return None
-    return int(match["hour"]) * 3600 + int(match["minute"]) * 60
+    hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
+    return hours * 3600 + int(minute) * 60
 
 
 def _even(found: list[tuple[str, int]]) -> Folded | None:
-    """Times such as 00:15 … 24:00 or 00:00 … 23:45."""
-    names, seconds = zip(*found, strict=True)
+    """Times such as 00:15 … 24:00, 00:00 … 23:45, or 00:00-01:00 … 23:00-00:00."""
+    names, seconds = map(list, zip(*found, strict=True))
+    if seconds[-1] == 0:
+        seconds[-1] = DAY
     steps = {b - a for a, b in itertools.pairwise(seconds)}
     if len(steps) != 1 or (step := steps.pop()) <= 0 or abs(len(names) * step - DAY) > 3600:
         return None
     ends = seconds[-1] >= DAY
-    begins = tuple(s - step for s in seconds) if ends else seconds
-    return Folded(names, begins, ends)
+    begins = tuple(s - step for s in seconds) if ends else tuple(seconds)
+    return Folded(tuple(names), begins, ends)
+
+
+def _numbered(name: str) -> re.Match[str] | None:
+    """A name such as H01, hour 1, kWh_0015 or H01//H01, which says a number of the day."""
+    found = _NUMBERED.match(name.partition("//")[0].strip())
+    return found if found and found["word"].strip().lower() in _WORDS else None
+
+
+def _digits(group: list[tuple[str, int]]) -> Folded | None:
+    """Times without a colon such as 0015 … 2400."""
+    clocks = [(name, number // 100 * 3600 + number % 100 * 60) for name, number in group]
+    legal = all(number % 100 < 60 and number <= 2400 for _, number in group)
+    return _even(clocks) if legal and len(group) >= FEWEST else None
 
 
 def _counted(group: list[tuple[str, int]]) -> Folded | None:
@@ -151,10 +188,10 @@ def _long(table: SourceTable, folded: Folded) -> pl.LazyFrame:
 
 def find_spare(name: str, folded: Folded) -> bool:
     """Whether a column is the further hour of the day on which the clock goes back."""
-    one, other = _NUMBERED.match(name.strip()), _NUMBERED.match(folded.names[0].strip())
+    one, other = _numbered(name), _numbered(folded.names[0])
     return bool(
         one and other and name not in folded.names
-        and (one["word"] or "").lower() == (other["word"] or "").lower()
+        and one["word"].lower() == other["word"].lower()
         and int(one["number"]) > len(folded.names)
     )  # fmt: skip
 

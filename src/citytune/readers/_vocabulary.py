@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 
 def _words(text: str) -> list[str]:
     return text.split()
 
 
-TIME = _words("""
-timestamp date_time datetime date_utc datetime_utc time_utc utc_time utc timestamp_utc
-local_time datetime_local date_local time date ds datum zeitstempel zeitpunkt zeit datum_zeit
-tidspunkt tid fecha_hora fecha data_ora data horodate date_heure datumtijd tijd ts dt moment
-start_time time_start period_start interval_start start begin from measured_at recorded_at
-observed_at created_at settlement_date epoch unixtime unix_time unix date_from hour_beginning
-hour_ending datetime_beginning datetime_begin datetime_beginning_utc date_time_utc fra von desde
-debut du da fra_dato datum_von date_debut horodate zeit_von dateobserved date_observed
-observationdatetime phenomenontime phenomenon_time last_changed lastupdated last_updated
-settlementdate datetimefrom interval_datetime qt_interval_count mtu utc_timestamp
-""")
-"""Names of columns of times; the earlier, the likelier."""
-CLOCK_TIME = _words("""
-time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tijd stunde hours
-settlement_period period periodo periode start_time time_local time_gmt time_utc fra_tidspunkt
-interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
-""")
-"""Columns that hold the time of the day where another holds the date."""
-END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))
-"""Words of names of the end of an interval."""
-DATE_PARTS = (
-    ("year", "yr", "yyyy", "ano", "año", "annee", "année", "jahr", "anno", "jaar", "y"),
-    ("month", "mon", "mm", "mes", "mois", "monat", "mese", "maand", "mo", "m"),
-    ("day", "dd", "dia", "día", "jour", "tag", "giorno", "dag", "d"),
-    ("hour", "hr", "hh", "hora", "heure", "stunde", "ora", "uur", "h"),
-    ("minute", "min", "minuto", "mm", "mi", "mn"),
-    ("second", "sec", "ss", "segundo", "sekunde"),
-)
-"""Names of the parts of a moment."""
 PARAMETER = frozenset(
     _words("""
 parameter parameters parameter_name parameter_code param pollutant pollutant_name air_pollutant
@@ -49,6 +21,22 @@ traffic_type vehicle_class
 """)
 )
 """Names of columns that say what is measured."""
+
+TARIFFS = frozenset(
+    _words("""
+day night dag nacht natt tag jour nuit giorno notte dia noche peak off offpeak on shoulder ht nt
+hp hc normal laag hoog low high tariff tarif tarief tarifa hochtarif niedertarif t1 t2
+""")
+)
+"""Words of registers of one meter that count at other times of the day each."""
+FLOWS = frozenset(
+    _words("""
+consumption generation import export imported exported delivered received injection injectie afname
+teruglevering production lieferung einspeisung bezug consumo produccion soutirage surplus levering
+usage net real actual programada prevista scheduled forecast medida
+""")
+)
+"""Words of registers that count what flows one way or the other."""
 
 SENSOR = _words("""
 unique_id sensor_id sensor sensorid station_id station stationid detector_id detector site_id
@@ -80,12 +68,15 @@ traffic_volume total_volume traffic_flow vehicle_flow vehicle_count vehicles_cou
 veh vehicles num_vehicles traffic traffic_count count counts cnt rentals rented_bike_count trips
 ridership passengers boardings car cars bike bikes bicycles pedestrian pedestrians people
 visitors intensity intensidad intensite trafikkmengde trafikmaengde verkehrsmenge debit_horaire
-debit vol veh_count vehiclecount verkehrsstaerke aforo mengde speed avg_speed average_speed
+debit vol veh_count vehiclecount verkehrsstaerke aforo mengde intensiteit gem_intensiteit
+hourly_counts hourly_count comptage_horaire kfz anzahl anz_fahrzeuge speed avg_speed average_speed
+gem_snelheid
 mean_speed traffic_speed averagevehiclespeed occupancy travel_time
 """)
 AIR = _words(
-    "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone nox no so2 co aqi bc "
-    "black_carbon sulphur_dioxide carbon_monoxide pm1 nh3"
+    "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone ozon ozono ozonio nox no so2 co "
+    "aqi bc black_carbon sulphur_dioxide carbon_monoxide pm1 nh3 stickstoffdioxid feinstaub "
+    "dioxyde_d_azote dioxido_de_nitrogeno biossido_di_azoto stickstoffmonoxid schwefeldioxid"
 )
 ENERGY = _words("""
 actual_total_load actual_load load totaldemand demand total_load national_demand ontario_demand
@@ -137,6 +128,8 @@ interpolated anomaly
 UNITS = frozenset(_words("kwh kw mw mwh wh w gw ug ugm3 m3 veh h vph kmh mph kph pct percent"))
 _QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8h|1h|mean))?|"
                        r"temperature|humidity|count|speed|occupancy")  # fmt: skip
+_AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
+"""Bidding areas of electricity, among which NO2 is no gas."""
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -168,6 +161,24 @@ def is_quantity(text: str) -> bool:
     """
     name = plain_name(text)
     return (name in TARGETS and name not in GENERIC) or bool(_QUANTITY.fullmatch(name))
+
+
+def pollutants(names: Iterable[str]) -> list[str]:
+    """Which of the columns of a table are called like an air pollutant and nothing else.
+
+    >>> pollutants(["NO2", "Ozon", "wind"]), pollutants(["NO1", "NO2"])
+    (['NO2', 'Ozon'], [])
+    """
+    plain = {name: plain_name(name) for name in names}
+    return [] if bidding_areas(plain) else [name for name, one in plain.items() if one in AIR]
+
+
+def bidding_areas(names: Iterable[str]) -> list[str]:
+    """Which columns are called like areas of the electricity market, such as NO2 next to NO1."""
+    plain = {name: plain_name(name) for name in names}
+    if not any(_AREAS.fullmatch(one) for one in plain.values()):
+        return []
+    return [name for name, one in plain.items() if _AREAS.fullmatch(one) or one == "no2"]
 
 
 def family(column: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from citytune._errors import InputError
@@ -16,7 +16,7 @@ from citytune.settings import Settings
 if TYPE_CHECKING:
     from citytune.advice import Recommendation
     from citytune.evaluation import Alert, Scores
-    from citytune.forecasting import Forecast, TunedModel
+    from citytune.forecasting import Copula, Forecast, TunedModel
     from citytune.frame import SensorFrame
 
 FEWEST_ROWS_BEFORE = 14
@@ -96,6 +96,7 @@ def work(source: object, job: Job, progress: Progress | None = None) -> JobResul
     scores, note = _score(trial, frame, alerts, progress)
     model = trial if before == len(frame) else _refit(trial, frame, progress)
     watch.lap("fit")
+    model = replace(model, copula=_copula(trial, frame, before, scores))
     begin(progress, "Forecasting")
     forecast = model.forecast(frame).with_alerts(alerts or (), frame)
     watch.lap("forecast")
@@ -156,6 +157,20 @@ def _score(
         return backtest(trial, frame, refit=False, alerts=alerts, progress=told), ""
     except InputError as error:
         return None, f"not scored: {error}"
+
+
+def _copula(
+    trial: TunedModel, frame: SensorFrame, before: int, scores: Scores | None
+) -> Copula | None:
+    """How errors go together: on days the trial has not seen, and on some before them."""
+    from citytune.forecasting import Copula, learn_copula
+
+    found = learn_copula(trial, frame.until(before))
+    if found is None or scores is None or scores.detail.frame.sensors != trial.sensors:
+        return found
+    low, high = trial.quantity.low, trial.quantity.high
+    detail = scores.detail
+    return found.then(Copula.of(detail.quantiles, detail.actual, low=low, high=high))
 
 
 def _refit(trial: TunedModel, frame: SensorFrame, progress: Progress | None) -> TunedModel:

@@ -172,12 +172,13 @@ class Run:
         wanted = tuple(alerts)
         check_alerts(wanted)
         if source is None:
-            return self._watched(stored_forecast(self.file(FORECAST), self.model), wanted, None)
+            stored = stored_forecast(self.file(FORECAST), self.model)
+            return self._signed(self._watched(stored, wanted, None))
         begin(progress, "Reading")
         model, frame = self.model, self.read(source, Reading(**reading))
         limit_threads()
         begin(progress, "Forecasting")
-        return self._watched(model.forecast(frame), wanted, frame)
+        return self._signed(self._watched(model.forecast(frame), wanted, frame))
 
     def _watched(
         self, forecast: Forecast, wanted: tuple[str | Alert, ...], frame: SensorFrame | None
@@ -252,6 +253,9 @@ class Run:
             self._renew(seal, new, self._watched(new.forecast(frame), (), frame))
         stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
         return Update(True, _learned(frame, new), stale)
+
+    def _signed(self, forecast: Forecast) -> Forecast:
+        return replace(forecast, run=self.path.resolve().name)
 
     def _renew(self, seal: Seal, model: TunedModel, forecast: Forecast) -> None:
         """Put another model and its forecast into the folder."""

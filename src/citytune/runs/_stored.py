@@ -42,4 +42,6 @@ def stored_forecast(path: Path, model: TunedModel) -> Forecast:
         quantity=model.quantity,
         moved=values[:, :, -1] if model.rare is not None else None,
         quality=quality,
+        model=f"{model.card.name}, {model.strategy}",
+        copula=model.copula,
     )

@@ -21,7 +21,7 @@ from citytune.tuning._lens import LensExpert
 from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import Mixture, in_words
-from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of
+from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of, values_at
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._rule import SeasonalExpert
 from citytune.tuning._stack import bands
@@ -121,4 +121,5 @@ __all__ = [
     "strategies_for",
     "t_inflation",
     "train_head",
+    "values_at",
 ]

@@ -9,6 +9,7 @@ legal range lies on its edge, as the quantiles themselves do.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -30,9 +31,31 @@ def points_of(quantiles: Tensor, low: Tensor | None = None, high: float | None =
 
     `low` (example,) is the smallest legal value of each.
     """
-    found = quantiles @ _reading().T
+    found = quantiles @ _reading([(i + 0.5) / POINTS for i in range(POINTS)]).T
     found = found if low is None else found.maximum(low[:, None, None])
     return found if high is None else found.clamp_max(high)
+
+
+def values_at(
+    at: NDArray[np.float64],
+    quantiles: Floats,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> Floats:
+    """Values (place, …) of distributions at any levels `at` (place,), within legal limits.
+
+    Args:
+        at: Between 0 and 1, both excluded.
+        quantiles: (…, level) at `LEVELS`, never crossing.
+        low: Smallest legal value.
+        high: Largest legal value.
+
+    >>> values_at(np.array([0.5, 0.55]), np.arange(11, dtype=np.float32)).tolist()
+    [5.0, 5.5]
+    """
+    found = np.tensordot(_reading(at.tolist()).numpy(), quantiles, axes=(1, quantiles.ndim - 1))
+    return found if low is None and high is None else np.clip(found, low, high)
 
 
 def mean_of(quantiles: Floats, *, low: ArrayLike = -math.inf, high: float | None = None) -> Floats:
@@ -149,12 +172,11 @@ def _mirrored(steps: list[_Step]) -> list[_Step]:
     return [-quantile for quantile in reversed(steps)]
 
 
-def _reading() -> Tensor:
-    """(point, level): each of the `POINTS` as a weighing of the quantiles."""
-    found = torch.zeros(POINTS, len(LEVELS))
+def _reading(at: Sequence[float]) -> Tensor:
+    """(place, level): the value at each level of `at` as a weighing of the quantiles."""
+    found = torch.zeros(len(at), len(LEVELS))
     fall = math.log(LEVELS[1] / LEVELS[0])
-    for i in range(POINTS):
-        level = (i + 0.5) / POINTS
+    for i, level in enumerate(at):
         if not LEVELS[0] <= level <= LEVELS[-1]:
             # The tails mirror each other: from the outermost quantile, away from the next one.
             outer, inner = (0, 1) if level < 0.5 else (-1, -2)

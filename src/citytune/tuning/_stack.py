@@ -190,11 +190,6 @@ class Losses:
         """(group,) mean over blocks, by their weights."""
         return (self.weight * blocks).sum(1)
 
-    def standard_error(self, blocks: Tensor) -> Tensor:
-        """(group,) standard error of that mean; steep when there are few blocks."""
-        around = (blocks - self.mean(blocks)[:, None]).square()
-        return self.allowance * (self.mean(around) + 1e-12).sqrt()
-
     @cached_property
     def allowance(self) -> Tensor:
         """(group,) standard errors per standard deviation, larger yet where blocks are few."""

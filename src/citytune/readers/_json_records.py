@@ -1,0 +1,148 @@
+"""Find the records in a JSON document, however deep and in whichever shape it keeps them.
+
+A document may hold a list of objects, rows with a list of their names (`fields` and `data`),
+pairs of time and value, or a list for each column. The most rows of one kind are its table; where
+they stand in several places, what differs around them, such as a title or a tag, becomes columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Record: TypeAlias = Mapping[str, Any]
+Path: TypeAlias = tuple[str | int, ...]
+DEEPEST = 40
+"""Objects within objects."""
+_NAMES = ("fields", "columns", "components", "header", "headers", "names", "schema")
+"""Of lists of the names of columns."""
+LOOKED_AT = 20
+"""Rows after which their shape is known."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    names: frozenset[str]
+    rows: Sequence[Record]
+    around: Record
+    """Plain values around the rows."""
+    path: Path
+
+
+def records_of(document: Any) -> list[Record]:
+    """The records of the largest table of a document; the whole document if it holds none.
+
+    >>> records_of({"data": {"nodes": [{"at": 1, "v": 2}]}, "page": 1})
+    [{'at': 1, 'v': 2}]
+    >>> records_of({"fields": ["at", "v"], "data": [[1, 2]]})
+    [{'at': 1, 'v': 2}]
+    """
+    groups: dict[frozenset[str], list[_Table]] = {}
+    for table in _tables(document, {}, ()):
+        groups.setdefault(table.names, []).append(table)
+    if not groups:
+        return [document] if isinstance(document, Mapping) else []
+    parts = max(groups.values(), key=lambda some: sum(len(one.rows) for one in some))
+    labels = _told_apart(parts)
+    return [
+        {**{k: v for k, v in label.items() if k not in row}, **row} if label else row
+        for part, label in zip(parts, labels, strict=True)
+        for row in part.rows
+    ]
+
+
+def _told_apart(parts: Sequence[_Table]) -> list[Record]:
+    """What differs around the rows of several tables; the key they stand under if nothing does."""
+    names = dict.fromkeys(name for part in parts for name in part.around)
+    differ = [n for n in names if len({str(part.around.get(n)) for part in parts}) > 1]
+    labels: list[dict[str, Any]] = [{n: part.around.get(n) for n in differ} for part in parts]
+    if len(parts) > 1 and not differ:
+        for label, part in zip(labels, parts, strict=True):
+            label["parameter"] = next((k for k in reversed(part.path) if isinstance(k, str)), "")
+    return list(labels)
+
+
+def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
+    if len(path) > DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        yield from _of_object(value, {**around, **_plain(value)}, path)
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        rows = [row for row in value if isinstance(row, Mapping)]
+        yield _Table(frozenset(rows[0]), rows, around, path)
+        if any(_holds_lists(row) for row in rows[:LOOKED_AT]):
+            for i, row in enumerate(rows):
+                yield from _tables(row, around, (*path, i))
+    elif isinstance(value, list):
+        yield from _of_rows(value, None, around, path)
+
+
+def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
+    lists = {k: one for k, one in value.items() if isinstance(one, list) and _is_scalars(one)}
+    lengths = {len(one) for one in lists.values()}
+    if len(lists) > 1 and len(lengths) == 1 and lengths.pop() > LOOKED_AT:
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+        yield _Table(frozenset(lists), rows, around, path)
+    names = next((value[k] for k in _NAMES if isinstance(value.get(k), list)), None)
+    for key, one in value.items():
+        if isinstance(one, list) and one and isinstance(one[0], list):
+            yield from _of_rows(one, names, around, (*path, key))
+        elif isinstance(one, Mapping | list):
+            yield from _tables(one, around, (*path, key))
+
+
+def _of_rows(
+    rows: Sequence[Any], names: Sequence[Any] | None, around: Record, path: Path
+) -> Iterator[_Table]:
+    """Rows as lists, whose names stand next to them or which are pairs of time and value."""
+    some = [row for row in rows[:LOOKED_AT] if isinstance(row, list)]
+    width = len(some[0]) if some and all(len(row) == len(some[0]) for row in some) else 0
+    if not width:
+        return
+    if names is None or len(names) != width:
+        names = _of_pairs(some) if width == 2 else None
+    if names is not None:
+        called = [str(n.get("name") or n.get("id")) if isinstance(n, Mapping) else str(n)
+                  for n in names]  # fmt: skip
+        found = [dict(zip(called, row, strict=False)) for row in rows if isinstance(row, list)]
+        yield _Table(frozenset(called), found, around, path)
+
+
+def _of_pairs(some: Sequence[Sequence[Any]]) -> list[str] | None:
+    times = [all(_may_be_time(row[i]) for row in some) for i in (0, 1)]
+    if times == [True, False]:
+        return ["time", "value"]
+    return ["value", "time"] if times == [False, True] else None
+
+
+def _may_be_time(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return len(cell) >= 10 and cell[:4].isdigit()
+    return isinstance(cell, int | float) and abs(cell) >= 1e8
+
+
+def _is_scalars(values: Sequence[Any]) -> bool:
+    return not any(isinstance(one, Mapping | list) for one in values[:LOOKED_AT])
+
+
+def _holds_lists(value: Any) -> bool:
+    """Whether an object holds a list of more than plain values somewhere."""
+    inner = value.values() if isinstance(value, Mapping) else ()
+    return any(
+        (isinstance(one, list) and bool(one) and isinstance(one[0], Mapping | list))
+        or _holds_lists(one)
+        for one in inner
+    )
+
+
+def _plain(value: Record) -> dict[str, Any]:
+    """The plain values of an object, and of the objects in it that hold nothing else."""
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if isinstance(one, Mapping):
+            if not any(isinstance(part, Mapping | list) for part in one.values()):
+                found |= {f"{key}.{name}": part for name, part in one.items()}
+        elif not isinstance(one, list):
+            found[key] = one
+    return found

@@ -1,0 +1,148 @@
+"""Which columns of a wide table are its sensors: those of one quantity, and no totals of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers._columns import Columns
+from citytune.readers._findings import Findings
+from citytune.readers._structure import TIME, Moment
+from citytune.readers._table import SourceTable
+from citytune.readers._vocabulary import (
+    GENERIC,
+    bidding_areas,
+    family,
+    goes_beside,
+    is_quantity,
+    plain_name,
+    pollutants,
+    target_rank,
+)
+
+_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
+
+
+def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
+    if len(numbers) == 1:
+        return numbers
+    generic = [n for n in numbers if plain_name(n) in GENERIC]
+    if len(generic) == 1:
+        return generic
+    areas = bidding_areas(numbers)
+    known = sorted(
+        (n for n in numbers if target_rank(n) is not None and n not in areas), key=likely
+    )
+    beside = [n for n in numbers if n not in known and goes_beside(n)]
+    plain = [n for n in numbers if n not in known and n not in beside]
+    families = {family(n) or n for n in numbers}
+    strange = {family(n) or n for n in plain}
+    different = len({family(n) for n in known if is_quantity(n)}) > 1 or (
+        bool(pollutants(numbers)) and len(families) > 1
+    )
+    if known and (len(strange) <= max(2, len(families) / 2) or different):
+        return _relatives(fullest(table, known), known)
+    if known or plain:
+        # In the table's own order: these are the sensors of a wide table.
+        return [n for n in numbers if n in known or n in plain]
+    return numbers
+
+
+def likely(name: str) -> int:
+    rank = target_rank(name)
+    return 999 if rank is None else rank
+
+
+def fullest(table: SourceTable, ranked: list[str]) -> str:
+    """The likeliest of some columns, unless it is mostly empty and another is not."""
+    if len(ranked) == 1:
+        return ranked[0]
+    counts = (
+        table.rows.select(pl.len().alias("_rows"), *(pl.col(name).count() for name in ranked))
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    half = [name for name in ranked if counts[name] >= counts["_rows"] / 2]
+    return (half or ranked)[0]
+
+
+def _relatives(name: str, known: list[str]) -> list[str]:
+    """The other sensors of the same quantity: speed_6005 brings speed_7578 along."""
+    kin = [n for n in known if family(n) == family(name)]
+    numbered = all(plain_name(n) != family(n) for n in kin)
+    return kin if len(kin) > 1 and numbered else [name]
+
+
+def refuse_versions(
+    moment: Moment, chosen: Sequence[str], columns: Columns, findings: Findings
+) -> None:
+    """Columns of which each moment fills one at most are versions of a series: raw and final."""
+    filled = [n for n in chosen if columns.kind(n) != "empty"]
+    if not 2 <= len(filled) <= 4 or len(moment.rows) < 12:
+        return
+    there = moment.rows.group_by(TIME).agg(pl.col(n).is_not_null().any() for n in filled)
+    count = there.select(pl.sum_horizontal(filled)).to_series()
+    least = min(int(there[n].sum()) for n in filled)
+    if count.max() == 1 and least and int((count == 1).sum()) > 0.5 * len(count):
+        findings.error(
+            "versions",
+            f"each time fills only one of {listed(filled, quoted=True)}: they seem to be versions "
+            "of one series, such as preliminary and checked values",
+            f"put them into one column, or name one with target=, such as target={filled[0]!r}",
+        )
+
+
+def refuse_crossed(chosen: Sequence[str], findings: Findings) -> None:
+    """Columns that are several quantities of the same places, such as cars_1, cars_2, bikes_1."""
+    groups: dict[str, list[str]] = {}
+    for name in chosen:
+        groups.setdefault(family(name), []).append(name)
+    places = {
+        tuple(plain_name(n).replace(kind, "", 1) for n in names) for kind, names in groups.items()
+    }
+    few = 2 <= len(groups) <= 8 and all(len(names) > 1 for names in groups.values())
+    if few and len(places) == 1 and "" not in groups:
+        findings.error(
+            "which-target",
+            f"the columns are {len(groups)} quantities of {len(places.pop())} places each: "
+            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
+            "name those of one quantity with target=",
+            count=len(groups),
+        )
+
+
+def without_totals(
+    table: SourceTable, chosen: tuple[str, ...], findings: Findings
+) -> tuple[str, ...]:
+    """The sensors of a wide table but for totals: columns that are called so and add up others."""
+    totals = [name for name in chosen if _TOTAL.search(plain_name(name))]
+    found = [name for name in totals if _parts_of(table, name, chosen, totals)]
+    if not found:
+        return chosen
+    findings.warn(
+        "totals",
+        f"{listed(found, quoted=True)} add up other columns of the table",
+        "they were left out, since their parts are read; pass target= to read them instead",
+        count=len(found),
+    )
+    return tuple(name for name in chosen if name not in found)
+
+
+def _parts_of(
+    table: SourceTable, total: str, chosen: tuple[str, ...], totals: list[str]
+) -> list[str]:
+    """The columns that a total adds up: those of its group, or all others; none if it does not."""
+    group = _TOTAL.sub("", plain_name(total)).strip("_")
+    others = [n for n in chosen if n not in totals]
+    near = [n for n in others if group and plain_name(n).startswith(group)]
+    for parts in (near, others):
+        if len(parts) < 2:
+            continue
+        rows = table.rows.select(total, *parts).drop_nulls().head(500).collect()
+        gap = (rows[total] - rows.select(pl.sum_horizontal(parts)).to_series()).abs()
+        if len(rows) > 10 and float((gap <= 1e-3 * rows[total].abs() + 0.5).mean() or 0) > 0.98:  # type: ignore[arg-type]
+            return parts
+    return []

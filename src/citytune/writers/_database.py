@@ -1,0 +1,152 @@
+"""Write into a table of a database: a row for each run, sensor and time, the newest forecast's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from citytune._errors import InputError
+from citytune._text import counted, listed
+from citytune.readers import Driver, driver_of, masked, with_secrets
+from citytune.writers._table import ForecastTable
+from citytune.writers._writer import Choice, Writer, refuse_wide, register
+
+TABLE = "forecasts"
+"""Where no table is named."""
+KEY = ("run", "sensor", "time")
+MOMENTS = ("time", "issued_at")
+
+
+def write(table: ForecastTable, target: str, choice: Choice) -> str:
+    """Make the table if it is not there, and put the rows in: those of the same key are replaced.
+
+    Times without a zone are kept as if they were UTC; the column `timezone` is then NULL.
+    """
+    address, name = split(target)
+    driver, said = driver_of(address), f"{name} in {masked(address)}"
+    records = _plain(table.records())
+    words = counted(records.height, "row")
+    if choice.dry_run:
+        return f"would write {words} to table {said}"
+    with driver.session(with_secrets(address), True) as connection:
+        if name not in driver.tables(connection):
+            connection.execute(_create(driver, name, records))
+        _refuse_other_columns(connection, driver, name, records, said)
+        into, conflict = _into(name, records.columns), _else_renew(records.columns)
+        driver.insert(connection, into, records, conflict)
+    return f"{words} written to table {said}"
+
+
+def read(target: str, run: str | None) -> pl.DataFrame:
+    """The newest forecast of a run, which may be left out if there is only one."""
+    address, name = split(target)
+    driver, said = driver_of(address), f"{name} in {masked(address)}"
+    with driver.session(with_secrets(address), False) as connection:
+        known = driver.tables(connection)
+        if name not in known:
+            raise InputError(
+                f"there is no table {said}; it has {listed(sorted(known), 12) or 'none'}"
+            )
+        rows = driver.rows(connection, f"SELECT * FROM {known[name]}")  # noqa: S608 - a known name
+    if not {"run", "time", "issued_at", "position"} <= {*rows.columns}:
+        return rows
+    moments = [n for n in MOMENTS if rows.schema[n] == pl.String]
+    rows = rows.with_columns(
+        pl.col(moments).str.to_datetime(time_zone="UTC", time_unit="us"),
+        pl.col("run").cast(pl.String).fill_null(""),
+    )
+    return _newest(rows, run, said)
+
+
+def _newest(rows: pl.DataFrame, run: str | None, said: str) -> pl.DataFrame:
+    """Of a run, the rows of the forecast that was issued last."""
+    runs = rows["run"].unique().sort().to_list()
+    if run is None and len(runs) > 1:
+        raise InputError(
+            f"table {said} holds {counted(len(runs), 'run')}: {listed(runs, 12, quoted=True)}; "
+            f"name one with run={runs[0]!r}"
+        )
+    chosen = rows.filter(pl.col("run") == (runs[0] if run is None and runs else run))
+    if not chosen.height:
+        raise InputError(
+            f"table {said} holds no run {run!r}; it has {listed(runs, 12, quoted=True)}"
+        )
+    newest = chosen.filter(pl.col("issued_at") == pl.col("issued_at").max())
+    return newest.sort("position", "time").drop("position")
+
+
+def split(target: str) -> tuple[str, str]:
+    """The address, and the table behind its `#`.
+
+    >>> split("sqlite:///city.db#air"), split("sqlite:///city.db")
+    (('sqlite:///city.db', 'air'), ('sqlite:///city.db', 'forecasts'))
+    """
+    head, at, rest = target.rpartition("@")
+    rest, _, name = rest.partition("#")
+    return head + at + rest, name or TABLE
+
+
+def check(target: str, choice: Choice) -> None:
+    """Refuse a wide table; what else is wrong is seen when it is written."""
+    refuse_wide(target, choice)
+
+
+def _plain(records: pl.DataFrame) -> pl.DataFrame:
+    """Missing as NULL, moments in UTC, and the place of each sensor, which a table has not."""
+    sensors = records["sensor"].unique(maintain_order=True)
+    place = pl.col("sensor").replace_strict(sensors, range(len(sensors)), return_dtype=pl.Int64)
+    moments = pl.col(MOMENTS)
+    naive = records["time"].dtype == pl.Datetime("us")
+    zoned = moments.dt.replace_time_zone("UTC") if naive else moments.dt.convert_time_zone("UTC")
+    return records.with_columns(zoned, cs.float().fill_nan(None), place.alias("position"))
+
+
+def _create(driver: Driver, name: str, records: pl.DataFrame) -> str:
+    columns = [f"{_quoted(n)} {_type(driver, n, kind)}" for n, kind in records.schema.items()]
+    key = ", ".join(map(_quoted, KEY))
+    return f"CREATE TABLE {_path(name)} ({', '.join(columns)}, PRIMARY KEY ({key}))"
+
+
+def _type(driver: Driver, name: str, kind: pl.DataType) -> str:
+    if name in MOMENTS:
+        return driver.types["moment"]
+    if kind == pl.Int64:
+        return "INTEGER"
+    return driver.types["text" if kind == pl.String else "number"]
+
+
+def _refuse_other_columns(
+    connection: Any, driver: Driver, name: str, records: pl.DataFrame, said: str
+) -> None:
+    there = driver.rows(connection, f"SELECT * FROM {_path(name)} LIMIT 0").columns  # noqa: S608
+    if lacking := [one for one in records.columns if one not in there]:
+        raise InputError(
+            f"table {said} has no column {listed(lacking, 8, quoted=True)}; it has "
+            f"{listed(sorted(there), 30)}. Name another table behind a #, and it is made"
+        )
+
+
+def _into(name: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {_path(name)} ({', '.join(map(_quoted, columns))})"
+
+
+def _else_renew(columns: Sequence[str]) -> str:
+    renewed = [f"{_quoted(n)} = excluded.{_quoted(n)}" for n in columns if n not in KEY]
+    return f"ON CONFLICT ({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)}"
+
+
+def _path(name: str) -> str:
+    return ".".join(map(_quoted, name.split(".")))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+register(
+    ("postgresql://", "postgres://", "sqlite://", "duckdb://"),
+    Writer(name="database", write=write, read=read, check=check),
+)

@@ -1,0 +1,73 @@
+"""The promise: no imports in a circle, even within functions; and what is new has one place."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import citytune as ct
+from citytune.readers import _containers, register
+from citytune.readers._table import SourceTable
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All that is run one day: not what only type checkers read."""
+    for node in ast.iter_child_nodes(tree):
+        test = node.test if isinstance(node, ast.If) else None
+        if not (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"):
+            yield node
+            yield from statements(node)
+
+
+def imports(path: Path, modules: set[str]) -> set[str]:
+    """The package's own modules that one of them imports, wherever in it."""
+    found = set()
+    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module in modules:
+            inner = {f"{node.module}.{one.name}" for one in node.names}
+            found |= (inner & modules) or {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {one.name for one in node.names} & modules
+    return found - {name_of(path)}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    paths = {name_of(path): path for path in SOURCE.rglob("*.py")}
+    graph = {name: imports(path, set(paths)) for name, path in paths.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" imports ".join(error.args[1])) from error
+
+
+def read_toy(data: bytes, name: str, stem: str, findings: Any) -> SourceTable:
+    rows = [line.split("=") for line in data.decode().splitlines()[1:]]
+    table = pl.DataFrame(
+        {"time": [row[0] for row in rows], "flow": [float(row[1]) for row in rows]}
+    )
+    return SourceTable(table.lazy(), table.schema, name, stem)
+
+
+def test_a_kind_of_file_is_added_by_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "_OPENERS", list(_containers._OPENERS))
+    register(lambda head: head.startswith(b"TOY"), read_toy)
+    times = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=i) for i in range(240)]
+    lines = [f"{time}={100 + time.hour}" for time in times]
+    (tmp_path / "city.toy").write_text("\n".join(["TOY", *lines]))
+    frame = ct.read(tmp_path / "city.toy")
+    assert frame.values[:, 0].tolist() == [100 + time.hour for time in times]
