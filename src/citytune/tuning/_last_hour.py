@@ -106,8 +106,8 @@ class LastHour(Expert):
         """Correct the first steps."""
         prior, around = so_far[self.prior], so_far[self.around]
         scale = self.spread[batch.sensor][:, None]
-        seen = signals_of(batch, prior, [so_far[name] for name in SEEN], scale)
-        seen = _with_distance(seen, (around - prior) / scale)
+        seen = signals_of(batch, prior, [so_far[name] for name in SEEN])
+        seen = _in_spreads(seen, around - prior, scale)
         found = scale * by_step(self.share, seen.shape[1]) * _correction(self.weights, seen)
         return torch.cat([around[:, : seen.shape[1]] + found, around[:, seen.shape[1] :]], 1)
 
@@ -124,7 +124,7 @@ class LastHour(Expert):
     def _fitted(cls, task: Task) -> Iterable[Candidate]:
         prior, scale, counts = task.forecast_of(task.prior), task.scale, _counts(task)
         name, around = _nearest(task)
-        seen = _with_distance(_signals_of_all(task), (around - prior) / scale)
+        seen = _in_spreads(_signals_of_all(task), around - prior, scale)
         near = seen.shape[1]
         residual = ((task.actual - around) / scale)[:, :near]
         said = torch.zeros_like(residual)
@@ -157,20 +157,19 @@ def _nearest(task: Task) -> tuple[str, Tensor]:
     return found
 
 
-def _with_distance(seen: Tensor, distance: Tensor) -> Tensor:
-    """Signals, and as one more how far from the network lies what is corrected (in spreads)."""
-    last = distance[:, : seen.shape[1], None].clamp(-LIMIT, LIMIT)
-    return torch.cat([seen, last], -1)
+def _in_spreads(seen: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
+    """Signals, and as one more how far from the network lies what is corrected, in spreads."""
+    every = torch.cat([seen, distance[:, : seen.shape[1], None]], -1)
+    return (every / scale[..., None]).clamp(-LIMIT, LIMIT)
 
 
-def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor], scale: Tensor) -> Tensor:
-    """(example, near step, signal) but the last, in spreads; 0 where nothing is known.
+def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor]) -> Tensor:
+    """(example, near step, signal) but the last, in the unit of the data; 0 where unknown.
 
     Args:
         batch: The windows.
         prior: (example, horizon) the network's forecast.
         rules: Each (example, horizon), those of `SEEN`.
-        scale: (example, 1) usual spread of each sensor.
     """
     history, examples = batch.seasonal.history, batch.examples
     now = prior[:, : min(NEAR, prior.shape[1])]
@@ -182,9 +181,9 @@ def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor], scale: Tensor) 
     found += [rule[:, : now.shape[1]] - now for rule in rules]
     before = _a_step_ago(batch, now.shape[1] + 1)
     found += [last - before[:, :1], now - before[:, 1:]]
-    seen = torch.stack([one.expand_as(now) for one in found], -1) / scale[..., None]
+    seen = torch.stack([one.expand_as(now) for one in found], -1)
     early = examples.origin <= history.steps_per_day
-    return seen.nan_to_num(0.0).clamp(-LIMIT, LIMIT).masked_fill(early[:, None, None], 0.0)
+    return seen.nan_to_num(0.0).masked_fill(early[:, None, None], 0.0)
 
 
 def _a_step_ago(batch: Batch, steps: int) -> Tensor:
@@ -199,10 +198,10 @@ def _signals_of_all(task: Task) -> Tensor:
     """(example, near step, signal) of a task's windows; of remembered ones as they were then."""
     if task.answers.signals is None:
         parts = [task.choice.remembered.signals] if task.choice.remembered else []
-        names, scale = (task.prior, *SEEN), task.scale[len(task.examples) - len(task.choice.live) :]
-        for which, batch, so_far in Lessons.of_evidence(task, names).parts(names):
+        names = (task.prior, *SEEN)
+        for _, batch, so_far in Lessons.of_evidence(task, names).parts(names):
             rules = [so_far[name] for name in SEEN]
-            parts.append(signals_of(batch, so_far[task.prior], rules, scale[which]))
+            parts.append(signals_of(batch, so_far[task.prior], rules))
         task.answers.signals = torch.cat([part for part in parts if part is not None])
     return task.answers.signals
 

@@ -68,7 +68,7 @@ class Memory:
     window_spread: Annotated[Tensor, Axes("example", "1")] | None = None
     """Spread of each window's past, likewise."""
     signals: Annotated[Tensor, Axes("example", "any", "any")] | None = None
-    """What the last hours told of the first steps ahead, see `LastHour`."""
+    """What the last hours told of the first steps, in the unit of the data, see `LastHour`."""
     timetable: Timetable | None = None
     """What was known ahead, if anything."""
     known_ahead: tuple[str, ...] = ()
