@@ -16,6 +16,7 @@ from citytune.cli._reading import reads_a_file
 from citytune.runs import FORECAST, Reading, open_run
 
 if TYPE_CHECKING:
+    from citytune.runs import Run as OpenRun
     from citytune.writers import Choice
 
 Run = Annotated[
@@ -89,15 +90,15 @@ def forecast(
     csv = out or (None if to else Path("forecast.csv"))
     if csv is not None:
         check_file(csv, overwrite)
-    if file is None:
-        note(f"without a FILE, this is the forecast that {run} was written with")
-        if opened.changed(FORECAST):
-            note(f"{FORECAST} in {run} has been changed since")
     if file is None and not to:  # as it was written, whatever came of the model
-        _put(csv, choice, lambda draft: shutil.copyfile(opened.file(FORECAST), draft))
+        stored = opened.file(FORECAST)
+        _say_stored(opened)
+        _put(csv, choice, lambda draft: shutil.copyfile(stored, draft))
         return
     with stages() as progress:
         found = opened.forecast(file, progress=progress, **reading.said())
+    if file is None:
+        _say_stored(opened)
     say(
         f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
         f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}"
@@ -105,6 +106,12 @@ def forecast(
     _put(csv, choice, found.write_csv)
     for target in to or ():
         say(capital(found.write(target, wide=wide, overwrite=overwrite, dry_run=dry_run)))
+
+
+def _say_stored(opened: OpenRun) -> None:
+    note(f"without a FILE, this is the forecast that {opened.path} was written with")
+    if opened.changed(FORECAST):
+        note(f"{FORECAST} in {opened.path} has been changed since")
 
 
 def _put(path: Path | None, choice: Choice, write: Callable[[Path], object]) -> None:
