@@ -24,6 +24,8 @@ from citytune.readers._vocabulary import (
     target_rank,
 )
 
+MOST_PLACES = 24
+"""Columns of one quantity up to which others of the same places are looked at."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
@@ -106,7 +108,7 @@ def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) 
     places = {
         tuple(plain_name(n).replace(kind, "", 1) for n in names) for kind, names in groups.items()
     }
-    few = 2 <= len(groups) <= 8 and all(len(names) > 1 for names in groups.values())
+    few = 2 <= len(groups) <= 8 and all(1 < len(n) <= MOST_PLACES for n in groups.values())
     if not few or len(places) != 1 or "" in groups:
         return
     levels = [median(columns.by_name[name].high for name in names) for names in groups.values()]
