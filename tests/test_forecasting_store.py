@@ -408,9 +408,9 @@ def spoilt(packed: bytes, draw: np.random.Generator) -> bytes:
     [
         "[" * 100_000,
         '{"format": 3, "spec": ' + "[" * 100_000 + "]" * 100_000 + "}",
-        '{"format": 2, "a": ' * 900 + "1" + "}" * 900,
-        '{"format": 2, "sha256": NaN}',
-        '{"format": 2, "windows": 1' + "0" * 10_000 + "}",
+        '{"format": 3, "a": ' * 900 + "1" + "}" * 900,
+        '{"format": 3, "sha256": NaN}',
+        '{"format": 3, "windows": 1' + "0" * 10_000 + "}",
     ],
     ids=["open", "deep", "objects", "NaN", "digits"],
 )
