@@ -666,15 +666,17 @@ def test_the_loss_is_the_pinball_loss_counted_by_hand() -> None:
         for y in (0.3, -2.0, 0.5)
         for level, q in zip(LEVELS, np.linspace(-1, 1, len(LEVELS)), strict=True)
     ]
-    assert float(training.pinball(quantiles, future)) == pytest.approx(np.mean(parts), rel=1e-6)
+    assert float(training.pinball(quantiles, future, LEVELS)) == pytest.approx(
+        np.mean(parts), rel=1e-6
+    )
     middle = quantiles[..., MEDIAN : MEDIAN + 1].expand(-1, -1, len(LEVELS))
     error = np.mean([0.3, 2.0, 0.5])
-    assert float(training.pinball(middle, future)) == pytest.approx(error, rel=0.5)
+    assert float(training.pinball(middle, future, LEVELS)) == pytest.approx(error, rel=0.5)
 
 
 def test_no_future_at_all_is_no_loss() -> None:
     nothing = torch.full((2, 3), float("nan"))
-    assert float(training.pinball(torch.zeros(2, 3, len(LEVELS)), nothing)) == 0
+    assert float(training.pinball(torch.zeros(2, 3, len(LEVELS)), nothing, LEVELS)) == 0
 
 
 def test_a_step_without_a_finite_loss_is_not_taken(archive: Path) -> None:

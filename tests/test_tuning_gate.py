@@ -45,12 +45,14 @@ def task(
         windows=SimpleNamespace(sensor=sensor),
         pool=(pool := Pool(torch.tensor(voice or [1.0] * sensors), torch.ones(0))),
         recency=torch.ones(len(errors)),
+        age=torch.arange(days, 0, -1).repeat(sensors).float(),
         settings=Settings(horizon=horizon, caution=caution),
         prior="plain",
         forecast_of=lambda name: said,
         expert=LensExpert,
         spec=SimpleNamespace(horizon=horizon),
-        history=SimpleNamespace(steps_per_day=DAY),
+        history=SimpleNamespace(steps_per_day=DAY, first=0, end=days * DAY),
+        memory=None,
     )
     found.pool = pool._replace(weight=pool.voice[sensor])
     return cast("Task", found)

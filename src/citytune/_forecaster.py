@@ -26,8 +26,8 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
     Args:
         source: What was measured: a frame, or anything that `read` takes.
         settings: Every field of `Settings` by its own name: `horizon` (24 or "24h"), `backbone`,
-            `strategy`, `options`, `seed`, `caution`, `max_seconds`, `rare`, `forget`. What is
-            "auto" is chosen by measuring it here, out of fold.
+            `strategy`, `options`, `seed`, `caution`, `effort`, `max_seconds`, `rare`, `forget`.
+            What is "auto" is chosen by measuring it here, out of fold.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Raises:

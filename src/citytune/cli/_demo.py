@@ -102,7 +102,7 @@ def demo(
 def _run(domain: Domain, run: Path) -> JobResult:
     say(f"{domain.sample.name.capitalize()}: {domain.sample.title}; the last {domain.days} days")
     file = run.with_suffix(".csv")
-    job = Job(settings=Settings(horizon=f"{HOURS}h"), reading=domain.reading())
+    job = Job(settings=Settings(horizon=f"{HOURS}h", effort="quick"), reading=domain.reading())
     with new_file(file, overwrite=True) as draft:
         domain.excerpt().write_csv(draft, datetime_format="%Y-%m-%dT%H:%M:%S")
     with stages() as progress:

@@ -20,7 +20,7 @@ from citytune.tuning import (
     Task,
     fit,
     make_strategy,
-    rows_looked_at,
+    rows_learnt_from,
     strategies,
 )
 from citytune.windows import History, WindowSpec
@@ -139,5 +139,6 @@ def check_strategy(name: str, options: Options | None = None) -> Strategy:
 
 
 def _recent(frame: SensorFrame, spec: WindowSpec) -> SensorFrame:
-    """The rows that a fit looks at."""
-    return frame.since(max(0, len(frame) - rows_looked_at(spec, frame.clock.steps_per_day)))
+    """The rows that a fit learns from."""
+    rows = rows_learnt_from(spec, frame.clock.steps_per_day, len(frame.sensors))
+    return frame.since(max(0, len(frame) - rows))

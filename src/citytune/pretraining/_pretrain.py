@@ -24,7 +24,7 @@ from citytune.pretraining._checkpoint import Checkpoint
 from citytune.pretraining._recipe import Recipe
 from citytune.pretraining._scores import Examiner, Score, split
 from citytune.pretraining._source import Source
-from citytune.training import Machine, Stepper
+from citytune.training import Machine, Stepper, pinball
 
 AHEAD = 3
 """Batches made ahead of the step that takes them."""
@@ -89,18 +89,6 @@ def optimisers_of(network: CityNetwork, recipe: Recipe) -> list[torch.optim.Opti
         ),
         torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay),
     ]
-
-
-def pinball(quantiles: Tensor, future: Tensor) -> Tensor:
-    """Mean pinball loss of quantiles (example, horizon, level); NaN in `future` does not count.
-
-    Koenker and Bassett 1978; doubled, so that the median's part is the absolute error.
-    """
-    known = future.isfinite()
-    error = future.nan_to_num(0.0)[..., None] - quantiles
-    levels = torch.tensor(LEVELS, device=quantiles.device)
-    loss = 2 * torch.maximum(levels * error, (levels - 1) * error).mean(-1)
-    return (loss * known).sum() / known.sum().clamp_min(1)
 
 
 def train(
@@ -198,7 +186,7 @@ def stepper_of(
     def gradients(batch: TrainBatch) -> float:
         with machine.autocast():
             ahead = network(batch.view)[:, : batch.future.shape[1]]
-            loss = pinball(ahead, batch.future) / machine.processes
+            loss = pinball(ahead, batch.future, LEVELS) / machine.processes
         loss.backward()
         return float(loss.detach())
 

@@ -3,6 +3,7 @@
 from citytune.settings._rare import FEW_SHARE, Rare, Wanted
 from citytune.settings._settings import (
     Call,
+    Effort,
     Horizon,
     Options,
     Progress,
@@ -14,6 +15,7 @@ from citytune.settings._settings import (
 
 __all__ = [
     "Call",
+    "Effort",
     "FEW_SHARE",
     "Horizon",
     "Options",

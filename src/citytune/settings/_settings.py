@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from citytune._errors import InputError, UnknownName
 from citytune.settings._rare import Rare, Wanted
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the share done, 0 … 1."""
+Effort: TypeAlias = Literal["quick", "usual", "thorough"]
+"""How much work fine-tuning may take."""
 Plain: TypeAlias = bool | int | float | str | None
 Options: TypeAlias = Mapping[str, Plain]
 """A strategy's options by name."""
@@ -79,6 +81,12 @@ class Settings:
         "How often a gain must have repeated before the model leaves the safe forecasts: 0 trusts "
         "every gain, 4 hardly any.",
     )
+    effort: Effort = setting(
+        "usual",
+        "Work that fine-tuning the network may take: quick (seconds), usual (half a minute for 24 "
+        "sensors on 2 cores) or thorough (minutes). It is counted in windows, not in seconds.",
+        metavar="EFFORT",
+    )
     max_seconds: float | None = setting(
         None,
         "Time that gradient steps, or trying strategies, may take; the best so far is kept.",
@@ -112,6 +120,8 @@ class Settings:
         for name in ("backbone", "strategy"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} is a name or 'auto', got {getattr(self, name)!r}")
+        if self.effort not in get_args(Effort):
+            raise UnknownName("effort", str(self.effort), get_args(Effort))
         if not isinstance(self.rare, Rare):
             Rare.of(self.rare)
 

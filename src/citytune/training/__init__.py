@@ -5,6 +5,7 @@ from citytune.training._groups import Group
 from citytune.training._loop import Loop, TrainingRecord, minimise
 from citytune.training._machine import Machine, device
 from citytune.training._penalty import decay, toward
+from citytune.training._pinball import pinball
 from citytune.training._stepper import Step, Stepper
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "decay",
     "device",
     "minimise",
+    "pinball",
     "toward",
 ]

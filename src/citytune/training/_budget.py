@@ -11,6 +11,8 @@ RISE = 0.3
 """Share of the steps in which the rate rises."""
 FIRST_RATE, LAST_RATE = 1 / 25, 1 / 250_000
 """Of the highest rate."""
+LAST_WARM = 0.02
+"""Likewise, of a rate that was warmed up."""
 SLACK = 0.1
 """Share of a limit by which a training may be late before its rate follows the clock."""
 
@@ -26,6 +28,14 @@ def one_cycle(share: float) -> float:
     return _cosine(1.0, LAST_RATE, (share - RISE) / (1 - RISE))
 
 
+def warm_cosine(step: int, warm: int, share: float) -> float:
+    """Rate at a step, as a share of the highest: up within `warm` steps, then down by a cosine.
+
+    As networks of attention are pretrained; it ends at `LAST_WARM`.
+    """
+    return min(1.0, (step + 1) / warm) * _cosine(1.0, LAST_WARM, share)
+
+
 def _cosine(begin: float, end: float, share: float) -> float:
     return end + (begin - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
@@ -37,8 +47,11 @@ class StepBudget:
     clock, so that the rate has come down when the time is used up.
     """
 
-    def __init__(self, steps: int, limit: float | None, machine: Machine) -> None:
+    def __init__(
+        self, steps: int, limit: float | None, machine: Machine, warm: int | None = None
+    ) -> None:
         self._steps, self._limit, self._machine = steps, limit, machine
+        self._warm = warm
         self._began = 0.0 if limit is None else perf_counter()
 
     def used(self) -> float:
@@ -49,7 +62,8 @@ class StepBudget:
 
     def height(self, step: int) -> float:
         """The rate of a step, as a share of the highest."""
-        return one_cycle(max(step / self._steps, (self.used() - SLACK) / (1 - SLACK)))
+        share = max(step / self._steps, (self.used() - SLACK) / (1 - SLACK))
+        return one_cycle(share) if self._warm is None else warm_cosine(step, self._warm, share)
 
     def allows(self, step: int) -> bool:
         """Whether another step may be taken after so many."""

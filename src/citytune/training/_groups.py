@@ -34,10 +34,15 @@ def as_groups(groups: Iterable[Tensor | Group]) -> list[Group]:
 
 
 def optimiser_of(
-    groups: Iterable[Group], kind: Literal["adamw", "sgd"], rate: float
+    groups: Iterable[Group],
+    kind: Literal["adamw", "sgd"],
+    rate: float,
+    *,
+    shrink: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> torch.optim.Optimizer:
-    """A fresh optimiser; it decays no weights, as the penalty is part of the loss."""
+    """A fresh optimiser; a penalty toward where weights began is part of the loss, not of it."""
     options = [{"params": list(one.parameters), "lr": rate * one.share} for one in groups]
     if kind == "adamw":
-        return torch.optim.AdamW(options, weight_decay=0)
+        return torch.optim.AdamW(options, betas=betas, weight_decay=shrink)
     return torch.optim.SGD(options, momentum=0.9)

@@ -39,9 +39,15 @@ class Loop:
     None: found by a range test (Smith 2017), for up to 60 steps more.
     """
     optimiser: Literal["adamw", "sgd"] = "adamw"
-    """Which; the penalty is part of the loss, so neither decays weights by itself."""
+    """Which."""
     decay: float = 0.0
     """λ of λ‖φ − φ₀‖² toward where the weights began (L2-SP), added to the loss."""
+    weight_decay: float = 0.0
+    """Share of the rate by which AdamW shrinks every weight at each step, apart from the loss."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Memory of AdamW, of gradients and of their squares."""
+    warm: int | None = None
+    """Steps in which the rate rises, to fall by a cosine to 2 % after them; None: one cycle."""
     clip: float | None = None
     """Longest gradient (Pascanu et al. 2013); a longer one is shortened to it."""
     patience: int | None = None
@@ -50,7 +56,7 @@ class Loop:
     """Time it may take, evaluations and range test included; None: no clock decides anything."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "patience"):
+        for name in ("epochs", "batch", "patience", "warm"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -60,6 +66,8 @@ class Loop:
                 raise ValueError(f"the {name} must be positive, got {value}")
         if not 0 <= self.decay < math.inf:
             raise ValueError(f"the decay must be 0 or more, got {self.decay}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"the weight decay must be 0 or more, got {self.weight_decay}")
         if self.optimiser not in ("adamw", "sgd"):
             raise ValueError(f"the optimiser is 'adamw' or 'sgd', got {self.optimiser!r}")
 
@@ -142,7 +150,7 @@ class _Descent:
         machine = Machine(half=device().type == "cuda" and torch.cuda.is_bf16_supported())
         machine.agree(self.weights)
         steps = loop.epochs * -(-examples // loop.batch)
-        self.budget = StepBudget(steps, loop.max_seconds, machine)
+        self.budget = StepBudget(steps, loop.max_seconds, machine, loop.warm)
         penalised = _penalised(loss, self.weights, loop.decay)
         self.pieces = MicroBatches(penalised, self.weights, loop.batch, machine, self.tell)
         self.machine = machine
@@ -180,7 +188,10 @@ class _Descent:
         self, height: Callable[[int], float], *, rate: float = 1.0, done: int = 0
     ) -> Stepper[Tensor]:
         """A stepper with a fresh optimiser."""
-        optimiser = optimiser_of(self.groups, self.loop.optimiser, rate)
+        loop = self.loop
+        optimiser = optimiser_of(
+            self.groups, loop.optimiser, rate, shrink=loop.weight_decay, betas=loop.betas
+        )
         gradients, clip = self.pieces.gradients, self.loop.clip
         return Stepper([optimiser], gradients, height, self.machine, clip=clip, done=done)
 

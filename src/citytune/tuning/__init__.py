@@ -3,7 +3,7 @@
 from citytune.backbones import LEVELS
 from citytune.tuning._batch import COVARIATES, FEATURES, Batch
 from citytune.tuning._blend import Blend
-from citytune.tuning._choice import SEASONAL_WEEKS, rows_looked_at
+from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
 from citytune.tuning._conformal import Conformal, slots
 from citytune.tuning._covariates import KnownAhead, Usual
 from citytune.tuning._expert import Candidate, Expert, Start, experts, forecasts_of, register
@@ -106,7 +106,7 @@ __all__ = [
     "options_of",
     "reason_against",
     "register",
-    "rows_looked_at",
+    "rows_learnt_from",
     "slots",
     "strategies",
     "strategies_for",

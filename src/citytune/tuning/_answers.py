@@ -12,7 +12,7 @@ from torch import Tensor
 from citytune.backbones import identity_of
 from citytune.tuning._batch import FEATURES
 from citytune.tuning._cache import cached, key_of
-from citytune.tuning._expert import DEVIATIONS, Expert, forecasts_of
+from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, forecasts_of
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
@@ -51,11 +51,13 @@ def ask_experts(task: Task, names: tuple[str, ...]) -> dict[str, Tensor]:
     return {name: _after_remembered(task, name, new) for name, new in found.items()}
 
 
-def ask_again(task: Task, expert: Expert) -> Tensor:
-    """(example, horizon) of a fitted expert that stays as it is."""
-    needed = [one for one in task.experts if one.name in expert.needs]
-    found = forecasts_of([*needed, expert], task.live)
-    return _after_remembered(task, expert.name, found[expert.name])
+def ask_again(task: Task, expert: Expert) -> tuple[Tensor, Tensor | None]:
+    """(example, horizon) of a fitted expert that stays as it is, and its quantiles less these."""
+    needed, own = [one for one in task.experts if one.name in expert.needs], expert.has_quantiles
+    found = forecasts_of([*needed, expert], replace(task.live, spread=own))
+    forecasts = _after_remembered(task, expert.name, found[expert.name])
+    name = deviations_of(expert.name)
+    return forecasts, _after_remembered(task, name, found[name]) if own else None
 
 
 def ask_features(task: Task) -> tuple[Tensor, Tensor]:

@@ -83,15 +83,18 @@ class Batch:
         return torch.cat([torch.empty(0, self.backbone.card.features), *parts])
 
     def _features(self, which: Tensor) -> Tensor:
+        return self.backbone.features(self.past(which))
+
+    def past(self, which: Tensor) -> Past:
+        """What a model is shown of some of the windows, by index."""
         history, some = self.seasonal.history, self.examples.pick(which)
         context, horizon = self.spec.context, self.spec.horizon
-        past = Past(
+        return Past(
             cut_past(history.filled, some, context, period=history.steps_per_day),
             cut_measured(self.seasonal.known, some, context),
             calendar_of(history, some, context, horizon),
             history.steps_per_day,
         )
-        return self.backbone.features(past)
 
     @cached_property
     def window_spread(self) -> Tensor:

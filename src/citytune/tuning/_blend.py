@@ -9,14 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from citytune.tuning._expert import Candidate, Start, kinds
+from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
+from citytune.tuning._expert import DEVIATIONS, Candidate, Start, deviations_of, kinds
+from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._gate import gate, in_words
+from citytune.tuning._learnt import share_of
 from citytune.tuning._mixture import Mixture, mix
 from citytune.tuning._stack import Caution, Evidence, fit_stack
-from citytune.tuning._strategy import Learned, strategies
+from citytune.tuning._strategy import Learned, once, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
 
+FEWEST_STEPS_PER_DAY = 6
+"""Of a clock on which the network is fine-tuned; what it gains on coarser ones was not measured."""
 STACK_FOLDS = 3
 ROUNDING = 2048
 
@@ -33,6 +38,10 @@ class Blend:
     own_share: float = 0.9
     """The same of the forecast of a model that knows the calendar by itself; half of what is left
     goes to its tamed twin. The weight that such a model gives away without evidence is lost."""
+    fine_tune: bool = True
+    """Whether the network itself is fine-tuned, where its own loss is known and …"""
+    tune_days: float = 60.0
+    """… the history has so many days."""
     rule_share: float = 0.3
     """Weight that goes to the best seasonal rule instead where it beats the prior day after day;
     less of it from a week of windows on."""
@@ -44,15 +53,38 @@ class Blend:
             task: What to learn from.
             given: Experts that a strategy has fitted already.
         """
+        given, notes = self._fine_tuned(task, given)
         candidates = self._candidates(task, given)
         forecasts = torch.stack([one.out_of_fold for one in candidates], -1)
-        weights, mixed, unseen = self._weigh(task, candidates, forecasts)
-        trust = torch.as_tensor(gate(task, mixed, unseen), dtype=torch.float32).reshape(-1)
+        home = home_of(task, candidates)
+        weights, mixed, unseen = self._weigh(task, candidates, forecasts, home)
+        stay = mix(forecasts, home.expand(len(weights), -1, -1), task.windows.sensor)
+        trust = torch.as_tensor(gate(task, mixed, unseen, stay), dtype=torch.float32).reshape(-1)
         experts = tuple(one.expert for one in candidates)
-        mixture = Mixture(experts, weights, task.prior, trust)
-        home = forecasts[..., mixture.names.index(task.prior)]
-        out_of_fold = torch.lerp(home, mixed, mixture.trust_of(task.windows.sensor))
-        return Learned(mixture, out_of_fold, in_words(float(trust.mean()), task, unseen))
+        if any(one.expert.start(task.backbone.card) is Start.LEARNT for one in candidates):
+            # What is not followed goes to a mixture, not to one expert.
+            weights = torch.lerp(home.expand_as(weights), weights, trust[:, None])
+            mixture = Mixture(experts, weights, task.prior)
+        else:
+            mixture = Mixture(experts, weights, task.prior, trust)
+            notes = (*notes, *in_words(float(trust.mean()), task, unseen))
+        part = trust[task.windows.sensor if len(trust) > 1 else 0 * task.windows.sensor, None]
+        out_of_fold = torch.lerp(stay, mixed, part)
+        return Learned(mixture, out_of_fold, notes, spread_of(mixture, task, candidates))
+
+    def _fine_tuned(
+        self, task: Task, given: Sequence[Candidate]
+    ) -> tuple[Sequence[Candidate], tuple[str, ...]]:
+        """What is given, and the fine-tuned network where it pays to make it; notes."""
+        day = task.history.steps_per_day
+        long = task.history.length >= self.tune_days * day and day >= FEWEST_STEPS_PER_DAY
+        if not self.fine_tune or not long or task.memory is not None:
+            return given, ()
+        there = any(isinstance(one.expert, FineTuned) for one in given)
+        if there or task.part_of is not None or not can_cross_fit(task):
+            return given, ()
+        found, notes = cross_fit(task, Plan.of(task))
+        return [*given, *found], tuple(once(notes))
 
     def _candidates(self, task: Task, given: Sequence[Candidate]) -> list[Candidate]:
         """Every expert: those that need no fitting, those given, and those that can be fitted."""
@@ -66,7 +98,7 @@ class Blend:
         return found
 
     def _weigh(
-        self, task: Task, candidates: Sequence[Candidate], forecasts: Tensor
+        self, task: Task, candidates: Sequence[Candidate], forecasts: Tensor, home: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Fit the weights, on everything and on folds.
 
@@ -87,7 +119,7 @@ class Blend:
             "sensors": len(task.history.raw),
             "forget": task.settings.forget,
         }
-        caution = self._caution(task, candidates)
+        caution = self._caution(task, candidates, home)
         weights = fit_stack(evidence, caution, **span)
         sensor = task.windows.sensor
         mixed = mix(forecasts, weights, sensor)
@@ -99,17 +131,20 @@ class Blend:
             unseen[fold.test] = True
         return weights, mixed, unseen
 
-    def _caution(self, task: Task, candidates: Sequence[Candidate]) -> Caution:
+    def _caution(
+        self, task: Task, candidates: Sequence[Candidate], home: Tensor | None = None
+    ) -> Caution:
         """w₀: mostly the pretrained forecast and its tamed twin, a little of everything."""
         names = [one.expert.name for one in candidates]
         prior = torch.tensor(self._shares(task, candidates))
         prior = prior / prior.sum()
+        anchor = (home_of(task, candidates) if home is None else home).mean(0)
+        prior = prior + prior[names.index(task.prior)] * (anchor - _only(task.prior, names))
         if (rule := task.better_rule) is not None:
             # With more days the evidence itself moves the weights, and moves them better.
             moved = self.rule_share * min(1.0, 7.0 / max(task.days, 1.0))
             prior = (1 - moved) * prior
             prior[names.index(rule)] += moved
-        anchor = torch.tensor([float(name == task.prior) for name in names])
         pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.settings.caution, pull=pull)
 
@@ -125,11 +160,43 @@ class Blend:
         same = share / (1 + starts.count(Start.SHARED))
         rest = 1 - share - twins * twin
         each = rest / max(starts.count(Start.REST) - 1, 1)  # the prior itself is one of these
-        usual = {Start.TWIN: twin, Start.SHARED: same, Start.REST: each}
+        usual = {Start.TWIN: twin, Start.SHARED: same, Start.REST: each, Start.LEARNT: 0.0}
         return [
             same if one.expert.name == task.prior else usual[start]
             for one, start in zip(candidates, starts, strict=True)
         ]
+
+
+def home_of(task: Task, candidates: Sequence[Candidate]) -> Tensor:
+    """(sensor, expert) where the forecast stays without evidence for more: the pretrained one.
+
+    A network that was tuned here takes its place as far as is to be expected to gain; one row
+    stands for all sensors where there is none.
+    """
+    names = [one.expert.name for one in candidates]
+    home = _only(task.prior, names)[None]
+    for one in candidates:
+        if one.expert.start(task.backbone.card) is Start.LEARNT:
+            share = share_of(task, one.out_of_fold)[:, None]
+            home = torch.lerp(home, _only(one.expert.name, names)[None], share)
+    return home
+
+
+def _only(name: str, names: Sequence[str]) -> Tensor:
+    """(expert,) all weight on one."""
+    return torch.tensor([float(one == name) for one in names])
+
+
+def spread_of(mixture: Mixture, task: Task, candidates: Sequence[Candidate]) -> Tensor | None:
+    """(example, horizon, level) the quantiles of a mixture less its forecast, as if unseen."""
+    if task.deviations is None:
+        return None
+    own = {
+        deviations_of(one.expert.name): one.deviations
+        for one in candidates
+        if one.deviations is not None
+    }
+    return mixture.deviations({DEVIATIONS: task.deviations, **own}, task.windows.sensor)
 
 
 def _rounded(values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,9 +22,14 @@ from citytune.windows import (
 )
 
 WINDOW_DAYS = 120
-"""Windows older than this are not learnt from."""
+"""Windows older than this are no evidence for the weights of a mixture."""
+DAYS_PER_YEAR = 365.25
 SEASONAL_WEEKS = 9
 """Weeks before a context that the seasonal rules look at."""
+MOST_YEARS = 4
+"""Years of history that weights of the network itself are learnt from …"""
+MOST_READINGS = 12_000_000
+"""… and most readings, sensor times step: memory is bounded."""
 
 
 def rows_looked_at(spec: WindowSpec, steps_per_day: int) -> int:
@@ -31,6 +37,12 @@ def rows_looked_at(spec: WindowSpec, steps_per_day: int) -> int:
     days = WINDOW_DAYS + 7 * SEASONAL_WEEKS
     context = spec.context * max(1, steps_per_day // 24)
     return max(days * steps_per_day + context + spec.horizon, 2 * spec.context)
+
+
+def rows_learnt_from(spec: WindowSpec, steps_per_day: int, sensors: int) -> int:
+    """How many rows a fit holds: all that `rows_looked_at`, and years where there are."""
+    years = math.ceil(MOST_YEARS * DAYS_PER_YEAR) * steps_per_day + spec.context
+    return max(rows_looked_at(spec, steps_per_day), min(years, MOST_READINGS // max(sensors, 1)))
 
 
 @dataclass(frozen=True, eq=False)

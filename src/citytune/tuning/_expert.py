@@ -15,7 +15,7 @@ from torch import Tensor
 
 from citytune._registry import Registry
 from citytune.backbones import LEVELS, Backbone, Card
-from citytune.tuning._batch import Batch
+from citytune.tuning._batch import MIDDLE, Batch
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
@@ -24,11 +24,17 @@ DEVIATIONS = "deviations"
 """Next to the experts: the quantiles of the model itself, less its forecast."""
 
 
+def deviations_of(name: str) -> str:
+    """Next to an expert that has quantiles of its own: these, less its forecast."""
+    return f"{name} {DEVIATIONS}"
+
+
 class Start(Enum):
     """Where an expert's weight comes from as long as nothing is known of its gains."""
 
     TWIN = "as safe as the pretrained forecast"
     SHARED = "a share of the weight of the pretrained forecast, which it corrects"
+    LEARNT = "the place of the pretrained forecast, as far as its gains have repeated"
     REST = "an equal share of the little that is left"
 
 
@@ -62,6 +68,18 @@ class Expert(Protocol):
         """
         ...
 
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether it has a distribution of its own, which counts as much as its forecast."""
+        return False
+
+    def quantiles(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """Quantiles (example, horizon, level) at `LEVELS`, ascending; the middle is its forecast.
+
+        Asked only of one that `has_quantiles`; the arguments are those of `forecast`.
+        """
+        raise TypeError(f"{self.name!r} has no quantiles of its own")
+
     def start(self, card: Card) -> Start:
         """Where its weight comes from without evidence, around a backbone with such a card."""
         return Start.REST
@@ -86,6 +104,7 @@ class Candidate(NamedTuple):
 
     expert: Expert
     out_of_fold: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
+    deviations: Tensor | None = None  # (example, horizon, level) its quantiles less these
 
 
 experts: Registry[type[Expert]] = Registry("expert")
@@ -124,14 +143,20 @@ def forecasts_of(
     lacking = [expert for expert in some if expert.name not in known]
     horizon, count = batch.spec.horizon, len(batch.examples)
     found = {expert.name: [torch.empty(0, horizon)] for expert in lacking}
+    spread = [deviations_of(one.name) for one in lacking if one.has_quantiles]
     if batch.spread:
-        found[DEVIATIONS] = [torch.empty(0, horizon, len(LEVELS))]
+        found |= {name: [torch.empty(0, horizon, len(LEVELS))] for name in (DEVIATIONS, *spread)}
     done = 0
     for part in batch.chunks():
         size = len(part.examples)
         emitted = {name: whole[done : done + size] for name, whole in known.items()}
         for expert in lacking:
-            emitted[expert.name] = expert.forecast(part, emitted)
+            if batch.spread and expert.has_quantiles:
+                own = expert.quantiles(part, emitted)
+                emitted[expert.name] = own[..., MIDDLE]
+                emitted[deviations_of(expert.name)] = own - own[..., MIDDLE, None]
+            else:
+                emitted[expert.name] = expert.forecast(part, emitted)
         if batch.spread:
             emitted[DEVIATIONS] = part.deviations
         for name, parts in found.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ class FineTuned(Expert):
     cannot: makes the forecast from what the fine-tuned network sees, around the prior."""
     prior: str | None = None
     """What a model that cannot forecast adds to."""
+    probabilistic: bool = False
+    """Whether its own quantiles were tuned, and are its distribution."""
 
     def __post_init__(self) -> None:
         if self.lens not in LENSES:
@@ -59,7 +61,7 @@ class FineTuned(Expert):
 
     def start(self, card: Card) -> Start:
         """It is the prior itself, fine-tuned where that has shown to help."""
-        return Start.SHARED
+        return Start.LEARNT if self.probabilistic else Start.SHARED
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """The fine-tuned forecast."""
@@ -73,12 +75,28 @@ class FineTuned(Expert):
             return found
         return found + batch.window_spread * self.head.residual(seen.features)
 
+    @property
+    def has_quantiles(self) -> bool:
+        """Where they were tuned."""
+        return self.probabilistic
+
+    def quantiles(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """Those of the fine-tuned network."""
+        return self.quantiles_of(batch)
+
+    def quantiles_of(self, batch: Batch) -> Tensor:
+        """(example, horizon, level) in the unit of the data, ascending; windows by the chunk."""
+        applied = _applied(self, batch.backbone)  # type: ignore[arg-type]
+        parts = [replace(one, backbone=applied, computed={}).quantiles for one in batch.chunks()]
+        return torch.cat(parts).sort(-1).values
+
     @classmethod
     def fit(cls, task: Task) -> Iterable[Candidate]:
         """Weights that were changed by an earlier fit stay; other ones take a gradient strategy."""
         for expert in task.earlier:
             if isinstance(expert, cls):
-                yield Candidate(expert, task.forecast_again(expert))
+                forecasts = task.forecast_again(expert)
+                yield Candidate(expert, forecasts, task.deviations_of(expert))
 
     def toward_pretrained(self, backbone: Backbone, share: float) -> FineTuned:
         """Part of the way only, in the space of weights: θ₀ + share · (θ − θ₀).
@@ -118,6 +136,28 @@ class FineTuned(Expert):
             if own is None or (own.shape, own.dtype) != (value.shape, value.dtype):
                 return f"the backbone has no weight {name!r} of such a shape"
         return ""
+
+
+def mean_of(parts: Sequence[FineTuned], backbone: Backbone) -> FineTuned:
+    """The network whose weights are the mean of those of several, tuned from the same beginning.
+
+    Low-rank changes are put next to each other, whose sum is the same.
+    """
+    before = dict(root_of(backbone).named_parameters())
+    names = dict.fromkeys(name for part in parts for name in part.values)
+    values = {
+        name: torch.stack([part.values.get(name, before[name].detach()) for part in parts]).mean(0)
+        for name in names
+    }
+    adapted = dict.fromkeys(name for part in parts for name in part.low_rank)
+    low_rank = {}
+    for name in adapted:
+        pairs = [part.low_rank[name] for part in parts if name in part.low_rank]
+        low_rank[name] = (
+            torch.cat([b / len(parts) for b, _ in pairs], 1),
+            torch.cat([a for _, a in pairs]),
+        )
+    return replace(parts[0], values=values, low_rank=low_rank)
 
 
 @lru_cache(maxsize=2)

@@ -52,7 +52,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
             ("too little history for a single window, so nothing was learnt from it",),
         )
     learned = strategy.fit(task)
-    intervals = calibrate(task, learned.out_of_fold)
+    intervals = calibrate(task, learned.out_of_fold, learned.deviations)
     return Tuned(
         learned.mixture,
         intervals,
@@ -60,7 +60,7 @@ def fit(task: Task, strategy: Strategy) -> Tuned:
         len(task.examples),
         notes=(*learned.notes, *_never(task)),
         fold_errors=errors_by_day(task, learned.out_of_fold),
-        tilt=choose_tilt(task, learned.out_of_fold, intervals),
+        tilt=choose_tilt(task, learned.out_of_fold, intervals, learned.deviations),
     )
 
 

@@ -33,20 +33,31 @@ MOSTLY = 0.995
 """Share from which nothing is noted of it."""
 
 
-def gate(task: Task, forecasts: Tensor, unseen: Tensor) -> Tensor:
+def gate(task: Task, forecasts: Tensor, unseen: Tensor, home: Tensor | None = None) -> Tensor:
     """(sensor,) share of the way from the pretrained forecast to the mixture that is gone, 0 … 1.
 
     Args:
         task: What was learnt from.
         forecasts: (example, horizon) those of the mixture …
         unseen: (example,) bool, … and which of them its weights had not seen.
+        home: (example, horizon) what it is followed away from, instead of the pretrained forecast.
 
     Returns:
         0 for all without a window that the weights had not seen.
     """
-    pretrained = task.forecast_of(task.prior)
-    before, after = (((one - task.actual) / task.scale).abs() for one in (pretrained, forecasts))
-    return _shares(task, _Gains.of(task, before, after, unseen).by_sensor())
+    home = task.forecast_of(task.prior) if home is None else home
+    before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
+    return _shares(task, gains(task, before, after, unseen))
+
+
+def gains(
+    task: Task, before: Tensor, after: Tensor, unseen: Tensor, recency: Tensor | None = None
+) -> Estimate:
+    """(sensor,) what each sensor gains from one forecast to another, and how sure that is.
+
+    The arguments are those of `gate_share`, and (example,) how much each window counts for its age.
+    """
+    return _Gains.of(task, before, after, unseen, recency).by_sensor()
 
 
 def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
@@ -78,14 +89,14 @@ def in_words(share: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
     return (f"{doubt}, so the forecast goes {percent(share)} of the way there from {home}",)
 
 
-class _Estimate(NamedTuple):
+class Estimate(NamedTuple):
     """A gain, as a share of the error, and its variance; of all sensors or of each one."""
 
     gain: Tensor
     variance: Tensor  # infinite where nothing is known
 
 
-def _shares(task: Task, found: _Estimate) -> Tensor:
+def _shares(task: Task, found: Estimate) -> Tensor:
     """How far to go for a gain: not at all for one within its doubt, all the way for a full one."""
     caution = task.settings.caution
     proven = found.variance.isfinite()
@@ -110,7 +121,14 @@ class _Gains(NamedTuple):
     overlap: float  # days that share targets
 
     @classmethod
-    def of(cls, task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> _Gains:
+    def of(
+        cls,
+        task: Task,
+        before: Tensor,
+        after: Tensor,
+        unseen: Tensor,
+        recency: Tensor | None = None,
+    ) -> _Gains:
         days, block = task.day.unique(return_inverse=True)
         sensors = len(task.pool.voice)
         known = (task.known & unseen[:, None]).double()
@@ -126,7 +144,8 @@ class _Gains(NamedTuple):
             for loss in (before, after)
         )
         there = by_cell(known.amax(1))
-        recency = by_cell(task.recency * known.amax(1)).sum(0) / there.sum(0).clamp_min(1)
+        recency = task.recency if recency is None else recency
+        recency = by_cell(recency * known.amax(1)).sum(0) / there.sum(0).clamp_min(1)
         usual = _mean(lost, _weights(count, recency))[:, None].clamp_min(1e-9)
         gain = ((lost - left) / usual).clamp(-MOST_DAILY_GAIN, MOST_DAILY_GAIN)
         pooled = by_cell(task.pool.weight * known.sum(1))
@@ -139,12 +158,12 @@ class _Gains(NamedTuple):
         return (self.pooled * self.gain).sum(0) / self.pooled.sum(0).clamp_min(1e-12)
 
     @property
-    def together(self) -> _Estimate:
+    def together(self) -> Estimate:
         """The gain of all sensors."""
         found = self._estimate(self.day[None], self.pooled.sum(0, keepdim=True))
-        return _Estimate(found.gain[0], found.variance[0])
+        return Estimate(found.gain[0], found.variance[0])
 
-    def by_sensor(self) -> _Estimate:
+    def by_sensor(self) -> Estimate:
         """(sensor,) gains: that of all, and of what a sensor's own differs as much as is no chance.
 
         The difference is taken day by day, so that what a day did to all sensors is no part of it.
@@ -153,22 +172,22 @@ class _Gains(NamedTuple):
         """
         all_, own = self.together, self._estimate(self.gain - self.day, self.measured)
         known = own.variance.isfinite()
-        own = _Estimate(*(part.where(known, torch.zeros_like(part)) for part in own))
+        own = Estimate(*(part.where(known, torch.zeros_like(part)) for part in own))
         beyond = own.gain.square().clamp_max(MOST_DIFFERENCE**2) - own.variance  # chance
         voice = self.pooled.sum(1) * known
         between = ((voice * beyond).sum() / voice.sum().clamp_min(1e-12)).clamp_min(0.0)
         spread = torch.where(own.gain < 0, beyond.clamp_min(between), between)
         part = spread / (spread + own.variance).clamp_min(1e-12)
-        return _Estimate(all_.gain + part * own.gain, all_.variance + part * own.variance)
+        return Estimate(all_.gain + part * own.gain, all_.variance + part * own.variance)
 
-    def _estimate(self, gain: Tensor, count: Tensor) -> _Estimate:
+    def _estimate(self, gain: Tensor, count: Tensor) -> Estimate:
         """(row,) means of gains (row, day) and their variances."""
         weight = _weights(count, self.recency)
         mean = _mean(gain, weight)
         some = weight.square().sum(1)
         independent = (1 / some.clamp_min(1e-12) / self.overlap).clamp_min(1.5)
         variance = _mean((gain - mean[:, None]).square(), weight) / (independent - 1)
-        return _Estimate(mean, variance.where(some > 0, torch.inf))
+        return Estimate(mean, variance.where(some > 0, torch.inf))
 
 
 def _weights(count: Tensor, recency: Tensor) -> Tensor:

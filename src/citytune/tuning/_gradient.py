@@ -1,43 +1,32 @@
 """Fine-tune by gradient steps: a strategy says which weights are trained, the rest is here.
 
-Every such strategy minimises Σ loss(y, f(x; θ, φ)) + λ‖φ − φ₀‖² over its own φ. It is trained once
-for each of a few purged folds, for forecasts as if unseen, and then on everything; how far to go
-from the pretrained weights toward the tuned ones is chosen out of fold
-(`FineTuned.toward_pretrained`); and what comes of it is one expert among others.
+Every such strategy minimises Σ loss(y, f(x; θ, φ)) + λ‖φ − φ₀‖² over its own φ. A network that
+gives quantiles is tuned by the loss that it was pretrained with, on all of the history
+(`cross_fit`). Any other is trained once for each of a few purged folds, for forecasts as if unseen,
+and then on everything; how far to go from the pretrained weights toward the tuned ones is chosen
+out of fold (`FineTuned.toward_pretrained`). What comes of it is one expert among others.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from citytune._errors import InputError
 from citytune.backbones import Backbone
-from citytune.training import Group, Loop, TrainingRecord, decay, minimise
-from citytune.tuning._batch import FEATURES
+from citytune.training import Group
 from citytune.tuning._blend import Blend
-from citytune.tuning._choose_penalty import choose_penalty
-from citytune.tuning._expert import Candidate, forecasts_of
+from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
+from citytune.tuning._expert import Candidate
 from citytune.tuning._finetuned import FineTuned
+from citytune.tuning._fold_fit import NO_GAIN, TOO_FEW, FoldFit
+from citytune.tuning._learnt import share_of
+from citytune.tuning._lens import PLAIN
 from citytune.tuning._strategy import Learned, alone, once
 from citytune.tuning._task import Task
 from citytune.tuning._trainable import Trainable
-from citytune.windows import Fold, evenly, purged_folds
-
-SHARES = (1.0, 0.75, 0.5, 0.25)
-"""How far toward the tuned weights; less is safer, so it comes later, like a larger λ."""
-HELD = 0.2
-"""Share of the windows learnt from, the most recent, on which training is stopped early."""
-TOO_FEW = (
-    "{windows} windows over {days:.0f} days are too few for folds, so no weight of the network was "
-    "moved; bring more history"
-)
-NO_GAIN = "moving weights gained nothing out of fold, so none was moved"
 
 Lens = Literal["plain", "squashed", "squashed-minus-week", "squashed-minus-kind"]
 
@@ -52,35 +41,39 @@ class GradientStrategy:
     """Whether to go back toward the pretrained weights as far as the folds say (WiSE-FT)."""
     lens: Lens = "plain"
     """How the series is shown to the network."""
-    loss: Literal["mae", "mse"] = "mae"
-    """Of errors in units of each sensor's usual spread."""
-    epochs: int = 8
-    """Most passes over the windows."""
+    loss: Literal["own", "mae", "mse"] = "own"
+    """Of errors in units of each sensor's usual spread; by default the network's own, the pinball
+    loss of its quantiles in units of each window's spread, and "mae" for one without quantiles."""
+    epochs: int | None = None
+    """Most passes over the windows; by default 2 to 4 by the effort, without quantiles 8."""
     batch: int = 64
     """Windows a step."""
     rate: float | None = None
-    """Highest learning rate; by default found by a range test."""
+    """Highest learning rate; by default 3e-4, without quantiles found by a range test."""
     weight_decay: float = 0.0
     """λ of ‖φ‖²."""
-    l2_sp: float = 0.01
-    """λ of ‖φ − φ₀‖², the distance to the pretrained weights (Xuhong et al. 2018)."""
+    l2_sp: float | None = None
+    """λ of ‖φ − φ₀‖², the distance to the pretrained weights (Xuhong et al. 2018); by default 0,
+    without quantiles 0.01."""
     patience: int = 3
-    """Epochs without gain, on the most recent windows, after which training stops."""
-    windows: int = 1000
-    """Most windows to learn from."""
-    folds: int = 3
-    """Purged folds."""
+    """Epochs without gain, on the most recent windows, after which training stops; without
+    quantiles only."""
+    windows: int | None = None
+    """Most windows to learn from; by default as many as the effort allows, without quantiles
+    1,000."""
+    folds: int | None = None
+    """Purged folds; by default 2 or 3."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "patience", "windows"):
-            if getattr(self, name) < 1:
+            if (getattr(self, name) or 0) < 1 and getattr(self, name) is not None:
                 raise InputError(f"option {name!r} must be at least 1, got {getattr(self, name)}")
-        if self.folds < 2:
+        if self.folds is not None and self.folds < 2:
             raise InputError(f"option 'folds' must be at least 2, got {self.folds}")
         if self.rate is not None and not self.rate > 0:
             raise InputError(f"option 'rate' must be positive, got {self.rate}")
         for name in ("weight_decay", "l2_sp"):
-            if not getattr(self, name) >= 0:
+            if not (getattr(self, name) or 0) >= 0:
                 raise InputError(f"option {name!r} must be at least 0, got {getattr(self, name)}")
 
     def phases(self, trainable: Trainable, seed: int) -> list[list[Group]]:
@@ -102,184 +95,54 @@ class GradientStrategy:
         """
         if task.memory is not None:
             return self._learned(task, list(FineTuned.fit(task)))
-        found, notes = _Fit(self, task).candidates()
+        if self.loss == "own" and self.lens == PLAIN and can_cross_fit(task):
+            found, notes = self._cross_fitted(task)
+        else:
+            found, notes = FoldFit(self, task).candidates()
         for candidate in found:
-            task.note(candidate.expert.name, candidate.out_of_fold)
+            task.note(candidate.expert.name, candidate.out_of_fold, candidate.deviations)
         learned = self._learned(task, found)
         return learned._replace(notes=(*once(notes), *learned.notes))
 
+    def _cross_fitted(self, task: Task) -> tuple[list[Candidate], list[str]]:
+        """Tuned by the network's own loss; alone, as far as its gains justify."""
+        found, notes = cross_fit(task, self._plan(task), self.phases)
+        if not found:
+            few = TOO_FEW.format(windows=len(task.examples), days=task.days)
+            return [], [*notes, few]
+        if self.stack or not self.interpolate:
+            return found, notes
+        share = float(share_of(task, found[0].out_of_fold).mean())
+        return ([_part_way(task, found[0], share)], notes) if share else ([], [*notes, NO_GAIN])
+
+    def _plan(self, task: Task) -> Plan:
+        said = {
+            "passes": self.epochs,
+            "windows": self.windows,
+            "folds": self.folds,
+            "rate": self.rate,
+            "l2_sp": self.l2_sp,
+            "weight_decay": self.weight_decay or None,
+        }
+        known = {name: value for name, value in said.items() if value is not None}
+        return replace(Plan.of(task), batch=self.batch, **known)  # type: ignore[arg-type]
+
     def _learned(self, task: Task, found: list[Candidate]) -> Learned:
         if self.stack:
-            return Blend().fit(task, found)
+            return Blend(fine_tune=False).fit(task, found)
         if not found:
             return Learned(alone(task), task.forecast_of(task.prior))
-        return Learned(alone(task, found[0].expert), found[0].out_of_fold)
+        one = found[0]
+        return Learned(alone(task, one.expert), one.out_of_fold, deviations=one.deviations)
 
 
-class _Fit:
-    """One fit of a strategy to a task."""
-
-    def __init__(self, way: GradientStrategy, task: Task) -> None:
-        self.way, self.task = way, task
-        self.rate: float | None = way.rate
-        self.notes: list[str] = []
-        self.runs = 0
-        names = [expert.name for expert in task.experts]
-        self.untouched = task.forecast_of(way.lens if way.lens in names else task.prior)
-        self.folds = _folds(task, way.folds)
-
-    def candidates(self) -> tuple[list[Candidate], list[str]]:
-        """The expert, with forecasts of every window from weights that had not seen it."""
-        task, way = self.task, self.way
-        if not self.folds:
-            return [], [TOO_FEW.format(windows=len(task.examples), days=task.days)]
-        trials = torch.zeros(len(SHARES), *task.actual.shape)
-        best: list[int] = []
-        shares = SHARES if way.interpolate else SHARES[:1]
-        for fold in self.folds:
-            tuned, record = self._train(*_held_back(task, fold.train), epochs=way.epochs)
-            best.append(record.best)
-            for i, share in enumerate(shares):
-                part = tuned.toward_pretrained(task.backbone, share)
-                trials[i, fold.test] = self._forecast(part, fold.test)
-        epochs = max(1, round(statistics.median(best)))
-        chosen = self._share(trials) if way.interpolate else 1.0
-        if chosen is None:
-            return [], [*self.notes, NO_GAIN]
-        everything = torch.arange(len(task.examples))
-        tuned, _ = self._train(everything, None, epochs=epochs)
-        tuned = tuned.toward_pretrained(task.backbone, chosen)
-        return [Candidate(tuned, trials[SHARES.index(chosen)])], self.notes
-
-    def _share(self, trials: Tensor) -> float | None:
-        """How far to go: the least that is within one standard error of the best."""
-        task, prior = self.task, self.task.forecast_of(self.task.prior)
-        place = choose_penalty(
-            (trials - prior) / task.scale,
-            (task.actual - prior) / task.scale,
-            torch.ones(()),
-            self.folds,
-        )
-        return None if place is None else SHARES[place]
-
-    def _forecast(self, tuned: FineTuned, which: Tensor) -> Tensor:
-        task, live = self.task, self.task.live.pick(which)
-        if tuned.head is not None and tuned.prior is None:  # it reads the pretrained network
-            live = replace(live, computed={FEATURES: task.features[which]})
-        known = {task.prior: task.forecast_of(task.prior)[which]}
-        return forecasts_of([tuned], live, known)[tuned.name]
-
-    def _train(
-        self, train: Tensor, held: Tensor | None, *, epochs: int
-    ) -> tuple[FineTuned, TrainingRecord]:
-        task, way = self.task, self.way
-        train = train[evenly(len(train), way.windows)]
-        trainable = Trainable(task, way.lens, train, closed_form=way.closed_form())
-        phases = way.phases(trainable, task.settings.seed)
-        records = []
-        for i, groups in enumerate(phases):
-            moving = [weight for group in groups for weight in group.parameters]
-            trainable.free(moving)
-            records.append(
-                minimise(
-                    groups,
-                    self._loss(trainable, train, moving),
-                    len(train),
-                    self._loop(max(1, round(epochs / len(phases))), len(phases)),
-                    seed=task.settings.seed + i,
-                    held=self._held(trainable, held),
-                    watch=self._watch(held, (i, len(phases), epochs)),
-                    note=self.notes.append,
-                )
-            )
-            self.rate = records[0].rate
-        self.runs += 1
-        best = sum(record.best for record in records)
-        return trainable.fine_tuned(), replace(records[-1], best=best)
-
-    def _loop(self, epochs: int, phases: int) -> Loop:
-        way, most = self.way, self.task.settings.max_seconds
-        return Loop(
-            epochs=epochs,
-            batch=way.batch,
-            rate=self.rate,
-            patience=way.patience,
-            decay=way.l2_sp,
-            clip=1.0,
-            max_seconds=None if most is None else most / (len(self.folds) + 1) / phases,
-        )
-
-    def _loss(
-        self, trainable: Trainable, train: Tensor, moving: list[Tensor]
-    ) -> Callable[[Tensor], Tensor]:
-        way = self.way
-
-        def loss(batch: Tensor) -> Tensor:
-            found = self._error(trainable, train[batch], squared=way.loss == "mse")
-            return found + decay(moving, way.weight_decay) if way.weight_decay else found
-
-        return loss
-
-    def _error(self, trainable: Trainable, which: Tensor, *, squared: bool = False) -> Tensor:
-        """Mean error in units of usual spread, over what was measured."""
-        return self._size(trainable.forecast(which), which, squared=squared)
-
-    def _size(self, forecast: Tensor, which: Tensor, *, squared: bool = False) -> Tensor:
-        task = self.task
-        error = (forecast - task.actual[which]) / task.scale[which]
-        counted = (~error.isnan()).float()
-        if task.target_weight is not None:
-            counted = counted * task.target_weight[which]
-        error = error.nan_to_num(0.0)
-        size = error.square() if squared else error.abs()
-        return (size * counted).sum() / counted.sum().clamp_min(1e-9)
-
-    def _held(self, trainable: Trainable, held: Tensor | None) -> Callable[[], float] | None:
-        if held is None:
-            return None
-
-        def error() -> float:
-            with torch.no_grad():
-                parts = held.split(256)
-                return sum(float(self._error(trainable, p)) * len(p) for p in parts) / len(held)
-
-        return error
-
-    def _watch(
-        self, held: Tensor | None, phase: tuple[int, int, int]
-    ) -> Callable[[int, float, float], None]:
-        """Tell the loss, and those of zero-shot and of the best rule."""
-        task, (place, phases, epochs) = self.task, phase
-        runs = len(self.folds) + 1
-        others = ""
-        if held is not None and task.progress is not None:
-            rule = task.forecast_of(task.better_rule or task.best_rule)
-            untouched = float(self._size(self.untouched[held], held))
-            naive = float(self._size(rule[held], held))
-            others = f" (zero-shot {untouched:.3f}, naive {naive:.3f})"
-
-        def tell(epoch: int, trained: float, scored: float) -> None:
-            if task.progress is None:
-                return
-            share = (place + min(1.0, epoch * phases / epochs)) / phases
-            found = scored if held is not None else trained
-            stage = f"fold {self.runs + 1} of {runs - 1}" if held is not None else "all windows"
-            text = f"taking gradient steps, {stage}: error {found:.3f}{others}"
-            task.progress(text, 0.1 + 0.8 * (self.runs + share) / runs)
-
-        return tell
-
-
-def _folds(task: Task, count: int) -> list[Fold]:
-    found = purged_folds(task.examples.origin, horizon=task.spec.horizon, folds=count)
-    # A fold from which not even a few windows can be learnt shows nothing.
-    return found if len(found) > 1 and all(len(fold.train) >= 8 for fold in found) else []
-
-
-def _held_back(task: Task, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Windows to learn from, and the most recent ones to stop early on; their targets are apart."""
-    origin = task.examples.origin[which]
-    order = origin.sort().values
-    first = order[int((1 - HELD) * (len(order) - 1))]
-    held, train = which[origin >= first], which[origin <= first - task.spec.horizon]
-    return (train, held) if len(train) else (which, held)
+def _part_way(task: Task, found: Candidate, share: float) -> Candidate:
+    """A fine-tuned network part of the way only; on it forecasts lie nearly on a line."""
+    assert isinstance(found.expert, FineTuned), "so it was made"
+    assert found.deviations is not None, "as above"
+    assert task.deviations is not None, "as above"
+    return Candidate(
+        found.expert.toward_pretrained(task.backbone, share),
+        torch.lerp(task.forecast_of(task.prior), found.out_of_fold, share),
+        torch.lerp(task.deviations, found.deviations, share),
+    )

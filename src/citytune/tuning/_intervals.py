@@ -71,14 +71,20 @@ class Intervals:
         return torch.where(flat[:, None, None], past, torch.lerp(own, past, self.trust))
 
 
-def calibrate(task: Task, out_of_fold: Tensor) -> Intervals:
+def calibrate(task: Task, out_of_fold: Tensor, deviations: Tensor | None = None) -> Intervals:
     """Intervals for forecasts such as `out_of_fold` (example, horizon), made as if unseen.
 
     The share of the way to the conformal quantiles is that which their gain on folds left out is
     trusted with.
+
+    Args:
+        task: What was learnt from.
+        out_of_fold: (example, horizon) the forecasts.
+        deviations: (example, horizon, level) the quantiles that come with them, less these; by
+            default those of the pretrained model.
     """
     every = torch.arange(len(out_of_fold))
-    own = task.deviations
+    own = task.deviations if deviations is None else deviations
     if own is None:
         return Intervals(_past_errors(task, out_of_fold, every))
     before, after = torch.zeros_like(out_of_fold), torch.zeros_like(out_of_fold)

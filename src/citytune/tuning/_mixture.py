@@ -11,7 +11,7 @@ from torch import Tensor
 
 from citytune._text import percent
 from citytune.tuning._batch import COVARIATES, FEATURES, Batch
-from citytune.tuning._expert import DEVIATIONS, Expert, forecasts_of
+from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, forecasts_of
 from citytune.tuning._stack import bands
 from citytune.windows import Axes
 
@@ -120,7 +120,26 @@ class Mixture:
         mean = mix(each, self.weights[..., which], sensor)
         if bool((self.trust < 1).any()):
             mean = torch.lerp(found[self.prior], mean, self.trust_of(sensor))
-        return Mixed(mean, found.get(DEVIATIONS))
+        return Mixed(mean, self.deviations(found, sensor))
+
+    def deviations(self, found: Mapping[str, Tensor], sensor: Tensor) -> Tensor | None:
+        """Quantiles (example, horizon, level) less the forecast; None if nobody gives any.
+
+        They are the pretrained model's, and those of each expert that has its own as far as that
+        counts.
+
+        Args:
+            found: `DEVIATIONS`, and those of experts, by `deviations_of`.
+            sensor: (example,) long.
+        """
+        if (total := found.get(DEVIATIONS)) is None:
+            return None
+        home, own = total, (one for one in self.experts if deviations_of(one.name) in found)
+        for expert in own:
+            share = self._followed[..., self.names.index(expert.name)]
+            part = by_step(share, total.shape[1], sensor)[..., None]
+            total = total + part * (found[deviations_of(expert.name)] - home)
+        return total
 
     def trust_of(self, sensor: Tensor) -> Tensor:
         """(example, 1) the trust of each window's sensor."""
@@ -165,6 +184,13 @@ def mix(forecasts: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:
         for (start, end), row in zip(bands(forecasts.shape[1]), own, strict=True)
     ]
     return torch.cat([forecasts.new_empty(len(forecasts), 0), *parts], 1)
+
+
+def by_step(share: Tensor, horizon: int, sensor: Tensor) -> Tensor:
+    """(example, horizon) a share (band, sensor), where one sensor stands for all."""
+    own = share[:, sensor] if share.shape[1] > 1 else share.expand(-1, len(sensor))
+    sizes = torch.tensor([end - start for start, end in bands(horizon)])
+    return own.repeat_interleave(sizes, 0).T
 
 
 def in_words(shares: Mapping[str, float], words: Mapping[str, str], most: int = 3) -> str:

@@ -82,10 +82,10 @@ class LastBlocks(GradientStrategy):
 
 @dataclass(frozen=True, kw_only=True)
 class Full(GradientStrategy):
-    """φ are all weights; learning rates decay with depth (Howard and Ruder 2018, ULMFiT)."""
+    """φ are all weights; learning rates may decay with depth (Howard and Ruder 2018, ULMFiT)."""
 
-    layer_decay: float = 0.8
-    """Share of its rate that each block passes on to the one below it."""
+    layer_decay: float = 1.0
+    """Share of its rate that each block passes on to the one below it; 1 moves all alike."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -34,6 +34,7 @@ class Learned(NamedTuple):
     mixture: Mixture
     out_of_fold: Tensor  # (example, horizon), forecasts of the task's windows, as if unseen
     notes: tuple[str, ...] = ()  # what a person should know of the fit
+    deviations: Tensor | None = None  # (example, horizon, level) its quantiles less the forecasts
 
 
 class Strategy(Protocol):

@@ -15,17 +15,17 @@ from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_featur
 from citytune.tuning._batch import FEATURES, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
-from citytune.tuning._expert import DEVIATIONS, Expert, unfitted
+from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
-from citytune.tuning._memory import Memory, Windows, beginnings, joined_values
+from citytune.tuning._memory import Memory, Windows, joined_values
 from citytune.tuning._mixture import Mixture
 from citytune.tuning._pool import Pool, PoolWindows
+from citytune.tuning._remember import level_and_spread, remembered
 from citytune.tuning._timetable import Timetable
+from citytune.tuning._training_windows import Span, training_windows
 from citytune.windows import SEASONAL, Examples, History, WindowSpec, target_weights
 
-RECENT_DAYS = 49
-"""Days from which a sensor's usual level and spread are taken."""
 USUAL_RULE = "day-kind"
 """The seasonal rule to take where none has shown to be better."""
 MOST_VALUES = 600_000
@@ -38,6 +38,7 @@ class Task:
 
     backbone: Backbone
     history: History
+    """All that is learnt from: up to four years (see `rows_learnt_from`)."""
     spec: WindowSpec
     settings: Settings
     """`on` the frame that was laid out."""
@@ -54,7 +55,21 @@ class Task:
     def choice(self) -> Choice:
         """The windows to learn from."""
         most = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
-        return self.part_of or Choice.of(self.history, self.spec, most, self.memory)
+        return self.part_of or Choice.of(self.recent, self.spec, most, self.memory)
+
+    @cached_property
+    def recent(self) -> History:
+        """The last part of the history, which the evidence for a mixture looks at."""
+        rows = rows_looked_at(self.spec, self.history.steps_per_day)
+        return self.history.since(self.history.length - rows)
+
+    def training(self, most: int, *, but: Sequence[Span] = ()) -> Examples:
+        """Windows of the whole history, to learn weights of many numbers from.
+
+        Apart from `examples`, the evidence for a mixture, which are of recent days only. Origins
+        are rows of `history`; for `most` and `but` see `training_windows`.
+        """
+        return training_windows(self.history, self.spec, most, but=but)
 
     @property
     def windows(self) -> Windows:
@@ -111,7 +126,7 @@ class Task:
     def values(self) -> Tensor:
         """(sensor, time) what was measured in all rows that a fit to everything looks at."""
         rows = rows_looked_at(self.spec, self.history.steps_per_day)
-        return joined_values(self.history, self.memory, rows)
+        return joined_values(self.recent, self.memory, rows)
 
     @cached_property
     def pool(self) -> Pool:
@@ -134,13 +149,7 @@ class Task:
 
     @cached_property
     def _level_and_spread(self) -> tuple[Tensor, Tensor]:
-        """(sensor, 1) and (sensor,)."""
-        recent = self.history.raw[:, -RECENT_DAYS * self.history.steps_per_day :]
-        mean = recent.nanmean(1, keepdim=True)
-        square = (recent - mean).double().square().nanmean(1)  # it may be beyond floats
-        found = square.sqrt().nan_to_num(0.0).float()
-        usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
-        return mean.nan_to_num(0.0), found.where(found > 1e-6 * usual, torch.tensor(usual))
+        return level_and_spread(self.history)
 
     @property
     def level(self) -> Tensor:
@@ -160,7 +169,7 @@ class Task:
     @cached_property
     def timetable(self) -> Timetable:
         """What is known ahead, of the memory and of the history."""
-        found = Timetable.of(self.history)
+        found = Timetable.of(self.recent)
         old = None if self.memory is None else self.memory.timetable
         return found if old is None else old.then(found)
 
@@ -193,15 +202,21 @@ class Task:
         Of remembered windows it is what was noted then, as if it was not fitted on them.
         """
         if expert.name not in self.answers.forecasts:
-            self.note(expert.name, ask_again(self, expert))
+            self.note(expert.name, *ask_again(self, expert))
         return self.answers.forecasts[expert.name]
 
-    def note(self, name: str, out_of_fold: Tensor) -> None:
+    def note(self, name: str, out_of_fold: Tensor, deviations: Tensor | None = None) -> None:
         """Keep an expert's forecasts (example, horizon) of the windows, as if not fitted on them.
 
-        What is noted goes into the memory.
+        And its quantiles (example, horizon, level) less these. What is noted goes into the memory.
         """
         self.answers.forecasts[name] = out_of_fold
+        if deviations is not None:
+            self.answers.forecasts[deviations_of(name)] = deviations
+
+    def deviations_of(self, expert: Expert) -> Tensor | None:
+        """(example, horizon, level) a fitted expert's quantiles less its forecast, if noted."""
+        return self.answers.forecasts.get(deviations_of(expert.name))
 
     def corrected(self, residual: Tensor) -> Tensor:
         """The prior corrected by `residual`, in spreads of the windows (both example, horizon)."""
@@ -282,17 +297,4 @@ class Task:
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""
-        old, history, rare = self.memory, self.history, self.settings.rarity
-        ahead = self.timetable.recent(self.spec.horizon) if len(history.covariates) else None
-        return Memory(
-            since=history.first if old is None else old.since,
-            until=history.end,
-            first=beginnings(history, old),
-            windows=self.windows,
-            forecasts=dict(self.answers.forecasts),
-            features=self.answers.features,
-            window_spread=self.answers.window_spread,
-            timetable=ahead,
-            known_ahead=tuple(known_ahead),
-            values=self.values if rare is not None and rare.by_value else None,
-        )
+        return remembered(self, known_ahead)

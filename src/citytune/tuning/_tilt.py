@@ -76,13 +76,16 @@ class Tilt:
         return torch.cat(found)
 
 
-def choose_tilt(task: Task, out_of_fold: Tensor, intervals: Intervals) -> Tilt | None:
+def choose_tilt(
+    task: Task, out_of_fold: Tensor, intervals: Intervals, deviations: Tensor | None = None
+) -> Tilt | None:
     """The tilt that saves most error in rare values without costing more than was allowed.
 
     Args:
         task: With `rare` set.
         out_of_fold: (example, horizon), forecasts of the task's windows, as if unseen.
         intervals: What calibrates them.
+        deviations: As for `calibrate`.
 
     Returns:
         None if no value is more rare than another.
@@ -94,7 +97,8 @@ def choose_tilt(task: Task, out_of_fold: Tensor, intervals: Intervals) -> Tilt |
     if not tilt.rarity.found:
         return None
     some = evenly(len(out_of_fold), TILT_WINDOWS)
-    trials = _Trials.of(task, out_of_fold, intervals, tilt.rarity, some)
+    own = task.deviations if deviations is None else deviations
+    trials = _Trials.of(task, (out_of_fold, own), intervals, tilt.rarity, some)
     if rare.power is not None:
         return trials.of_power(tilt, rare.power)
     found = [trials.of_power(tilt, power) for power in POWERS]
@@ -116,10 +120,16 @@ class _Trials:
 
     @classmethod
     def of(
-        cls, task: Task, out_of_fold: Tensor, intervals: Intervals, rarity: Rarity, some: Tensor
+        cls,
+        task: Task,
+        forecasts: tuple[Tensor, Tensor | None],
+        intervals: Intervals,
+        rarity: Rarity,
+        some: Tensor,
     ) -> _Trials:
+        """Of forecasts as if unseen, and of the quantiles that come with them, less these."""
+        out_of_fold, own = forecasts
         examples, slot = task.examples.pick(some), task.windows.slot[some]
-        own = task.deviations
         own = None if own is None else own[some]
         mean = out_of_fold[some]
         points = points_of(intervals.quantiles(mean, examples.sensor, slot, own))

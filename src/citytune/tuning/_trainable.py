@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,6 @@ class Trainable:
         self.root = root_of(self.backbone).to(device())
         self.blocks = list(self.backbone.blocks())
         self.forecasts = task.backbone.card.horizon is not None
-        self.weeks, self.kind = task.forecasts_of(PROFILES).unbind(-1)
         self.view: Projection | None = None
         self.layer: nn.Parameter | None = None
         self.fixed: Head | None = None
@@ -66,8 +66,8 @@ class Trainable:
 
     def forecast(self, which: Tensor) -> Tensor:
         """(example, horizon) of some of the task's windows, in the unit of the data."""
-        live = self.task.live.pick(which)
-        context, profiles = live.spec.context, (self.weeks[which], self.kind[which])
+        live, (weeks, kind) = self.task.live.pick(which), self._profiles
+        context, profiles = live.spec.context, (weeks[which], kind[which])
         shown = LensInput(live.seasonal, live.examples, context, *profiles)
         if self.forecasts:
             found = LENSES[self.lens](self.backbone, shown)
@@ -77,6 +77,10 @@ class Trainable:
         past = Past(shown.past, shown.measured, shown.calendar, shown.day)
         seen = self.view(self.backbone.features(past))
         return self.prior[which] + self.window_spread[which] * (seen @ self.layer).float()
+
+    @cached_property
+    def _profiles(self) -> tuple[Tensor, ...]:
+        return self.task.forecasts_of(PROFILES).unbind(-1)
 
     def fine_tuned(self) -> FineTuned:
         """What has changed against the backbone as pretrained."""

@@ -91,7 +91,14 @@ def needed(first: Tensor, end: int, spec: WindowSpec) -> Tensor:
     return ((end - first) // 2).clamp(1, spec.context).double()
 
 
-def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) -> Tensor:
+def thin(
+    sensor: Tensor,
+    origin: Tensor,
+    stride: int,
+    limit: int,
+    sensors: int,
+    weight: Tensor | float = 1.0,
+) -> Tensor:
     """(example,) bool: which windows to keep for about `limit` of them, evenly spread.
 
     From start to start each sensor turns on in a circle by the plastic number, from sensor to
@@ -105,12 +112,13 @@ def thin(sensor: Tensor, origin: Tensor, stride: int, limit: int, sensors: int) 
         stride: Steps between starts.
         limit: How many to keep of all.
         sensors: How many there are.
+        weight: (example,) how much more often than `limit` says each one is kept.
     """
     if not len(origin):
         return torch.zeros(0, dtype=torch.bool)
     start = origin.div(stride, rounding_mode="floor")
     share = limit / (int(start[-1] - start[0]) + 1) / sensors
-    return (start.double() * PLASTIC + sensor.double() * GOLDEN) % 1 < share
+    return (start.double() * PLASTIC + sensor.double() * GOLDEN) % 1 < share * weight
 
 
 def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:

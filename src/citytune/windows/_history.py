@@ -67,6 +67,21 @@ class History:
             covariates=self.covariates[:, sensors],
         )
 
+    def since(self, row: int) -> History:
+        """The rows from `row` on; all of them for 0 or less."""
+        if row <= 0:
+            return self
+        return replace(
+            self,
+            raw=self.raw[:, row:],
+            wall=self.wall[row:],
+            weekday=self.weekday[row:],
+            holiday=self.holiday[row:],
+            season=self.season[row:],
+            covariates=self.covariates[..., row:],
+            first=self.first + row,
+        )
+
     @cached_property
     def filled(self) -> Tensor:
         """(sensor, time), gaps filled from the past alone; never a target."""

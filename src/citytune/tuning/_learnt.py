@@ -1,0 +1,59 @@
+"""How far a network that was fine-tuned here takes the place of the pretrained one.
+
+The gate asks for proof, for what it judges are choices among forecasts, most of which gain nothing.
+Fine-tuning on months gains nearly everywhere, and the more the longer a history: on other cities it
+was measured how much. What was seen here out of fold is weighed against that (a normal prior, as
+in empirical Bayes: Efron and Morris 1975), and the share of the way is the one that is best for
+what is then to be expected. Half-way between two good forecasts is better than the mean of their
+errors, so that it is also where nothing is known.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from citytune.tuning._gate import gains
+from citytune.tuning._task import Task
+
+YEAR_GAIN, SPREAD = 0.05, 0.06
+"""Share of the error that a network tuned on a year gained on other cities, and how much it varied
+from city to city and season to season."""
+YEAR, MOST_YEARS = 365.0, 2.0
+"""Two years gain twice as much; of more years so much is taken for granted, and no more."""
+UNSEEN = 0.3
+"""Share of it that the folds, which learn from less, and less that is recent, fail to show."""
+HALF_LIFE = 30.0
+"""Days after which evidence counts half: the weeks to come are most like the last ones."""
+SHARED_TARGETS = 1.6
+"""Times as large as that of days apart is the variance of a mean over days whose windows overlap:
+gains of neighbouring days were correlated by 0.3."""
+DOUBT = 0.25
+"""Standard errors that are taken off the gain to expect, for each unit of caution."""
+MEETING = 0.01
+"""Gain of half-way beyond the mean of the gains at both ends, for each unit of caution."""
+
+
+def share_of(task: Task, forecasts: Tensor) -> Tensor:
+    """(sensor,) share of the way, 0 … 1, from the pretrained forecast to a learnt one.
+
+    Args:
+        task: Whose windows they are.
+        forecasts: (example, horizon) of the learnt one, as if unseen.
+    """
+    home = task.forecast_of(task.prior)
+    before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
+    recency = task.recency * 2.0 ** (-task.age / HALF_LIFE)
+    found = gains(task, before, after, torch.ones(len(before), dtype=torch.bool), recency)
+    first = task.history.first if task.memory is None else task.memory.since
+    days = (task.history.end - first) / task.history.steps_per_day
+    usual = YEAR_GAIN * min(days / YEAR, MOST_YEARS)
+    certainty = 1 / (SHARED_TARGETS * found.variance)
+    seen = (found.gain + UNSEEN * usual).where(certainty > 0, torch.zeros_like(found.gain))
+    gain = (usual / SPREAD**2 + seen * certainty) / (1 / SPREAD**2 + certainty)
+    error = (1 / SPREAD**2 + certainty).rsqrt()
+    caution = task.settings.caution
+    if caution == 0:
+        return (gain > 0).float()
+    sure = gain - DOUBT * caution * error
+    return (0.5 + sure / (4 * MEETING * caution)).clamp(0.0, 1.0).float()
