@@ -377,3 +377,20 @@ def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(
     windows = few_shot.Windows([{}] * 100, measured, 3, 48)
     shown = windows[5]["future_observed_mask"]
     np.testing.assert_array_equal(shown, measured[3 + 5 + 512 :][:48])
+
+
+def test_experts_are_compared_with_a_fit_without_some_of_them(
+    zero_shot: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import experts
+    from sets import City
+
+    buildings = City(name="bdg2_two_buildings", domain="energy", country=None, quantity="load")
+    monkeypatch.setattr(experts, "SETS", (buildings,))
+    experts.main(["--days", "14", "--cutoffs", "1", "--sensors", "1"])
+    said = capsys.readouterr().out
+    assert "bdg2_two_buildings, 14, 0.30" in said
+    mase, without, tuned = (float(cell) for cell in said.splitlines()[-1].split()[2:5])
+    assert 0 < mase < 2
+    assert 0.9 < without < 1.1
+    assert 0.9 < tuned < 1.1

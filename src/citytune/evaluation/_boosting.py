@@ -11,6 +11,7 @@ from citytune._errors import InputError
 from citytune.evaluation._arrays import Floats, Steps
 from citytune.evaluation._features import Drawn, Inputs, Predict, learned
 from citytune.frame import SensorFrame
+from citytune.tuning import lightgbm_here
 
 MOST_WINDOWS = 20_000
 """Most windows drawn from the training rows."""
@@ -35,15 +36,6 @@ LIGHTGBM_SETTINGS: dict[str, Any] = {
     "verbosity": -1,
 }
 HOW = "boosting needs LightGBM, which is not installed here; run: pip install 'citytune[boost]'"
-
-
-def lightgbm_here() -> bool:
-    """Whether LightGBM can be imported."""
-    try:
-        import lightgbm  # noqa: F401
-    except (ImportError, OSError):  # OSError: its OpenMP library is missing
-        return False
-    return True
 
 
 def boosting(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int) -> Floats:

@@ -21,7 +21,7 @@ from citytune.forecasting._memory_file import MEMORY, MemoryFile, pack_memory, u
 from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
 from citytune.frame import Clock
 from citytune.settings import Rare
-from citytune.tuning import COVARIATES, Expert, bands, experts, slots
+from citytune.tuning import COVARIATES, Expert, bands, experts, fine_bands, near_bands, slots
 from citytune.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -187,6 +187,8 @@ def _sizes(
         "sensor": len(sensors),
         "horizon": spec.horizon,
         "band": len(bands(spec.horizon)),
+        "fine band": len(fine_bands(spec.horizon)),
+        "near band": len(near_bands(spec.horizon)),
         "slot": slots(clock.steps_per_day),
         "level": len(LEVELS),
         "feature": card.features,

@@ -1,8 +1,10 @@
 """The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
 from citytune.backbones import LEVELS
+from citytune.tuning._band_trust import fine_bands
 from citytune.tuning._batch import COVARIATES, FEATURES, Batch
 from citytune.tuning._blend import Blend
+from citytune.tuning._boosted import Boosted
 from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
 from citytune.tuning._conformal import Conformal, slots
 from citytune.tuning._covariates import KnownAhead, Usual
@@ -13,6 +15,7 @@ from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._head import Head, HeadData, Projection, fit_head
 from citytune.tuning._head_expert import HeadExpert
 from citytune.tuning._intervals import Intervals
+from citytune.tuning._last_hour import LastHour, near_bands
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lens import LensExpert
 from citytune.tuning._lora import Lora
@@ -45,11 +48,13 @@ from citytune.tuning._task import Task
 from citytune.tuning._tilt import Tilt, choose_tilt
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._trainable import Trainable
+from citytune.tuning._trees import lightgbm_here
 
 __all__ = [
     "Batch",
     "Bias",
     "Blend",
+    "Boosted",
     "COVARIATES",
     "Candidate",
     "Conformal",
@@ -66,6 +71,7 @@ __all__ = [
     "KnownAhead",
     "LEVELS",
     "LastBlocks",
+    "LastHour",
     "LastLayer",
     "LastLayerBySteps",
     "Learned",
@@ -97,12 +103,15 @@ __all__ = [
     "choose_tilt",
     "errors_by_day",
     "experts",
+    "fine_bands",
     "fit",
     "fit_head",
     "forecasts_of",
     "in_words",
+    "lightgbm_here",
     "make_strategy",
     "mean_of",
+    "near_bands",
     "options_of",
     "reason_against",
     "register",

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from citytune.backbones import identity_of
-from citytune.tuning._batch import FEATURES
+from citytune.tuning._batch import DEVIATIONS, FEATURES
 from citytune.tuning._cache import cached, key_of
-from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, forecasts_of
+from citytune.tuning._expert import Expert, deviations_of, forecasts_of
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
@@ -31,14 +31,21 @@ class Answers:
     """(example, feature)."""
     window_spread: Tensor | None = None
     """(example, 1)."""
+    signals: Tensor | None = None
+    """(example, near step, signal), see `LastHour`."""
+
+    fitted: dict[str, Tensor] = field(default_factory=dict)
+    """Expert → (example, horizon) as if unseen, of those that the present blend has fitted."""
 
     def pick(self, which: Tensor) -> Self:
         """Of some of the windows, by index."""
         return replace(
             self,
+            fitted={},
             forecasts={name: part[which] for name, part in self.forecasts.items()},
             features=None if self.features is None else self.features[which],
             window_spread=None if self.window_spread is None else self.window_spread[which],
+            signals=None if self.signals is None else self.signals[which],
         )
 
 

@@ -21,6 +21,10 @@ VALUES_AT_ONCE = 4_000_000
 MIDDLE = LEVELS.index(0.5)
 FEATURES, COVARIATES = "features", "covariates"
 """What an expert may need besides forecasts of other experts."""
+DEVIATIONS = "deviations"
+"""Next to the experts: the quantiles of the model itself, less its forecast."""
+SENSOR = "sensor"
+"""Which sensor of the model a window is of, where that is not its place in the history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,11 @@ class Batch:
         for which in _chunks(len(self.examples), self.spec.horizon):
             yield self.pick(which)
 
+    @property
+    def sensor(self) -> Tensor:
+        """(example,) long: each window's sensor in the model; the history may hold but some."""
+        return self.computed.get(SENSOR, self.examples.sensor)
+
     @cached_property
     def rules(self) -> dict[str, Tensor]:
         """Seasonal rule → forecast (example, horizon)."""
@@ -72,6 +81,8 @@ class Batch:
 
         A plug-in's quantiles may cross; here they are sorted, once for all that follows.
         """
+        if DEVIATIONS in self.computed:
+            return self.computed[DEVIATIONS]
         return (self.quantiles - self.quantiles[..., MIDDLE, None]).sort(-1).values
 
     @cached_property

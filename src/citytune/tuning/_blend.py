@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from citytune.tuning._batch import DEVIATIONS
+from citytune.tuning._boosted import lacking
 from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
-from citytune.tuning._expert import DEVIATIONS, Candidate, Start, deviations_of, kinds
+from citytune.tuning._expert import Candidate, Start, deviations_of, kinds
 from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._gate import gate, in_words
 from citytune.tuning._learnt import share_of
@@ -70,6 +72,7 @@ class Blend:
             notes = (*notes, *in_words(float(trust.mean()), task, unseen))
         part = trust[task.windows.sensor if len(trust) > 1 else 0 * task.windows.sensor, None]
         out_of_fold = torch.lerp(stay, mixed, part)
+        notes = (*notes, *lacking(task))
         return Learned(mixture, out_of_fold, notes, spread_of(mixture, task, candidates))
 
     def _fine_tuned(
@@ -90,11 +93,14 @@ class Blend:
         """Every expert: those that need no fitting, those given, and those that can be fitted."""
         found = [Candidate(one, task.forecast_of(one.name)) for one in task.experts]
         found += given
+        fitted = task.answers.fitted = {one.expert.name: one.out_of_fold for one in given}
         enough = task.days >= self.head_days or task.backbone.card.horizon is None
         for kind in kinds():
             there = any(isinstance(one.expert, kind) for one in given)
             if not there and (enough or not kind.many_weights):
-                found += kind.fit(task)
+                new = list(kind.fit(task))
+                fitted.update((one.expert.name, one.out_of_fold) for one in new)
+                found += new
         return found
 
     def _weigh(

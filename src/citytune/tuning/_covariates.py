@@ -1,29 +1,31 @@
 """What is known ahead: weather and the like correct the forecast, step by step, in closed form.
 
 For every step ahead the prior's error is regressed on the covariates of that moment: their values,
-how they differ from the last day and from the same time of the last week, also in proportion to
-the level. All steps of a band and all sensors share one ridge, so few days teach it much. The
-idea of a linear correction around a frozen model is that of TimesFM's XReg (Das et al. 2024,
-arXiv:2310.10688) and of Darts' regression on residuals.
+how they differ from the last step, the last day and the same time of the last week, also in
+proportion to the level. All steps of a band and all sensors share one ridge, so few days teach it
+much. How far it is followed in each band is what it gained out of fold, and no correction leaves
+the network's own quantiles. The idea of a linear correction around a frozen model is that of
+TimesFM's XReg (Das et al. 2024, arXiv:2310.10688) and of Darts' regression on residuals.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
-from citytune.backbones import Card
+from citytune.backbones import Backbone, Card
+from citytune.tuning._band_trust import band_trust, by_step, fine_bands
 from citytune.tuning._batch import COVARIATES, Batch
 from citytune.tuning._choose_penalty import choose_penalty, folds_of
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._ridge import RidgePath, Statistics
-from citytune.tuning._stack import bands
 from citytune.tuning._timetable import COVARIATE_DAYS, Timetable
+from citytune.tuning._within import check_inside, inside_of, unfit_without_quantiles, within
 from citytune.windows import Axes, Examples
 
 if TYPE_CHECKING:
@@ -63,12 +65,17 @@ class KnownAhead(Expert):
     usual: Usual
     spread: Annotated[Tensor, Axes("sensor")]
     """(sensor,) each sensor's usual spread, in the unit of the data."""
-    weights: Annotated[Tensor, Axes("band", "any")]
-    """(band, feature) in units of the sensor's spread."""
+    weights: Annotated[Tensor, Axes("fine band", "any")]
+    """(band, feature) of `fine_bands`, in units of the sensor's spread."""
     penalty: float
+    share: Annotated[Tensor, Axes("fine band")]
+    """(band,) how far it is followed."""
+    inside: int | None
+    """Place in `LEVELS` of the network's quantile that it does not pass; None without quantiles."""
 
     def __post_init__(self) -> None:
-        least = 10 * len(self.usual.level) + len(COMPARED_RULES) + 1
+        check_inside(self.inside)
+        least = 12 * len(self.usual.level) + len(COMPARED_RULES) + 1
         if self.weights.shape[-1] not in (least, least + 2 * len(self.usual.level)):
             raise ValueError("the weights are of another number of covariates than their levels")
 
@@ -92,21 +99,28 @@ class KnownAhead(Expert):
         adapts = card.horizon is not None and card.context_days is not None
         return Start.SHARED if adapts else Start.REST
 
+    def unfit(self, backbone: Callable[[], Backbone]) -> str:
+        """Quantiles that it looks at and the backbone lacks."""
+        looks = self.inside is not None
+        return unfit_without_quantiles(backbone()) if looks else ""
+
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct the prior, where all is known of a sensor's step ahead."""
-        prior, scale = so_far[self.prior], self.spread[batch.examples.sensor][:, None]
+        prior, scale = so_far[self.prior], self.spread[batch.sensor][:, None]
         rules = torch.stack([so_far[name] for name in COMPARED_RULES], -1)
         ahead = batch.timetable
         design = design_of(ahead, self.usual, batch.examples, prior, rules, scale)
         when = batch.examples.origin[:, None] + torch.arange(prior.shape[1])
         known = ahead.covariates[:, batch.examples.sensor[:, None], when].isfinite().all(0)
-        return prior + (scale * self.residual(design)).where(known, 0.0)
+        found = scale * by_step(self.share, prior.shape[1]) * self.residual(design)
+        found = within(found, None if self.inside is None else batch.deviations, self.inside)
+        return prior + found.where(known, 0.0)
 
     def residual(self, design: Tensor) -> Tensor:
         """(example, horizon) the prior's error to expect, in units of the sensor's spread."""
         parts = [
             design[:, start:end] @ row
-            for (start, end), row in zip(bands(design.shape[1]), self.weights, strict=True)
+            for (start, end), row in zip(fine_bands(design.shape[1]), self.weights, strict=True)
         ]
         return torch.cat(parts, 1)
 
@@ -120,14 +134,23 @@ class KnownAhead(Expert):
         examples = Examples(task.windows.sensor, task.windows.origin - ahead.first)
         design = design_of(ahead, usual, examples, prior, rules, scale)
 
+        shares, inside = torch.ones(len(fine_bands(prior.shape[1]))), inside_of(task)
+
         def made(weights: Tensor, penalty: float) -> KnownAhead:
-            return cls(task.prior, usual, task.spread, weights, penalty)
+            return cls(task.prior, usual, task.spread, weights, penalty, shares, inside)
 
         residual = (task.actual - prior) / scale
         counts = task.recency * task.pool.weight
         found = _fit(made, design, residual, examples.origin, counts)
-        if found is not None:
-            yield Candidate(found[0], prior + scale * found[1])
+        if found is None:
+            return
+        expert, said = found[0], scale * found[1]
+        after = prior + within(said, task.deviations, inside)
+        before, errors = ((one - task.actual).abs() / scale for one in (prior, after))
+        share = band_trust(before, errors, task.day, counts)
+        said = within(by_step(share, prior.shape[1]) * said, task.deviations, inside)
+        if bool(share.any()):
+            yield Candidate(replace(expert, share=share), prior + said)
 
 
 def design_of(
@@ -166,7 +189,8 @@ def design_of(
         [table[:, sensor, (when - (back + k) * day).clamp_min(0)] for k in range(7)]
     ).mean(0)
     level = (prior / scale).clamp(-COVARIATE_CLIP, COVARIATE_CLIP)
-    known = [now, now.square(), now - lately, now - same, so_far - lately]
+    last = table[:, sensor, (origin - 1).clamp_min(0)]
+    known = [now, now.square(), now - lately, now - same, so_far - lately, now - last]
     angle = 2 * math.pi * ahead.slot[when] / day
     waves = [now * angle.sin(), now * angle.cos()] if day > 1 else []
     covariates = torch.cat([*known, *(part * level for part in known), *waves])
@@ -210,7 +234,7 @@ def _fit(
 def _solver(design: Tensor, residual: Tensor, recency: Tensor) -> Callable[[float], Tensor]:
     """λ → weights (band, feature)."""
     paths = []
-    for start, end in bands(residual.shape[1]):
+    for start, end in fine_bands(residual.shape[1]):
         known = ~residual[:, start:end].isnan()
         seen, target = design[:, start:end][known].double(), residual[:, start:end][known].double()
         weight = recency[:, None].expand(known.shape)[known].double()

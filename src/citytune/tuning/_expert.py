@@ -15,13 +15,10 @@ from torch import Tensor
 
 from citytune._registry import Registry
 from citytune.backbones import LEVELS, Backbone, Card
-from citytune.tuning._batch import MIDDLE, Batch
+from citytune.tuning._batch import DEVIATIONS, MIDDLE, Batch
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
-
-DEVIATIONS = "deviations"
-"""Next to the experts: the quantiles of the model itself, less its forecast."""
 
 
 def deviations_of(name: str) -> str:

@@ -67,6 +67,8 @@ class Memory:
     """Of the frozen backbone, if a new last layer was tried."""
     window_spread: Annotated[Tensor, Axes("example", "1")] | None = None
     """Spread of each window's past, likewise."""
+    signals: Annotated[Tensor, Axes("example", "any", "any")] | None = None
+    """What the last hours told of the first steps ahead, see `LastHour`."""
     timetable: Timetable | None = None
     """What was known ahead, if anything."""
     known_ahead: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ class Memory:
             forecasts={name: part[which] for name, part in self.forecasts.items()},
             features=None if self.features is None else self.features[which],
             window_spread=None if self.window_spread is None else self.window_spread[which],
+            signals=None if self.signals is None else self.signals[which],
         )
 
     def after(self, spec: WindowSpec) -> int:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from citytune._text import percent
-from citytune.tuning._batch import COVARIATES, FEATURES, Batch
-from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, forecasts_of
+from citytune.tuning._batch import COVARIATES, DEVIATIONS, FEATURES, Batch
+from citytune.tuning._expert import Expert, deviations_of, forecasts_of
 from citytune.tuning._stack import bands
 from citytune.windows import Axes
 

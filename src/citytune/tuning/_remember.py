@@ -40,6 +40,7 @@ def remembered(task: Task, known_ahead: Sequence[str]) -> Memory:
         forecasts=dict(task.answers.forecasts),
         features=task.answers.features,
         window_spread=task.answers.window_spread,
+        signals=task.answers.signals,
         timetable=ahead,
         known_ahead=tuple(known_ahead),
         values=task.values if rare is not None and rare.by_value else None,

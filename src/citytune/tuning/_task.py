@@ -12,10 +12,10 @@ from torch import Tensor
 from citytune.backbones import Backbone, Probabilistic
 from citytune.settings import Progress, Settings
 from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_features
-from citytune.tuning._batch import FEATURES, Batch
+from citytune.tuning._batch import DEVIATIONS, FEATURES, SENSOR, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
-from citytune.tuning._expert import DEVIATIONS, Expert, deviations_of, unfitted
+from citytune.tuning._expert import Expert, deviations_of, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._memory import Memory, Windows, joined_values
@@ -80,7 +80,8 @@ class Task:
     def live(self) -> Batch:
         """The windows whose history is at hand: all of them, without a memory."""
         choice = self.choice
-        return Batch(self.backbone, choice.seasonal, choice.live, self.spec)
+        own = {SENSOR: self.windows.sensor[len(self.windows.sensor) - len(choice.live) :]}
+        return Batch(self.backbone, choice.seasonal, choice.live, self.spec, computed=own)
 
     @cached_property
     def examples(self) -> Examples:
@@ -293,7 +294,10 @@ class Task:
         own = {expert.name for expert in self.experts}
         known = {one.name: self.forecast_of(one.name) for one in mixture.needed if one.name in own}
         computed = {FEATURES: self.features} if mixture.uses(FEATURES) else {}
-        return mixture.forecast(replace(self.live, computed=computed), known).mean
+        if (own_spread := self.answers.forecasts.get(DEVIATIONS)) is not None:
+            computed[DEVIATIONS] = own_spread
+        live = self.live
+        return mixture.forecast(replace(live, computed={**live.computed, **computed}), known).mean
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""
