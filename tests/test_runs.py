@@ -149,7 +149,7 @@ def test_a_file_that_comes_while_a_run_is_renewed_is_kept(
         return save(model, folder)
 
     monkeypatch.setattr(ct.TunedModel, "save", save_slowly)
-    monkeypatch.setattr("citytune.runs._run.copy_rest", lambda *_: [])
+    monkeypatch.setattr("citytune.runs._renew.copy_rest", lambda *_: [])
     with pytest.raises(ct.RunError, match=r"notes.txt came into .* do it again"):
         ct.open_run(copied).update(made / "newer.csv")
     assert (copied / "notes.txt").read_text() == "mine"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
-from citytune.forecasting._alert import Alert, Watch, watches
+from citytune.forecasting._alert import Alert, Watch, as_threshold, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
 from citytune.frame import Clock, Quantity, SensorFrame
@@ -105,6 +105,20 @@ class Forecast:
     def levels(self) -> tuple[float, ...]:
         """Quantile levels, ascending."""
         return LEVELS
+
+    def __getitem__(self, sensor: str) -> Forecast:
+        """The forecast of one sensor; an unknown name is answered with the nearest."""
+        if sensor not in self.sensors:
+            raise UnknownName("sensor of this forecast", str(sensor), self.sensors)
+        from citytune.forecasting._pieces import one_sensor
+
+        return one_sensor(self, self.sensors.index(sensor))
+
+    def quantile(self, level: float) -> NDArray[np.float32]:
+        """(horizon, sensor) what a value is below with probability `level`, between 0 and 1."""
+        from citytune.forecasting._pieces import quantile_of
+
+        return quantile_of(self, level)
 
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is above a threshold: an alert is a decision, and needs a chance.
@@ -231,8 +245,6 @@ class Forecast:
 
         Example:
             >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
-            >>> forecast.aggregate("24h", "max", running="8h").with_alerts([">120"])
-            ... # doctest: +SKIP
         """
         from citytune.forecasting._aggregate import aggregate
 
@@ -247,7 +259,7 @@ class Forecast:
     def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
         """One number (), or one a sensor (sensor,), in `quantity.unit`."""
         if not isinstance(given, Mapping):
-            return _number(given)
+            return as_threshold(given)
         for name in given:
             if name not in self.sensors:
                 raise UnknownName("sensor of this forecast", name, self.sensors)
@@ -256,7 +268,7 @@ class Forecast:
                 f"no threshold for {len(lacking)} of {len(self.sensors)} sensors, the first "
                 f"{lacking[0]!r}; give one for each, or a single number for all"
             )
-        return np.array([_number(given[name]) for name in self.sensors], np.float32)
+        return np.array([as_threshold(given[name]) for name in self.sensors], np.float32)
 
     def _sensor_column(self) -> list[str]:
         return [name for name in self.sensors for _ in range(len(self.mean))]
@@ -285,16 +297,3 @@ def name_for_spreadsheet(name: str) -> str:
     """
     is_number = re.fullmatch(r"[+-]?\d+([.,]\d+)?", name)
     return f"'{name}" if re.match(r"'*[=+\-@\t\r\n]", name) and not is_number else name
-
-
-def _number(threshold: object) -> NDArray[np.float32]:
-    try:
-        found = np.float32(threshold)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        found = np.float32(np.nan)
-    if np.ndim(found) or np.isnan(found):
-        raise InputError(
-            f"a threshold is a number in the unit of the forecast, or a mapping from sensor to "
-            f"number; got {threshold!r}"
-        )
-    return np.asarray(found, np.float32)
