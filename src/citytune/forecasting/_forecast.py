@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from citytune._errors import UnknownName
 from citytune.forecasting._alert import Alert, Watch, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
@@ -111,6 +112,20 @@ class Forecast:
     def levels(self) -> tuple[float, ...]:
         """Quantile levels, ascending."""
         return LEVELS
+
+    def __getitem__(self, sensor: str) -> Forecast:
+        """The forecast of one sensor; an unknown name is answered with the nearest."""
+        if sensor not in self.sensors:
+            raise UnknownName("sensor of this forecast", str(sensor), self.sensors)
+        from citytune.forecasting._pieces import one_sensor
+
+        return one_sensor(self, self.sensors.index(sensor))
+
+    def quantile(self, level: float) -> NDArray[np.float32]:
+        """(horizon, sensor) what a value is below with probability `level`, between 0 and 1."""
+        from citytune.forecasting._pieces import quantile_of
+
+        return quantile_of(self, level)
 
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is above a threshold: an alert is a decision, and needs a chance.
@@ -288,8 +303,6 @@ class Forecast:
 
         Example:
             >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
-            >>> forecast.aggregate("24h", "max", running="8h").with_alerts([">120"])
-            ... # doctest: +SKIP
         """
         from citytune.forecasting._aggregate import aggregate
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
+from citytune.forecasting._alert import as_threshold
 
 
 def thresholds_of(
@@ -15,7 +16,7 @@ def thresholds_of(
 ) -> NDArray[np.float32]:
     """One number (), or one a sensor (sensor,), in the unit of the forecast."""
     if not isinstance(given, Mapping):
-        return _number(given)
+        return as_threshold(given)
     for name in given:
         if name not in sensors:
             raise UnknownName("sensor of this forecast", name, sensors)
@@ -24,17 +25,4 @@ def thresholds_of(
             f"no threshold for {len(lacking)} of {len(sensors)} sensors, the first "
             f"{lacking[0]!r}; give one for each, or a single number for all"
         )
-    return np.array([_number(given[name]) for name in sensors], np.float32)
-
-
-def _number(threshold: object) -> NDArray[np.float32]:
-    try:
-        found = np.float32(threshold)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        found = np.float32(np.nan)
-    if np.ndim(found) or np.isnan(found):
-        raise InputError(
-            f"a threshold is a number in the unit of the forecast, or a mapping from sensor to "
-            f"number; got {threshold!r}"
-        )
-    return np.asarray(found, np.float32)
+    return np.array([as_threshold(given[name]) for name in sensors], np.float32)
