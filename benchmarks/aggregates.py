@@ -29,9 +29,9 @@ from citytune.frame import SensorFrame
 
 SETS = (
     "norway_hourly_volume",
-    "jonas_dc_demand",
+    "melbourne_pedestrian_55",
     "gefcom2012_load",
-    "tsrepr_50_consumers",
+    "pjm_hourly_regions",
     "beijing_aqi36_pm25",
     "ontario_pm25",
 )
@@ -104,14 +104,19 @@ def compare(tally: Tally, name: str, forecast: Forecast, actual: Floats) -> None
     span = len(actual) * forecast.clock.step
     ends = forecast.quantiles[..., [0, -1]]  # (hour, sensor, edge)
     tally.add((name, "step", "copula"), ends[..., 0], ends[..., 1], actual)
+    whole = np.isfinite(actual).all(0) & np.isfinite(forecast.mean).all(0)
+    names = [n for n, there in zip(forecast.sensors, whole, strict=True) if there]
+    if not names:
+        return
+    total, sums, came_to = forecast.total(names), ends[:, whole].sum(1), actual[:, whole].sum(1)
     found = {
         "mean": (forecast.aggregate(span, "mean"), ends.mean(0)[None], actual.mean(0)[None]),
         "max": (forecast.aggregate(span, "max"), ends.max(0)[None], actual.max(0)[None]),
-        "total": (forecast.total(), ends.sum(1)[:, None], actual.sum(1, keepdims=True)),
+        "total": (total, sums[:, None], came_to[:, None]),
         "day": (
-            forecast.total().aggregate(span, "mean"),
-            ends.sum(1).mean(0)[None, None],
-            actual.sum(1).mean(0)[None, None],
+            total.aggregate(span, "mean"),
+            sums.mean(0)[None, None],
+            came_to.mean(keepdims=True)[None],
         ),
     }
     for kind, (made, added, came) in found.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -43,7 +42,8 @@ def programs() -> Path | None:
 
 def as_owner() -> list[str]:
     """The server refuses to run as root, so it is run as its own user there."""
-    return ["runuser", "-u", OWNER, "--"] if os.geteuid() == 0 else []
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["runuser", "-u", OWNER, "--"] if root else []
 
 
 def free_port() -> int:
@@ -58,7 +58,9 @@ def running(where: Path) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     data, port = folder / "data", free_port()
     (folder / "secret").write_text(SECRET)
-    if os.geteuid() == 0:
+    if as_owner():
+        import pwd  # which Windows has not
+
         owner = pwd.getpwnam(OWNER)
         for path in (folder, folder / "secret"):
             os.chown(path, owner.pw_uid, owner.pw_gid)

@@ -25,7 +25,9 @@ from citytune.cli._reading import reading_of
 from citytune.forecasting import Forecast, load
 from citytune.runs import Reading
 
-COMMANDS = ("demo", "check", "advise", "tune", "forecast", "score", "models", "pretrain")
+COMMANDS = (
+    "demo", "check", "advise", "tune", "refresh", "run", "forecast", "score", "models", "pretrain",
+)  # fmt: skip
 
 
 def process(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -208,7 +210,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_holds_what_the_design_says_and_nothing_else(tuned: Path) -> None:
     names = {path.name for path in (tuned / "run").iterdir()}
-    assert names == {"model", "scores.json", "forecast.csv", "report.html", "run.json"}
+    assert names == {"model", "scores.json", "forecast.csv", "report.html", "run.json", "record"}
     assert {path.name for path in tuned.iterdir()} == {"run", "loops.csv", "newer.csv"}
     kinds = {path.suffix for path in (tuned / "run" / "model").iterdir()}
     assert kinds <= {".json", ".safetensors"}

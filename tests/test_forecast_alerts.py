@@ -59,6 +59,32 @@ def test_without_alerts_there_is_no_such_column() -> None:
     assert not [name for name in forecast().to_polars().columns if name.startswith("p_")]
 
 
+def test_one_sensor_is_a_forecast_of_its_own() -> None:
+    made = forecast().with_alerts([">50", "top 5%"], history())
+    busy = made["busy"]
+    assert busy.sensors == ("busy",)
+    own = made.to_polars().filter(pl.col("sensor") == "busy")
+    assert busy.to_polars().equals(own)
+    with pytest.raises(ct.UnknownName, match=r"no sensor of this forecast is called 'Busy'\. Did"):
+        made["Busy"]
+
+
+def test_any_quantile_can_be_had() -> None:
+    made = forecast()
+    np.testing.assert_allclose(made.quantile(0.9), made.quantiles[..., 9])
+    between = (made.quantiles[..., 2] + made.quantiles[..., 3]) / 2
+    np.testing.assert_allclose(made.quantile(0.25), between, rtol=1e-6)
+    beyond = made.quantile(0.99)
+    assert (beyond[:, 0] > made.quantiles[:, 0, -1]).all()
+    np.testing.assert_allclose(
+        made.probability_above({"calm": float(beyond[0, 0]), "busy": 1, "gone": 1})[0, 0],
+        0.01, rtol=1e-3,
+    )  # fmt: skip
+    for wrong in (0, 1, "0.9", None):
+        with pytest.raises(ct.InputError, match="level is between 0 and 1"):
+            made.quantile(wrong)  # type: ignore[arg-type]
+
+
 def test_an_alert_that_does_not_fit_is_refused_in_words() -> None:
     with pytest.raises(ct.InputError, match="speaks of 'no2', but the readings are"):
         forecast().with_alerts(["no2>40"])

@@ -334,9 +334,9 @@ def test_no_tampering_is_more_than_one_message(saved: Path, frame: SensorFrame, 
     [
         "[" * 100_000,
         '{"format": 3, "spec": ' + "[" * 100_000 + "]" * 100_000 + "}",
-        '{"format": 2, "a": ' * 900 + "1" + "}" * 900,
-        '{"format": 2, "sha256": NaN}',
-        '{"format": 2, "windows": 1' + "0" * 10_000 + "}",
+        '{"format": 3, "a": ' * 900 + "1" + "}" * 900,
+        '{"format": 3, "sha256": NaN}',
+        '{"format": 3, "windows": 1' + "0" * 10_000 + "}",
     ],
     ids=["open", "deep", "objects", "NaN", "digits"],
 )

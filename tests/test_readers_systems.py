@@ -95,8 +95,11 @@ def test_stages_of_checking_are_no_sensors() -> None:
 
 def test_several_quantities_of_the_same_places_are_no_sensors() -> None:
     names = ("alpha_1", "alpha_2", "beta_1", "beta_2")
-    table = pl.DataFrame({"time": hours(480)} | dict(zip(names, waves(4, 480), strict=True)))
-    assert "2 quantities of 2 places" in refusal(table)
+    one, two, three, four = waves(4, 480)
+    far = dict(zip(names, (one, two, 10 * three, 10 * four), strict=True))
+    assert "2 quantities of 2 places" in refusal(pl.DataFrame({"time": hours(480)} | far))
+    near = dict(zip(("in_1", "in_2", "out_1", "out_2"), (one, two, three, four), strict=True))
+    assert len(read(pl.DataFrame({"time": hours(480)} | near)).sensors) == 4
 
 
 def test_a_unit_that_changes_in_the_middle_is_found() -> None:

@@ -295,7 +295,7 @@ def test_the_page_asks_for_nothing_outside_itself(page: str) -> None:
     assert not re.search(r"<script[^>]*\bsrc=", page)
     assert not re.search(r"url\(|@import", outer)
     assert "default-src 'none'" in page
-    assert len(page.encode()) < 6_000_000
+    assert len(page.encode()) < 1_200_000
 
 
 def test_without_javascript_the_words_and_tables_carry_everything(page: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import citytune as ct
-from citytune.runs import PARTS, Reading
+from citytune.runs import PARTS, RECORD, Reading
 from citytune.runs._folder import SEAL, Seal
 
 HOURS = np.arange(24 * 24)
@@ -149,11 +149,11 @@ def test_a_file_that_comes_while_a_run_is_renewed_is_kept(
         return save(model, folder)
 
     monkeypatch.setattr(ct.TunedModel, "save", save_slowly)
-    monkeypatch.setattr("citytune.runs._run.copy_rest", lambda *_: [])
+    monkeypatch.setattr("citytune.runs._renew.copy_rest", lambda *_: [])
     with pytest.raises(ct.RunError, match=r"notes.txt came into .* do it again"):
         ct.open_run(copied).update(made / "newer.csv")
     assert (copied / "notes.txt").read_text() == "mine"
-    assert {path.name for path in copied.iterdir()} == {*PARTS, SEAL, "notes.txt"}
+    assert {path.name for path in copied.iterdir()} == {*PARTS, RECORD, SEAL, "notes.txt"}
 
 
 def test_the_model_of_a_run_can_be_renewed_from_python(made: Path, copied: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_model_of_a_run_can_be_renewed_from_python(made: Path, copied: Path)
     run = ct.open_run(copied)
     np.testing.assert_array_equal(run.forecast(frame).mean, new.forecast(frame).mean)
     assert {name.partition("/")[0] for name in run.changed()} == {"model"}
-    assert {path.name for path in copied.iterdir()} == {*PARTS, SEAL}
+    assert {path.name for path in copied.iterdir()} == {*PARTS, RECORD, SEAL}
 
 
 def test_a_run_named_by_a_link_is_the_run(made: Path, copied: Path) -> None:

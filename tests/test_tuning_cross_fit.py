@@ -229,3 +229,26 @@ def test_nothing_is_learnt_from_a_sensor_that_teaches_the_others_nothing(
     with pytest.raises(TypeError):  # as nothing was cut
         cross_fit(task, replace(SMALL, batch=1024))
     assert set(seen) == {0, 1, 2}
+
+
+def test_folds_in_two_threads_learn_the_same_to_the_last_bit(city: City) -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base")
+            found += cross_fit(task, replace(SMALL, passes=1, windows=64))[0]
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0].out_of_fold, found[1].out_of_fold)
+
+
+def test_an_interruption_ends_all_folds(city: City) -> None:
+    def interrupt(stage: str, share: float) -> None:
+        if stage.startswith("fine-tuning"):
+            raise KeyboardInterrupt
+
+    task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base", progress=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        cross_fit(task, replace(SMALL, passes=1000))

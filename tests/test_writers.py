@@ -177,7 +177,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     ("target", "said"),
     [
         ("f.cvs", "Did you mean .csv"),
-        ("f", "no ending is not known"),
+        ("f", "a name without an ending says not how"),
         ("f.db", "sqlite://"),
         ("sqlit:///f.db", "Did you mean sqlite://"),
         ("mysql://me:geheim@host/db", "Known: .csv"),

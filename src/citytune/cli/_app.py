@@ -12,6 +12,8 @@ from citytune.cli._demo import demo
 from citytune.cli._forecast import forecast
 from citytune.cli._models import models
 from citytune.cli._pretrain import pretrain
+from citytune.cli._refresh import refresh
+from citytune.cli._run import run
 from citytune.cli._score import score
 from citytune.cli._tune import tune
 from citytune.cli._update import update
@@ -35,7 +37,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback(
     epilog="Exit codes: 0 done; 2 your input cannot be used, and one message says why; 1 an "
-    "internal error (a bug in citytune); 130 stopped by Ctrl-C, 143 by SIGTERM."
+    "internal error (a bug in citytune); 3 done, and the chance of an alert has reached its level "
+    "(refresh, run); 130 stopped by Ctrl-C, 143 by SIGTERM."
 )
 def citytune(
     *,
@@ -63,5 +66,8 @@ def citytune(
     """
 
 
-for command in (demo, check, advise, tune, update, forecast, score, models, pretrain):
+COMMANDS = (
+    demo, check, advise, tune, refresh, run, update, forecast, score, models, pretrain,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)

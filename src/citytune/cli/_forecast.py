@@ -18,6 +18,7 @@ from citytune.cli._tomorrow import tomorrow
 from citytune.runs import FORECAST, Reading, open_run
 
 if TYPE_CHECKING:
+    from citytune.runs import Run as OpenRun
     from citytune.writers import Choice
 
 Run = Annotated[
@@ -98,20 +99,25 @@ def forecast(
         found = opened.forecast(file, alerts=alert or (), progress=progress, **reading.said())
     tomorrow(found)
     if file is None:
-        note(f"without a FILE, this is the forecast that {run} was written with")
-        if opened.changed(FORECAST):
-            note(f"{FORECAST} in {run} has been changed since")
+        _say_stored(opened)
     else:
         say(
             f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
             f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}"
         )
     if file is None and not alert:  # as it is there, whoever changed it
-        _put(csv, choice, lambda draft: shutil.copyfile(opened.file(FORECAST), draft))
+        stored = opened.file(FORECAST)
+        _put(csv, choice, lambda draft: shutil.copyfile(stored, draft))
     else:
         _put(csv, choice, found.write_csv)
     for target in to or ():
         say(capital(found.write(target, wide=wide, overwrite=overwrite, dry_run=dry_run)))
+
+
+def _say_stored(opened: OpenRun) -> None:
+    note(f"without a FILE, this is the forecast that {opened.path} was written with")
+    if opened.changed(FORECAST):
+        note(f"{FORECAST} in {opened.path} has been changed since")
 
 
 def _put(path: Path | None, choice: Choice, write: Callable[[Path], object]) -> None:

@@ -15,6 +15,7 @@ from citytune.cli._settings import takes_settings
 from citytune.cli._tomorrow import tomorrow
 from citytune.cli._words import about, comparison, findings, not_at_hand, rare
 from citytune.runs import PARTS, Job, JobResult, Reading, run_job, summary
+from citytune.runs import save_config as write_config
 from citytune.settings import Settings
 
 
@@ -29,6 +30,14 @@ def tune(
         Path, typer.Option(metavar="RUN", show_default=False, help="Folder to write; made anew.")
     ],
     alert: Alerts = None,
+    save_config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOML",
+            show_default=False,
+            help="Also write all of this into a config file, for `citytune run`.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
@@ -52,6 +61,8 @@ def tune(
     job = Job(settings=settings, reading=reading, alerts=tuple(alert or ()))
     with stages() as progress:
         result = run_job(file, job, out, overwrite=overwrite, progress=progress).made_from
+    if save_config is not None:
+        write_config(save_config, file, out, job)
     if result.note:
         note(result.note)
     if json:

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from citytune._errors import InputError, UnknownName
 from citytune.evaluation._arrays import Floats
-from citytune.evaluation._boosting import HOW, boosting, lightgbm_here
+from citytune.evaluation._boosting import HOW, boosting
 from citytune.evaluation._naive import historical_average, naive_day, naive_week, naive_weeks4
 from citytune.evaluation._ridge import lag_ridge
 from citytune.frame import SensorFrame
+from citytune.tuning import lightgbm_here
 
 
 class Baseline(Protocol):

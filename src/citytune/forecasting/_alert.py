@@ -180,3 +180,17 @@ def alerts_of(wanted: Sequence[Alert | str] | None, quantity: Quantity) -> tuple
     asked = (USUAL,) if wanted is None else wanted
     found = [Alert.parse(one, quantity) if isinstance(one, str) else one for one in asked]
     return tuple(dict.fromkeys(found))
+
+
+def as_threshold(threshold: object) -> NDArray[np.float32]:
+    """A threshold that somebody gave, as a number; refused if it is none."""
+    try:
+        found = np.float32(threshold)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = np.float32(np.nan)
+    if np.ndim(found) or np.isnan(found):
+        raise InputError(
+            f"a threshold is a number in the unit of the forecast, or a mapping from sensor to "
+            f"number; got {threshold!r}"
+        )
+    return np.asarray(found, np.float32)

@@ -7,16 +7,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._errors import InputError, UnknownName
+from citytune._errors import UnknownName
 from citytune.forecasting._alert import Alert, Watch, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
-from citytune.forecasting._table import parts_of, table_of
+from citytune.forecasting._table import columns_of, parts_of, table_of
+from citytune.forecasting._thresholds import thresholds_of
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import LEVELS, MEDIAN, chance_above, chance_below
 from citytune.writers import Choice, name_for_spreadsheet, read, write
@@ -112,6 +113,20 @@ class Forecast:
         """Quantile levels, ascending."""
         return LEVELS
 
+    def __getitem__(self, sensor: str) -> Forecast:
+        """The forecast of one sensor; an unknown name is answered with the nearest."""
+        if sensor not in self.sensors:
+            raise UnknownName("sensor of this forecast", str(sensor), self.sensors)
+        from citytune.forecasting._pieces import one_sensor
+
+        return one_sensor(self, self.sensors.index(sensor))
+
+    def quantile(self, level: float) -> NDArray[np.float32]:
+        """(horizon, sensor) what a value is below with probability `level`, between 0 and 1."""
+        from citytune.forecasting._pieces import quantile_of
+
+        return quantile_of(self, level)
+
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is above a threshold: an alert is a decision, and needs a chance.
 
@@ -135,7 +150,9 @@ class Forecast:
             array([False,  True])
         """
         low, high = self.quantity.low, self.quantity.high
-        return chance_above(self.quantiles, self._thresholds(threshold), low=low, high=high)
+        return chance_above(
+            self.quantiles, thresholds_of(threshold, self.sensors), low=low, high=high
+        )
 
     def probability_below(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is below a threshold; see `probability_above`.
@@ -144,7 +161,9 @@ class Forecast:
             (horizon, sensor), 0 … 1; NaN where a sensor has no forecast.
         """
         low, high = self.quantity.low, self.quantity.high
-        return chance_below(self.quantiles, self._thresholds(threshold), low=low, high=high)
+        return chance_below(
+            self.quantiles, thresholds_of(threshold, self.sensors), low=low, high=high
+        )
 
     def to_polars(self) -> pl.DataFrame:
         """Long table: sensor, time, mean, q05 … q95, quality; a row per sensor and future step.
@@ -155,9 +174,7 @@ class Forecast:
         """
         import polars as pl
 
-        table = pl.DataFrame(
-            {"sensor": self._sensor_column(), "time": self._times()} | self._values()
-        )
+        table = pl.DataFrame(columns_of(self))
         if self.clock.timezone is None:
             return table
         local = pl.col("time").dt.replace_time_zone("UTC").dt.convert_time_zone(self.clock.timezone)
@@ -167,10 +184,10 @@ class Forecast:
         """The same long table as a pandas data frame; pandas must be installed."""
         import pandas as pd
 
-        times = pd.Series(self._times())
+        table = pd.DataFrame(columns_of(self))
         if self.clock.timezone is not None:
-            times = times.dt.tz_localize("UTC").dt.tz_convert(self.clock.timezone)
-        return pd.DataFrame({"sensor": self._sensor_column(), "time": times} | self._values())
+            table["time"] = table["time"].dt.tz_localize("UTC").dt.tz_convert(self.clock.timezone)
+        return table
 
     def write_csv(self, path: str | Path) -> None:
         """Write the long table as CSV, times in ISO 8601 in the zone of the data.
@@ -219,8 +236,7 @@ class Forecast:
             '576 rows written to forecast.parquet'
         """
         choice = Choice(wide=wide, overwrite=overwrite, dry_run=dry_run)
-        values = self._values()
-        return write(table_of(self, self._sensor_column(), self._times(), values), target, choice)
+        return write(table_of(self), target, choice)
 
     @classmethod
     def read(cls, source: str | os.PathLike[str], *, run: str | None = None) -> Forecast:
@@ -287,8 +303,6 @@ class Forecast:
 
         Example:
             >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
-            >>> forecast.aggregate("24h", "max", running="8h").with_alerts([">120"])
-            ... # doctest: +SKIP
         """
         from citytune.forecasting._aggregate import aggregate
 
@@ -299,48 +313,3 @@ class Forecast:
         from citytune.forecasting._aggregate import total
 
         return total(self, sensors, name)
-
-    def _thresholds(self, given: float | Mapping[str, float]) -> NDArray[np.float32]:
-        """One number (), or one a sensor (sensor,), in `quantity.unit`."""
-        if not isinstance(given, Mapping):
-            return _number(given)
-        for name in given:
-            if name not in self.sensors:
-                raise UnknownName("sensor of this forecast", name, self.sensors)
-        if lacking := [name for name in self.sensors if name not in given]:
-            raise InputError(
-                f"no threshold for {len(lacking)} of {len(self.sensors)} sensors, the first "
-                f"{lacking[0]!r}; give one for each, or a single number for all"
-            )
-        return np.array([_number(given[name]) for name in self.sensors], np.float32)
-
-    def _sensor_column(self) -> list[str]:
-        return [name for name in self.sensors for _ in range(len(self.mean))]
-
-    def _times(self) -> NDArray[np.datetime64]:
-        return np.tile(self.clock.moments(0, len(self.mean)), len(self.sensors))
-
-    def _values(self) -> dict[str, Any]:
-        """The further columns, all steps of a sensor after each other."""
-        columns: dict[str, Any] = {"mean": self.mean.T.reshape(-1)}
-        for i, level in enumerate(LEVELS):
-            columns[f"q{round(100 * level):02d}"] = self.quantiles[:, :, i].T.reshape(-1)
-        columns["quality"] = self.quality.T.reshape(-1).tolist()
-        if self.moved is not None:
-            columns["point"] = self.moved.T.reshape(-1)
-        for watch in self.alerts:
-            columns[watch.alert.column] = self.chance(watch).T.reshape(-1)
-        return columns
-
-
-def _number(threshold: object) -> NDArray[np.float32]:
-    try:
-        found = np.float32(threshold)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        found = np.float32(np.nan)
-    if np.ndim(found) or np.isnan(found):
-        raise InputError(
-            f"a threshold is a number in the unit of the forecast, or a mapping from sensor to "
-            f"number; got {threshold!r}"
-        )
-    return np.asarray(found, np.float32)

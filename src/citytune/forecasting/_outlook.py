@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from citytune._text import duration
 from citytune.forecasting._forecast import Forecast
+from citytune.forecasting._pieces import first_steps
 from citytune.frame import amount_of
 from citytune.tuning import MEDIAN
 
@@ -81,17 +82,6 @@ def outlook(forecast: Forecast) -> Outlook:
         alerts=tuple(watch.alert.words(forecast.quantity) for watch in forecast.alerts),
         levels=tuple(watch.alert.level for watch in forecast.alerts),
         rows=tuple(sorted(rows, key=_importance)),
-    )
-
-
-def first_steps(forecast: Forecast, steps: int) -> Forecast:
-    """The forecast of its first steps only."""
-    return replace(
-        forecast,
-        mean=forecast.mean[:steps],
-        quantiles=forecast.quantiles[:steps],
-        moved=None if forecast.moved is None else forecast.moved[:steps],
-        quality=forecast.quality[:steps],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,16 +15,29 @@ if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
 
 
-def table_of(
-    forecast: Forecast,
-    sensors: Sequence[str],
-    times: NDArray[np.datetime64],
-    values: Mapping[str, Any],
-) -> ForecastTable:
-    """The table of a forecast, given its columns, all steps of a sensor after each other."""
+def columns_of(forecast: Forecast) -> dict[str, Any]:
+    """Columns of the long table, all steps of a sensor after each other; moments in UTC."""
+    steps, count = forecast.mean.shape
+    columns: dict[str, Any] = {
+        "sensor": [name for name in forecast.sensors for _ in range(steps)],
+        "time": np.tile(forecast.clock.moments(0, steps), count),
+        "mean": forecast.mean.T.reshape(-1),
+    }
+    for i, level in enumerate(LEVELS):
+        columns[_name(level)] = forecast.quantiles[:, :, i].T.reshape(-1)
+    columns["quality"] = forecast.quality.T.reshape(-1).tolist()
+    if forecast.moved is not None:
+        columns["point"] = forecast.moved.T.reshape(-1)
+    for watch in forecast.alerts:
+        columns[watch.alert.column] = forecast.chance(watch).T.reshape(-1)
+    return columns
+
+
+def table_of(forecast: Forecast) -> ForecastTable:
+    """The table of a forecast."""
     import polars as pl
 
-    rows = pl.DataFrame({"sensor": sensors, "time": times} | dict(values))
+    rows = pl.DataFrame(columns_of(forecast))
     return ForecastTable(rows, forecast.clock, forecast.quantity, forecast.run, forecast.model)
 
 
@@ -33,7 +45,7 @@ def parts_of(table: ForecastTable) -> dict[str, Any]:
     """The fields of the forecast in a table."""
     rows = table.rows
     sensors = tuple(rows["sensor"].unique(maintain_order=True))
-    names = [f"q{round(100 * level):02d}" for level in LEVELS]
+    names = [_name(level) for level in LEVELS]
     if lacking := [name for name in names if name not in rows.columns]:
         raise InputError(f"the table has no column {lacking[0]!r}; it is no forecast of citytune")
 
@@ -51,3 +63,7 @@ def parts_of(table: ForecastTable) -> dict[str, Any]:
         "model": table.model,
         "run": table.run,
     }
+
+
+def _name(level: float) -> str:
+    return f"q{round(100 * level):02d}"

@@ -216,25 +216,24 @@ def _say_doubled(
     kind: str, count: int, who: int, sensor: str | None, first: str, findings: Findings
 ) -> None:
     among = "" if sensor is not None else f" in {who} sensors"
-    if kind == "several-in-step":
-        findings.note(
-            kind,
-            f"{count} readings fall in the same step as another one{among}",
+    say, what, remedy = {
+        "several-in-step": (
+            findings.note,
+            "fall in the same step as another one",
             "the mean of each step was used",
-            sensor=sensor, count=count, first=first,
-        )  # fmt: skip
-    elif kind == "duplicate-rows":
-        findings.note(
-            kind,
-            f"{count} readings appear again with the same time and value{among}",
+        ),
+        "duplicate-rows": (
+            findings.note,
+            "appear again with the same time and value",
             "they count once",
-            sensor=sensor, count=count, first=first,
-        )  # fmt: skip
-    else:
-        findings.warn(
-            kind,
-            f"{count} readings differ from another one at the same time{among}",
-            "the first of them was used; if another column (direction, lane) tells them apart, "
-            "name both with sensor=",
-            sensor=sensor, count=count, first=first,
-        )  # fmt: skip
+        ),
+        "conflicting-rows": (
+            findings.warn,
+            "differ from another one at the same time",
+            (
+                "the first of them was used; if another column (direction, lane) tells them "
+                "apart, name both with sensor="
+            ),
+        ),
+    }[kind]
+    say(kind, f"{count} readings {what}{among}", remedy, sensor=sensor, count=count, first=first)

@@ -49,8 +49,6 @@ class Layout:
     """Of each column, from a row of units."""
     titles: tuple[str, ...] = ()
     """Lines above the header."""
-    trailing: bool = False
-    """Whether every row ends with a delimiter that separates nothing."""
 
 
 def find_layout(
@@ -83,11 +81,7 @@ def find_layout(
     titles = tuple(" ".join(c.strip() for c in row.cells if c.strip()) for row in above)
     cells = [rows[i].cells for i in data]
     heading = None if header is None else _heading(rows, header, width)
-    short = heading is None and header is not None
     names = heading or [f"column_{i + 1}" for i in range(width)]
-    trailing = all(not row[-1].strip() for row in cells) and (
-        short or not names[-1].strip() or header is None
-    )
     if parent is not None:
         names = _under(rows[parent].cells, names)
     return Layout(
@@ -99,7 +93,6 @@ def find_layout(
         body=tuple(tuple(row) for row in cells),
         units=() if units is None else tuple(rows[units].cells),
         titles=tuple(title for title in titles if title),
-        trailing=trailing,
     )
 
 

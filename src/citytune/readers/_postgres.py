@@ -133,7 +133,7 @@ def _told(name: str, error: psycopg.Error) -> str:
     if not isinstance(error, psycopg.OperationalError):
         return f"{name} refused the query ({reason})"
     if error.sqlstate is not None or "closed" in reason or "terminat" in reason:
-        return f"{name} broke off while it was being read ({reason}); try again"
+        return f"{name} broke off in the middle ({reason}); try again"
     if "password" in reason or "authentication" in reason:
         return (
             f"{name} did not let you in ({reason}); set PGPASSWORD, or name a variable in the "

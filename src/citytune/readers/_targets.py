@@ -70,7 +70,7 @@ def guess_targets(
     else:
         chosen = list(without_totals(table, tuple(wide_columns(table, able)), findings))
         refuse_versions(moment, chosen, columns, findings)
-        refuse_crossed(chosen, findings)
+        refuse_crossed(chosen, columns, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -122,13 +122,19 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         quiet -= flags  # so many columns of zeros and ones are no counters
     families = {family(n) for n in live if family(n)}
     many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
-    beside = {n for n in quiet if any(one != n and one in n for one in live)}  # K_flow of flow
+    beside = {n for n in quiet if any(_flags(n, one) for one in live)}
     low, high = (end(getattr(columns.by_name[n], side) for n in live or able)
                  for end, side in ((min, "low"), (max, "high")))  # fmt: skip
     stuck = {n for n in quiet if min(low, 0) <= columns.by_name[n].low <= high}
     kept = {n for n in quiet - beside
             if (many and may_be(n) and n in stuck) or family(n) in families}  # fmt: skip
     return [n for n in numbers if n in able or n in kept]
+
+
+def _flags(name: str, other: str) -> bool:
+    """Whether a name is another one with a word before or behind it: K_flow, flow_status."""
+    rest = name.removesuffix(other) if name.endswith(other) else name.removeprefix(other)
+    return rest != name and bool(re.fullmatch(r"[A-Za-z]+[_ .-]|[_ .-][A-Za-z]+", rest))
 
 
 def _is_coordinate(name: str) -> bool:

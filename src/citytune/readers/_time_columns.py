@@ -60,7 +60,7 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
         ):
             found.append(column)
     fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]
-    fitting = fitting or [c for c in columns.by_name.values() if c.name != date.name and _is_day(c)]
+    fitting = fitting or _whole_days(table, columns, date)
     # What is called an hour and holds no hours is refused by name, not passed over.
     found = fitting or [c for c in found if plain_name(c.name) in ("hour", "hr", "hora", "stunde")]
     found.sort(key=lambda column: _clock_rank(column, date))
@@ -74,12 +74,21 @@ def _may_be_clock(column: Column) -> bool:
     return named and not words & {"id", "code", "count"}
 
 
+def _whole_days(table: SourceTable, columns: Columns, date: Column) -> list[Column]:
+    """Columns of unknown names that hold all hours of each day, or all quarters of them."""
+    able = [c for c in columns.by_name.values() if c.name != date.name and _is_day(c)]
+    if not able:
+        return []
+    rows = table.rows.select(pl.len() / pl.col(date.name).n_unique())
+    a_day = float(rows.collect(engine="streaming").item())
+    return [c for c in able if a_day >= 0.8 * len(c.cells)]
+
+
 def _is_day(column: Column) -> bool:
-    """Whether the cells of an unknown name are all hours of a day, or all quarters of one."""
     plain, words = plain_name(column.name), set(tokens(column.name))
     if column.kind != "number" or not column.whole or column.counter:
         return False
-    if plain in SENSOR or words & SENSOR_PARTS:
+    if plain in SENSOR or words & {*SENSOR, *SENSOR_PARTS}:
         return False
     span = column.high - column.low + 1
     return column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span

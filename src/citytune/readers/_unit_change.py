@@ -73,14 +73,15 @@ def change_of_unit(values: NDArray[np.float32]) -> tuple[int, int] | None:
     if len(there) < 2 * FEWEST:
         return None
     size = np.log10(np.abs(values[there].astype(np.float64)))
-    edges = np.linspace(0, len(size), BLOCKS + 1).astype(int)[:-1]
+    blocks = min(BLOCKS, len(size) // 4)
+    edges = np.linspace(0, len(size), blocks + 1).astype(int)[:-1]
     levels = np.array([np.median(part) for part in np.split(size, edges[1:])])
     if np.ptp(levels) < THOUSANDS[0] - NEAR:
         return None
-    splits = [abs(np.median(levels[i:]) - np.median(levels[:i])) for i in range(1, BLOCKS)]
+    splits = [abs(np.median(levels[i:]) - np.median(levels[:i])) for i in range(1, blocks)]
     near = int(edges[1 + int(np.argmax(splits))])
     middle = (levels.max() + levels.min()) / 2
-    low, high = max(near - len(size) // BLOCKS - 1, 0), near + len(size) // BLOCKS + 1
+    low, high = max(near - len(size) // blocks - 1, 0), near + len(size) // blocks + 1
     cut = min(range(low, min(high, len(size))), key=lambda i: _misplaced(size > middle, i))
     return _judged(size, cut, int(there[cut]))
 

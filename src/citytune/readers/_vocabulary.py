@@ -166,11 +166,15 @@ def is_quantity(text: str) -> bool:
 def pollutants(names: Iterable[str]) -> list[str]:
     """Which of the columns of a table are called like an air pollutant and nothing else.
 
-    >>> pollutants(["NO2", "Ozon", "wind"]), pollutants(["NO1", "NO2"])
-    (['NO2', 'Ozon'], [])
+    Short words such as CO may be places; they count next to one that is none.
+
+    >>> pollutants(["NO2", "CO", "wind"]), pollutants(["NO1", "NO2"]), pollutants(["CA", "CO"])
+    (['NO2', 'CO'], [], [])
     """
     plain = {name: plain_name(name) for name in names}
-    return [] if bidding_areas(plain) else [name for name, one in plain.items() if one in AIR]
+    found = [name for name, one in plain.items() if one in AIR]
+    sure = any(len(plain[name]) > 3 or re.search(r"\d", plain[name]) for name in found)
+    return found if sure and not bidding_areas(plain) else []
 
 
 def bidding_areas(names: Iterable[str]) -> list[str]:

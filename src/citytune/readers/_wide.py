@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import median
 
 import polars as pl
 
@@ -23,6 +24,10 @@ from citytune.readers._vocabulary import (
     target_rank,
 )
 
+MOST_PLACES = 24
+"""Columns of one quantity up to which others of the same places are looked at."""
+FAR_APART = 4.0
+"""Ratio of the levels of groups of columns from which they are of different quantities."""
 _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
 
 
@@ -95,7 +100,7 @@ def refuse_versions(
         )
 
 
-def refuse_crossed(chosen: Sequence[str], findings: Findings) -> None:
+def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
     """Columns that are several quantities of the same places, such as cars_1, cars_2, bikes_1."""
     groups: dict[str, list[str]] = {}
     for name in chosen:
@@ -103,8 +108,11 @@ def refuse_crossed(chosen: Sequence[str], findings: Findings) -> None:
     places = {
         tuple(plain_name(n).replace(kind, "", 1) for n in names) for kind, names in groups.items()
     }
-    few = 2 <= len(groups) <= 8 and all(len(names) > 1 for names in groups.values())
-    if few and len(places) == 1 and "" not in groups:
+    few = 2 <= len(groups) <= 8 and all(1 < len(n) <= MOST_PLACES for n in groups.values())
+    if not few or len(places) != 1 or "" in groups:
+        return
+    levels = [median(columns.by_name[name].high for name in names) for names in groups.values()]
+    if max(levels) > FAR_APART * max(min(levels), 0.0):
         findings.error(
             "which-target",
             f"the columns are {len(groups)} quantities of {len(places.pop())} places each: "

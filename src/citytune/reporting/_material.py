@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from citytune.forecasting import Outlook, Watch, outlook
 from citytune.reporting import _measures as measures
 from citytune.reporting._measures import SensorError
 
@@ -57,6 +58,23 @@ class Material:
         """Sensors with too little history, in the forecast's order."""
         found = {*self.forecast.fallback, *self.model.fallback}
         return [name for name in self.forecast.sensors if name in found]
+
+    @cached_property
+    def watched(self) -> Forecast:
+        """The forecast with its alerts; without any, with those that were scored."""
+        if self.forecast.alerts or self.scores is None:
+            return self.forecast
+        sensors = self.forecast.sensors
+        found = [
+            Watch(one.alert, tuple(one.thresholds.get(name, math.nan) for name in sensors))
+            for one in self.scores.alerts
+        ]
+        return replace(self.forecast, alerts=tuple(found))
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """The next day of every sensor."""
+        return outlook(self.watched)
 
     @property
     def source(self) -> str:

@@ -18,6 +18,8 @@ FORMAT = 1
 MODEL, SCORES, FORECAST, REPORT = "model", "scores.json", "forecast.csv", "report.html"
 PARTS = (MODEL, SCORES, FORECAST, REPORT)
 """What a run is for …"""
+RECORD = "record"
+"""A folder of earlier forecasts and what came …"""
 SEAL = "run.json"
 """… and the file that holds how its source was read, and a sum of every other file."""
 
@@ -73,6 +75,19 @@ class Seal:
         return tuple(name for name in known if _sum_of_file(folder / name) != self.sums[name])
 
 
+def seal_of(folder: Path) -> Seal | None:
+    """The seal of a run; None in the folder of a model saved by itself."""
+    if (folder / SEAL).exists() or (folder / SEAL).is_symlink():
+        return Seal.read(folder)
+    if (folder / MODEL).exists():
+        raise RunError(
+            f"{folder} holds no {SEAL}, so it is not a run of citytune, or one of an "
+            "earlier version; write it anew: citytune tune FILE --horizon N --out "
+            f"{folder} --overwrite"
+        )
+    return None
+
+
 def sums_of(folder: Path) -> dict[str, str]:
     """The sum of every file in a folder but the seal, by its path in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SEAL)
@@ -126,7 +141,7 @@ def may_take_place(out: Path, *, overwrite: bool) -> Callable[[Path], None]:
                 f"the run {out} already exists and was not overwritten; choose another out=, or "
                 "pass overwrite=True to replace it"
             )
-        if strange := sorted(held - {*PARTS, SEAL}):
+        if strange := sorted(held - {*PARTS, RECORD, SEAL}):
             raise RunError(
                 f"{out} holds what citytune did not write ({', '.join(strange[:5])}), so it is not "
                 "replaced; move that elsewhere, or choose another out="

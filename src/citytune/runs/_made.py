@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from citytune._errors import RunError
 from citytune.settings import Rare, Settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def watches_of(made: Mapping[str, Any], sensors: Sequence[str]) -> tuple[Watch, 
     """The alerts of a run on the sensors of a forecast."""
     from citytune.forecasting import Watch
 
-    return tuple(Watch.of_kept(one, sensors) for one in made.get("alerts", ()))
+    try:
+        return tuple(Watch.of_kept(one, sensors) for one in made.get("alerts", ()))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"the alerts of the run are damaged ({error}); tune anew") from error
 
 
 def masked(source: object) -> str | None:
@@ -64,7 +68,8 @@ def kept_settings(settings: Settings) -> dict[str, Any]:
     if "options" in said:
         said["options"] = dict(said["options"])
     if isinstance(settings.rare, Rare):
-        said["rare"] = asdict(settings.rare)
+        given = asdict(settings.rare)
+        said["rare"] = {name: value for name, value in given.items() if value is not None}
     elif "rare" in said and not isinstance(said["rare"], str | bool):
         said["rare"] = list(said["rare"])
     return said

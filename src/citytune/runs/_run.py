@@ -6,49 +6,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from citytune._errors import InputError, RunError
-from citytune._files import locked, names_in, read_json, replacing_folder
-from citytune.runs._folder import (
-    FORECAST,
-    MODEL,
-    REPORT,
-    SCORES,
-    SEAL,
-    Seal,
-    check_model,
-    copy_rest,
-    only_known,
-    own_file,
-    sums_of,
-)
-from citytune.runs._job import (
-    JobResult,
-    alerts_on,
-    check_alerts,
-    limit_threads,
-)
+from citytune._files import locked, read_json
+from citytune.runs._folder import FORECAST, REPORT, SCORES, Seal, check_model, own_file, seal_of
+from citytune.runs._job import JobResult, alerts_on, check_alerts, limit_threads
 from citytune.runs._made import watches_of
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import ELSEWHERE, Reading
+from citytune.runs._record import read_record
+from citytune.runs._refresh import Before, By, Refreshed, refresh, source_of
+from citytune.runs._renew import Update, learned, renew
 from citytune.runs._stored import stored_forecast
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from citytune.evaluation import Alert, Scores
     from citytune.forecasting import Forecast, TunedModel, Watch
     from citytune.frame import SensorFrame
-
-
-class Update(NamedTuple):
-    """What came of an update."""
-
-    learned: bool
-    """Whether there was something new to learn; if not, the run is as it was."""
-    note: str
-    """What was learnt until when, or why nothing was."""
-    stale: tuple[str, ...] = ()
-    """Files that still describe the model as it was before."""
 
 
 class Run:
@@ -105,13 +82,7 @@ class Run:
 
     def watches(self, sensors: Sequence[str]) -> tuple[Watch, ...]:
         """What the run was asked to warn of, on the sensors of a forecast."""
-        made = {} if self._seal is None else self._seal.made
-        try:
-            return watches_of(made, sensors)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(
-                f"{self.path / SEAL} is damaged ({error}); tune anew, or restore it from a copy"
-            ) from error
+        return () if self._seal is None else watches_of(self._seal.made, sensors)
 
     @property
     def report(self) -> Path:
@@ -237,6 +208,7 @@ class Run:
         Raises:
             RunError: the folder is not a whole run, or another process is writing it.
         """
+        from citytune.forecasting import admit
         from citytune.forecasting import update as learn_from
 
         with locked(self.path):
@@ -250,30 +222,67 @@ class Run:
                 return Update(False, found.why)
             new = found.model
             begin(progress, "Forecasting")
-            self._renew(seal, new, self._watched(new.forecast(frame), (), frame))
+            forecast = self._watched(new.forecast(frame), (), frame)
+            renew(self.path, seal, new, forecast, admit(model, frame, new="not kept").frame)
+            self._is_renewed()
         stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
-        return Update(True, _learned(frame, new), stale)
+        return Update(True, learned(frame, new), stale)
 
     def _signed(self, forecast: Forecast) -> Forecast:
         return replace(forecast, run=self.path.resolve().name)
 
-    def _renew(self, seal: Seal, model: TunedModel, forecast: Forecast) -> None:
-        """Put another model and its forecast into the folder."""
-        known = names_in(self.path)
-        with replacing_folder(self.path, only_known(self.path, known)) as draft:
-            model.save(draft / MODEL)
-            forecast.write_csv(draft / FORECAST)
-            sums = sums_of(draft)
-            rest = copy_rest(self.path, draft)
-            sums |= {name: one for name, one in seal.sums.items() if name in rest}
-            Seal(seal.reading, sums, seal.made).write(draft)
-        self.__dict__ |= {"model": model, "_result": None}
-        self.__dict__.pop("_seal", None)
+    def refresh(
+        self,
+        source: object = None,
+        *,
+        by: By = "update",
+        progress: Progress | None = None,
+        **reading: Any,
+    ) -> Refreshed:
+        """Monday's job: verify the last forecast, learn from what is new, forecast, and report.
+
+        Every file of the run is renewed, all or none. Its record keeps each forecast that was
+        written, and what came.
+
+        Args:
+            source: Readings up to now, reaching back as for `update`; by default the source that
+                the run was made from.
+            by: "update" learns from what is new, in seconds: for a closed-form strategy as good as
+                a fit to everything. "refit" does the whole job again, as the run was made.
+            progress: Called with the stage and the share done.
+            reading: Options of `read`.
+
+        Raises:
+            InputError: the source has nothing new, is older, or contradicts what was read before.
+            RunError: the folder is not a whole run, or does not remember its source.
+
+        Example:
+            >>> ct.open_run("runs/air").refresh().raised  # doctest: +SKIP
+        """
+        with locked(self.path):
+            seal = self._whole()
+            begin(progress, "Reading")
+            given = source_of(seal, self.path) if source is None else source
+            model, frame = self.model, self.read(given, Reading(**reading))
+            before = Before(self.path, seal, model, self.watches(model.sensors), frame)
+            found = refresh(before, by, progress)
+            self._is_renewed()
+        return found
+
+    @property
+    def record(self) -> pl.DataFrame:
+        """Every forecast that was written, with what was measured since as `actual`."""
+        self.file(SCORES)
+        return read_record(self.path)
+
+    def _is_renewed(self) -> None:
+        for name in ("model", "_seal"):
+            self.__dict__.pop(name, None)
+        self._result = None
 
     def _whole(self) -> Seal:
         """The seal as it is now, which another process may have changed meanwhile."""
-        for name in ("model", "_seal"):
-            self.__dict__.pop(name, None)
+        self._is_renewed()
         if self._seal is None:
             raise RunError(
                 f"{self.path} holds a model, but it is not a run; name a folder that `citytune "
@@ -284,16 +293,4 @@ class Run:
     @cached_property
     def _seal(self) -> Seal | None:
         """None in the folder of a model saved by itself."""
-        if (self.path / SEAL).exists() or (self.path / SEAL).is_symlink():
-            return Seal.read(self.path)
-        if (self.path / MODEL).exists():
-            raise RunError(
-                f"{self.path} holds no {SEAL}, so it is not a run of citytune, or one of an "
-                "earlier version; write it anew: citytune tune FILE --horizon N --out "
-                f"{self.path} --overwrite"
-            )
-        return None
-
-
-def _learned(frame: SensorFrame, model: TunedModel) -> str:
-    return f"{model.tuned.windows:,} windows until {frame.clock.text(len(frame) - 1)}"
+        return seal_of(self.path)

@@ -9,6 +9,7 @@ from typing import Any
 from citytune.runs._folder import FORECAST, MODEL, REPORT, SCORES, Seal, sums_of
 from citytune.runs._job import Job, JobResult
 from citytune.runs._made import kept_of
+from citytune.runs._record import note_forecast, note_readings
 
 UNKNOWN: dict[str, None] = dict.fromkeys(("mae", "rmse", "mase", "wql", "coverage_90", "width_90"))
 """The row of scores.json of a model that was not scored."""
@@ -23,16 +24,23 @@ NOTHING: dict[str, Any] = {
 
 def write(result: JobResult, folder: Path, job: Job, source: object) -> None:
     """Write every part of a run into an empty folder."""
-    from citytune.reporting import Report
-
     result.model.save(folder / MODEL)
-    scores = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / SCORES).write_text(f"{scores}\n", encoding="utf-8")
     result.forecast.write_csv(folder / FORECAST)
-    parts = (result.frame, result.model, result.scores, result.forecast)
-    Report(*parts, advice=result.advice).write(folder / REPORT)
+    note_forecast(folder, result.forecast, result.frame)
+    note_readings(folder, result.frame)
+    write_results(result, folder)
     made = kept_of(source, job, result.forecast)
     Seal(job.reading.kept(result.frame), sums_of(folder), made).write(folder)
+
+
+def write_results(result: JobResult, folder: Path) -> None:
+    """Write the scores and the report into a folder."""
+    from citytune.reporting import Report
+
+    scores = json.dumps(summary(result), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / SCORES).write_text(f"{scores}\n", encoding="utf-8")
+    parts = (result.frame, result.model, result.scores, result.forecast)
+    Report(*parts, advice=result.advice).write(folder / REPORT)
 
 
 def summary(result: JobResult) -> dict[str, Any]:

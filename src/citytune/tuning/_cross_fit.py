@@ -12,14 +12,17 @@ learnt nearly the same, and their average has seen every block.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from threading import Lock
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from citytune.backbones import LEVELS, Past, Probabilistic
 from citytune.settings import Effort
-from citytune.training import Group, Loop, minimise, pinball
+from citytune.training import Group, Loop, Machine, device, minimise, pinball
 from citytune.tuning._batch import MIDDLE, Batch
 from citytune.tuning._expert import Candidate
 from citytune.tuning._finetuned import FineTuned, mean_of
@@ -111,19 +114,18 @@ class _CrossFit:
         self.seasonal = Seasonal(task.history)
         self.folds = _folds(task, plan.folds)
         self.notes: list[str] = []
-        self.done = 0
+        self.done, self.lock, self.stopped = 0, Lock(), False
 
     def candidates(self) -> tuple[list[Candidate], list[str]]:
         task = self.task
         if len(self.folds) < 2:
             return [], self.notes
+        ready = [_Fold.of(self, spans) for _, spans in self.folds]
+        if any(len(fold.windows.examples) < FEWEST for fold in ready):
+            return [], self.notes
+        tuned = self._side_by_side(ready)
         quantiles = torch.zeros(*task.actual.shape, len(LEVELS))
-        tuned = []
-        for which, spans in self.folds:
-            found = self._tuned(spans)
-            if found is None:
-                return [], self.notes
-            tuned.append(found)
+        for (which, _), found in zip(self.folds, tuned, strict=True):
             quantiles[which] = found.quantiles_of(task.live.pick(which))
         expert = mean_of(tuned, task.backbone)
         middle = quantiles[..., MIDDLE]
@@ -131,26 +133,39 @@ class _CrossFit:
         task.note(expert.name, middle, deviations)
         return [Candidate(expert, middle, deviations)], self.notes
 
-    def _tuned(self, spans: Sequence[Span]) -> FineTuned | None:
-        """A network tuned on everything but some spans."""
-        task, plan = self.task, self.plan
-        examples = task.training(plan.windows, but=spans)
-        examples = examples.pick(task.pool.voice[examples.sensor] > QUIET)
-        if len(examples) < FEWEST:
-            return None
-        windows = Batch(task.backbone, self.seasonal, examples, task.spec)
-        trainable = Trainable(task, PLAIN, torch.arange(0))
-        for i, groups in enumerate(phases := self.phases(trainable, task.settings.seed)):
-            trainable.free([weight for group in groups for weight in group.parameters])
+    def _side_by_side(self, ready: Sequence[_Fold]) -> list[FineTuned]:
+        """Each fold tuned, one per thread: so small a network gains little from more for itself.
+
+        A GPU, or several processes that share each step, take one after the other.
+        """
+        threads = torch.get_num_threads()
+        alone = device().type != "cpu" or Machine().processes > 1
+        workers = 1 if alone else min(threads, len(ready))
+        if workers == 1:
+            return [self._tuned(fold) for fold in ready]
+        one_each = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            with torch.random.fork_rng(devices=[]), one_each as pool:
+                try:
+                    return _results([pool.submit(self._tuned, fold) for fold in ready])
+                except BaseException:  # an interruption too must not wait for the others
+                    self.stopped = True
+                    raise
+        finally:
+            torch.set_num_threads(threads)  # which the workers have changed for threads to come
+
+    def _tuned(self, fold: _Fold) -> FineTuned:
+        for i, groups in enumerate(fold.phases):
+            fold.trainable.free([weight for group in groups for weight in group.parameters])
             minimise(
                 groups,
-                self._loss(trainable, windows, len(phases)),
-                len(examples),
-                self._loop(len(phases)),
-                seed=task.settings.seed + i,
+                self._loss(fold.trainable, fold.windows),
+                len(fold.windows.examples),
+                self._loop(len(fold.phases)),
+                seed=self.task.settings.seed + i,
                 note=self.notes.append,
             )
-        return replace(trainable.fine_tuned(), probabilistic=True)
+        return replace(fold.trainable.fine_tuned(), probabilistic=True)
 
     def _loop(self, phases: int) -> Loop:
         plan, most = self.plan, self.task.settings.max_seconds
@@ -166,15 +181,15 @@ class _CrossFit:
             max_seconds=None if most is None else most / len(self.folds) / phases,
         )
 
-    def _loss(
-        self, trainable: Trainable, windows: Batch, phases: int
-    ) -> Callable[[Tensor], Tensor]:
+    def _loss(self, trainable: Trainable, windows: Batch) -> Callable[[Tensor], Tensor]:
         """The network's own, of a minibatch of windows."""
         task, backbone = self.task, trainable.backbone
         assert isinstance(backbone, Probabilistic), "so it was asked"
         horizon, total = task.spec.horizon, self.plan.passes * len(windows.examples)
 
         def loss(batch: Tensor) -> Tensor:
+            if self.stopped:
+                raise InterruptedError
             shown = in_own_unit(windows.past(batch))
             ahead = cut_future(task.history.raw, windows.examples.pick(batch), horizon)
             ahead = ((ahead - shown.level) / shown.spread).float().clamp(-FAR, FAR)
@@ -184,10 +199,29 @@ class _CrossFit:
         return loss
 
     def _tell(self, count: int, total: int) -> None:
-        self.done += count
-        if self.task.progress is not None:
-            share = min(1.0, self.done / (total * len(self.folds)))
-            self.task.progress("fine-tuning the network on the whole history", 0.1 + 0.8 * share)
+        with self.lock:
+            self.done += count
+            if self.task.progress is not None:
+                share = 0.1 + 0.8 * min(1.0, self.done / (total * len(self.folds)))
+                self.task.progress("fine-tuning the network on the whole history", share)
+
+
+class _Fold(NamedTuple):
+    """A network that may move, and all that it learns from."""
+
+    trainable: Trainable
+    phases: list[list[Group]]
+    windows: Batch
+
+    @classmethod
+    def of(cls, fit: _CrossFit, spans: Sequence[Span]) -> _Fold:
+        """From everything but some spans."""
+        task = fit.task
+        examples = task.training(fit.plan.windows, but=spans)
+        examples = examples.pick(task.pool.voice[examples.sensor] > QUIET)
+        trainable = Trainable(task, PLAIN, torch.arange(0))
+        phases = fit.phases(trainable, task.settings.seed)
+        return cls(trainable, phases, Batch(task.backbone, fit.seasonal, examples, task.spec))
 
 
 @dataclass(frozen=True)
@@ -206,6 +240,15 @@ def in_own_unit(past: Past) -> _Shown:
     flat = spread <= 1e-6 * (exact * known).abs().amax(1, keepdim=True)
     shown = torch.where(flat, 0.0, (exact - level) / torch.where(flat, 1.0, spread)).float()
     return _Shown(past._replace(values=shown), level, spread.masked_fill(flat, torch.nan))
+
+
+def _results(some: Sequence[Future[FineTuned]]) -> list[FineTuned]:
+    """What comes of all, or the first fault; it looks up now and then, to be interrupted."""
+    while wait(some, timeout=0.2, return_when=FIRST_EXCEPTION).not_done:
+        for one in some:
+            if one.done():
+                one.result()
+    return [one.result() for one in some]
 
 
 def _folds(task: Task, count: int) -> list[tuple[Tensor, list[Span]]]:

@@ -58,7 +58,9 @@ def values_at(
     return found if low is None and high is None else np.clip(found, low, high)
 
 
-def mean_of(quantiles: Floats, *, low: ArrayLike = -math.inf, high: float | None = None) -> Floats:
+def mean_of(
+    quantiles: Floats, *, low: ArrayLike | None = None, high: float | None = None
+) -> Floats:
     """The mean of distributions: sums over hours and sensors of it add up, those of medians do not.
 
     Args:
@@ -77,7 +79,7 @@ def mean_of(quantiles: Floats, *, low: ArrayLike = -math.inf, high: float | None
     found = np.zeros(quantiles.shape[:-1])
     for (a, b), (left, right) in zip(pairwise(LEVELS), pairwise(steps), strict=True):
         found += (b - a) * (left + right) / 2
-    found += LEVELS[0] * (steps[0] - _beyond(steps, np.asarray(low, np.float64)))
+    found += LEVELS[0] * (steps[0] - _beyond(steps, np.asarray(-math.inf if low is None else low)))
     above = _beyond(_mirrored(steps), np.array(-math.inf if high is None else -high))
     found += (1 - LEVELS[-1]) * (steps[-1] + above)
     return found.astype(np.float32)

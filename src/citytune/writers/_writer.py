@@ -70,7 +70,8 @@ def writer_of(target: str) -> Writer:
     near = difflib.get_close_matches(asked, _WRITERS, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise InputError(
-        f"nothing is written to {masked(target)!r}: {asked or 'no ending'} is not known.{hint} "
+        f"nothing is written to {masked(target)!r}: {asked or 'a name without an ending'} says "
+        f"not how.{hint} "
         f"Known: {', '.join(sorted(_WRITERS))}"
     )
 

@@ -12,6 +12,7 @@ from citytune.reporting.sections._intervals import intervals
 from citytune.reporting.sections._method import method
 from citytune.reporting.sections._model import model
 from citytune.reporting.sections._rare import rare
+from citytune.reporting.sections._tomorrow import tomorrow
 from citytune.reporting.sections._top import top
 from citytune.reporting.sections._when import when
 from citytune.reporting.sections._where import where
@@ -23,6 +24,7 @@ def contents(material: Material) -> dict[str, Any]:
     """Everything the page shows, in its order; None for a section with nothing to say."""
     return {
         "top": top(material),
+        "tomorrow": tomorrow(material),
         "forecasts": forecasts(material),
         "comparison": comparison(material),
         "when": when(material),

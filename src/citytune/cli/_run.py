@@ -1,0 +1,91 @@
+"""`citytune run`: every run of a config file, made anew or refreshed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from citytune._errors import InputError, UnknownName
+from citytune.cli._console import complain, say, stages
+from citytune.cli._refresh import RAISED, tell
+from citytune.cli._tomorrow import tomorrow
+from citytune.runs import SCORES, Planned, Progress, open_run, read_config, run_job
+
+Config: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", show_default=False, help="File such as citytune.toml; see docs/daily.md."
+    ),
+]
+FAILED = 2
+
+
+def run(
+    config: Config,
+    *,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", show_default=False, help="Only this run; may be repeated."),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make runs that are there anew, and not refresh them.")
+    ] = False,
+) -> None:
+    """Do every run of a config file: the first time tune it, afterwards refresh it.
+
+    A run that cannot be done does not stop the others. The exit code is 2 if one could not be
+    done, otherwise 3 if the chance of an alert has reached its level.
+
+    ```
+    citytune tune air.csv --horizon 24h --target pm25 --out runs/air --save-config citytune.toml
+    citytune run citytune.toml
+    ```
+    """
+    planned = read_config(config)
+    names = [one.name for one in planned]
+    for name in only or ():
+        if name not in names:
+            raise UnknownName(f"run of {config}", name, names)
+    codes = [_do(one, anew=anew) for one in planned if not only or one.name in only]
+    if worst := FAILED if FAILED in codes else max(codes):
+        raise typer.Exit(worst)
+
+
+def _do(planned: Planned, *, anew: bool) -> int:
+    say(f"{planned.name}: {planned.out}")
+    try:
+        with stages() as progress:
+            raised = _refreshed(planned, progress) if _is_there(planned, anew) else None
+            raised = _made(planned, progress) if raised is None else raised
+    except InputError as error:
+        complain(f"{planned.name}: {error}")
+        return FAILED
+    say()
+    return RAISED if raised else 0
+
+
+def _is_there(planned: Planned, anew: bool) -> bool:
+    return not anew and (planned.out / SCORES).exists()
+
+
+def _refreshed(planned: Planned, progress: Progress) -> bool:
+    said = planned.job.reading.said()
+    found = open_run(planned.out).refresh(planned.source, progress=progress, **said)
+    tell(found)
+    return bool(found.raised)
+
+
+def _made(planned: Planned, progress: Progress) -> bool:
+    from citytune.forecasting import outlook
+
+    made = run_job(planned.source, planned.job, planned.out, overwrite=True, progress=progress)
+    forecast = made.made_from.forecast
+    tomorrow(forecast)
+    found = outlook(forecast)
+    return any(
+        chance >= level
+        for row in found.rows
+        for chance, level in zip(row.chances, found.levels, strict=True)
+    )
