@@ -64,7 +64,7 @@ def test_the_version_is_told(run: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["tun"], "Did you mean 'tune'?"),
+        (["tun"], "Did you mean 'tune', 'run'?"),
         (["tune", "x.csv", "--horzon", "3"], "--horizon"),
         (["tune", "x.csv", "--out", "y"], "Missing option '--horizon'"),
         (["check"], "Missing argument 'FILE'"),
@@ -505,7 +505,7 @@ def test_a_run_reads_later_files_as_it_read_its_own(
 
 def test_a_reading_said_now_goes_before_one_said_then() -> None:
     then = reading_of(time=["when"], target=["flow"], missing=["-1"])
-    now = reading_of(time=["at"], target=[]).over(then)
+    now = reading_of(time=["at"], target=[]).over(then, "newer.csv")
     assert now == Reading(time=("at",), target=("flow",), missing=(-1.0,))
     assert reading_of(covariates=["rain, wind", "sun"]).covariates == ("rain", "wind", "sun")
 

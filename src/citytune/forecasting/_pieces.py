@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
-from citytune.forecasting._forecast import Forecast
 from citytune.tuning import values_at
+
+if TYPE_CHECKING:
+    from citytune.forecasting._forecast import Forecast
 
 
 def first_steps(forecast: Forecast, steps: int) -> Forecast:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from citytune._errors import InputError
 from citytune._text import counted, listed, percent
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from citytune.frame import SensorFrame
 
@@ -74,6 +73,8 @@ def _check_end(frame: SensorFrame, last: np.datetime64) -> None:
 
 
 def _overlap(frame: SensorFrame, before: pl.DataFrame) -> Overlap | None:
+    import numpy as np
+
     moments = before[MOMENT].to_numpy().astype("datetime64[us]")
     start, step = np.datetime64(frame.clock.start, "us"), np.timedelta64(frame.clock.step, "us")
     row = (moments - start) // step
@@ -89,6 +90,8 @@ def _overlap(frame: SensorFrame, before: pl.DataFrame) -> Overlap | None:
 
 
 def _new(frame: SensorFrame, last: np.datetime64) -> str:
+    import numpy as np
+
     first = max(0, frame.clock.index(last) + 1)
     known = float(np.isfinite(frame.values[first:]).mean())
     return (
@@ -106,6 +109,8 @@ def _gap(frame: SensorFrame, last: np.datetime64) -> str:
 
 def _corrected(frame: SensorFrame, overlap: Overlap) -> Iterator[str]:
     """Readings that are others now, that came in late, or that are gone."""
+    import numpy as np
+
     before, now = np.isfinite(overlap.before), np.isfinite(overlap.now)
     both = before & now
     size = np.maximum(np.abs(overlap.before), np.abs(overlap.now))

@@ -11,15 +11,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from citytune._errors import RunError
 from citytune.runs._changes import kept_readings
 from citytune.runs._folder import RECORD, own_file
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from citytune.forecasting import Forecast
     from citytune.frame import SensorFrame
@@ -162,6 +161,7 @@ def _chance(known: pl.DataFrame, name: str) -> tuple[float, float]:
 
 def _table(forecast: Forecast, frame: SensorFrame) -> pl.DataFrame:
     """Times are wall times, as the readings have them."""
+    import numpy as np
     import polars as pl
 
     horizon, sensors = forecast.mean.shape
@@ -190,6 +190,8 @@ def _table(forecast: Forecast, frame: SensorFrame) -> pl.DataFrame:
 
 def _naive(forecast: Forecast, frame: SensorFrame) -> NDArray[np.float32]:
     """(horizon, sensor) the last day measured, again and again."""
+    import numpy as np
+
     a_day = min(frame.clock.steps_per_day, len(frame))
     day = frame.values[len(frame) - a_day :]
     where = {name: i for i, name in enumerate(frame.sensors)}
@@ -200,6 +202,7 @@ def _naive(forecast: Forecast, frame: SensorFrame) -> NDArray[np.float32]:
 
 def _filled(table: pl.DataFrame, frame: SensorFrame) -> pl.DataFrame:
     """With what a frame measured, where nothing was known."""
+    import numpy as np
     import polars as pl
 
     where = {name: i for i, name in enumerate(frame.sensors)}
