@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cutoffs import CONTEXT, DOMAINS, cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import CONTEXT, DOMAINS, cutoff_of, cutoffs_of, geometric, usable
 from exam import EXAM
-from sets import CITIES, City, read
+from sets import CITIES, City, need_data, read
 
 NAIVE = ("naive-day", "naive-week", "naive-weeks4", "historical-average")
 RIVALS = ("zero_shot", "naive", "boosting")

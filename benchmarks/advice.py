@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from exam import EXAM
 from scipy.stats import weightedtau
-from sets import CITIES, DATA, City, past_days, read
+from sets import CITIES, City, need_data, past_days, read
 
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
@@ -171,8 +171,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.show:
         return show([json.loads(row) for row in options.show.read_text().splitlines()])
-    if not DATA.is_dir():
-        raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
+    need_data()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     rows = []
     for city in CITIES if options.seen else EXAM:

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from cutoffs import CONTEXT, need_data
+from cutoffs import CONTEXT
 from exam import named
 from numpy.typing import NDArray
-from sets import City, evenly, past_days, read
+from sets import City, evenly, need_data, past_days, read
 
 from citytune.forecasting import Forecast, TunedModel, fit_model, learn_copula
 from citytune.frame import SensorFrame

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sets import DATA, past_days
+from sets import past_days
 
 import citytune as ct
 from citytune.backbones import load_backbone
@@ -77,12 +77,6 @@ def usable(names: list[str]) -> list[str]:
     if not found:
         raise SystemExit("no backbone is left to tune")
     return found
-
-
-def need_data() -> None:
-    """Stop unless the sets are here."""
-    if not DATA.is_dir():
-        raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
-from cutoffs import geometric, need_data
+from cutoffs import geometric
 from numpy.typing import NDArray
-from sets import City, evenly, read
+from sets import City, evenly, need_data, read
 
 from citytune.backbones import LEVELS
 from citytune.forecasting import TunedModel

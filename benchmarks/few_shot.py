@@ -45,10 +45,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from cutoffs import CONTEXT, DOMAINS, Cutoff, cutoff_of, geometric, need_data, nothing_cached
+from cutoffs import CONTEXT, DOMAINS, Cutoff, cutoff_of, geometric, nothing_cached
 from exam import named
 from numpy.typing import NDArray
-from sets import City, evenly, past_days, read
+from sets import City, evenly, need_data, past_days, read
 from torch import Tensor
 
 from citytune.backbones import load_backbone

@@ -20,9 +20,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs import Cutoff, cutoff_of, cutoffs_of, geometric, need_data, usable
+from cutoffs import Cutoff, cutoff_of, cutoffs_of, geometric, usable
 from exam import EXAM, named
-from sets import CITIES, City
+from sets import CITIES, City, need_data
 from strategies import WORSE, answers, few
 
 from citytune.backbones import load_backbone

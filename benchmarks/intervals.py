@@ -21,9 +21,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from cutoffs import DOMAINS, Cutoff, cutoffs_of, geometric, need_data, usable
+from cutoffs import DOMAINS, Cutoff, cutoffs_of, geometric, usable
 from exam import EXAM, named
 from gate import Job, fitted
+from sets import need_data
 from strategies import answers, few
 
 from citytune.forecasting import LEVELS, TunedModel, chance_above

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cutoffs import DOMAINS, geometric, need_data, nothing_cached
+from cutoffs import DOMAINS, geometric, nothing_cached
 from exam import named
-from sets import City
+from sets import City, need_data
 from strategies import answers, few
 
 from citytune.forecasting import TunedModel

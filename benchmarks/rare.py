@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cutoffs import Cutoff, cutoff_of, cutoffs_of, need_data, nothing_cached, usable
+from cutoffs import Cutoff, cutoff_of, cutoffs_of, nothing_cached, usable
 from exam import EXAM, named
 from levels import MIDDLE, Counts, Levels
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ from rare_tables import (
     show,
     show_chances,
 )
-from sets import City, evenly, read
+from sets import City, evenly, need_data, read
 
 from citytune.evaluation import Alert, AlertScore, Detail
 from citytune.evaluation._alerts import score_alert

@@ -97,6 +97,12 @@ CITIES = (
 )
 
 
+def need_data() -> None:
+    """Stop unless the sets are here."""
+    if not DATA.is_dir():
+        raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
+
+
 @lru_cache(maxsize=1)
 def read(city: City, *, known_ahead: bool) -> SensorFrame:
     """The set as a frame of at most `MOST_SENSORS` sensors, evenly chosen."""

@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from cutoffs import cutoff_of, cutoffs_of, geometric, need_data, nothing_cached, usable
+from cutoffs import cutoff_of, cutoffs_of, geometric, nothing_cached, usable
 from exam import named
-from sets import City, evenly, read
+from sets import City, evenly, need_data, read
 
 import citytune as ct
 from citytune.forecasting import TunedModel

@@ -28,7 +28,7 @@ import polars as pl
 import torch
 from exam import EXAM
 from numpy.typing import NDArray
-from sets import DATA, City, read
+from sets import DATA, City, need_data, read
 from strategies import answers
 
 import citytune as ct
@@ -330,8 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="also write what was found as JSON")
     options = parser.parse_args(arguments)
-    if not DATA.is_dir():
-        raise SystemExit(f"the sets are not at {DATA}; name their folder in CITYTUNE_DATA")
+    need_data()
     options.backbones = usable(options)
     if not options.backbones:
         raise SystemExit("no backbone is left to measure")
