@@ -111,7 +111,7 @@ def test_the_city_is_one_in_which_there_is_something_to_spoil(city: City) -> Non
     for case in CASES:
         _, model = fitted(city, *case)
         assert (model.tuned.mixture.trust > 0).all(), case
-        assert not case[2] or model.weights["6-24"]["known-ahead"] > 0.1, case
+        assert not case[2] or model.weights["0-6"]["known-ahead"] > 0.1, case
     assert fitted(city, *CASES[1])[1].weights["6-24"]["head"] > 0.1
 
 

@@ -83,7 +83,7 @@ def _without_daily(
 
 
 def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
-    """Whether readings only rise within each day, and begin anew on nearly every day.
+    """Whether readings rise within each day by different amounts, and begin anew on nearly all.
 
     >>> hours = np.arange(24 * 10)
     >>> is_daily(np.sqrt(hours % 24), hours // 24), is_daily(np.sqrt(hours), hours // 24)
@@ -100,10 +100,11 @@ def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
     near[:-1] |= new[1:]
     if new.sum() < 3 or len(back) < 0.8 * new.sum() or not near[back].all():
         return False
-    if not (added[~near] > 0).mean() > 0.2:
+    within = added[~near]
+    if not (within > 0).mean() > 0.2 or np.ptp(within) <= 1e-6 * np.abs(within).max():
         return False
     # After midnight a total holds no more than what one step adds; a mere daily rhythm does.
-    usual = float(np.quantile(added[~near], 0.99))
+    usual = float(np.quantile(within, 0.99))
     fresh = (present[back + 1] < 0.5 * present[back]) & (present[back + 1] <= 3 * usual)
     return bool(fresh.mean() > 0.9)
 
