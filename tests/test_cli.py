@@ -617,7 +617,7 @@ def test_the_demo_does_the_whole_job(
     for name in ("traffic", "air", "energy"):
         folder = tmp_path / "citytune-demo" / name
         assert {path.name for path in folder.iterdir()} == {
-            "model", "scores.json", "forecast.csv", "report.html", "run.json",
+            "model", "scores.json", "forecast.csv", "report.html", "record", "run.json",
         }  # fmt: skip
         assert f"citytune-demo/{name}/report.html" in said
         models = json.loads((folder / "scores.json").read_text("utf-8"))["models"]

@@ -13,6 +13,7 @@ import re
 import runpy
 import shlex
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BACKBONE = ROOT / "docs" / "examples" / "add_a_backbone.py"
 TITLE = operator.attrgetter("name")
+HEAVY = ("add_a_backbone", "pretrain", "rare")
+"""Pages that pretrain, or tune a lot."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -106,7 +109,12 @@ def run_page(page: Path) -> None:
         exec(compile("\n" * line + block, str(page), "exec"), names)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "python")], ids=TITLE)
+def light(pages: Iterable[Path]) -> list[Any]:
+    """The pages to try, those that pretrain or tune a lot marked as heavy."""
+    return [pytest.param(p, marks=pytest.mark.extras if p.stem in HEAVY else ()) for p in pages]
+
+
+@pytest.mark.parametrize("page", light(p for p in PAGES[1:] if blocks(p, "python")), ids=TITLE)
 def test_the_python_of_every_page_runs(page: Path, place: Path, quick: None) -> None:
     run_page(page)
 
@@ -117,7 +125,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
     assert (place / "runs" / "loops").is_dir()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=TITLE)
+@pytest.mark.parametrize("page", light(page for page in PAGES if commands(page)), ids=TITLE)
 def test_the_commands_of_every_page_run(
     page: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
