@@ -261,3 +261,13 @@ def test_a_run_learns_it_on_days_its_model_has_not_seen(
     seen = Copula.of(detail.quantiles, detail.actual, low=low)
     assert torch.equal(copula.levels[-len(seen) :], seen.levels)
     assert made.forecast().aggregate("24h", "max").mean.shape == (1, 2)
+
+
+def test_sensors_below_zero_keep_how_their_errors_go_together() -> None:
+    drawn = np.random.default_rng(0).standard_normal((200, 24)).astype(np.float32)
+    actual = np.stack([100 + drawn, drawn - 100], -1)  # (date, horizon, sensor)
+    spread = torch.special.ndtri(torch.tensor(LEVELS)).numpy().astype(np.float32)
+    centre = np.array([100, -100], np.float32)
+    quantiles = np.broadcast_to(centre[:, None] + spread, (200, 24, 2, len(LEVELS)))
+    found = Copula.of(quantiles, actual, low=np.array([0, -np.inf], np.float32)).levels.double()
+    assert torch.corrcoef(found.movedim(1, 0).flatten(1))[0, 1] > 0.99

@@ -17,6 +17,7 @@ import pytest
 import citytune as ct
 from citytune.cli._refresh import RAISED
 from citytune.runs import Job, Reading, read_config, save_config
+from citytune.runs._made import place_of
 from citytune.settings import Rare, Settings
 
 TWO = """
@@ -229,3 +230,38 @@ def test_the_recipes_for_r_and_windows_name_commands_and_columns_that_are() -> N
     quoted = re.findall(r'"([^"]*)"', line)
     assert quoted[1].startswith("cmd /c cd /d ")
     assert "citytune.exe run citytune.toml" in quoted[1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://me:hunter2@host/a.csv?key=hunter2",
+        "zip://a.csv::https://me:hunter2@host/x.zip?sig=hunter2",
+        Path("https://me:hunter2@host/a.csv"),
+        "postgresql://me:hunter2@host/city",
+    ],
+)
+def test_no_secret_is_kept(source: str | Path, tmp_path: Path) -> None:
+    assert "hunter2" not in str(place_of(source))
+    job = Job(settings=Settings(horizon=24), reading=Reading(covariates=(source,)))
+    save_config(tmp_path / "citytune.toml", source, tmp_path / "run", job)
+    assert "hunter2" not in (tmp_path / "citytune.toml").read_text()
+
+
+def test_a_variable_is_kept_for_whoever_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "postgresql://me:${CITY_WORD}@host/city"
+    assert place_of(source) == source
+    monkeypatch.setenv("CITY_WORD", "p@ss/word")
+    config = tmp_path / "citytune.toml"
+    save_config(config, source, tmp_path / "run", Job(settings=Settings(horizon=24)))
+    assert read_config(config)[0].source == source
+
+
+@pytest.mark.parametrize("line", ["alerts = [3]", "options = 3"])
+def test_a_value_of_another_kind_is_refused_in_words(line: str, tmp_path: Path) -> None:
+    config = tmp_path / "citytune.toml"
+    config.write_text(f'horizon = 24\n[runs.a]\nsource = "a.csv"\n{line}\n')
+    with pytest.raises(ct.InputError, match=line.partition(" ")[0]):
+        read_config(config)

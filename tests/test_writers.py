@@ -391,11 +391,18 @@ def test_a_table_with_other_columns_is_refused_and_they_are_listed(tmp_path: Pat
     assert made().write(f"sqlite:///{path}#air")
 
 
-def test_a_forecast_moved_toward_rare_values_needs_its_own_column(tmp_path: Path) -> None:
+def test_columns_of_alerts_and_rare_values_come_and_go_with_the_forecast(tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path}/city.db"
     made().write(target)
-    said = refusal(target, replace(made(), moved=made().mean))
-    assert "has no column 'point'" in said
+    more = replace(made(), moved=made().mean).with_alerts([">1"])
+    more.write(target)
+    same(more, Forecast.read(target))
+    with closing(sqlite3.connect(tmp_path / "city.db")) as database:
+        asked = "SELECT count(p_above_1), count(point), count(*) FROM forecasts"
+        chances, points, rows = database.execute(asked).fetchone()
+        assert (chances, points) == (rows, rows - 1)  # one mean is missing
+        made().write(target)
+        assert database.execute(asked).fetchone() == (0, 0, rows)
     same(made(), Forecast.read(target))
 
 

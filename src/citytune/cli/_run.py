@@ -35,8 +35,8 @@ def run(
 ) -> None:
     """Do every run of a config file: the first time tune it, afterwards refresh it.
 
-    A run that cannot be done does not stop the others. The exit code is 2 if one could not be
-    done, otherwise 3 if the chance of an alert has reached its level.
+    A run that cannot be done does not stop the others. The exit code is 3 if the chance
+    of an alert has reached its level, otherwise 2 if one could not be done.
 
     ```
     citytune tune air.csv --horizon 24h --target pm25 --out runs/air --save-config citytune.toml
@@ -49,7 +49,7 @@ def run(
         if name not in names:
             raise UnknownName(f"run of {config}", name, names)
     codes = [_do(one, anew=anew) for one in planned if not only or one.name in only]
-    if worst := FAILED if FAILED in codes else max(codes):
+    if worst := RAISED if RAISED in codes else max(codes):  # an alert goes before a fault
         raise typer.Exit(worst)
 
 
@@ -59,7 +59,7 @@ def _do(planned: Planned, *, anew: bool) -> int:
         with stages() as progress:
             raised = _refreshed(planned, progress) if _is_there(planned, anew) else None
             raised = _made(planned, progress) if raised is None else raised
-    except InputError as error:
+    except (InputError, OSError) as error:
         complain(f"{planned.name}: {error}")
         return FAILED
     say()
@@ -72,7 +72,13 @@ def _is_there(planned: Planned, anew: bool) -> bool:
 
 def _refreshed(planned: Planned, progress: Progress) -> bool:
     said = planned.job.reading.said()
-    found = open_run(planned.out).refresh(planned.source, progress=progress, **said)
+    run = open_run(planned.out)
+    if run.made_otherwise(planned.job):
+        complain(
+            f"{planned.out} was made with other settings or alerts than the config says now; "
+            "they hold once it is made again, by --anew"
+        )
+    found = run.refresh(planned.source, progress=progress, **said)
     tell(found)
     return bool(found.raised)
 

@@ -63,6 +63,7 @@ def tune(
         result = run_job(file, job, out, overwrite=overwrite, progress=progress).made_from
     if save_config is not None:
         write_config(save_config, file, out, job)
+        note(f"the options are in {save_config}, as those of the run {out.resolve().name!r}")
     if result.note:
         note(result.note)
     if json:

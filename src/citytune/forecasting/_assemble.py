@@ -24,6 +24,8 @@ def forecast_of(predictor: Predictor, settings: Settings, admitted: Admitted) ->
         admitted: What was measured.
     """
     frame, wanted = admitted.frame, admitted.wanted
+    lower = below(predictor.quantity.low, admitted.whole.select(admitted.new))
+    predictor = replace(predictor, below=(*predictor.below, *lower))
     where = {name: i for i, name in enumerate((*frame.sensors, *admitted.new))}
     known = {*admitted.present}
     columns = [i for i, name in enumerate(frame.sensors) if name in known]
@@ -56,7 +58,7 @@ def _of_new(
     frame = admitted.whole.select(admitted.new)
     spec = predictor.spec
     tuned, frame = untuned(predictor.backbone, spec, settings, frame)
-    own = replace(predictor, tuned=tuned, below=below(predictor.quantity.low, frame))
+    own = replace(predictor, tuned=tuned)
     every = range(len(frame.sensors))
     found = own.predict(frame, [len(frame)], every)
     return found, quality_of_new(frame, spec, found.mean[0])

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from citytune.tuning import chance_above, chance_below, values_at
@@ -47,7 +47,7 @@ class Copula:
         quantiles: Floats,
         actual: Floats,
         *,
-        low: float | None = None,
+        low: ArrayLike | None = None,
         high: float | None = None,
     ) -> Copula:
         """From past forecasts and what came.
@@ -55,12 +55,11 @@ class Copula:
         Args:
             quantiles: (date, horizon, sensor, level).
             actual: (date, horizon, sensor); NaN is missing.
-            low: Smallest legal value.
+            low: Smallest legal value, of all or of each sensor (sensor,).
             high: Largest legal value.
         """
-        limits = {"low": low, "high": high}
-        below = chance_below(quantiles, actual, **limits)
-        at_most = 1 - chance_above(quantiles, actual, **limits)
+        below = chance_below(quantiles, actual, low=low, high=high)
+        at_most = 1 - chance_above(quantiles, actual, low=low, high=high)
         level = (below + at_most) / 2  # half of a tie, such as an empty road
         kept = np.where(np.isfinite(level), np.round(level * UNIT), GAP).astype(np.int16)
         return cls(torch.from_numpy(np.ascontiguousarray(kept.transpose(0, 2, 1))))

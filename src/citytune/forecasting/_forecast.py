@@ -240,7 +240,9 @@ class Forecast:
 
     @classmethod
     def read(cls, source: str | os.PathLike[str], *, run: str | None = None) -> Forecast:
-        """Read back what `write` wrote, every value, moment and name as it was, but for `notes`.
+        """Read back what `write` wrote, every value, moment and name as it was.
+
+        What only a model knows is not there: `notes`, `alerts` and `copula`.
 
         Args:
             source: A CSV, Parquet, Excel or JSON lines file, or a table of a database.

@@ -140,7 +140,7 @@ class TunedModel:
         new = "forecast by the pretrained model without fine-tuning"
         admitted = admit(self, source, sensors=sensors, ahead=self.spec.horizon, new=new)
         admitted.warn(2)
-        found = forecast_of(self._predictor, self.settings, admitted)
+        found = forecast_of(self.predictor, self.settings, admitted)
         where = {name: i for i, name in enumerate(self.sensors)}
         columns = [where.get(name) for name in found.sensors]
         return replace(
@@ -169,10 +169,11 @@ class TunedModel:
         where = {name: i for i, name in enumerate(self.sensors)}
         columns = [where[name] for name in admitted.present]
         rows = checked_origins(origins, admitted.frame)
-        return self._predictor.predict(admitted.frame, rows, columns, progress)
+        return self.predictor.predict(admitted.frame, rows, columns, progress)
 
     @property
-    def _predictor(self) -> Predictor:
+    def predictor(self) -> Predictor:
+        """What forecasts, without asking whether data fit."""
         return Predictor(self.tuned, self.backbone, self.spec, self.quantity, self.below)
 
     @property

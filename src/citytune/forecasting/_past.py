@@ -42,5 +42,5 @@ def learn_copula(
     found = model.predict(frame, rows)
     where = {name: i for i, name in enumerate(frame.sensors)}
     columns = [where[name] for name in model.sensors]
-    low, high = model.quantity.low, model.quantity.high
+    low, high = model.predictor.lowest(model.sensors), model.quantity.high
     return Copula.of(found.quantiles, actual[:, :, columns], low=low, high=high)

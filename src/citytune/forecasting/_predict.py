@@ -77,17 +77,17 @@ class Predictor:
         history = History.of(frame.until(max(origins)).since(first), ahead=self.spec.horizon)
         examples = _examples(torch.tensor(columns), torch.tensor(origins) - first)
         point, quantiles = self._ask(Seasonal(history), examples, progress)
-        low = self._lowest([frame.sensors[column] for column in columns])
+        low = torch.from_numpy(self.lowest([frame.sensors[column] for column in columns]))
         moved = self._moved(point, quantiles, examples, low)
         by_sensor = (part.unflatten(0, (len(origins), len(columns))) for part in (moved, quantiles))
         legal = [self._legal(part, low).transpose(1, 2).numpy() for part in by_sensor]
         mean = mean_of(legal[1], low=low.numpy(), high=self.quantity.high)
         return _spread(Prediction(legal[0], mean, legal[1]), shape, columns)
 
-    def _lowest(self, sensors: Sequence[str]) -> Tensor:
+    def lowest(self, sensors: Sequence[str]) -> Floats:
         """(sensor,) the smallest value that each may take."""
-        low = -torch.inf if self.quantity.low is None else self.quantity.low
-        return torch.tensor([-torch.inf if name in self.below else low for name in sensors])
+        low = -np.inf if self.quantity.low is None else self.quantity.low
+        return np.array([-np.inf if name in self.below else low for name in sensors], np.float32)
 
     def _ask(
         self, seasonal: Seasonal, examples: Examples, progress: Callable[[float], None] | None

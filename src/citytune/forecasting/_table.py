@@ -49,6 +49,9 @@ def parts_of(table: ForecastTable) -> dict[str, Any]:
     if lacking := [name for name in names if name not in rows.columns]:
         raise InputError(f"the table has no column {lacking[0]!r}; it is no forecast of citytune")
 
+    # In a table that other forecasts share, the column may be there and empty.
+    moved = "point" in rows.columns and not rows["point"].fill_null(np.nan).is_nan().all()
+
     def laid(name: str) -> NDArray[Any]:
         return rows[name].to_numpy().reshape(len(sensors), -1).T
 
@@ -58,7 +61,7 @@ def parts_of(table: ForecastTable) -> dict[str, Any]:
         "clock": table.clock,
         "sensors": sensors,
         "quantity": table.quantity,
-        "moved": laid("point") if "point" in rows.columns else None,
+        "moved": laid("point") if moved else None,
         "quality": laid("quality").astype(object),
         "model": table.model,
         "run": table.run,

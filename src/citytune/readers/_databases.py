@@ -81,7 +81,13 @@ def with_secrets(source: Any) -> str:
         return str(Path(source).expanduser())
     text = str(as_given(source))
     _refuse_bare_secret(text)
-    return _VARIABLE.sub(lambda found: _of_environment(found[1], text), text)
+    before, at, after = text.rpartition("@")
+
+    def said(found: re.Match[str]) -> str:
+        return _of_environment(found[1], text)
+
+    user = _VARIABLE.sub(lambda found: quote(said(found), safe=""), before)
+    return user + at + _VARIABLE.sub(said, after)
 
 
 def open_database(
@@ -114,7 +120,10 @@ def only_reading(query: str) -> str:
             f"a query begins with SELECT or WITH, this one with {query.strip()[:20]!r}; citytune "
             "only reads"
         )
-    return query.strip().rstrip(";").rstrip()
+    found = query.strip().rstrip(";").rstrip()
+    if ";" in found:
+        raise InputError("a query is one statement; leave out what stands behind the first ;")
+    return found
 
 
 def quoted(table: str, known: Mapping[str, str], name: str) -> str:
@@ -185,7 +194,7 @@ def _of_environment(variable: str, address: str) -> str:
             f"{masked(address)} names the variable {variable}, which is not set; set it, as in: "
             f"export {variable}=…"
         )
-    return quote(os.environ[variable], safe="")
+    return os.environ[variable]
 
 
 def _refuse_bare_secret(address: str) -> None:

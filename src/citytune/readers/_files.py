@@ -54,6 +54,7 @@ def masked(source: object) -> str:
         return text
     if _OF_DATABASE.match(text):  # whatever a password holds, all up to the last @ is hidden
         text = re.sub(r"://.*@", "://***@", text, flags=re.DOTALL)
+        return re.sub(r"\?[^#]*", "?***", text)  # behind a # stands a table
     return re.sub(r"[?#].*$", "?***", re.sub(r"://[^/@\s]*@", "://***@", text))
 
 

@@ -75,12 +75,13 @@ def rows(connection: psycopg.Connection, query: str) -> pl.DataFrame:
     from psycopg import sql
 
     asked = sql.SQL(query)
-    shape = sql.SQL("SELECT * FROM ({}) AS asked LIMIT 0").format(asked)
-    columns = connection.execute(shape).description or []
+    # On lines of its own, as a comment may end the query; prepared, it is one statement.
+    shape = sql.SQL("SELECT * FROM (\n{}\n) AS asked LIMIT 0").format(asked)
+    columns = connection.execute(shape, prepare=True).description or []
     names = [column.name for column in columns]
     refuse_twins(names)
     text = io.BytesIO()
-    copied = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(asked)
+    copied = sql.SQL("COPY (\n{}\n) TO STDOUT (FORMAT csv)").format(asked)
     with connection.cursor().copy(copied) as copy:
         for data in copy:
             text.write(data)

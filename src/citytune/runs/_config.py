@@ -30,7 +30,7 @@ from typing import Any
 from citytune._errors import InputError, UnknownName
 from citytune._files import new_file
 from citytune.runs._job import Job
-from citytune.runs._made import HIDDEN, kept_settings, masked, settings_of
+from citytune.runs._made import HIDDEN, VARIABLE, kept_settings, place_of, settings_of
 from citytune.runs._reading import Reading
 from citytune.settings import Settings
 
@@ -39,7 +39,6 @@ SETTINGS = tuple(one.name for one in fields(Settings))
 READING = tuple(one.name for one in fields(Reading))
 KNOWN = (*OWN, *SETTINGS, *READING)
 RUNS = "runs"
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -60,14 +59,7 @@ def read_config(path: str | Path) -> list[Planned]:
         InputError: it is not there, no TOML, or holds what no run takes.
     """
     file = Path(path)
-    try:
-        facts = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"there is no config file {file}; `citytune tune … --save-config {file}` writes one"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{file} cannot be read as TOML: {error}") from error
+    facts = _facts(file)
     runs = facts.pop(RUNS, {})
     _check_names(file, facts, [*KNOWN, RUNS])
     if not isinstance(runs, Mapping) or not runs:
@@ -81,15 +73,29 @@ def save_config(path: str | Path, source: str | Path, out: Path, job: Job) -> No
     What is said for all runs stays; comments in the file do not.
     """
     file = Path(path)
-    facts = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    facts = _facts(file) if file.exists() else {}
     here = file.resolve().parent
-    found: dict[str, Any] = {"source": _seen_from(here, str(source))}
-    found |= {"out": _seen_from(here, str(out)), **kept_settings(job.settings)}
-    said = {name: _plain(value, here) for name, value in job.reading.said().items()}
+    found: dict[str, Any] = {"source": _seen_from(here, source)}
+    found |= {"out": _seen_from(here, out), **kept_settings(job.settings)}
+    said = {
+        name: _plain(value, here if name == "covariates" else None)
+        for name, value in job.reading.said().items()
+    }
     found |= said | ({"alerts": [str(one) for one in job.alerts]} if job.alerts else {})
     facts[RUNS] = {**facts.get(RUNS, {}), out.resolve().name: found}
     with new_file(file, overwrite=True) as draft:
         draft.write_text(_toml(facts), encoding="utf-8")
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no config file {file}; `citytune tune … --save-config {file}` writes one"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as TOML: {error}") from error
 
 
 def _planned(file: Path, name: str, shared: Mapping[str, Any], own: object) -> Planned:
@@ -100,6 +106,14 @@ def _planned(file: Path, name: str, shared: Mapping[str, Any], own: object) -> P
     _warn_of_secrets(file, name, {**shared, **own})
     if not isinstance(said.get("source"), str):
         raise InputError(f'{file} lacks the source of {name!r}; add source = "FILE"')
+    for alert in _listed(said.get("alerts", ())):
+        if not isinstance(alert, str):
+            raise InputError(f'{file} says alerts = {alert!r}; an alert is text, such as "no2>200"')
+    if not isinstance(said.get("options", {}), Mapping | list):
+        raise InputError(
+            f"{file} says options = {said['options']!r}; options are a table, such as "
+            "options = { head_days = 30 }"
+        )
     here = file.resolve().parent
     settings = {key: said[key] for key in SETTINGS if key in said}
     if "horizon" not in settings:
@@ -123,27 +137,29 @@ def _check_names(file: Path, given: Mapping[str, Any], known: tuple[str, ...] | 
 
 def _expanded(file: Path, value: Any) -> Any:
     """With ${NAME} replaced by what the environment says."""
+    from citytune.readers import is_database
+
     if isinstance(value, list):
         return [_expanded(file, one) for one in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or is_database(value):  # whose reader looks variables up itself
         return value
-    for name in _VARIABLE.findall(value):
+    for name in VARIABLE.findall(value):
         if name not in os.environ:
             raise InputError(
                 f"{file} takes ${{{name}}} from the environment, where it is not set; set it, or "
                 "write the value into the file"
             )
-    return _VARIABLE.sub(lambda found: os.environ[found[1]], value)
+    return VARIABLE.sub(lambda found: os.environ[found[1]], value)
 
 
 def _warn_of_secrets(file: Path, name: str, said: Mapping[str, Any]) -> None:
-    text = str(said.get("source", ""))
-    if HIDDEN in str(masked(_VARIABLE.sub("", text))) and not _VARIABLE.search(text):
-        warnings.warn(
-            f"{file} may hold a secret in plain text, in the source of {name!r}; write ${{NAME}} "
-            "there, and set NAME in the environment",
-            stacklevel=4,
-        )
+    for key in ("source", "covariates"):
+        if any(HIDDEN in str(place_of(one)) for one in _listed(said.get(key, ""))):
+            warnings.warn(
+                f"{file} may hold a secret in plain text, in the {key} of {name!r}; write "
+                "${NAME} there, and set NAME in the environment",
+                stacklevel=4,
+            )
 
 
 def _place(here: Path, source: str) -> str:
@@ -163,20 +179,29 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _seen_from(here: Path, place: str) -> str:
+def _seen_from(here: Path, place: str | os.PathLike[str]) -> str:
     """A path relative to a folder, if it lies in it; an address without what may be secret."""
-    if "://" in place:
-        return str(masked(place))
-    path = Path(place).resolve()
+    from citytune.readers import as_given, is_address
+
+    given = as_given(place)
+    if is_address(given):
+        return str(place_of(given))
+    path = Path(given).resolve()
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
 
 
-def _plain(value: Any, here: Path) -> Any:
+def _plain(value: Any, here: Path | None) -> Any:
+    """As TOML has it; files and addresses as seen from a folder, where they may stand."""
+    from citytune.readers import as_given, is_address
+
     if isinstance(value, Mapping):
         return {column: list(cells) for column, cells in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one, here) for one in value]
-    return _seen_from(here, str(value)) if Path(str(value)).is_file() else value
+    if here is None or not isinstance(value, str | os.PathLike):
+        return value
+    place = as_given(value)
+    return _seen_from(here, place) if is_address(place) or Path(place).is_file() else str(place)
 
 
 def _toml(facts: Mapping[str, Any]) -> str:

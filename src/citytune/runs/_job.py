@@ -168,7 +168,7 @@ def _copula(
     found = learn_copula(trial, frame.until(before))
     if found is None or scores is None or scores.detail.frame.sensors != trial.sensors:
         return found
-    low, high = trial.quantity.low, trial.quantity.high
+    low, high = trial.predictor.lowest(trial.sensors), trial.quantity.high
     detail = scores.detail
     return found.then(Copula.of(detail.quantiles, detail.actual, low=low, high=high))
 

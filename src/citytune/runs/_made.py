@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from citytune.forecasting import Forecast, Watch
     from citytune.runs._job import Job
 
-_ADDRESS = re.compile(r"(?P<scheme>\w[\w+.-]+)://(?P<rest>.*)", re.DOTALL)
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+"""A variable of the environment in an address."""
 HIDDEN = "***"
 """What stands in place of a user, a password or a query, which may hold a key."""
 
@@ -25,10 +26,16 @@ HIDDEN = "***"
 def kept_of(source: object, job: Job, forecast: Forecast) -> dict[str, Any]:
     """How a run was made, as JSON."""
     return {
-        "source": masked(source),
+        "source": place_of(source),
         "settings": kept_settings(job.settings),
-        "alerts": [watch.kept(forecast.sensors) for watch in forecast.alerts],
+        "alerts": kept_alerts(forecast),
+        "asked": [str(alert) for alert in job.alerts],
     }
+
+
+def kept_alerts(forecast: Forecast) -> list[dict[str, Any]]:
+    """The alerts of a forecast, as JSON."""
+    return [watch.kept(forecast.sensors) for watch in forecast.alerts]
 
 
 def watches_of(made: Mapping[str, Any], sensors: Sequence[str]) -> tuple[Watch, ...]:
@@ -41,22 +48,24 @@ def watches_of(made: Mapping[str, Any], sensors: Sequence[str]) -> tuple[Watch, 
         raise RunError(f"the alerts of the run are damaged ({error}); tune anew") from error
 
 
-def masked(source: object) -> str | None:
+def place_of(source: object) -> str | None:
     """A path from the root, or an address without what may be secret; None for a table.
 
-    >>> masked("https://me:secret@example.org/air.csv?key=1")
+    >>> place_of("https://me:secret@example.org/air.csv?key=1")
     'https://***@example.org/air.csv?***'
+    >>> place_of("postgresql://me:${PGWORD}@host/city")
+    'postgresql://me:${PGWORD}@host/city'
     """
+    from citytune.readers import as_given, is_address, masked
+
     if not isinstance(source, str | os.PathLike):
         return None
-    text = os.fspath(source)
-    found = _ADDRESS.fullmatch(str(text))
-    if found is None:
-        return str(Path(str(text)).resolve())
-    place, mark, _query = found["rest"].partition("?")
-    before, at, _host = place.partition("/")[0].rpartition("@")
-    place = place.removeprefix(before + at) if at else place
-    return f"{found['scheme']}://{HIDDEN + '@' if at else ''}{place}{mark + HIDDEN if mark else ''}"
+    given = as_given(source)
+    if not is_address(given):
+        return str(Path(os.fspath(given)).resolve())
+    rest, said = VARIABLE.subn("", given)
+    secret = re.search(r"://[^@]*[^:@/]@|[?#].*=[^&#]", rest)
+    return given if said and not secret else masked(given)
 
 
 def kept_settings(settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The record of a run: every forecast it wrote, and what came, as far as it is known by now.
 
 One table a forecast, named by its first step, in the folder `record`. It is written with the
-forecast and filled in when what it forecast has been measured; nothing is ever taken away.
+forecast and filled in when what it forecast has been measured; nothing is ever taken away, until
+the run is made anew.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ def _updated(before: Before, progress: Progress | None) -> JobResult:
 
 def _refitted(before: Before, progress: Progress | None) -> JobResult:
     """The whole job again, with the settings of the run."""
-    settings = settings_of(before.seal.made.get("settings", {}))
+    if "settings" not in before.seal.made:
+        raise RunError(f"{before.path} does not remember its settings; tune anew")
+    settings = settings_of(before.seal.made["settings"])
     return work(before.frame, Job(settings=settings, alerts=_alerts(before)), progress)
 
 

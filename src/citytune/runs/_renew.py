@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from citytune._files import names_in, replacing_folder
 from citytune.runs._folder import FORECAST, MODEL, Seal, copy_rest, only_known, sums_of
+from citytune.runs._made import kept_alerts
 from citytune.runs._record import fill, note_forecast, note_readings
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def renew(
         sums = sums_of(draft)
         rest = copy_rest(path, draft)
         sums |= {name: one for name, one in seal.sums.items() if name in rest}
-        replace(seal, sums=sums).write(draft)
+        made = {**seal.made, "alerts": kept_alerts(forecast)} if forecast.alerts else seal.made
+        replace(seal, sums=sums, made=made).write(draft)
 
 
 def learned(frame: SensorFrame, model: TunedModel) -> str:

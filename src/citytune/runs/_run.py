@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from citytune._errors import InputError, RunError
 from citytune._files import locked, read_json
 from citytune.runs._folder import FORECAST, REPORT, SCORES, Seal, check_model, own_file, seal_of
-from citytune.runs._job import JobResult, alerts_on, check_alerts, limit_threads
-from citytune.runs._made import watches_of
+from citytune.runs._job import Job, JobResult, alerts_on, check_alerts, limit_threads
+from citytune.runs._made import kept_settings, watches_of
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import ELSEWHERE, Reading
 from citytune.runs._record import read_record
@@ -268,6 +268,12 @@ class Run:
             found = refresh(before, by, progress)
             self._is_renewed()
         return found
+
+    def made_otherwise(self, job: Job) -> bool:
+        """Whether a job has other settings or alerts than the one that made this run."""
+        made = self._whole().made
+        said = kept_settings(job.settings), [str(alert) for alert in job.alerts]
+        return "asked" in made and (made.get("settings"), made["asked"]) != said
 
     @property
     def record(self) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def stored_forecast(path: Path, model: TunedModel) -> Forecast:
         quantiles=values[:, :, 1 : 1 + len(LEVELS)],
         clock=model.clock.shifted(model.clock.index(model.trained_until) + 1),
         sensors=model.sensors,
-        quantity=model.quantity,
+        quantity=model.predictor.quantity_of(model.sensors),
         moved=values[:, :, -1] if model.rare is not None else None,
         quality=quality,
         model=f"{model.card.name}, {model.strategy}",

@@ -56,4 +56,6 @@ def share_of(task: Task, forecasts: Tensor) -> Tensor:
     if caution == 0:
         return (gain > 0).float()
     sure = gain - DOUBT * caution * error
-    return (0.5 + sure / (4 * MEETING * caution)).clamp(0.0, 1.0).float()
+    share = (0.5 + sure / (4 * MEETING * caution)).clamp(0.0, 1.0)
+    worse = seen * certainty.sqrt() < -1  # what was seen here goes before what others gained
+    return share.masked_fill(worse, 0.0).float()

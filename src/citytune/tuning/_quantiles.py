@@ -86,14 +86,18 @@ def mean_of(
 
 
 def chance_above(
-    quantiles: Floats, threshold: Floats, *, low: float | None = None, high: float | None = None
+    quantiles: Floats,
+    threshold: Floats,
+    *,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
 ) -> Floats:
     """Probability that a value is above `threshold`, in the unit of the data.
 
     Args:
         quantiles: (…, level) at `LEVELS`, never crossing; NaN where there is no forecast.
         threshold: What broadcasts with (…), such as one number or (sensor,).
-        low: Smallest legal value; anything below it is impossible.
+        low: Smallest legal value, of all or what broadcasts with (…); nothing lies below it.
         high: Largest legal value.
 
     Returns:
@@ -116,15 +120,19 @@ def chance_above(
         share = (at[inside] - left[inside]) / (right[inside] - left[inside])
         above[inside] = 1 - a - (b - a) * share
     if low is not None:
-        above[at < np.float32(low)] = 1
+        above[at < np.asarray(low, np.float32)] = 1
     if high is not None:
-        above[at >= np.float32(high)] = 0
+        above[at >= np.asarray(high, np.float32)] = 0
     above[~np.isfinite(steps[0] + steps[-1]) | np.isnan(at)] = np.nan
     return above.astype(np.float32)
 
 
 def chance_below(
-    quantiles: Floats, threshold: Floats, *, low: float | None = None, high: float | None = None
+    quantiles: Floats,
+    threshold: Floats,
+    *,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
 ) -> Floats:
     """Probability that a value is below `threshold`; see `chance_above`.
 
@@ -135,8 +143,8 @@ def chance_below(
     return chance_above(
         -quantiles[..., ::-1],
         -np.asarray(threshold, np.float32),
-        low=None if high is None else -high,
-        high=None if low is None else -low,
+        low=None if high is None else -np.asarray(high),
+        high=None if low is None else -np.asarray(low),
     )
 
 

@@ -117,6 +117,10 @@ class Trees:
         rest = (self.threshold, self.left, self.right, self.value)
         if any(part.shape != shape for part in rest) or not shape.numel():
             raise ValueError("the parts of the trees are not of one size")
+        if shape[0] > ROUNDS or shape[1] > 2 * LEAVES - 1:
+            raise ValueError("the trees are more, or larger, than any that are grown here")
+        if not bool(self.value.isfinite().all()):
+            raise ValueError("a leaf of the trees is no number")
         leaf = (self.left == own) & (self.right == own)
         inner = (self.left > own) & (self.right > own)
         inside = (self.left < shape[1]) & (self.right < shape[1])

@@ -34,8 +34,8 @@ def write(table: ForecastTable, target: str, choice: Choice) -> str:
     with driver.session(with_secrets(address), True) as connection:
         if name not in driver.tables(connection):
             connection.execute(_create(driver, name, records))
-        _refuse_other_columns(connection, driver, name, records, said)
-        into, conflict = _into(name, records.columns), _else_renew(records.columns)
+        there = _widened(connection, driver, name, records, said)
+        into, conflict = _into(name, records.columns), _else_renew(records.columns, there)
         driver.insert(connection, into, records, conflict)
     return f"{words} written to table {said}"
 
@@ -118,23 +118,36 @@ def _type(driver: Driver, name: str, kind: pl.DataType) -> str:
     return driver.types["text" if kind == pl.String else "number"]
 
 
-def _refuse_other_columns(
+def _widened(
     connection: Any, driver: Driver, name: str, records: pl.DataFrame, said: str
-) -> None:
+) -> list[str]:
+    """The columns that are there, once those of alerts that it lacks were added."""
     there = driver.rows(connection, f"SELECT * FROM {_path(name)} LIMIT 0").columns  # noqa: S608
-    if lacking := [one for one in records.columns if one not in there]:
+    lacking = [one for one in records.columns if one not in there]
+    if others := [one for one in lacking if not _of_alert(one)]:
         raise InputError(
-            f"table {said} has no column {listed(lacking, 8, quoted=True)}; it has "
+            f"table {said} has no column {listed(others, 8, quoted=True)}; it has "
             f"{listed(sorted(there), 30)}. Name another table behind a #, and it is made"
         )
+    for one in lacking:
+        kind = _type(driver, one, records.schema[one])
+        connection.execute(f"ALTER TABLE {_path(name)} ADD COLUMN {_quoted(one)} {kind}")
+    return [*there, *lacking]
+
+
+def _of_alert(column: str) -> bool:
+    return column == "point" or column.startswith("p_")
 
 
 def _into(name: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {_path(name)} ({', '.join(map(_quoted, columns))})"
 
 
-def _else_renew(columns: Sequence[str]) -> str:
+def _else_renew(columns: Sequence[str], there: Sequence[str]) -> str:
+    """What is done with a row that is there; of an older forecast, no chance or point is left."""
     renewed = [f"{_quoted(n)} = excluded.{_quoted(n)}" for n in columns if n not in KEY]
+    old = [n for n in there if n not in columns and _of_alert(n)]
+    renewed += [f"{_quoted(n)} = NULL" for n in old]
     return f"ON CONFLICT ({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)}"
 
 
