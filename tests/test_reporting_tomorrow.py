@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from test_reporting_page import SENSORS, FakeModel, ahead, city, measure, words, write
 
+from citytune.forecasting import Outlook, SensorOutlook
 from citytune.reporting import Report
 from citytune.reporting._spark import HEIGHT, WIDTH, spark
+from citytune.reporting.sections._tomorrow import _headline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MADE = dt.date(2024, 4, 14)
@@ -190,3 +192,16 @@ def test_on_a_phone_the_first_forecast_is_on_the_first_screen(tmp_path: Path) ->
     assert int(said["over"]) <= 0
     assert float(said["below"]) < 844
     assert 250 < int(said["opened"]) < 390
+
+
+def test_the_headline_names_sensors_that_it_says_nothing_of() -> None:
+    nan = float("nan")
+    rows = (
+        SensorOutlook("north", 12.0, 8.0, 20.0, "2024-03-18 08:00", 150.0, (0.1,)),
+        SensorOutlook("bridge", nan, nan, nan, "", nan, (nan,)),
+    )
+    found = Outlook("Monday 2024-03-18", 24, "total", "veh", (">50",), (0.5,), rows)
+    assert _headline(found, "veh/h") == (
+        "Monday 2024-03-18: no alert is likely; the highest chance is 10 %. bridge has no "
+        "forecast, and alerts there cannot be judged."
+    )

@@ -127,7 +127,8 @@ def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
 def _usage(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "citytune"
-    return f"{error.format_message()}\nSee `{where} --help`."  # type: ignore[attr-defined]
+    said = error.format_message().replace("Value error, ", "")  # type: ignore[attr-defined]
+    return f"{said}\nSee `{where} --help`."
 
 
 def _in_options(text: str) -> str:

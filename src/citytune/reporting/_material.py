@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from citytune.forecasting import Outlook, Watch, outlook
 from citytune.reporting import _measures as measures
 from citytune.reporting._measures import SensorError
@@ -55,9 +57,10 @@ class Material:
 
     @cached_property
     def fallback(self) -> list[str]:
-        """Sensors with too little history, in the forecast's order."""
+        """Sensors with too little history, in the forecast's order; all have a forecast."""
         found = {*self.forecast.fallback, *self.model.fallback}
-        return [name for name in self.forecast.sensors if name in found]
+        there = np.flatnonzero(np.isfinite(self.forecast.mean).any(0))
+        return [name for name in (self.forecast.sensors[i] for i in there) if name in found]
 
     @cached_property
     def watched(self) -> Forecast:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from citytune._text import capital, counted, number, percent
+from citytune._text import capital, counted, listed, number, percent
 from citytune.forecasting import LEVELS, Forecast, Outlook, SensorOutlook
 from citytune.reporting._material import Material
 from citytune.reporting._spark import spark
 
+NAMED = 5
+"""Most sensors that the headline names."""
 MOST_ROWS = 1000
 """Longest table."""
 FEW = 8
@@ -42,7 +44,18 @@ def tomorrow(material: Material) -> dict[str, Any]:
 
 
 def _headline(found: Outlook, unit: str) -> str:
-    """The sentence to take away: which alerts are likely, or where it is highest."""
+    """What to take away, and which sensors it says nothing of."""
+    said = _of_known(found, unit)
+    blind = [row.sensor for row in found.rows if not math.isfinite(row.peak)]
+    if not blind or len(blind) == len(found.rows):
+        return said
+    has = "has" if len(blind) == 1 else "have"
+    judged = ", and alerts there cannot be judged" if found.alerts else ""
+    return f"{said} {listed(blind, NAMED)} {has} no forecast{judged}."
+
+
+def _of_known(found: Outlook, unit: str) -> str:
+    """Which alerts are likely, or where it is highest, among the sensors with a forecast."""
     known = [row for row in found.rows if math.isfinite(row.peak)]
     if not known:
         return f"{capital(found.title)}: no sensor has a forecast."
