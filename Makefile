@@ -41,7 +41,7 @@ test: $(READY)  ## every light test, on two processes (TEST="-k name" for some)
 	$(PYTEST) -n 2 --dist worksteal -m "not network and not extras" $(TEST)
 
 test-extras: $(EXTRAS)  ## the heavy tests: browser, database, the demo; installs what they need
-	$(PYTEST) -m "extras and not network" $(TEST)
+	$(PYTEST) -n 2 --dist worksteal -m "extras and not network" $(TEST)
 
 check: $(READY)  ## format, lint, types, import contract, spelling, prose
 	$(BIN)/ruff format --check .
