@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import polars.selectors as cs
 
 from citytune._errors import InputError
 from citytune.writers._table import KEY, TEXTS, as_text
-from citytune.writers._writer import register, table_file
+from citytune.writers._writer import Choice, register, table_file
 
 CLOCK = "wall_time"
 """A column more: times as Excel's own, which know no zone and cannot tell the doubled hour."""
@@ -18,13 +20,8 @@ CLOCK = "wall_time"
 
 def save(table: pl.DataFrame, path: Path) -> None:
     """Moments are text in ISO 8601, which loses nothing; text is never run as a formula."""
-    try:
-        import xlsxwriter
-    except ModuleNotFoundError:
-        raise InputError(
-            "writing Excel needs the package xlsxwriter; install it with: pip install "
-            "'citytune[excel]', or write CSV"
-        ) from None
+    import xlsxwriter
+
     wall = pl.col("time").dt.replace_time_zone(None).alias(CLOCK)
     shown = as_text(table.with_columns(wall).with_columns(cs.float().fill_nan(None)))
     shown = shown.with_columns(table.select(wall).to_series())
@@ -50,4 +47,17 @@ def load(path: Path) -> pl.DataFrame:
     return table.drop(CLOCK, strict=False)
 
 
-register((".xlsx",), table_file("Excel", save, load))
+_EXCEL = table_file("Excel", save, load)
+
+
+def check(target: str, choice: Choice) -> None:
+    """Refuse what no file can be, and say what is lacking before there is something to write."""
+    _EXCEL.check(target, choice)
+    if importlib.util.find_spec("xlsxwriter") is None:
+        raise InputError(
+            "writing Excel needs the package xlsxwriter; install it with: pip install "
+            "'citytune[excel]', or write CSV"
+        )
+
+
+register((".xlsx",), replace(_EXCEL, check=check))
