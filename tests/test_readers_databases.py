@@ -257,7 +257,9 @@ def test_postgres_keeps_moments_nulls_and_decimals(server: Server) -> None:
 
 @extras
 def test_postgres_lists_tables_of_every_schema_and_quotes_their_names(server: Server) -> None:
-    assert "3 tables: air.PM 2.5, loops and private" in refusal(server.address)
+    said = refusal(server.address)  # other tests' tables may be there as well
+    assert "tables: air.PM 2.5, " in said
+    assert "loops, private" in said or "loops and private" in said
     assert len(ct.read(server.address, table="air.PM 2.5")) == HOURS
     assert "Did you mean 'loops'?" in refusal(server.address, table="loop")
 
