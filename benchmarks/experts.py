@@ -26,20 +26,15 @@ from unittest.mock import patch
 import numpy as np
 from cutoffs import geometric
 from numpy.typing import NDArray
-from sets import City, evenly, need_data, read
+from sets import CITIES, City, evenly, need_data, read
 
 from citytune.backbones import LEVELS
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
 
+_USUAL = {city.name: city for city in CITIES}
 SETS = (
-    City(
-        name="gefcom2012_load",
-        domain="energy",
-        country="US-NC",
-        prefix="zone_",
-        covariates=tuple(f"temp_{i}" for i in range(1, 12)),
-    ),
+    _USUAL["gefcom2012_load"],
     City(
         name="gefcom2014_load",
         domain="energy",
@@ -55,13 +50,7 @@ SETS = (
         target=("count",),
         covariates=("tmin", "tmax", "pn"),
     ),
-    City(
-        name="london_marylebone_1998_2016",
-        domain="air",
-        country="GB",
-        target=("no2", "nox"),
-        covariates=("ws", "wd", "air_temp"),
-    ),
+    _USUAL["london_marylebone_1998_2016"],
     City(
         name="adelaide_demand_1997_2007",
         domain="energy",
@@ -70,15 +59,8 @@ SETS = (
         covariates=("temp_kent_town", "temp_airport"),
         quantity="load",
     ),
-    City(
-        name="beijing_multisite",
-        domain="air",
-        country="CN",
-        sensor="station",
-        target="PM2.5",
-        covariates=("TEMP", "PRES", "DEWP", "RAIN", "WSPM"),
-    ),
-    City(name="norway_hourly_volume", domain="traffic", country="NO", timezone="Europe/Oslo"),
+    _USUAL["beijing_multisite"],
+    _USUAL["norway_hourly_volume"],
 )
 CONTEXT_DAYS, TEST_DAYS = 28, 7
 STEPS = ((0, 1), (1, 3), (3, 6), (6, None))
