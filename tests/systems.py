@@ -181,6 +181,79 @@ def californian_load() -> System:
     return System(text([head, *rows]), areas, {})
 
 
+def polish_air() -> System:
+    """GIOŚ: six rows of labels, stations in the columns, one of them called by a number."""
+    sites = waves(3, 480)
+    names = ["DsWrocAlWisn", "MzWarAlNiepo", "007"]
+    head = ["Nr;1;2;3", f"Kod stacji;{';'.join(names)}", "Wskaźnik;NO2;NO2;NO2",
+            "Czas uśredniania;1g;1g;1g", "Jednostka;ug/m3;ug/m3;ug/m3",
+            f"Kod stanowiska;{';'.join(f'{name}-NO2-1g' for name in names)}"]  # fmt: skip
+    rows = [f"{t + HOUR:%Y-%m-%d %H:%M:%S};{a:.1f};{b:.1f};{c:.1f}"
+            for t, a, b, c in zip(hours(480), *sites, strict=True)]  # fmt: skip
+    return System(text([*head, *rows]), sites, {})
+
+
+def danish_load() -> System:
+    """Energinet: UTC and local time across the end of summer time, the newest first."""
+    areas = waves(2, 960, 3)
+    first = dt.datetime(2024, 10, 10, tzinfo=dt.UTC)
+    zone = ZoneInfo("Europe/Copenhagen")
+    rows = [f"{t:%Y-%m-%dT%H:%M:%S};{t.astimezone(zone):%Y-%m-%dT%H:%M:%S};DK{j + 1};"
+            f"{areas[j][i]:.3f}".replace(".", ",")
+            for i, t in enumerate(first + n * HOUR for n in range(960))
+            for j in (0, 1)]  # fmt: skip
+    head = "HourUTC;HourDK;PriceArea;GrossConsumptionMWh"
+    return System(text([head, *rows[::-1]]), areas, {})
+
+
+def japanese_weather() -> System:
+    """JMA: a header that says temperature three times, and below it what two of them are."""
+    (warmth,) = waves(1, 480)
+    head = ["ダウンロードした時刻：2024/03/01 12:00:00", "", ",東京,東京,東京",
+            "年月日時,気温(℃),気温(℃),気温(℃)", ",,品質情報,均質番号"]  # fmt: skip
+    rows = [f"{t:%Y/%m/%d %H:%M:%S},{v:.1f},{8 if i % 9 else 5},1"
+            for i, (t, v) in enumerate(zip(hours(480), warmth, strict=True))]  # fmt: skip
+    return System(text([*head, *rows], "cp932"), [warmth], {})
+
+
+def brazilian_weather() -> System:
+    """INMET: times of the day such as 0100 UTC."""
+    warmth, humidity = waves(2, 480)
+    rows = [f"{t:%Y/%m/%d};{t:%H%M} UTC;{a:.1f};{b:.1f};".replace(".", ",")
+            for t, a, b in zip(hours(480), warmth, humidity, strict=True)]  # fmt: skip
+    head = ["ESTACAO:;SAO PAULO", "LATITUDE:;-23,49", "Data;Hora UTC;AR (°C);UMIDADE (%);"]
+    return System(text([*head, *rows], "latin-1"), [warmth], {"target": "AR (°C)"})
+
+
+def opc_history() -> System:
+    """A historian: bad values are zeros with the quality of OPC beside them."""
+    tags = waves(2, 480, 3)
+    rows = []
+    for i, t in enumerate(hours(480)):
+        for j in (0, 1):
+            bad = (i + j) % 83 == 9
+            rows.append(f"{t:%Y-%m-%d %H:%M:%S}.0000000\tPUMP{j}.Power\t"
+                        f"{0 if bad else tags[j][i]:.3f}\t{0 if bad else 192}")  # fmt: skip
+            tags[j][i] = np.nan if bad else tags[j][i]
+    head = "DateTime\tTagName\tValue\tOPCQuality"
+    return System(text([head, *rows], "utf-16"), tags, {})
+
+
+def dutch_roads() -> System:
+    """NDW: classes of vehicles below each other, of which one is all of them."""
+    lanes = waves(2, 480, 0)
+    rows = []
+    for j, i in ((j, i) for j in (0, 1) for i in range(480)):
+        t, cars = hours(480)[i], (lanes[j][i] * 0.8).round()
+        for kind, v in (("< 5.60 m", cars), (">= 5.60 m", lanes[j][i] - cars),
+                        ("anyVehicle", lanes[j][i])):  # fmt: skip
+            rows.append(f"RWS01_00{j},{t:%Y-%m-%d %H:%M:%S},{t + HOUR:%Y-%m-%d %H:%M:%S},"
+                        f"{v:.0f},{80 + i % 20},lane{1 + j},{kind}")  # fmt: skip
+    head = ("naam_meetlocatie_mst,start_meetperiode,eind_meetperiode,gem_intensiteit,gem_snelheid,"
+            "rijstrook_rijbaan,voertuigcategorie")  # fmt: skip
+    return System(text([head, *rows]), lanes, {})
+
+
 def _stamps() -> Iterator[tuple[int, int]]:
     for i, t in enumerate(hours(480, "UTC")):
         yield i, int(t.timestamp())
@@ -204,6 +277,11 @@ def documents() -> dict[str, System]:
         "columns": ({"hourly_units": {"pm10": "µg/m³"},
                      "hourly": {"time": [f"{t:%Y-%m-%dT%H:%M}" for t in hours(480)],
                                 "pm10": one.tolist()}}, [one]),
+        "names of numbered fields": ({"channel": {"id": 9, "field1": "PM2.5", "field2": "Humidity",
+                                                  "created_at": "2019-03-12T10:00:00Z"},
+                                      "feeds": [{"created_at": f"{t.isoformat()}", "entry_id": i,
+                                                 "field1": f"{one[i]}", "field2": f"{two[i]}"}
+                                                for i, t in enumerate(hours(480, "UTC"))]}, [one]),
         "a list for each quantity": ({"power": [{"ts": at * 1000, "value": str(one[i])}
                                                 for i, at in _stamps()],
                                       "voltage": [{"ts": at * 1000, "value": "230"}
@@ -216,5 +294,6 @@ def documents() -> dict[str, System]:
 TABLES: tuple[Callable[[], System], ...] = (
     german_air, lanuv_air, japanese_air, korean_air, chilean_air, french_air, american_roads,
     german_roads, nordic_load, italian_load, belgian_meter, texan_meter, inverter,
-    californian_load,
+    californian_load, polish_air, danish_load, japanese_weather, brazilian_weather, opc_history,
+    dutch_roads,
 )  # fmt: skip

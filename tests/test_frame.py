@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from citytune import frame as door
-from citytune._errors import UnknownName
+from citytune._errors import InputError, UnknownName
 from citytune.frame import (
     Clock,
     Fault,
@@ -148,7 +148,7 @@ def test_without_a_country_no_day_is_a_holiday() -> None:
 def test_an_unknown_country_is_answered_with_the_nearest() -> None:
     check_country("NO")
     check_country("US-MN")
-    with pytest.raises(UnknownName, match="country"):
+    with pytest.raises(InputError, match=r"Did you mean 'NO'\?"):
         check_country("Norway!")
     with pytest.raises(UnknownName, match="subdivision of US"):
         check_country("US-XX")

@@ -8,7 +8,9 @@ import http.server
 import io
 import json
 import threading
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,24 @@ def test_an_archive_of_two_tables_or_of_a_flood_is_refused(tmp_path: Path) -> No
     assert "would unpack to 80,000,000" in refusal(path)
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_names_a_wrong_size_unpacks_no_flood(tmp_path: Path, kind: int) -> None:
+    out, size = io.BytesIO(), 200_000_000
+    with zipfile.ZipFile(out, "w", kind) as archive:
+        archive.writestr("a.csv", bytes(size))
+    data = bytearray(out.getvalue())
+    listing = data.index(b"PK\x01\x02")
+    data[listing + 16 : listing + 20] = zlib.crc32(bytes(10)).to_bytes(4, "little")
+    data[listing + 24 : listing + 28] = (10).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(data)
+    tracemalloc.start()
+    try:
+        refusal(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < size / 2
+    finally:
+        tracemalloc.stop()
+
+
 def test_hdf5_of_pandas_is_read_without_running_what_is_pickled(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "metr.h5"
@@ -115,6 +135,62 @@ def test_hdf5_of_pandas_is_read_without_running_what_is_pickled(tmp_path: Path) 
     holds(frame)
     path.write_bytes(path.read_bytes()[:-3000])
     assert "damaged" in refusal(path)
+
+
+def link_group(h5py: Any, file: Any, outside: Path) -> None:
+    file["df"] = h5py.ExternalLink(str(outside), "/df")
+
+
+def link_values(h5py: Any, file: Any, outside: Path) -> None:
+    file["df/block0_values"] = h5py.ExternalLink(str(outside), "/df/block0_values")
+
+
+def soften_values(h5py: Any, file: Any, outside: Path) -> None:
+    file["far"] = h5py.ExternalLink(str(outside), "/df")
+    file["df/block0_values"] = h5py.SoftLink("/far/block0_values")
+
+
+def store_outside(h5py: Any, file: Any, outside: Path) -> None:
+    file["df"].create_dataset("block0_values", (20, 1), "u1", external=[(str(outside), 0, 20)])
+
+
+def view_outside(h5py: Any, file: Any, outside: Path) -> None:
+    layout = h5py.VirtualLayout((20, 1), "f8")
+    layout[:] = h5py.VirtualSource(str(outside), "/df/block0_values", (20, 1))
+    file["df"].create_virtual_dataset("block0_values", layout)
+
+
+def store_much(h5py: Any, file: Any, outside: Path) -> None:
+    file["df"].create_dataset("block0_values", (10**11, 1), "f8", chunks=(10**6, 1))
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, lambda data: zipped({"a.h5": data})])
+@pytest.mark.parametrize(
+    "trick", [link_group, link_values, soften_values, store_outside, view_outside, store_much]
+)
+def test_hdf5_reads_no_other_file_and_no_flood(tmp_path: Path, trick: Any, packed: Any) -> None:
+    h5py = pytest.importorskip("h5py")
+    whole, inside, path = tmp_path / "other.h5", tmp_path / "inside.h5", tmp_path / "sent.h5"
+    with h5py.File(whole, "w") as file:
+        write_hdf(file)
+        file["df/block0_values"] = np.arange(20.0).reshape(20, 1)
+    with h5py.File(inside, "w") as file:
+        if trick is not link_group:
+            write_hdf(file)
+        trick(h5py, file, whole)
+    path.write_bytes(packed(inside.read_bytes()))
+    told = refusal(path)
+    assert ("would unpack to" if trick is store_much else "takes data from elsewhere") in told
+
+
+def write_hdf(file: Any) -> None:
+    """All of a table of pandas but its values: 20 hours of a sensor."""
+    group = file.create_group("df")
+    group.attrs["nblocks"] = 1
+    index = np.array(TIMES[:20], "datetime64[ns]").astype(np.int64)
+    group.create_dataset("axis1", data=index).attrs["kind"] = b"datetime64"
+    for name in ("axis0", "block0_items"):
+        group.create_dataset(name, data=np.array([b"bridge"]))
 
 
 def test_nem12_is_read_in_the_market_s_time(tmp_path: Path) -> None:

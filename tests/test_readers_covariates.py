@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from citytune._errors import InputError, TableError, UnknownName
+from citytune.forecasting import check_known_ahead
 from citytune.readers import check, read
 
 START = dt.datetime(2024, 1, 1)
@@ -142,6 +143,44 @@ def test_faults_of_a_second_file_are_said_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"weather\.csv"):
         read(table(), **options)
     assert any("weather.csv" in str(fault) for fault in check(table(), **options))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"rain": pl.lit("wet")}, "no column holds numbers"),
+        ({"time": pl.lit("soon")}, "column 'time': 240 cells cannot be read as time"),
+        ({"time": pl.col("time") + dt.timedelta(days=700)}, "covariate 'rain' has no value"),
+        (
+            {"rain": pl.when(pl.int_range(pl.len()) == 5).then(float("inf")).otherwise("rain")},
+            "covariate 'rain': 1 infinite value",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_second_file_is_not_said_of_the_readings(
+    changed: dict[str, pl.Expr], said: str, tmp_path: Path
+) -> None:
+    table().drop("rain").write_csv(tmp_path / "flow.csv")
+    weather = tmp_path / "weather.csv"
+    table().select("time", "rain").with_columns(**changed).write_csv(weather)
+    with pytest.raises(TableError) as found:
+        read(tmp_path / "flow.csv", covariates=weather)
+    assert found.value.source == str(weather)
+    assert said in str(found.value)
+    assert ("target=" in str(found.value)) == ("change this file itself" in str(found.value))
+    fault = check(tmp_path / "flow.csv", covariates=weather)[0]
+    assert fault.severity == "error"
+    assert str(fault).startswith(f"{weather}: ")
+
+
+def test_a_second_file_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    weather = tmp_path / "weather.csv"
+    table(230).select("time", "rain").write_csv(weather)
+    frame = read(table().drop("rain"), covariates=weather)
+    fault = next(fault for fault in frame.faults if fault.kind == "covariate-gaps")
+    assert fault.message.startswith(f"{weather}: covariate 'rain' is missing")
+    with pytest.raises(InputError, match=r"^[^ ]*weather\.csv: 'rain' is missing in the future"):
+        check_known_ahead(frame, 24, ["rain"])
 
 
 def test_gaps_of_a_covariate_stay_and_are_said() -> None:

@@ -87,14 +87,21 @@ def test_null_is_missing_and_not_zero(city_db: Path) -> None:
 def test_of_several_tables_none_is_guessed(city_db: Path) -> None:
     with closing(sqlite3.connect(city_db)) as database, database:
         database.execute("CREATE VIEW air AS SELECT * FROM loops")
-    assert "2 tables: air and loops; name one: table=loops" in refusal(city_db)
+    assert "2 tables: air and loops; name one: table=air" in refusal(city_db)
     holds(ct.read(city_db, table="air"))
     assert "Did you mean 'loops'?" in refusal(city_db, table="lops")
     assert "exclude each other" in refusal(city_db, table="loops", query="SELECT 1")
 
 
 @pytest.mark.parametrize(
-    "query", ["DROP TABLE loops", "delete from loops", "", "-- SELECT\nUPDATE loops SET flow = 0"]
+    "query",
+    [
+        "/**/" * 2000 + "x",
+        "DROP TABLE loops",
+        "delete from loops",
+        "",
+        "-- SELECT\nUPDATE loops SET flow = 0",
+    ],
 )
 def test_only_a_query_that_reads_is_asked(city_db: Path, query: str) -> None:
     assert "a query begins with SELECT or WITH" in refusal(city_db, query=query)
@@ -116,6 +123,20 @@ def test_a_query_that_cannot_be_answered_is_one_sentence(
 ) -> None:
     assert said in refusal(city_db, query=query)
     holds(ct.read(city_db))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("ATTACH 'other.db' AS o", "begins with SELECT"),
+        ("SELECT 1 UNION SELECT load_extension('evil.so')", "not authorized"),
+        ("SELECT readfile('/etc/hostname')", "no such function"),
+        ("SELECT writefile('x', 'y')", "no such function"),
+        ("SELECT * FROM loops; ATTACH 'other.db' AS o", "one statement"),
+    ],
+)
+def test_a_query_to_sqlite_sees_the_database_alone(city_db: Path, query: str, said: str) -> None:
+    assert said in refusal(city_db, query=query)
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
@@ -156,6 +177,21 @@ def test_a_run_of_a_database_is_forecast_from_a_file_too(
         assert done.code == 0, done.err
     written = {(tmp_path / f"{index}.csv").read_text() for index in range(3)}
     assert len(written) == 1
+
+
+def test_a_run_remembers_the_table_that_was_read_where_another_one_comes(
+    city_db: Path, tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    out, address = tmp_path / "run", f"sqlite:///{city_db}"
+    ct.run(address, horizon=3, backbone="lags", strategy="zero-shot", out=out)
+    written = run("forecast", out, "--to", f"{address}#forecasts")
+    assert written.code == 0, written.err
+    with closing(sqlite3.connect(city_db)) as database, database:
+        later = [(str(TIMES[-1] + dt.timedelta(hours=1)), name, 9.0) for name in ("007", "quay")]
+        database.executemany("INSERT INTO loops VALUES (?, ?, ?)", later)
+    done = run("refresh", out, "--update")
+    assert done.code == 0, done.err
+    assert "1 new step" in done.out
 
 
 # Secrets.
@@ -217,10 +253,35 @@ def test_a_table_of_duckdb_is_read_like_a_file(tmp_path: Path) -> None:
     assert refusal(path)
 
 
+@extras
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT content FROM read_text('{other}')",
+        "SELECT * FROM '{other}'",
+        "SELECT * FROM read_csv('{other}')",
+        "SELECT * FROM glob('{other}')",
+        "SELECT * FROM read_csv('http://127.0.0.1:9/x.csv')",
+        "SELECT * FROM outside",
+        "SELECT * FROM found",  # a table of this name is a variable of the program
+    ],
+)
+def test_a_query_to_duckdb_sees_the_database_alone(tmp_path: Path, query: str) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: pip install duckdb")
+    other, path = tmp_path / "other.csv", tmp_path / "city.duckdb"
+    lines = [f"{moment},{value}" for moment, name, value in ROWS if name == ROWS[0][1]]
+    other.write_text("\n".join(["time,flow", *lines]) + "\n")
+    with duckdb.connect(str(path)) as database:
+        database.execute(f"CREATE VIEW outside AS SELECT * FROM read_csv('{other}')")
+    said = refusal(path, query=query.format(other=other))
+    assert "disabled by configuration" in said or "does not exist" in said
+    assert len(ct.read(path, table="outside"))  # made by whoever made the database
+
+
 # PostgreSQL.
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a worker may come back to this module after another one
 def server(postgres: Server) -> Server:
     """Loops whose times carry a zone, with NULLs, exact decimals, and types of no use."""
     import psycopg
@@ -390,7 +451,6 @@ def test_a_server_that_goes_away_in_the_middle_is_said(server: Server) -> None:
 
 
 @extras
-@pytest.mark.slow
 def test_a_million_rows_of_postgres_are_read(server: Server) -> None:
     query = (
         "SELECT t AS time, 's' || s AS sensor, extract(hour FROM t) * s + 1 AS flow FROM "
@@ -403,3 +463,9 @@ def test_a_million_rows_of_postgres_are_read(server: Server) -> None:
     assert frame.values.shape == (41_667, 24)
     hours = frame.clock.local(0, len(frame)).astype("datetime64[h]").astype(int) % 24
     np.testing.assert_array_equal(frame.values[:, 6], 7 * hours + 1)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_what_stands_behind_the_path_of_an_address_is_refused(tmp_path: Path, kind: str) -> None:
+    said = refusal(f"{kind}:///{tmp_path}/city.db?table=loops")
+    assert "and not 'table=loops' behind a question mark" in said

@@ -178,3 +178,39 @@ def test_several_possible_readings_are_listed_with_a_look_at_each() -> None:
 def test_the_first_of_two_hundred_columns_is_shown_for_all() -> None:
     wide = table(**{f"s{i}": LOAD + i for i in range(200)})
     assert len(explain(wide).columns) == 2
+
+
+# Places that are called after what could be measured.
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["Gas Street, Water Lane, Heat Road", "Gas Street, Water Street", "Bus Station, Bike Lane",
+     "Denver CO, Ohio no 2", "Ozone Park, CO Springs", "Ozone Park, Lead Mine",
+     "Power Station, Main Street", "Temple of Heat, Gas Works", "Noise barrier, PM junction",
+     "CO, NY, CA", "Tram NO, Markt CO", "N, NO, O, SO, S", "O3 Poniente, O1 Centro",
+     "A, B, C, V", "W, E, N, S", "K, L, M", "zone_k, zone_l", "Electric Avenue, Water Gate",
+     "AB, BC, ON", "Rue du Gaz, Rue de l'Eau"],
+)  # fmt: skip
+def test_a_place_is_a_sensor_whatever_it_is_called_after(names: str) -> None:
+    places = tuple(names.split(", "))
+    source = table(**{place: LOAD + i / 8 for i, place in enumerate(places)})
+    frame = read(source)
+    assert frame.sensors == places
+    assert (frame.quantity.name, frame.quantity.unit) == ("value", "")
+    assert read(source, quantity="traffic_volume").sensors == places
+
+
+@pytest.mark.parametrize(
+    ("names", "quantity", "chosen"),
+    [("Nord NO2, Nord PM10", None, "Nord PM10"), ("Nord NO2, Nord PM10", "no2", "Nord NO2"),
+     ("Nord NO2, Nord PM10", "PM2.5", "Nord PM10"), ("gas, water", None, "gas"),
+     ("Gas Main Street, Water Main Street", "trips", "Gas Main Street, Water Main Street"),
+     ("north_cars, north_bikes, south_cars", None, "north_cars, south_cars"),
+     ("A flow, B speed", "speed", "B speed"), ("Mitte NO, Mitte CO", None, "Mitte NO")],
+)  # fmt: skip
+def test_quantities_of_the_same_places_are_told_apart(
+    names: str, quantity: str | None, chosen: str
+) -> None:
+    source = table(**{name: LOAD + i / 8 for i, name in enumerate(names.split(", "))})
+    assert ", ".join(read(source, quantity=quantity).sensors) == chosen

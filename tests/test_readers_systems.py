@@ -31,6 +31,7 @@ def _alike(series: np.ndarray, column: np.ndarray) -> bool:
     size = min(len(series), len(column)) - 2
     return any(
         np.nanmean(np.abs(series[i : i + size] - column[j : j + size])) < 1e-3
+        and np.isnan(column[j : j + size][np.isnan(series[i : i + size])]).all()
         for i, j in ((0, 0), (0, 1), (1, 0))
     )
 
@@ -138,3 +139,87 @@ def test_a_damaged_parquet_file_is_told_in_one_sentence_without_a_word_of_rust(
             said.append(str(error))
     assert any("damaged" in one for one in said)
     assert "panicked" not in capfd.readouterr().err
+
+
+def refused_text(tmp_path: Path, lines: list[str], name: str = "export.csv") -> str:
+    (tmp_path / name).write_text("\n".join(lines))
+    with pytest.raises(InputError) as found:
+        read(tmp_path / name)
+    return str(found.value)
+
+
+def test_times_of_the_day_of_which_a_few_are_odd_are_no_sensors(tmp_path: Path) -> None:
+    (load,) = waves(1, 480)
+    rows = [f"{t:%d.%m.%Y};{t:%H}{'A' if i == 26 else 'B' if i == 27 else ''}:00;{v}"
+            for i, (t, v) in enumerate(zip(hours(480), load, strict=True))]  # fmt: skip
+    said = refused_text(tmp_path, ["Datum;von;Netzlast [MW]", *rows])
+    assert "cannot be read as time" in said
+    assert "'02A:00'" in said
+
+
+def test_a_total_below_hours_of_days_side_by_side_is_no_sensor(tmp_path: Path) -> None:
+    (flow,) = waves(1, 24 * 31, 0)
+    days = [f"{t:%d/%m/%Y}" for t in hours(24 * 31)[::24]]
+    rows = [",".join((f"{h:02d}:00", *(f"{v:.0f}" for v in flow[h::24]))) for h in range(24)]
+    table = [f"Hour,{','.join(days)}", *rows]
+    total = ",".join(("Total", *(f"{flow[i : i + 24].sum():.0f}" for i in range(0, 744, 24))))
+    for lines in (table, [*table, total]):
+        (tmp_path / "a.csv").write_text("\n".join(lines))
+        assert is_right(System(b"", [flow], {}), read(tmp_path / "a.csv"))
+
+
+def test_a_number_and_the_code_of_its_quality_are_no_decimal(tmp_path: Path) -> None:
+    (warmth,) = waves(1, 480)
+    rows = [f'"{t:%Y-%m-%dT%H:%M:%S}","+{10 * v:04.0f},{1 + i % 2}"'
+            for i, (t, v) in enumerate(zip(hours(480), warmth / 2, strict=True))]  # fmt: skip
+    assert "no column holds numbers" in refused_text(tmp_path, ['"DATE","TMP"', *rows])
+
+
+@pytest.mark.parametrize(
+    "head", ["# STN,YYYYMMDD,HH,FF,FH", "STATIONS_ID,MESS_DATUM,hour,TT_TU,RF_TU",
+             "Network Link Id,Date,Hour,Quick,Slow"],
+)  # fmt: skip
+def test_the_quantities_of_one_numbered_station_are_no_sensors(tmp_path: Path, head: str) -> None:
+    one, two = waves(2, 480)
+    rows = [f"240,{t:%Y%m%d},{t.hour + 1},{a},{b}"
+            for t, a, b in zip(hours(480), one, two, strict=True)]  # fmt: skip
+    assert "2 columns could be the readings" in refused_text(tmp_path, [head, *rows])
+
+
+def test_columns_in_units_of_several_kinds_are_refused_with_what_picks_one() -> None:
+    one, two = waves(2, 480)
+    said = refusal(pl.DataFrame({"time": hours(480), "AR (°C)": one, "UMID (%)": two}))
+    assert "target='AR (°C)'" in said
+    frame = read(pl.DataFrame({"time": hours(480), "north (kW)": one, "south (MW)": two}))
+    assert len(frame.sensors) == 2
+
+
+def test_a_file_called_after_a_province_does_not_drop_its_frosts(tmp_path: Path) -> None:
+    (warmth,) = waves(1, 480)
+    path = tmp_path / "climate_BC_2024.csv"
+    pl.DataFrame({"time": hours(480), "Temp (°C)": warmth - 40}).write_csv(path)
+    frame = read(path)
+    assert frame.quantity.low is None
+    assert not np.isnan(frame.values).any()
+
+
+def test_a_header_behind_a_hash_is_one(tmp_path: Path) -> None:
+    (flow,) = waves(1, 480)
+    rows = [f"{t:%Y-%m-%d %H:%M},{v}" for t, v in zip(hours(480), flow, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["# made by a logger", "# time,old bridge", *rows]))
+    assert read(tmp_path / "a.csv").sensors == ("old bridge",)
+
+
+def test_points_that_part_thousands_are_no_decimals(tmp_path: Path) -> None:
+    counts = [float(400 + i * 37 % 1500) for i in range(24 * 30)]
+    times = [f"{t:%d/%m/%Y %H:%M}" for t in hours(len(counts))]
+    lines = [f"{t};{v:,.0f}".replace(",", ".") for t, v in zip(times, counts, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["time;cars", *lines]))
+    frame = read(tmp_path / "a.csv")
+    assert frame.values[:, 0].tolist() == counts
+
+
+def test_a_name_known_as_a_whole_is_read_without_its_likes() -> None:
+    one, two = waves(2, 480)
+    demand = pl.DataFrame({"time": hours(480), "Market Demand": two, "Ontario Demand": one})
+    assert read(demand).sensors == ("Ontario Demand",)

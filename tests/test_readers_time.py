@@ -290,3 +290,27 @@ def test_unreadable_times_are_shown_with_their_rows() -> None:
     assert "4 cells cannot be read as time" in message
     assert "'soon' in row 4, '2023-13-01 00:00' in row 8, (empty) in row 10" in message
     assert "late" not in message
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("form", ["%H:%M", "%I:%M %p", "%H"])
+def test_midnight_below_the_other_hours_of_its_date_ends_it(form: str, backward: bool) -> None:
+    begins = moments(dt.datetime(2024, 1, 8), 24 * 20)
+    rows = {"date": [f"{t:%Y-%m-%d}" for t in begins],
+            "hour": [(t + dt.timedelta(hours=1)).strftime(form) for t in begins],
+            "flow": [float(i % 97) for i in range(len(begins))]}  # fmt: skip
+    split = pl.DataFrame(rows)
+    joined = split.select(time=pl.concat_str("date", "hour", separator=" "), flow="flow")
+    for source in (split, joined):
+        frame = read(source.reverse() if backward else source)
+        assert frame.clock.start == begins[0]
+        assert frame.values[:, 0].tolist() == rows["flow"]
+        assert fault(frame, "midnight-last")
+    plain = split.with_columns(hour=pl.Series([t.strftime(form) for t in begins]))
+    assert read(plain).values[:, 0].tolist() == rows["flow"]
+
+
+def test_an_offset_from_utc_is_no_sensor() -> None:
+    source = table(list(moments(dt.datetime(2024, 3, 20), 24 * 20)))
+    offset = pl.Series([1.0 + (i > 200) for i in range(len(source))])
+    assert read(source.with_columns(utc_offset=offset)).sensors == ("flow",)

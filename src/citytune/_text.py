@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
-_OPTIONS = re.compile(
-    r"\b(time|sensor|target|covariates|quantity|unit|timezone|missing|country|stamp|valid|table|query|wide|days|horizon)=(?=(\S?))"
-)
-"""What messages name as in Python, such as "timezone="."""
+_OPTION = re.compile(r"""(?<![\w.?&/,;:|='"-])([a-z_]+)=(?=(\S?))""")
+"""What messages name as in Python, such as "timezone="; not in names such as 'lane=1,sensor=A'."""
+OF_READING = frozenset(
+    ["time", "sensor", "target", "covariates", "quantity", "unit", "timezone", "missing", "country",
+     "stamp", "valid", "table", "query", "wide", "days", "horizon"]
+)  # fmt: skip
+"""Options that messages about files name."""
 _UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _EASY = {"day": math.inf, "hour": 48, "minute": 90, "second": 90}
 """How many of a unit are still easy to picture."""
@@ -46,6 +49,19 @@ def percent(share: float | None, digits: int = 0, *, signed: bool = False) -> st
     if round(100 * share, places) == 0:
         return "0 %" if share <= 0 or signed else "under 0.1 %"
     return _minus(f"{100 * share:{'+' if signed else ''}.{places}f} %")
+
+
+def chance(share: float | None) -> str:
+    """A probability in per cent; never "0 %" or "100 %", which nobody can promise.
+
+    >>> chance(0.314), chance(0.0), chance(0.997), chance(float("nan"))
+    ('31 %', 'under 1 %', 'over 99 %', '–')
+    """
+    if share is None or not math.isfinite(share):
+        return "–"
+    if share < 0.01:
+        return "under 1 %"
+    return "over 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
 def more_or_less(share: float, what: str = "error") -> str:
@@ -110,12 +126,13 @@ def elapsed(seconds: float) -> str:
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital letter, and otherwise as it is.
+    """The sentence with a capital letter, and otherwise as it is; so is the name of a file.
 
-    >>> capital("last week's PM2.5")
-    "Last week's PM2.5"
+    >>> capital("last week's PM2.5"), capital("week2.csv lacks two sensors")
+    ("Last week's PM2.5", 'week2.csv lacks two sensors')
     """
-    return sentence[:1].upper() + sentence[1:]
+    first = sentence.split(" ", 1)[0].rstrip(".:;,")
+    return sentence if {".", "/"} & {*first} else sentence[:1].upper() + sentence[1:]
 
 
 def plain(value: float | None, digits: int | None = None) -> float | None:
@@ -129,17 +146,27 @@ def plain(value: float | None, digits: int | None = None) -> float | None:
     return float(value) if digits is None else float(f"{value:.{digits}g}")
 
 
-def name_options(text: str, form: Callable[[str, bool], str]) -> str:
+def name_options(
+    text: str, form: Callable[[str, bool], str], names: Container[str] = OF_READING
+) -> str:
     """Name the options in a message in another way than as Python's arguments.
 
     Args:
         text: Names them as in "use timezone= if this is wrong" or "add missing=-1".
         form: Takes an option's name and whether a value follows.
+        names: Those that are options.
 
     >>> name_options("use time= here, or missing=-1", lambda name, value: f"{name}{' ' * value}")
     'use time here, or missing -1'
+    >>> name_options("no sensor 'time=1,days=2'", lambda name, value: name)
+    "no sensor 'time=1,days=2'"
     """
-    return _OPTIONS.sub(lambda found: form(found[1], bool(found[2].strip(".,;:)`"))), text)
+
+    def named(found: re.Match[str]) -> str:
+        follows = bool(found[2].strip(".,;:)`"))
+        return form(found[1], follows) if found[1] in names else found[0]
+
+    return _OPTION.sub(named, text)
 
 
 def _minus(text: str) -> str:

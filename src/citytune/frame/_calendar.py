@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._errors import UnknownName
+from citytune._errors import InputError, UnknownName
 from citytune.frame._clock import Clock
 
 DAY_US = 86_400_000_000
@@ -49,15 +50,28 @@ def calendar(clock: Clock, first: int, count: int, country: str | None = None) -
 
 
 def check_country(country: str) -> None:
-    """Raise `UnknownName` if no public-holiday calendar exists for `country`."""
+    """Raise `InputError` if no public-holiday calendar exists for `country`."""
     import holidays
 
     supported = holidays.list_supported_countries()
     code, _, region = country.partition("-")
     if code not in supported:
-        raise UnknownName("country with a holiday calendar", country, supported)
+        raise InputError(
+            f"no country with a holiday calendar is called {country!r}.{_meant(country)} A country "
+            'is its code of two or three letters, such as "NO", with a part of it as in "US-MN"'
+        )
     if region and region not in supported[code]:
         raise UnknownName(f"subdivision of {code}", region, supported[code])
+
+
+def _meant(country: str) -> str:
+    """The code of a country that is called by its name."""
+    from holidays.registry import COUNTRIES
+
+    codes = {name: code for name, (_, code, *_) in COUNTRIES.items()}
+    asked = country.strip().lower().replace(" ", "_")
+    close = difflib.get_close_matches(asked, codes, n=1, cutoff=0.8)
+    return f" Did you mean {codes[close[0]]!r}?" if close else ""
 
 
 def _holidays(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.bool_]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
+
+from citytune._tables import html_block, html_table
+from citytune._text import counted
 
 Severity = Literal["note", "warning", "error"]
 
@@ -31,3 +35,23 @@ class Fault:
         where = f"sensor {self.sensor!r}: " if self.sensor is not None else ""
         since = f" (first {self.first})" if self.first else ""
         return f"{where}{self.message}{since}; {self.remedy}"
+
+
+class Faults(tuple[Fault, ...]):
+    """Findings about a file, which a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        number = Counter(fault.severity for fault in self)
+        said = ", ".join(counted(count, severity) for severity, count in number.items())
+        return f"<Faults: {said or 'none'}; print(*faults, sep='\\n') for words>"
+
+    def _repr_html_(self) -> str:
+        head = ("sensor", "severity", "what", "what to do", "first", "values")
+        rows = [
+            (fault.sensor or "all", fault.severity, fault.message, fault.remedy, fault.first or "",
+             f"{fault.count:,}")
+            for fault in self
+        ]  # fmt: skip
+        return html_block(counted(len(self), "finding"), html_table(head, rows) if rows else "")

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
-from citytune._text import counted, percent
+from citytune._tables import html_block, html_lines, html_table
+from citytune._text import counted, number, percent
 from citytune.frame._calendar import Calendar, calendar
 from citytune.frame._clock import Clock
-from citytune.frame._fault import Fault
+from citytune.frame._fault import Fault, Faults
 from citytune.frame._quantity import Quantity
+
+if TYPE_CHECKING:
+    from citytune.pictures import Chart
+
+SHOWN = 10
+"""Sensors that a notebook shows."""
+
+
+class Origin(NamedTuple):
+    """What of its source a frame was read from, whether that was said or guessed."""
+
+    table: str | None = None
+    """Of a database; None for a query."""
+    column: str | None = None
+    """Of a long table, the column of readings."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """Of covariates of second sources: name and source of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +60,15 @@ class SensorFrame:
     """Everything found, guessed or mended on reading."""
     source: str = "table"
     """Where it came from, for messages and reports."""
+    origin: Origin = field(default_factory=Origin)
+    """Which part of that was read."""
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.sensors):
             raise ValueError(
                 f"values of shape {self.values.shape} do not fit {len(self.sensors)} sensors"
             )
+        object.__setattr__(self, "faults", Faults(self.faults))
         if len(set(self.sensors)) != len(self.sensors):
             raise ValueError("two sensors have the same name")
         for name, table in self.covariates.items():
@@ -70,6 +92,45 @@ class SensorFrame:
             "steps of "
             f"{self.clock.freq} from {self.clock.text(0)}, {percent(missing)} missing)"
         )
+
+    def _repr_html_(self) -> str:
+        head = ("sensor", "measured", "mean", "lowest", "highest")
+        rows = []
+        for name, values in zip(self.sensors[:SHOWN], self.values.T[:SHOWN], strict=True):
+            known = values[np.isfinite(values)]
+            facts = (
+                (known.mean(dtype=float), known.min(), known.max()) if len(known) else [None] * 3
+            )
+            share = percent(len(known) / max(1, len(values)))
+            rows.append((name, share, *(number(fact) for fact in facts)))
+        more = len(self.sensors) - len(rows)
+        said = [f"and {counted(more, 'more sensor')}"] if more else []
+        said += [repr(self.faults)] if self.faults else []
+        return html_block(repr(self)[12:-1], html_table(head, rows), html_lines(said))
+
+    def plot_calendar(self, sensor: str | None = None, how: str = "mean") -> Chart:
+        """Each day of the last twelve months as a square, darker where more was measured.
+
+        Args:
+            sensor: Which; the mean of all if None.
+            how: What a day's value is: "mean", "max", "min" or "sum".
+
+        Returns:
+            A plotly figure; `save("days.png")` writes it without a browser.
+        """
+        from citytune.frame._pictures import calendar_picture
+
+        return calendar_picture(self, sensor, how)
+
+    def plot_variation(self, sensor: str | None = None) -> Chart:
+        """Means by hour of the week, hour, month and weekday, with 95 % intervals."""
+        from citytune.frame._pictures import variation_picture
+
+        return variation_picture(self, sensor)
+
+    def source_of(self, covariate: str) -> str:
+        """Where a covariate came from, for messages."""
+        return dict(self.origin.beside).get(covariate, self.source)
 
     @property
     def ahead(self) -> int:

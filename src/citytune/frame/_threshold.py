@@ -60,8 +60,8 @@ def _check(text: str, name: str, unit: str, quantity: Quantity, what: str) -> No
     if name and plain_letters(name) != plain_letters(quantity.name):
         raise InputError(
             f"the {what} {text!r} speaks of {name!r}, but the readings are {quantity.name!r}; "
-            f"write {quantity.name + text.strip()[len(name) :].lstrip()!r}, or read them with "
-            f"quantity={name!r}"
+            f"write {quantity.name + text.strip()[len(name) :].lstrip()!r}, which holds for every "
+            f"sensor, or read them with quantity={name!r}"
         )
     if unit and not same_unit(unit, quantity.unit):
         held = f"in {quantity.unit!r}" if quantity.unit else "of an unknown unit"

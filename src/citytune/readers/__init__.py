@@ -20,17 +20,34 @@ from citytune.readers._databases import (
     with_secrets,
 )
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
-from citytune.readers._files import as_given, first_bytes, is_address, masked
+from citytune.readers._files import as_given, download, first_bytes, is_address, masked, told
+from citytune.readers._partitions import (
+    BadFile,
+    Columns,
+    Partition,
+    key_of_sensors,
+    partitions_of,
+    spelt,
+)
 from citytune.readers._read import check, framed, read
+from citytune.readers._readings import natural
 from citytune.readers._request import ColumnName
+from citytune.readers._rows import Rows, rows_of
+from citytune.readers._vocabulary import SENSOR as SENSOR_WORDS
 
 __all__ = [
+    "BadFile",
     "ColumnName",
     "ColumnRole",
+    "Columns",
     "Driver",
     "Explanation",
+    "Partition",
+    "Rows",
+    "SENSOR_WORDS",
     "as_given",
     "check",
+    "download",
     "driver_of",
     "explain",
     "first_bytes",
@@ -38,10 +55,16 @@ __all__ = [
     "in_one_line",
     "is_address",
     "is_database",
+    "key_of_sensors",
     "masked",
+    "natural",
     "open_bytes",
+    "partitions_of",
     "read",
     "register",
     "register_database",
+    "rows_of",
+    "spelt",
+    "told",
     "with_secrets",
 ]

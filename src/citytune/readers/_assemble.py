@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.frame import Quantity, SensorFrame
+from citytune.frame import Origin, Quantity, SensorFrame
 from citytune.readers import _covariates as beside
 from citytune.readers._damage import damage_told
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid, lay_out, refuse_sparse
 from citytune.readers._hours import hint_at_summer_time, settle_time
+from citytune.readers._measures import particles
 from citytune.readers._mending import Column, drop_told, mend, refuse_infinite
 from citytune.readers._oddities import point_out
 from citytune.readers._quantities import guess_quantity, settle_range
 from citytune.readers._readings import collect
 from citytune.readers._request import Request
 from citytune.readers._roles import Roles, understand
-from citytune.readers._source import open_table
+from citytune.readers._source import open_table, source_name
+from citytune.readers._sums import without_sums
 from citytune.readers._table import SourceTable, bare
 from citytune.readers._totals import without_totals
 from citytune.readers._two_clocks import refuse_sparse_sensors
@@ -35,11 +37,13 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     """Read `source` as asked for; raises `TableError` with every reason why it cannot be used."""
     table = open_table(source, findings, table=request.table, query=request.query)
     asked = beside.sort_out(request.covariates, table)
+    given = {*table.schema}
     with damage_told(findings):
         table, roles = understand(table, request, asked.columns, findings)
         readings = collect(table, roles, findings)
     zone, regular = settle_time(readings, roles.moments, request.timezone, findings)
     grid = lay_out(readings, regular, zone, findings)
+    grid = without_sums(grid, readings, findings)
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
@@ -49,12 +53,15 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     values = _measured_part(grid, bool(known), findings)
     quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
     cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
-    for second in asked.sources:
-        known |= beside.of_second_source(second, grid.clock, sensors, len(cleaned), findings)
-    known = beside.clean(known, request.marked, grid.clock, findings)
-    known = {name: _fitted(covariate, len(cleaned)) for name, covariate in known.items()}
-    beside.say_gaps(known, len(cleaned), grid.clock, findings)
+    length, given_beside = len(cleaned), list[tuple[str, str]]()
+    known = beside.settled(known, request.marked, grid.clock, length, findings)
     findings.stop_on_errors()
+    for second in asked.sources:
+        found = beside.of_second_source(
+            second, grid.clock, sensors, length, request.marked, findings
+        )
+        given_beside += [(bare(name), source_name(second)) for name in found]
+        known |= found
     return SensorFrame(
         values=cleaned,
         clock=grid.clock,
@@ -65,12 +72,21 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         places=places,
         faults=tuple(findings.faults),
         source=findings.source,
+        origin=Origin(table.table, _column(given, roles), tuple(given_beside)),
     )
+
+
+def _column(given: set[str], roles: Roles) -> str | None:
+    """The column of readings of a long table, if it is one that a person can name."""
+    name = roles.targets[0]
+    named = roles.sensor and roles.parameter is None and name in given
+    return bare(name) if named else None
 
 
 def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
-    names = list(roles.targets)
+    sizes = particles(roles.columns)
+    names = [sizes.get(name, name) for name in roles.targets]
     if roles.parameter is not None:
         names = [roles.parameter.name]
     unit = table.units.get(roles.targets[0], "") or roles.unit
@@ -147,11 +163,3 @@ def _single(values: NDArray[np.float64], findings: Findings) -> NDArray[np.float
             count=count,
         )
     return single
-
-
-def _fitted(covariate: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """At least as long as the readings, and no longer than it is known."""
-    known = np.flatnonzero(~np.isnan(covariate).all(1))
-    end = max(length, int(known[-1]) + 1 if len(known) else 0)
-    lacking = np.full((max(0, end - len(covariate)), covariate.shape[1]), np.nan, np.float32)
-    return np.concatenate([covariate[:end], lacking])

@@ -22,6 +22,8 @@ from citytune.readers._vocabulary import tokens
 DAY = 86_400
 PERIODS = (24, 48, 72, 96, 144, 288)
 """Numbers of equal periods that a day is counted in."""
+MANY_TIMES, MOST_DAYS = 6, 0.9
+"""Times of a day whose order tells where it ends, and the share of days that must agree."""
 PERIOD_WORDS = frozenset(
     ["period", "periodo", "periode", "interval", "settlement", "quarter", "slot", "block", "sp"]
 )
@@ -140,6 +142,9 @@ def _of_text(table: SourceTable, name: str) -> ClockTimes:
 
 def _from_text(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars()
+    text = text.str.replace(r"^(\d{1,2}) ?[时時시点點]$", "${1}:00")
+    text = text.str.replace(r"^(\d{1,2}) ?[时時시点點](\d{1,2}) ?[分분]$", "${1}:${2}")
+    text = text.str.replace(r"^(\d{2})(\d{2}) ?(?:UTC|GMT|Uhr|h)$", "${1}:${2}")
     part = r"^(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?"
     hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
     late = text.str.contains(r"(?i)p\.?m\.?$").cast(pl.Int64)
@@ -148,3 +153,25 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     seconds = hour * 3600 + minute * 60 + second.fill_null(0)
     legal = (minute < 60) & (second.fill_null(0) < 60) & (seconds <= DAY)
     return pl.when(legal).then(seconds)
+
+
+def midnight_is_last(table: SourceTable, seconds: pl.Expr) -> bool:
+    """Whether the rows of a date run from 1:00 over 23:00 to 0:00, or the other way round."""
+    rows = table.rows.select((seconds // DAY).alias("d"), (seconds % DAY).alias("s")).drop_nulls()
+    time = pl.col("s")
+    low, high = (
+        pl.min_horizontal(time.first(), time.last()),
+        pl.max_horizontal(time.first(), time.last()),
+    )
+    days = rows.group_by("d", maintain_order=True).agg(
+        turned=(low == 0) & (high == time.filter(time > 0).min()),
+        many=time.n_unique() >= MANY_TIMES,
+    )
+    found = days.filter("many").select(pl.len(), pl.col("turned").mean())
+    count, share = found.collect(engine="streaming").row(0)
+    return count > 1 and share > MOST_DAYS
+
+
+def end_of_day(seconds: pl.Expr) -> pl.Expr:
+    """Moments in s, of which midnight is the end of its date."""
+    return pl.when(seconds % DAY == 0).then(seconds + DAY).otherwise(seconds)

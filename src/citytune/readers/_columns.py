@@ -7,7 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from citytune.readers._epochs import spells_moments
 from citytune.readers._formats import looks_like_dates, looks_like_moments
@@ -23,7 +25,13 @@ Kind = Literal[
 
 SAMPLE_ROWS = 20_000
 DISTINCT_CELLS = 5_000
-_CLOCK = re.compile(r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*$")
+_CLOCK = re.compile(
+    r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?|UTC|GMT|Uhr|h)?\s*$|"
+    r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
+    r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
+)
+MOSTLY, FEWEST_CELLS = 0.9, 12
+"""Share of a column's cells that are times of the day from which the others are faults."""
 _ROW_NUMBER = re.compile(
     r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
     r"record(_?id)?|rec|n|"
@@ -111,19 +119,20 @@ def _look(table: SourceTable, sample: pl.Series, dtype: pl.DataType) -> Column:
         return Column(name, kind, present, date=kind == "moment" and _is_date(present),
                       example=example)  # fmt: skip
     numbers = _numbers(table, present)
-    low, high = (float(end or 0.0) for end in (numbers.min(), numbers.max()))  # type: ignore[arg-type]
-    whole = bool(len(numbers)) and bool((numbers == numbers.round()).all())
+    low, high = (numbers.min(), numbers.max()) if len(numbers) else (0.0, 0.0)
+    whole = bool(len(numbers)) and bool((numbers == np.rint(numbers)).all())
     counter = whole and _counts_rows(sample, name)
-    return Column(name, kind, present, whole=whole, counter=counter, low=low, high=high,
+    return Column(name, kind, present, whole=whole, counter=counter, low=float(low),
+                  high=float(high),
                   example=example)  # fmt: skip
 
 
-def _numbers(table: SourceTable, present: pl.Series) -> pl.Series:
+def _numbers(table: SourceTable, present: pl.Series) -> NDArray[np.float64]:
     if present.dtype == pl.String:
         both = cells(present.name, present.name in table.commas)
         present = present.to_frame().select(both.number).to_series()
-    found = present.cast(pl.Float64, strict=False).drop_nulls().drop_nans()
-    return found.filter(found.is_finite())
+    found = np.asarray(present.cast(pl.Float64, strict=False).to_numpy(), np.float64)
+    return found[np.isfinite(found)]
 
 
 def _present(table: SourceTable, sample: pl.Series) -> pl.Series:
@@ -163,8 +172,8 @@ def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
 
 def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
     some = present.head(50)
-    if all(_CLOCK.match(cell) for cell in some):
-        dots = {cell.count(".") for cell in some if ":" not in cell and "h" not in cell}
+    if _are_clocks(present):
+        dots = {cell.count(".") for cell in some if "." in cell and ":" not in cell}
         if not dots or _named_clock(present.name):
             return "clock"
         return "moment" if dots == {2} and looks_like_moments(present) else "number"
@@ -177,19 +186,29 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
     return "number" if share >= 0.5 else "text"
 
 
+def _are_clocks(present: pl.Series) -> bool:
+    """Whether cells are times of the day: all of the first ones, or of many nearly all."""
+    if all(_CLOCK.match(cell) for cell in present.head(50)):
+        return True
+    if len(present) < FEWEST_CELLS or not any(_CLOCK.match(cell) for cell in present.head(5)):
+        return False
+    times = [cell for cell in present if _CLOCK.match(cell) and ":" in cell]
+    return len(times) > MOSTLY * len(present)
+
+
 def _named_clock(name: str) -> bool:
     return plain_name(name) in CLOCK_TIME
 
 
 def _counts_rows(sample: pl.Series, name: str) -> bool:
     """Whether whole numbers are a row's number or key, by their name and as no two are alike."""
-    if len(sample) < 3 or sample.null_count():
+    named = _ROW_NUMBER.match(plain_name(name))
+    if not named or len(sample) < 3 or sample.null_count():
         return False
     numbers = sample.cast(pl.Float64, strict=False)
     steps = numbers.diff().drop_nulls()
-    named = bool(_ROW_NUMBER.match(plain_name(name)))
     counts = float((steps == 1).mean() or 0) > 0.95  # type: ignore[arg-type]
-    return named and (counts or numbers.n_unique() == len(numbers))
+    return counts or numbers.n_unique() == len(numbers)
 
 
 def _is_date(present: pl.Series) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from citytune.readers._table import SourceTable
 
 Opener: TypeAlias = Callable[[bytes, str, str, Findings], SourceTable]
 """(bytes, name, stem, findings) → table."""
+FREE_BYTES, MOST_RATIO = 50_000_000, 200
+"""An archive may unpack to so many bytes, and beyond them to so many times its own size."""
 _OPENERS: list[tuple[Callable[[bytes], bool], Opener]] = []
 _FOREIGN = (
     (b"\x89PNG", "a PNG picture", "pass a CSV or Parquet file"),
@@ -91,14 +94,23 @@ def open_bytes(data: bytes, name: str, stem: str, findings: Findings) -> SourceT
 def _unpacked(data: bytes, findings: Findings) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
+    most = FREE_BYTES + MOST_RATIO * len(data)
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(most + 1)
     except (OSError, EOFError, zlib.error):
         findings.fail(
             "damaged-file",
             "the gzip file is damaged",
             "copy or compress it again; it may have been cut off",
         )
+    if len(found) > most:
+        findings.fail(
+            "zip-bomb",
+            f"the gzip file of {len(data):,} bytes would unpack to more than {most:,}",
+            "unpack it yourself if you trust it, and pass the table",
+        )
+    return found
 
 
 def _columnar(rows: pl.LazyFrame, path: object, stem: str, findings: Findings) -> SourceTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._errors import InputError, UnknownName
+from citytune._errors import InputError, TableError, UnknownName
 from citytune._text import listed, percent
 from citytune.frame import Clock, spell
 from citytune.readers._clock import infer_step
@@ -56,6 +57,7 @@ def _is_path(text: str) -> bool:
     return Path(text).exists() or "/" in text or "\\" in text or Path(text).suffix in _ENDINGS
 
 
+_ROLES = re.compile(r"\b(time|sensor|target|stamp|valid)=")
 _ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".parquet", ".pq", ".arrow", ".feather")
 
 
@@ -79,11 +81,46 @@ def _lay_out(column: NDArray[np.floating], readings: Readings, grid: Grid) -> ND
 
 
 def of_second_source(
-    source: Any, clock: Clock, sensors: tuple[str, ...], length: int, findings: Findings
+    source: Any,
+    clock: Clock,
+    sensors: tuple[str, ...],
+    length: int,
+    missing: Sequence[float],
+    findings: Findings,
 ) -> Covariates:
-    """Every numeric column of a second table, as a covariate on the frame's clock."""
-    name = source_name(source)
-    inner = Findings(name)
+    """Every numeric column of a second table, as a covariate on the frame's clock.
+
+    What is wrong with it is said of that table, and not of the readings.
+    """
+    inner = Findings(source_name(source))
+    try:
+        known = _second(source, clock, sensors, length, missing, inner)
+        inner.stop_on_errors()
+    except TableError as error:
+        raise TableError(error.source, [_without_options(one) for one in error.problems]) from None
+    findings.keep(
+        replace(fault, message=f"{inner.source}: {fault.message}")
+        for fault in inner.faults
+        if not fault.kind.startswith("guessed-")  # its roles need no saying
+    )
+    return known
+
+
+def _without_options(problem: str) -> str:
+    """Say that a second source has none of the options which a problem may ask for."""
+    if not _ROLES.search(problem):
+        return problem
+    return f"{problem}; such options are for the readings, so change this file itself"
+
+
+def _second(
+    source: Any,
+    clock: Clock,
+    sensors: tuple[str, ...],
+    length: int,
+    missing: Sequence[float],
+    inner: Findings,
+) -> Covariates:
     table = open_table(source, inner)
     table, roles = _second_roles(table, clock.timezone, inner)
     moments = roles.moments
@@ -99,11 +136,11 @@ def of_second_source(
         readings.time, kept = to_utc(readings.time, readings.sensor, filled, clock.timezone, inner)
         readings.keep(kept)
     step = infer_step(readings, inner).step
-    _adopt_findings(inner, findings)
-    return {
-        column: _resampled(values, readings, step, clock, sensors, length, column, name, findings)
+    found = {
+        column: _resampled(values, readings, step, clock, sensors, length, column, inner)
         for column, values in readings.covariates.items()
     }
+    return settled(found, missing, clock, length, inner)
 
 
 def _second_roles(
@@ -117,21 +154,6 @@ def _second_roles(
     return table, replace(roles, targets=roles.targets[:1], covariates=numbers)
 
 
-def _adopt_findings(inner: Findings, findings: Findings) -> None:
-    """Only what was found wrong in the second source; its roles need no saying."""
-    inner.stop_on_errors()
-    for fault in inner.faults:
-        if not fault.kind.startswith("guessed-"):
-            findings.note(
-                fault.kind,
-                f"{inner.source}: {fault.message}",
-                fault.remedy,
-                sensor=fault.sensor,
-                count=fault.count,
-                first=fault.first,
-            )
-
-
 def _resampled(
     values: NDArray[np.floating],
     readings: Readings,
@@ -140,11 +162,10 @@ def _resampled(
     sensors: tuple[str, ...],
     length: int,
     column: str,
-    source: str,
     findings: Findings,
 ) -> NDArray[np.float32]:
     """(time or longer, sensor or 1): finer values averaged, coarser ones held for their step."""
-    own = round(clock.step.total_seconds())
+    source, own = findings.source, round(clock.step.total_seconds())
     start = int(np.datetime64(clock.start, "s").astype(np.int64))
     where = np.floor_divide(readings.time - start, own)
     hold = max(1, step // own)
@@ -155,7 +176,7 @@ def _resampled(
             f"covariate {column!r} of {source} has no values in the period of the readings "
             f"({clock.text(0)} to {clock.text(length - 1)}); is it the right file?"
         )
-    _say_resampled(column, source, step, own, findings)
+    _say_resampled(column, step, own, findings)
     at, numbers = where[inside] + hold, values[inside]  # `hold` steps of room before the start
     if readings.sensor is None or len(readings.sensors) == 1:
         return _held(spread(numbers, at, total + hold), hold)[hold:, None]
@@ -182,7 +203,7 @@ def _held(series: NDArray[np.float32], hold: int) -> NDArray[np.float32]:
     return np.where(fresh, series[np.maximum(last, 0)], np.nan).astype(np.float32)
 
 
-def _say_resampled(column: str, source: str, step: int, own: int, findings: Findings) -> None:
+def _say_resampled(column: str, step: int, own: int, findings: Findings) -> None:
     if step == own:
         return
     theirs, ours = (spell(dt.timedelta(seconds=s)) for s in (step, own))
@@ -193,38 +214,58 @@ def _say_resampled(column: str, source: str, step: int, own: int, findings: Find
     )
     findings.note(
         "covariate-resampled",
-        f"covariate {column!r} of {source} comes every {theirs}, the readings every {ours}",
+        f"covariate {column!r} comes every {theirs}, the readings every {ours}",
         how,
     )
 
 
-def clean(
-    covariates: Covariates, missing: Sequence[float], clock: Clock, findings: Findings
+def settled(
+    covariates: Covariates,
+    missing: Sequence[float],
+    clock: Clock,
+    length: int,
+    findings: Findings,
 ) -> Covariates:
-    """The covariates without the values that mean "no data"."""
-    cleaned = {}
+    """The covariates of one source without the values that mean "no data", and without the rest.
+
+    Where they are missing in the period of the readings is noted.
+    """
+    found = {}
     for name, table in covariates.items():
-        columns = [np.array(values, np.float32) for values in table.T]
+        columns, mended = [np.array(values, np.float32) for values in table.T], Findings("")
         for values in columns:
-            mend_covariate(Column(name, values), missing, clock, findings)
-        cleaned[name] = np.stack(columns, 1)
-    return cleaned
+            mend_covariate(Column(name, values), missing, clock, mended)
+        findings.keep(
+            replace(fault, message=f"covariate {name!r}: {fault.message}", sensor=None)
+            for fault in mended.faults
+        )
+        found[name] = _fitted(np.stack(columns, 1), length)
+        _say_gaps(name, found[name][:length], clock, findings)
+    return found
 
 
-def say_gaps(covariates: Covariates, length: int, clock: Clock, findings: Findings) -> None:
-    """Note where covariates are missing; they stay so."""
-    for name, table in covariates.items():
-        if (gone := np.isnan(table[:length])).any():
-            findings.note(
-                "covariate-gaps",
-                f"covariate {name!r} is missing for {percent(float(gone.mean()))} of the time",
-                "it stays missing there",
-                count=int(gone.sum()),
-                first=clock.text(int(gone.any(1).argmax())),
-            )
-        if np.isnan(table[:length]).all():
-            findings.error(
-                "covariate-empty",
-                f"covariate {name!r} has no value in the period of the readings",
-                "leave it out, or use a file that covers that period",
-            )
+def _fitted(covariate: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """At least as long as the readings, and no longer than it is known."""
+    known = np.flatnonzero(~np.isnan(covariate).all(1))
+    end = max(length, int(known[-1]) + 1 if len(known) else 0)
+    lacking = np.full((max(0, end - len(covariate)), covariate.shape[1]), np.nan, np.float32)
+    return np.concatenate([covariate[:end], lacking])
+
+
+def _say_gaps(name: str, table: NDArray[np.float32], clock: Clock, findings: Findings) -> None:
+    """Note where a covariate is missing; it stays so."""
+    gone = np.isnan(table)
+    if gone.all():
+        findings.error(
+            "covariate-empty",
+            f"covariate {name!r} has no value in the period of the readings",
+            "leave it out, or use a file that covers that period",
+        )
+    elif gone.any():
+        findings.note(
+            "covariate-gaps",
+            f"covariate {name!r} is missing for {percent(float(gone.mean()))} of the time",
+            "it stays missing there",
+            count=int(gone.sum()),
+            first=clock.text(int(gone.any(1).argmax())),
+        )

@@ -20,7 +20,7 @@ from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_READS = re.compile(r"(?is)(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with|values|table)\b")
+_READS = re.compile(r"(?is)(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*+(select|with|values|table)\b")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Driver:
     """(connection, "INSERT INTO …", rows, "ON CONFLICT …"): puts the rows in, between the two."""
     types: Mapping[str, str]
     """"text", "number" (single precision) and "moment" (with a zone) → type of a column."""
+    guard: Callable[[Any], None] = lambda _connection: None
+    """Of a connection: called before a query that somebody wrote, which may see it alone."""
 
 
 _DRIVERS: dict[str, Driver] = {}
@@ -105,8 +107,11 @@ def open_database(
             known = driver.tables(connection)
             table = table or _only_table(known, name, findings)
             query = f"SELECT * FROM {quoted(table, known, name)}"  # noqa: S608 - a name the database gave
+        else:
+            driver.guard(connection)
         rows = driver.rows(connection, query)
-    return SourceTable(rows.lazy(), rows.schema, name, (table or "").rpartition(".")[2])
+    stem = (table or "").rpartition(".")[2]
+    return SourceTable(rows.lazy(), rows.schema, name, stem, table=table)
 
 
 def only_reading(query: str) -> str:
@@ -215,6 +220,7 @@ def _only_table(known: Mapping[str, str], name: str, findings: Findings) -> str:
         findings.fail(
             "several-tables",
             f"the database holds {counted(len(known), 'table')}: {listed(sorted(known), 12)}",
-            "name one: table=loops, or ask for rows: query='SELECT …'",
+            f"name one: table={next(filter(str.isidentifier, sorted(known)), 'loops')}, or ask for "
+            "rows: query='SELECT …'",
         )
     return next(iter(known))

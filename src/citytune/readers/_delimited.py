@@ -11,6 +11,12 @@ from typing import Any
 import polars as pl
 
 from citytune._text import counted
+from citytune.readers._cell_units import (
+    check_one_unit,
+    without_letters,
+    without_marks,
+    without_units,
+)
 from citytune.readers._dialect import (
     HEAD_BYTES,
     LONGEST_WHOLE,
@@ -20,6 +26,7 @@ from citytune.readers._dialect import (
     reused,
     sniff,
 )
+from citytune.readers._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers._findings import Findings
 from citytune.readers._numbers import (
     MISSING,
@@ -27,22 +34,25 @@ from citytune.readers._numbers import (
     is_missing,
     missing_words,
     numeric_share,
+    with_clean_numbers,
     writes_commas,
 )
+from citytune.readers._spaced import with_tabs
 from citytune.readers._table import SourceTable
 
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
-    text = _utf8(data, findings)
+    text = with_tabs(_utf8(data, findings))
     dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
-    rows, commas = _tidy(rows, dialect, findings)
-    units = {
+    rows, commas, units = _tidy(rows, dialect, findings)
+    units |= {
         name: unit.strip(" []()")
         for name, unit in zip(dialect.names, dialect.layout.units, strict=False)
         if unit.strip()
     }
+    commas |= dialect.commas & {*rows.columns}
     exact = functools.partial(_exact, text, dialect)
     return SourceTable(
         rows.lazy(), rows.schema, name, stem, commas, units, dialect.layout.titles, exact
@@ -73,7 +83,16 @@ def _utf8(data: bytes, findings: Findings) -> bytes:
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in data[:HEAD_BYTES] and b"\n" not in data[:HEAD_BYTES]:
         data = data.replace(b"\r", b"\n")
-    return data if _is_utf8(data) else data.decode("cp1252", errors="replace").encode()
+    if not _is_utf8(data):
+        return decoded(data).encode()
+    if has_foreign_digits(data):
+        findings.note(
+            "digits",
+            "the text has digits other than 0 to 9",
+            "they were read as 0 to 9, in names too",
+        )
+        return with_plain_digits(data)
+    return data
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -95,7 +114,10 @@ def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
             if "more fields" in str(error):
                 _fail_ragged(text, dialect, findings)
     try:
-        return _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
+        texts = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
+        able = [n for n, kind in dialect.types.items() if kind == pl.Float64]
+        able = [] if _names_missing(dialect) else [n for n in able if n not in dialect.commas]
+        return with_clean_numbers(texts, able)
     except pl.exceptions.PolarsError:
         _fail_ragged(text, dialect, findings)
         findings.fail(
@@ -173,17 +195,21 @@ def _fail_ragged(text: bytes, dialect: Dialect, findings: Findings) -> None:
 
 def _tidy(
     rows: pl.DataFrame, dialect: Dialect, findings: Findings
-) -> tuple[pl.DataFrame, frozenset[str]]:
+) -> tuple[pl.DataFrame, frozenset[str], dict[str, str]]:
     """Leave out what is no row of data, and make numbers of text columns that hold only them."""
     hollow = [
         n for n in rows.columns if n.startswith("unnamed_") and rows[n].null_count() == len(rows)
     ]
     rows = rows.drop(hollow)
     if not rows.width:
-        return rows, frozenset()
+        return rows, frozenset(), {}
     rows = _stripped(rows)
     rows = _data_rows(rows, dialect, findings)
-    return _numbers(rows, [n for n, kind in rows.schema.items() if kind == pl.String], dialect)
+    check_one_unit(rows, findings)
+    rows, units = without_units(rows)
+    rows = without_marks(without_letters(rows), findings)
+    texts = [n for n, kind in rows.schema.items() if kind == pl.String]
+    return *_numbers(rows, texts, dialect), units
 
 
 def _stripped(rows: pl.DataFrame) -> pl.DataFrame:

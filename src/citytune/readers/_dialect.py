@@ -45,6 +45,8 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     kept = [("" if comments and line.startswith("#") else line) for line in lines[start:]]
     try:
         layout = find_layout(kept[:HEAD_LINES], start, told or None)
+        if comments and layout is not None and layout.headless:
+            layout = _headed(lines[start:], kept, start, layout)
     except csv.Error as error:
         findings.fail("not-a-table", f"this is not a table ({error})", "pass a CSV or Parquet file")
     if layout is None:
@@ -65,6 +67,19 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
         )
     types, commas = _types(layout, names)
     return Dialect(layout, names, types, commas, comments)
+
+
+def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
+    """The layout of rows without a header, of which the last of the comments above is one."""
+    rows = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
+    if not rows:
+        return layout
+    bare = lines[rows - 1].lstrip("# ")
+    if len(next(csv.reader([bare], delimiter=layout.delimiter), [])) != len(layout.names):
+        return layout
+    again = [*kept[: rows - 1], bare, *kept[rows:]][:HEAD_LINES]
+    found = find_layout(again, start, layout.delimiter)
+    return layout if found is None or found.headless else found
 
 
 def _names(layout: Layout, findings: Findings) -> tuple[str, ...]:
@@ -100,8 +115,7 @@ def _types(
         number = COMMA if comma else PLAIN
         clean = bool(column) and all(number.match(cell) for cell in column)
         same = clean and reused(name, pl.Series(list(dict.fromkeys(column)), dtype=pl.String))
-        digits = max((sum(c.isdigit() for c in cell) for cell in column), default=0)
-        code = any(is_code(cell) for cell in column) or digits > LONGEST_WHOLE or same
+        code = same or any(is_code(cell) or _is_long(cell) for cell in column)
         types[name] = pl.Float64 if clean and not code else pl.String
         if comma and any("," in cell for cell in column):
             commas.add(name)
@@ -119,6 +133,11 @@ def reused(name: str, distinct: pl.Series) -> bool:
     if not named(name):
         return False
     return distinct.cast(pl.Float64, strict=False).drop_nulls().is_duplicated().any()
+
+
+def _is_long(cell: str) -> bool:
+    """Whether a number has more digits than a float keeps."""
+    return len(cell) > LONGEST_WHOLE and sum(c.isdigit() for c in cell) > LONGEST_WHOLE
 
 
 def is_code(cell: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from citytune.readers._databases import (
     refuse_twins,
     register_database,
 )
+from citytune.readers._files import LONGEST
 from citytune.readers._sqlite import gone_on_failure, path_in
 
 if TYPE_CHECKING:
@@ -40,10 +42,28 @@ def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with gone_on_failure(path, write), closing(_opened(path, write)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("BEGIN")
-            yield connection
+            with nullcontext() if write else _stopped_in_time(connection):
+                yield connection
             connection.execute("COMMIT")
+    except duckdb.InterruptException:
+        raise InputError(
+            f"{str(path)!r} took longer than {LONGEST:g} seconds to answer; does the query, or the "
+            "view it reads, end?"
+        ) from None
     except duckdb.Error as error:
         raise InputError(f"{str(path)!r}: {reason_of(error)}") from None
+
+
+@contextmanager
+def _stopped_in_time(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A query that never ends is ended."""
+    timer = threading.Timer(LONGEST, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _opened(path: Path, write: bool) -> duckdb.DuckDBPyConnection:
@@ -63,6 +83,13 @@ def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         name if schema == "main" else f"{schema}.{name}": f"{_quote(schema)}.{_quote(name)}"
         for schema, name in found
     }
+
+
+def guard(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a query reach neither files, nor addresses, nor variables of this program."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
@@ -101,5 +128,5 @@ def _quote(name: str) -> str:
 
 TYPES = {"text": "VARCHAR", "number": "REAL", "moment": "TIMESTAMPTZ"}
 register_database(
-    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, TYPES), at=8, magic=b"DUCK"
+    ("duckdb",), Driver("DuckDB", session, tables, rows, insert, TYPES, guard), at=8, magic=b"DUCK"
 )

@@ -17,6 +17,8 @@ class Epoch(NamedTuple):
     """For numbers that spell a date, such as 2024033114."""
     per_second: int = 1
     """For numbers that count since 1970 in UTC."""
+    first: float | None = None
+    """For wall times counted in days: 1970 in days."""
 
 
 _SPELT = (
@@ -32,22 +34,33 @@ _COUNTED = (
     (1e14, 1e16, Epoch("microseconds since 1970 (UTC)", per_second=1_000_000)),
     (1e17, 1e19, Epoch("nanoseconds since 1970 (UTC)", per_second=1_000_000_000)),
 )
+_DAYS = (
+    (25_000, 75_000, Epoch("days since 1900, as spreadsheets count them", first=25_569)),
+    (712_000, 767_000, Epoch("days since the year 0, as MATLAB counts them", first=719_529)),
+)
+_LEAST_SPELT = 1e7
+"""Below it no number spells a year of four digits, a month and a day."""
+_GRID = 5
+"""Seconds to which days with decimals are rounded."""
 
 
 def epoch_unit(numbers: pl.Series) -> Epoch | None:
     """What a column of numbers counts or spells as moments; None if they are no moments."""
     present = numbers.drop_nulls().drop_nans() if numbers.dtype.is_float() else numbers.drop_nulls()
     if not len(present) or (present != present.round(0)).any():
-        return None if not len(present) else _counted(present)
+        return (_counted(present) or _days(present)) if len(present) else None
     for digits, epoch in _SPELT:
         few = present.head(200)
         if few.min() >= 10 ** (digits - 1) and few.max() < 10**digits and _all_spell(few, epoch):
             return epoch
-    return _counted(present)
+    return _counted(present) or _days(present)
 
 
 def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
     """Seconds since 1970: UTC if counted, wall time if spelt; null where that fails."""
+    if epoch.first is not None:
+        since_1970 = (column - epoch.first) * (_DAY // _GRID)
+        return since_1970.round().cast(pl.Int64, strict=False) * _GRID
     if epoch.pattern is None:
         return (column / epoch.per_second).floor().cast(pl.Int64, strict=False)
     text = column.cast(pl.Int64, strict=False).cast(pl.String)
@@ -64,13 +77,18 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
 
 def spells_moments(numbers: pl.Series) -> bool:
     """Whether long numbers can hardly be anything but hours, minutes or seconds of a calendar."""
+    if float(numbers.max() or 0) < _LEAST_SPELT:  # type: ignore[arg-type]
+        return False
     present = numbers.drop_nulls().head(5000)
     if present.dtype.is_float() and not bool((present == present.round()).all()):
         return False
     epoch = epoch_unit(present)
-    if epoch is None or epoch.pattern is None or epoch.pattern in ("%y%m%d", "%Y%m%d"):
+    if epoch is None or epoch.pattern is None or epoch.pattern == "%y%m%d":
         return False
     days = _spelt(present, epoch) // _DAY
+    if epoch.pattern == "%Y%m%d":
+        steps = days.unique().sort().diff().drop_nulls()
+        return len(steps) > 8 and float((steps == 1).mean() or 0) > 0.8  # type: ignore[arg-type]
     return bool(days.is_between(7_300, 30_000).all()) and present.n_unique() > 24
 
 
@@ -88,6 +106,21 @@ def _all_spell(few: pl.Series, epoch: Epoch) -> bool:
         return True
     days = (seconds.unique().sort() // _DAY).diff().drop_nulls()
     return len(days) > 2 and bool(days.median() == 1)  # else they are written in another order
+
+
+def _days(present: pl.Series) -> Epoch | None:
+    """Days with the time of the day as decimals; if they follow one another in one step."""
+    low, high = float(present.min()), float(present.max())  # type: ignore[arg-type]
+    found = next((epoch for least, most, epoch in _DAYS if least <= low and high < most), None)
+    if found is None:
+        return None
+    days = present.cast(pl.Float64).unique(maintain_order=True)
+    steps = (days.diff().drop_nulls().abs() * (_DAY // _GRID)).round()
+    if len(steps) < 8:
+        return None
+    alike = float((steps == steps.median()).mean() or 0)  # type: ignore[arg-type]
+    whole = bool((days == days.round()).all())
+    return found if alike > 0.8 and (not whole or steps.median() == _DAY // _GRID) else None
 
 
 def _counted(present: pl.Series) -> Epoch | None:

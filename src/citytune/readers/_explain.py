@@ -106,7 +106,8 @@ def _role(column: Column, table: SourceTable, roles: Roles) -> tuple[str, str]:
         return "sensor", "with the time it tells the rows apart"
     if name in roles.targets:
         unit = table.units.get(name) or roles.unit
-        return "reading", "numbers that change" + (f", in {unit}" if unit else "")
+        comma = ", with a decimal comma" if name in table.commas else ""
+        return "reading", "numbers that change" + (f", in {unit}" if unit else "") + comma
     if roles.parameter is not None and name == roles.parameter.column:
         return "parameter", f"says what is measured; {roles.parameter.name!r} is read"
     if name in roles.covariates:

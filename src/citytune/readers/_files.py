@@ -112,7 +112,7 @@ def download(address: str) -> bytes:
         size = (system.info(path) or {}).get("size") or 0
         data = b"" if size > MOST_BYTES else system.cat_file(path)
     except Exception as error:  # noqa: BLE001 - every file system has errors of its own
-        raise InputError(_told(address, error)) from None
+        raise InputError(told(address, error)) from None
     if size > MOST_BYTES:
         raise InputError(f"{masked(address)} is larger than {MOST_BYTES:,} bytes; cut it first")
     return bytes(data)
@@ -134,13 +134,14 @@ def _expand_address(address: str) -> list[str]:
         system, path = fsspec.core.url_to_fs(address)
         found = [system.unstrip_protocol(name) for name in sorted(system.glob(path))]
     except Exception as error:  # noqa: BLE001 - every file system has errors of its own
-        raise InputError(_told(address, error)) from None
+        raise InputError(told(address, error)) from None
     if not found:
         raise InputError(f"nothing is called like {masked(address)}; is the pattern right?")
     return found
 
 
-def _told(address: str, error: Exception) -> str:
+def told(address: str, error: Exception) -> str:
+    """Why an address cannot be read, in one sentence."""
     name = masked(address)
     if isinstance(error, ImportError):
         return (
@@ -181,7 +182,11 @@ def _of_folder(folder: Path) -> list[Path]:
         and path.suffix.lower().lstrip(".") in ENDINGS
     )
     if not found:
-        raise InputError(f"{str(folder)!r} is a folder without a table (CSV, Parquet, …) in it")
+        below = next((path for path in folder.glob("*/*.parquet") if path.is_file()), None)
+        hint = "; what lies in folders below it is read with --engine local" if below else ""
+        raise InputError(
+            f"{str(folder)!r} is a folder without a table (CSV, Parquet, …) in it{hint}"
+        )
     return found
 
 

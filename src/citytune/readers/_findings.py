@@ -93,7 +93,8 @@ class Findings:
         """Keep the errors of a second source, which stopped the reading of this one."""
         if error.source != self.source:
             for problem in error.problems:
-                self.error("covariate-source", f"{error.source}: {problem}", "see there")
+                message, _, remedy = problem.rpartition("; ")
+                self.error("covariate-source", f"{error.source}: {message}", remedy)
 
     def fail(self, kind: str, message: str, remedy: str) -> NoReturn:
         """An error after which nothing more can be looked at."""

@@ -8,19 +8,25 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from citytune.readers._usual_dates import is_unusual, usual
+
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
           "%m-%d-%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y",
-          "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
-          "%b %d %Y")  # fmt: skip
+          "%d %b %Y", "%d %b %y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%b %d, %Y",
+          "%B %d, %Y", "%b %d %Y", "%G-W%V-%u")  # fmt: skip
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M",
            "%H.%M.%S", "%H%M", "%H%M%S")  # fmt: skip
 _GLUES = (" ", "T", "", ":", ", ", " - ", "-")
-_SHAPE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}")
+_SHAPE = re.compile(
+    r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}|"
+    r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,10}\.?[ /-](de )?\d"
+)
 _YEARS = (1900, 2200)
 
 
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
-          "%p": "[AaPp][Mm]", "%.f": r"(?:\.\d+)?"}  # fmt: skip
+          "%p": "[AaPp][Mm]", "%G": r"\d{4}", "%V": r"\d{2}", "%u": r"\d",
+           "%.f": r"(?:\.\d+)?"}  # fmt: skip
 _ZONE_NAME = (
     r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|"
     r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
@@ -54,11 +60,14 @@ class Format(NamedTuple):
     """Another pattern that fits every cell: the cells do not tell day from month."""
     clear: bool = True
     """Whether the rows' order tells which of the two is meant."""
+    odd: bool = False
+    """Whether the text must be made usual first."""
 
 
-def normalised(column: pl.Expr) -> pl.Expr:
+def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
     """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
     text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
+    text = text.map_elements(usual, return_dtype=pl.String) if odd else text
     text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
@@ -66,7 +75,7 @@ def normalised(column: pl.Expr) -> pl.Expr:
 
 def parsed(column: pl.Expr, form: Format) -> pl.Expr:
     """Seconds since 1970 (UTC, or wall time if not aware); null where a cell does not fit."""
-    text = normalised(column)
+    text = normalised(column, odd=form.odd)
     end_of_day = text.str.contains(r"[ T]24[:.]00")
     text = text.str.replace(r"([ T])24([:.]00)", "${1}00${2}")
     moment = text.str.to_datetime(form.pattern, strict=False, exact=True, time_unit="us")
@@ -118,13 +127,14 @@ def looks_like_dates(cells: pl.Series) -> bool:
 
 def _candidates(cells: pl.Series) -> list[Format]:
     """Formats whose shape fits at least one of the first few cells."""
-    few = cells.head(5).to_frame().select(normalised(pl.col("cell"))).to_series()
+    odd = any(is_unusual(cell) for cell in cells.head(5).cast(pl.String))
+    few = cells.head(5).to_frame().select(normalised(pl.col("cell"), odd=odd)).to_series()
     forms: dict[Format, None] = {}
     for cell in few:
         for date, shape in _DATE_SHAPES.items():
             if found := shape.match(cell):
                 forms |= dict.fromkeys(_with_clock(date, cell[found.end() :]))
-    return list(forms)
+    return [form._replace(odd=odd) for form in forms]
 
 
 def _with_clock(date: str, rest: str) -> list[Format]:

@@ -9,11 +9,14 @@ import numpy as np
 import polars as pl
 
 from citytune._text import listed
-from citytune.readers._containers import register
+from citytune.readers._containers import FREE_BYTES, MOST_RATIO, register
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 
 _REMEDY = "write it as Parquet: pandas.read_hdf(path).to_parquet('table.parquet')"
+
+_DAMAGE = (OSError, LookupError, ValueError, RuntimeError, TypeError, AttributeError,
+           pl.exceptions.PolarsError)  # fmt: skip
 
 
 def is_hdf(data: bytes) -> bool:
@@ -33,11 +36,45 @@ def read_hdf(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
         )
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
+            _refuse_outside(file, len(data), findings)
             rows = _rows(_only_group(file, findings), findings)
-    except (OSError, KeyError, ValueError, RuntimeError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0][:160]
+    except _DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         findings.fail("damaged-file", f"the HDF5 file is damaged ({reason})", _REMEDY)
     return SourceTable(rows.lazy(), rows.schema, name, stem)
+
+
+def _refuse_outside(file: Any, size: int, findings: Findings) -> None:
+    """Refuse data that lies in other files, or is far larger than the file, before any is read."""
+    import h5py
+
+    groups, datasets = _objects(file)
+    links = [group.get(name, getlink=True) for group in groups for name in group]
+    outside = not all(isinstance(link, h5py.HardLink) for link in links)
+    if outside or any(one.external or one.is_virtual for one in datasets):
+        findings.fail(
+            "data-elsewhere",
+            "the HDF5 file takes data from elsewhere (a link, external storage or a virtual "
+            "dataset), and citytune reads one file alone",
+            f"put the data into the file itself, or {_REMEDY}",
+        )
+    total = sum(one.size * one.dtype.itemsize for one in datasets if one.size)
+    if total > FREE_BYTES + MOST_RATIO * size:
+        findings.fail(
+            "zip-bomb",
+            f"the HDF5 file of {size:,} bytes would unpack to {total:,}",
+            _REMEDY,
+        )
+
+
+def _objects(file: Any) -> tuple[list[Any], list[Any]]:
+    """Groups and datasets; those behind links of another kind are not opened."""
+    import h5py
+
+    found: list[Any] = [file]
+    file.visititems(lambda _path, one: found.append(one))
+    groups = [one for one in found if isinstance(one, h5py.Group)]
+    return groups, [one for one in found if isinstance(one, h5py.Dataset)]
 
 
 def _only_group(file: Any, findings: Findings) -> Any:

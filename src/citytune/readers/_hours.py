@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citytune._errors import TableError
+from citytune._text import counted
 from citytune.readers._clock import RegularStep, infer_step
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
@@ -123,15 +124,16 @@ def hint_at_summer_time(readings: Readings, grid: Grid, findings: Findings) -> N
     usual = float(np.median(count[count > 0]))
     twice = count >= 2 * usual
     gaps = _one_hour_gaps(grid.written, grid.clock.steps_per_day // 24)
-    for where, what in ((twice, "come twice"), (gaps, "are absent")):
+    for where, what in ((twice, "given twice"), (gaps, "missing")):
         found = night & where
-        if found.sum() > 0.5 * where.sum():
+        hours = int(found.sum())
+        if hours > 0.5 * where.sum():
             findings.note(
                 "summer-time",
-                f"{int(found.sum())} times on Sunday nights in spring or autumn {what}, as when "
-                "clocks change",
+                f"{counted(hours, 'hour')} {'is' if hours == 1 else 'are'} {what} on Sunday nights "
+                "in spring or autumn, as when clocks change",
                 "add timezone= (such as Europe/Oslo) so that these hours can be told apart",
-                count=int(found.sum()),
+                count=hours,
                 first=grid.clock.text(int(found.argmax())),
             )
 

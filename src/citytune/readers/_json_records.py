@@ -7,8 +7,9 @@ they stand in several places, what differs around them, such as a title or a tag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 Record: TypeAlias = Mapping[str, Any]
@@ -17,6 +18,7 @@ DEEPEST = 40
 """Objects within objects."""
 _NAMES = ("fields", "columns", "components", "header", "headers", "names", "schema")
 """Of lists of the names of columns."""
+_NUMBERED = re.compile(r"^(field|channel|ch|var|value|val|col|column|sensor)_?\d+$")
 LOOKED_AT = 20
 """Rows after which their shape is known."""
 
@@ -66,13 +68,15 @@ def _told_apart(parts: Sequence[_Table]) -> list[Record]:
 def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
     if len(path) > DEEPEST:
         return
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and (rows := _keyed(value)):
+        yield _Table(frozenset(rows[0]), rows, around, path)
+    elif isinstance(value, Mapping):
         yield from _of_object(value, {**around, **_plain(value)}, path)
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        rows = [row for row in value if isinstance(row, Mapping)]
-        yield _Table(frozenset(rows[0]), rows, around, path)
-        if any(_holds_lists(row) for row in rows[:LOOKED_AT]):
-            for i, row in enumerate(rows):
+        records = [row for row in value if isinstance(row, Mapping)]
+        yield _Table(frozenset(records[0]), records, around, path)
+        if any(_holds_lists(row) for row in records[:LOOKED_AT]):
+            for i, row in enumerate(records):
                 yield from _tables(row, around, (*path, i))
     elif isinstance(value, list):
         yield from _of_rows(value, None, around, path)
@@ -89,7 +93,61 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
         if isinstance(one, list) and one and isinstance(one[0], list):
             yield from _of_rows(one, names, around, (*path, key))
         elif isinstance(one, Mapping | list):
-            yield from _tables(one, around, (*path, key))
+            labels = _labels(value)
+            for table in _tables(one, around, (*path, key)):
+                yield _labelled(table, labels) if labels else table
+
+
+def _labels(value: Record) -> dict[str, str]:
+    """What an object next to the rows calls their numbered fields: field1, PM2.5."""
+    near = [one for one in value.values() if isinstance(one, Mapping)]
+    found = {k: v.strip() for one in near for k, v in one.items()
+             if _NUMBERED.match(k) and isinstance(v, str) and v.strip()}  # fmt: skip
+    return found if len(set(found.values())) == len(found) else {}
+
+
+def _labelled(table: _Table, labels: Mapping[str, str]) -> _Table:
+    if not table.names & labels.keys() or table.names & set(labels.values()):
+        return table
+    rows = [{labels.get(k, k): v for k, v in row.items()} for row in table.rows]
+    return replace(table, rows=rows, names=frozenset(rows[0]))
+
+
+def _keyed(value: Record) -> list[dict[str, Any]]:
+    """Rows of an object whose keys are times, or number the rows of each column of a table.
+
+    >>> _keyed({f"2024-01-{day}": day for day in range(10, 31)})[0]
+    {'time': '2024-01-10', 'value': 10}
+    """
+    parts = list(value.values())
+    plain = [isinstance(one, Mapping) and _is_scalars(list(one.values())) for one in parts]
+    if len(value) > LOOKED_AT and all(map(_is_time_key, list(value)[:LOOKED_AT])):
+        if all(plain):
+            return [{"time": _time_of(key)} | dict(row) for key, row in value.items()]
+        return (
+            [{"time": _time_of(key), "value": one} for key, one in value.items()]
+            if _is_scalars(parts) else []
+        )  # fmt: skip
+    if not parts or not all(plain) or len(parts[0]) <= LOOKED_AT:
+        return []
+    keys = list(parts[0])
+    if any(one.keys() != parts[0].keys() for one in parts):
+        return []
+    timed = all(map(_is_time_key, keys[:LOOKED_AT]))
+    if not timed and not all(key.isdigit() for key in keys):
+        return []
+    return [
+        {**({"time": _time_of(key)} if timed else {}), **{n: one[key] for n, one in value.items()}}
+        for key in keys
+    ]
+
+
+def _is_time_key(key: str) -> bool:
+    return (key.isdigit() and len(key) >= 9) or bool(re.match(r"(19|20)\d\d-\d\d-\d\d", key))
+
+
+def _time_of(key: str) -> int | str:
+    return int(key) if key.isdigit() else key
 
 
 def _of_rows(

@@ -84,6 +84,8 @@ def find_layout(
     names = heading or [f"column_{i + 1}" for i in range(width)]
     if parent is not None:
         names = _under(rows[parent].cells, names)
+    if header is not None and header + 1 in top and header + 1 != units:
+        names = _told_apart(names, rows[header + 1].cells)
     return Layout(
         delimiter=delimiter,
         names=tuple(names),
@@ -162,11 +164,21 @@ def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
         wrong = [i for i in strict if row[i].strip() and not TIME_LIKE.match(row[i])]
         empty = [i for i in strict if not row[i].strip()]
         return bool(wrong) or (len(empty) == len(strict) and any(c.strip() for c in row))
+    if _counts_up(row):
+        return True
     numbers = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
     wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
     if not any(kind == "number" for kind in kinds):
         return not any(kind in ("time", "number") for kind in kinds)
     return len(wrong) > len(numbers) / 2
+
+
+def _counts_up(row: Sequence[str]) -> bool:
+    """Whether cells are words, and then 1, 2, 3 … as columns are numbered."""
+    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
+    first = numbers[0] if numbers else -1
+    enough = 12 <= len(numbers) < len(row)
+    return enough and first in (0, 1) and numbers == [*range(first, first + len(numbers))]
 
 
 def _which(
@@ -185,7 +197,8 @@ def _which(
     if len(top) > 1 and _are_units(rows[top[-1]].cells, rows[top[-2]].cells):
         units, top = top[-1], top[:-1]
     most = max(filled[i] for i in top)
-    header = next(i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most)
+    able = [i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most]
+    header = max(able, key=lambda i: len({cell.strip() for cell in rows[i].cells}))
     parent = header - 1 if header - 1 in top and _groups(rows[header - 1], rows[header]) else None
     return header, parent, units
 
@@ -222,6 +235,12 @@ def _under(parent: Sequence[str], names: Sequence[str]) -> list[str]:
         group = above.strip() or group
         found.append(f"{group} {name}".strip() if group else name)
     return found
+
+
+def _told_apart(names: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Names that come twice, with the row of labels below them where that tells them apart."""
+    joined = [f"{name} {cell.strip()}".strip() for name, cell in zip(names, below, strict=False)]
+    return joined if len(set(joined)) > len(set(names)) else list(names)
 
 
 def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -21,6 +21,8 @@ _WORDS = frozenset(word.lower() for word in MISSING)
 _MARKS = r"[ '\u00a0\u202f]"
 _POINT = re.compile(r"\.\d+$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
+_GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
+_PADDED = re.compile(r"^[+-]\d{4,5},\d$")
 _GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 
 
@@ -57,8 +59,13 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     >>> writes_commas(["1,204", "12,345.5"], usual=True)
     False
     """
+    cells = [cell.strip() for cell in cells]
+    if _are_codes(cells):
+        return False
+    if _group_by_points(cells):
+        return True
     decimal = grouped = 0
-    for cell in (cell.strip() for cell in cells):
+    for cell in cells:
         if "," not in cell:
             decimal -= 2 if _POINT.search(cell) and PLAIN.match(cell) else 0
             grouped += 2 if len(cell) > 3 and cell.isdigit() else 0  # 1234 next to 1,234
@@ -68,6 +75,27 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     if decimal == 0 and grouped:
         return True
     return decimal > 0 if decimal else usual
+
+
+def _are_codes(cells: Sequence[str]) -> bool:
+    """Whether cells are numbers of one width, each with the code of its quality: +0119,1."""
+    padded = [cell for cell in cells if _PADDED.match(cell)]
+    return bool(padded) and len(padded) == len(cells) and any(c[1] == "0" for c in padded)
+
+
+def _group_by_points(cells: Sequence[str]) -> bool:
+    """Whether points part thousands: three digits follow each, and whole numbers stand by.
+
+    Of numbers with three decimals hardly any is whole; of others, some have one or two decimals.
+
+    >>> _group_by_points([*map(str, range(900, 1000)), *(f"1.{n:03d}" for n in range(100))])
+    True
+    >>> _group_by_points([f"{n / 1000:g}" for n in range(2000)])
+    False
+    """
+    grouped = sum(bool(_GROUPED_POINT.match(cell)) for cell in cells)
+    whole = sum(cell.isdigit() and len(cell) < 4 for cell in cells)
+    return grouped + whole == len(cells) and grouped >= 10 and whole > 0.02 * len(cells)
 
 
 def cells(column: str, decimal_comma: bool) -> Cells:
@@ -89,6 +117,20 @@ def numeric_share(values: pl.Series, decimal_comma: bool) -> float:
     )
     number, wrong = found.row(0)
     return float(number / (number + wrong)) if number + wrong else 0.0
+
+
+def with_clean_numbers(texts: pl.DataFrame, able: Sequence[str]) -> pl.DataFrame:
+    """The rows, some columns as numbers where every cell is one: a bad cell spoils no others."""
+    if not able:
+        return texts
+    empty = {name: pl.col(name).is_in(list(MISSING)) for name in able}
+    made = texts.select(
+        pl.when(~empty[name]).then(pl.col(name)).cast(pl.Float64, strict=False).alias(name)
+        for name in able
+    )
+    lost = texts.select(empty[name].fill_null(value=True).sum() for name in able).row(0)
+    clean = [n for n, count in zip(able, lost, strict=True) if made[n].null_count() == count]
+    return texts.with_columns(made[name] for name in clean)
 
 
 def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:

@@ -11,7 +11,7 @@ from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
-from citytune.readers._units import UNIT_COLUMNS, unit_of
+from citytune.readers._units import UNIT_COLUMNS, are_units, unit_of
 from citytune.readers._vocabulary import (
     FLOWS,
     PARAMETER,
@@ -25,9 +25,13 @@ from citytune.readers._vocabulary import (
 MOST_VALUES = 60
 _SURE = frozenset(
     ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "inquinante", "magnitud",
-     "schadstoff", "komponente", "parametro", "parametre"]
+     "schadstoff", "komponente", "parametro", "parametre", "classification"]
 )  # fmt: skip
 """Words that say so in any name."""
+
+
+_TOTAL = frozenset(["any", "all", "total", "totaal", "totale", "gesamt", "alle", "tous", "todos"])
+"""Words of the cell that means all the others together."""
 
 
 class Parameter(NamedTuple):
@@ -62,6 +66,7 @@ def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
         for name, column in columns.by_name.items()
         if name not in taken and column.kind == "text" and plain_name(name) in UNIT_COLUMNS
         and len({unit_of(str(cell)) or cell for cell in column.cells}) > 1
+        and are_units(map(str, column.cells))
     ]  # fmt: skip
     return [*found, *(name for name in units if name not in found)]
 
@@ -84,7 +89,7 @@ def choose_parameter(
         told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
         if told:
             return Parameter(name, (told[0],)), ()
-        chosen = min(values, key=lambda value: (_rank(value), values.index(value)))
+        chosen = min(values, key=lambda v: (_rank(v), not _is_total(v), values.index(v)))
         together = tuple(v for v in values if _without_tariff(v) == _without_tariff(chosen))
         rest = [_spelt(value) for value in values if value not in together]
         found = Parameter(name, together)
@@ -124,6 +129,18 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
             )
 
 
+def unit_column(view: SourceTable, columns: Columns) -> str:
+    """The one unit that a column of units holds for what is read; nothing if there are several."""
+    named = [n for n, kind in columns.kinds.items()
+             if kind == "text" and plain_name(n) in UNIT_COLUMNS
+             and are_units(map(str, columns.by_name[n].cells))]  # fmt: skip
+    if not named:
+        return ""
+    found = view.rows.select(pl.col(named[0]).drop_nulls().unique()).collect(engine="streaming")
+    units = {unit_of(str(cell)) or str(cell) for cell in found.to_series()}
+    return units.pop() if len(units) == 1 else ""
+
+
 def _spelt(value: object) -> str:
     """A cell as it was written: codes that are numbers have no decimals."""
     return f"{value:.15g}" if isinstance(value, float) else str(value)
@@ -151,6 +168,10 @@ def _holds_quantities(cells: pl.Series) -> bool:
 
 def _same(value: object, wanted: str) -> bool:
     return _spelt(value) == wanted or plain_name(str(value)) == plain_name(wanted)
+
+
+def _is_total(value: object) -> bool:
+    return bool({*tokens(str(value))} & _TOTAL)
 
 
 def _rank(value: object) -> int:

@@ -10,26 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune.frame import Quantity
+from citytune.readers._asked_unit import check_unit
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
+from citytune.readers._kinds import called_after_places
 from citytune.readers._request import Request
 from citytune.readers._units import AIR, ENERGY, POWER, SPEED, unit_in
-from citytune.readers._vocabulary import bidding_areas, goes_beside, plain_name
+from citytune.readers._vocabulary import PLACES, bidding_areas, goes_beside, plain_name
 
 _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
 _KINDS = (
     (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
-    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|geschwindigkeit|vitesse|v85",
+    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|geschwindigkeit|vitesse|v85|v_(kfz|pkw|lkw|sv|lv)",
      Quantity("speed", "km/h", 0, None, "traffic")),
-    (r"traffic|volume|flow|vehicles?|veh|cars?|aadt|heavy|lorr(y|ies)|trucks?",
+    (r"traffic|volume|flow|vehicles?|veh|cars?|kfz|pkw|lkw|aadt|heavy|lorr(y|ies)|trucks?",
      Quantity("traffic_volume", "veh", 0, None, "traffic")),
     (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
     (r"pedestrians?|ped|footfall|people|visitors?",
      Quantity("pedestrians", "people", 0, None, "traffic")),
     (r"passengers?|ridership|boardings?|inflow|outflow|metro|taxi",
      Quantity("passengers", "people", 0, None, "traffic")),
-    (r"bikes?|bicycles?|cyclists?|rented|rentals", Quantity("bikes", "bikes", 0, None, "traffic")),
+    (r"bikes?|bicycles?|cyclists?|velos?|rented|rentals",
+     Quantity("bikes", "bikes", 0, None, "traffic")),
     (r"occupancy", Quantity("occupancy", "", 0, None, "traffic")),
     (r"counts?|cnt|trips", Quantity("count", "", 0, None, "traffic")),
     (r"pm25", Quantity("pm2.5", "µg/m³", 0, None, "air")),
@@ -44,6 +47,10 @@ _KINDS = (
     (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
     (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
 )  # fmt: skip
+_STREET = re.compile(
+    rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
+)
+"""A street or park that is called after what could be a quantity."""
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -58,15 +65,18 @@ def guess_quantity(
     told = request.quantity
     if bidding_areas(columns) and not told:
         columns, stem = [""], ""
-    found = _by_name(told) if told else _of_all(columns) or _by_name(stem)
-    guess = _with_unit(found or _by_unit(columns[0]) or _of_counts(columns, grid), columns[0], grid)
-    if guess.name == "speed" and unit_in(columns[0]) is None and _drives_in_miles(request.country):
+    found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
+    spelt = "" if _are_letters(columns) else columns[0]
+    guess = _with_unit(found or _by_unit(spelt) or _of_counts(columns, grid), spelt, grid)
+    if guess.name == "speed" and unit_in(spelt) is None and _drives_in_miles(request.country):
         guess = replace(guess, unit="mph")
     found = found or (guess if guess.unit else None)
+    if request.unit:
+        check_unit(request.unit, spelt, replace(guess, name=told or guess.name), findings)
     name, unit = told or guess.name, guess.unit if request.unit is None else request.unit
     chosen = replace(guess, name=name, unit=unit)
     if found and not told:
-        low = "" if chosen.low is None else ", never below 0"
+        low = "" if settle_range(chosen, grid.values).low is None else ", never below 0"
         findings.note(
             "guessed-quantity",
             f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
@@ -94,7 +104,7 @@ def _high(values: NDArray[np.floating]) -> float:
     return float(np.quantile(finite, 0.95)) if len(finite) else np.inf
 
 
-def settle_range(quantity: Quantity, values: NDArray[np.float32]) -> Quantity:
+def settle_range(quantity: Quantity, values: NDArray[np.floating]) -> Quantity:
     """Loads may be negative where there are solar roofs: keep low=0 only if none ever was.
 
     Markers such as -1 do not count.
@@ -102,20 +112,41 @@ def settle_range(quantity: Quantity, values: NDArray[np.float32]) -> Quantity:
     if quantity.domain != "energy" or quantity.low is None:
         return quantity
     negative = values[values < 0]
-    if not len(negative) or np.isin(np.unique(negative), np.array(_MARKERS, np.float32)).all():
+    if (
+        not len(negative)
+        or np.isin(np.unique(negative.astype(np.float32)), np.array(_MARKERS, np.float32)).all()
+    ):
         return quantity
     return replace(quantity, low=None)
 
 
+def _are_letters(columns: Sequence[str]) -> bool:
+    """Whether the sensors are called W, K, L or zone_k, zone_l: letters that are no units."""
+    ends = {plain_name(column).split("_")[-1] for column in columns}
+    return len(ends) > 1 and all(len(end) == 1 for end in ends)
+
+
 def _of_all(columns: Sequence[str]) -> Quantity | None:
     """The quantity, if every column's name speaks of one domain: a single name may be a place's."""
+    if called_after_places(columns):
+        return None
     found = [_by_name(column) for column in columns]
     domains = {quantity.domain if quantity else "" for quantity in found}
     return found[0] if len(domains) == 1 else None
 
 
+def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
+    """The quantity that the file is called after, unless the columns' names say another one."""
+    found, unit = _by_name(stem), unit_in(columns[0])
+    if unit in ("°C", "°F", "K") or any(re.search(r"(^|_)temp", plain_name(n)) for n in columns):
+        return None  # temperatures fall below zero, which loads and pollutants do not
+    if found is None or found.domain != "air":
+        return found
+    return None if unit not in (None, "%", *AIR) or any(map(goes_beside, columns)) else found
+
+
 def _by_name(name: str) -> Quantity | None:
-    plain = plain_name(name)
+    plain = _STREET.sub("", plain_name(name))
     for pattern, quantity in _KINDS:
         if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
             return quantity if quantity.name else replace(quantity, name=found[1])

@@ -8,7 +8,7 @@ from typing import Any
 
 from citytune._errors import TableError, UnknownName
 from citytune._fork import refuse_after_fork
-from citytune.frame import Fault, SensorFrame
+from citytune.frame import Faults, SensorFrame
 from citytune.readers._assemble import assemble
 from citytune.readers._findings import Findings
 from citytune.readers._request import Names, Request
@@ -83,7 +83,7 @@ def framed(source: Any) -> SensorFrame:
     return source if isinstance(source, SensorFrame) else read(source)
 
 
-def check(source: Any, **options: Any) -> list[Fault]:
+def check(source: Any, **options: Any) -> Faults:
     """Every fault of a source, errors first; takes what `read` takes.
 
     A table that cannot be used is no exception here: what speaks against it is in the list.
@@ -98,7 +98,7 @@ def check(source: Any, **options: Any) -> list[Fault]:
             raise UnknownName("option of check", name, [one for one in known if one != "source"])
     request, findings = Request(**options), Findings(source_name(source))
     try:
-        return list(assemble(source, request, findings).faults)
+        return Faults(assemble(source, request, findings).faults)
     except TableError as error:
         findings.adopt(error)
-        return findings.faults
+        return Faults(findings.faults)

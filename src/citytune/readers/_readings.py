@@ -15,10 +15,10 @@ from citytune.readers._numbers import cells
 from citytune.readers._roles import Roles
 from citytune.readers._table import SourceTable
 from citytune.readers._times import Moments, wall_text
-from citytune.readers._wrong_times import refuse_wrong_times
+from citytune.readers._wrong_times import refuse_wrong_times, spelt_times
 
-MOST_FOOTER = 20
-"""Rows below a table that may be no rows of it."""
+MOST_FOOTER, MOST_STRAYS = 20, 0.01
+"""Rows of a table that may be no rows of it: so many, or this share."""
 MOST_TOTALS = 3
 """Rows below a table that may hold numbers, such as totals, though no time."""
 
@@ -65,7 +65,7 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     sensor = [pl.col("_sensor")] if roles.sensor else []
     day = [] if moments.day is None else [moments.day.alias("_day")]
     frame = rows.select(time, *sensor, *columns, *beside, *day).collect(engine="streaming")
-    frame = _without_footer(frame, findings)
+    frame = _without_strays(frame, table.with_rows(rows), roles, findings)
     if frame["_time"].null_count():
         refuse_wrong_times(table, roles.time, moments, findings)
         findings.stop_on_errors()
@@ -84,23 +84,39 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     return readings
 
 
-def _without_footer(frame: pl.DataFrame, findings: Findings) -> pl.DataFrame:
-    """Leave out the last rows if they hold neither a time nor a reading: totals, a licence."""
+def _without_strays(
+    frame: pl.DataFrame, table: SourceTable, roles: Roles, findings: Findings
+) -> pl.DataFrame:
+    """Leave out rows that hold neither a time nor a reading: titles of parts, totals, a licence.
+
+    So are the last rows without a time that do hold readings, such as totals; what stands in the
+    place of their time is quoted.
+    """
     values = [name for name in frame.columns if name.startswith("_v")]
-    tail = frame.tail(MOST_FOOTER)
     hollow = pl.all_horizontal(pl.col(name).is_null() for name in values)
-    last = pl.int_range(pl.len()) >= pl.len() - MOST_TOTALS
-    empty = tail.select(pl.col("_time").is_null() & (hollow | last)).to_series()
-    count = len(tail) - 1 - max((i for i, one in enumerate(empty) if not one), default=-1)
-    if not count or len(frame) < 2 * MOST_FOOTER:
+    below = pl.col("_time").is_not_null().cast(pl.Int32).cum_sum(reverse=True) == 0
+    last = below & (pl.int_range(pl.len()) >= pl.len() - MOST_TOTALS)
+    lost = frame.select(pl.col("_time").is_null() & (hollow | last)).to_series()
+    count = int(lost.sum())
+    if not count or count > max(MOST_FOOTER, MOST_STRAYS * len(frame)) or len(frame) < 2 * count:
         return frame
+    if frame["_time"].null_count() == len(frame):
+        return frame  # of which nothing is left to stray from
     findings.note(
         "footer",
-        f"{counted(count, 'row')} below the table without a time",
+        f"{counted(count, 'row')} without a time, among or below those of the table",
         "left out",
         count=count,
     )
-    return frame.head(len(frame) - count)
+    full = (lost & ~frame.select(hollow).to_series()).arg_true()
+    if len(full) and any(map(str.isdigit, cell := spelt_times(table, roles.time, full[0]))):
+        findings.warn(
+            "unreadable-times",
+            f"{cell} in the last rows is no time, so the readings next to it were left out",
+            "correct it if it is meant as one",
+            count=len(full),
+        )
+    return frame.filter(~lost)
 
 
 def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:

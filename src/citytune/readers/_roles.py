@@ -11,25 +11,37 @@ from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers._columns import Columns, look
 from citytune.readers._findings import Findings
+from citytune.readers._headless import with_names
+from citytune.readers._interleaved import with_further
+from citytune.readers._namesakes import namesakes
 from citytune.readers._parameters import (
     Parameter,
     choose_parameter,
     parameter_columns,
     refuse_mixture,
+    unit_column,
 )
 from citytune.readers._request import Names, Request
-from citytune.readers._structure import ALIKE, Moment, find_keys, name_rank, nearly, some_moments
+from citytune.readers._stray_rows import with_dates, without_summaries
+from citytune.readers._structure import (
+    ALIKE,
+    Moment,
+    called_a_sensor,
+    find_keys,
+    name_rank,
+    nearly,
+    numbers_one_station,
+    some_moments,
+)
 from citytune.readers._table import MOMENT, SourceTable
 from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time
 from citytune.readers._times import Moments, plan_moments
 from citytune.readers._unfold import SECONDS, VALUE, unfold
-from citytune.readers._units import UNIT_COLUMNS, unit_of
 from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
     LATITUDE,
     LONGITUDE,
-    SENSOR,
     SENSOR_PARTS,
     goes_beside,
     plain_name,
@@ -68,8 +80,9 @@ def understand(
     table: SourceTable, wanted: Request, covariates: tuple[str, ...], findings: Findings
 ) -> tuple[SourceTable, Roles]:
     """The table with a row for each moment, and the roles of its columns, told or guessed."""
-    table = unfold(table, as_names(wanted.target), findings)
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
+    named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
+    table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
@@ -82,6 +95,7 @@ def understand(
     findings.stop_on_errors()
     if time[-1] != SECONDS and SECONDS in table.schema:
         time = (*time[:1], SECONDS) if len(time) < 3 else time
+    table = with_dates(without_summaries(table, time, findings), time, findings)
     table, moments = _at_hand(table, _moments_of(table, time, wanted, findings))
     targets = as_names(wanted.target)
     taken = {*time, *covariates, *as_names(wanted.sensor)}
@@ -98,30 +112,21 @@ def understand(
     some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
     _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
+    same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
     sensor = as_names(wanted.sensor) or _guess_sensor(
-        view, columns, some, taken | set(places), targets, findings
-    )
+        view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
+        findings,
+    )  # fmt: skip
     taken |= {*sensor, *places}
     targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
         view, columns, taken, some, sensor,
-        bool(sensor) or VALUE in table.schema, findings
+        bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
     _refuse_words(covariates, columns, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, _unit_column(view, columns), columns)  # fmt: skip
+                  parameter, valid, unit_column(view, columns), columns)  # fmt: skip
     return table, roles
-
-
-def _unit_column(view: SourceTable, columns: Columns) -> str:
-    """The one unit that a column of units holds for what is read; nothing if there are several."""
-    named = [n for n, kind in columns.kinds.items()
-             if kind == "text" and plain_name(n) in UNIT_COLUMNS]  # fmt: skip
-    if not named:
-        return ""
-    found = view.rows.select(pl.col(named[0]).drop_nulls().unique()).collect(engine="streaming")
-    units = {unit_of(str(cell)) or str(cell) for cell in found.to_series()}
-    return units.pop() if len(units) == 1 else ""
 
 
 def as_names(names: Names) -> tuple[str, ...]:
@@ -165,10 +170,12 @@ def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
 
 def _guess_sensor(
     table: SourceTable,
+    seconds: pl.Expr,
     columns: Columns,
     some: Moment,
     taken: set[str],
     targets: tuple[str, ...],
+    parameter: Parameter | None,
     findings: Findings,
 ) -> tuple[str, ...]:
     """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
@@ -187,21 +194,24 @@ def _guess_sensor(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
             for names, share in nearly(some, columns, taken, measures)
         )
+        several = parameter.values if parameter is not None else ()
+        one = f"pass target={str(several[0])!r} for one of them, " if several[1:] else ""
         findings.error(
             "contradicting-rows",
             f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
             f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
-            "name the columns that do (station, direction, lane) with sensor=, or count or average "
-            "the rows first",
+            f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
+            "average the rows first",
         )
         findings.stop_on_errors()
         return ()
     keys = keys or _called_a_sensor(table, columns, taken, measures)
+    keys = with_further(table, seconds, some, columns, taken, keys)
     if keys:
         findings.note(
             "guessed-sensor",
             f"the sensor names were read from {listed(list(keys), quoted=True)}",
-            "use sensor= if this is wrong",
+            "use sensor= if this is wrong, or target= if each column is a sensor",
         )
     return keys
 
@@ -234,7 +244,7 @@ def _called_a_sensor(
         if name not in taken
         and column.kind in ("text", "number")
         and (column.kind == "text" or (column.whole and not measures(name)))
-        and plain_name(name) in SENSOR
+        and (called_a_sensor(column) or numbers_one_station(column))
         and not column.counter
     ]
     able.sort(key=lambda name: name_rank(name, columns))
@@ -266,7 +276,8 @@ def _told_targets(
     if sensor and len(targets) > 1:
         raise InputError(
             f"column {sensor[0]!r} names the sensors, so there can be one target, not "
-            f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one"
+            f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one, the "
+            f"first with target={targets[0]!r}"
         )
     for name in targets:
         if columns.kind(name) not in ("number", "empty"):

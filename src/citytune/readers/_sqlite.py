@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -18,13 +20,29 @@ from citytune.readers._databases import (
     register_database,
     values_of,
 )
-from citytune.readers._files import SILENCE
+from citytune.readers._files import LONGEST, SILENCE
+
+STEPS = 100_000
+"""Steps of SQLite between two looks at the clock: a millisecond or so."""
+MOST_ROWS = 30_000_000
+"""Rows of an answer; one that never ends would fill the memory before its time is over."""
+AT_ONCE = 100_000
 
 
 def path_in(address: str) -> Path:
-    """The file that `sqlite:///loops.db` (relative) or `sqlite:////data/loops.db` names."""
-    _, mark, rest = address.partition("://")
-    return Path(rest.removeprefix("/") if mark else address).expanduser()
+    """The file that `sqlite:///loops.db` (relative) or `sqlite:////data/loops.db` names.
+
+    Raises:
+        InputError: something stands behind a question mark, which would be passed over.
+    """
+    kind, mark, rest = address.partition("://")
+    path, asked, more = rest.partition("?")
+    if mark and asked:
+        raise InputError(
+            f"{kind}:// takes a path and nothing else, and not {more!r} behind a question mark; "
+            "name a table or a query by its own option"
+        )
+    return Path(path.removeprefix("/") if mark else address).expanduser()
 
 
 @contextmanager
@@ -51,6 +69,9 @@ def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         with gone_on_failure(path, write), closing(_opened(uri)) as connection, connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            if not write:
+                until = time.monotonic() + LONGEST
+                connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
             yield connection
     except sqlite3.Error as error:
         raise InputError(_told(path, error)) from None
@@ -74,7 +95,14 @@ def rows(connection: sqlite3.Connection, query: str) -> pl.DataFrame:
     cursor = connection.execute(query)
     names = [column[0] for column in cursor.description]
     refuse_twins(names)
-    columns = [list(one) for one in zip(*cursor, strict=True)] or [[] for _ in names]
+    columns: list[list[Any]] = [[] for _ in names]
+    while part := cursor.fetchmany(AT_ONCE):
+        for column, more in zip(columns, zip(*part, strict=True), strict=True):
+            column.extend(more)
+        if len(columns[0]) > MOST_ROWS:
+            raise InputError(
+                f"the query gives more than {MOST_ROWS:,} rows; does it end? Ask for fewer by WHERE"
+            )
     return pl.DataFrame([column_of(*one) for one in zip(names, columns, strict=True)])
 
 
@@ -87,6 +115,11 @@ def insert(connection: sqlite3.Connection, into: str, rows: pl.DataFrame, confli
 
 def _told(path: Path, error: sqlite3.Error) -> str:
     reason = reason_of(error)
+    if "interrupted" in reason:
+        return (
+            f"{str(path)!r} took longer than {LONGEST:g} seconds to answer; does the query, or the "
+            "view it reads, end?"
+        )
     if "locked" in reason:
         return f"{str(path)!r} is locked by another program; try again when it is done"
     if "unable to open" in reason:

@@ -13,9 +13,9 @@ from itertools import combinations
 
 import polars as pl
 
-from citytune.readers._columns import Columns
+from citytune.readers._columns import Column, Columns
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, family, plain_name, tokens
 
 MOMENTS = 48
 """Moments whose rows are looked at."""
@@ -59,7 +59,7 @@ def some_moments(table: SourceTable, seconds: pl.Expr, numbers: Sequence[str]) -
     times = table.rows.select(seconds.alias(TIME)).collect(engine="streaming")[TIME]
     head = times.head(4000).drop_nulls().unique(maintain_order=True)
     spread = times.gather_every(max(1, len(times) // 997)).drop_nulls().unique().sort()
-    some = spread.gather_every(max(1, len(spread) // (MOMENTS // 2)))
+    some = spread.gather_every(_prime(len(spread) // (MOMENTS // 2)))
     chosen = pl.concat([head.head(MOMENTS // 3), some]).unique()
     places = times.is_in(chosen.implode()).arg_true().head(MOST_ROWS)
     row = pl.col("_row").cast(pl.UInt32)
@@ -67,6 +67,18 @@ def some_moments(table: SourceTable, seconds: pl.Expr, numbers: Sequence[str]) -
     found = rows.collect(engine="streaming").sort("_row").drop("_row")
     found = found.with_columns(times.gather(places))
     return Moment(found.unique(maintain_order=True), tuple(numbers))
+
+
+def _prime(step: int) -> int:
+    """A prime number of moments about as large, so that sensors read in turn are all met.
+
+    >>> _prime(1), _prime(2), _prime(14)
+    (1, 5, 17)
+    """
+    step = max(step, 5) if step > 1 else 1
+    while any(step % part == 0 for part in range(2, int(step**0.5) + 1)):
+        step += 1
+    return step
 
 
 def find_keys(
@@ -128,6 +140,19 @@ def name_rank(name: str, columns: Columns) -> tuple[int, int]:
     if columns.kind(name) in ("text", "bool"):
         return 3, 0
     return (4, 0) if columns.by_name[name].whole else (5, 0)
+
+
+def numbers_one_station(column: Column) -> bool:
+    """Whether a column repeats the id of the one station that a table is of."""
+    words = tokens(column.name)
+    named = words[-1] in ("id", "code") or len(words) == 1
+    return column.constant and named and bool({*words} & {*SENSOR_PARTS, "stations", "stn", "wmo"})
+
+
+def called_a_sensor(column: Column) -> bool:
+    """Whether a column is called like a sensor, of texts also but for a number: detid_15."""
+    names = {plain_name(column.name), family(column.name) if column.kind == "text" else ""}
+    return bool(names & {*SENSOR})
 
 
 def _names_something(moment: Moment, columns: Columns, name: str) -> bool:

@@ -51,6 +51,8 @@ class SourceTable:
     """Gives columns as the text they were written in, row by row; None if they were never text."""
     files: int = 1
     """Of how many files this is made."""
+    table: str | None = None
+    """Of a database, the table that this is."""
 
     def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
         """The same table with other rows, which are not as they were written."""

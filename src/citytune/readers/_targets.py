@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
+from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
+from citytune.readers._measures import (
+    flows_of,
+    letters_of,
+    main_reading,
+    of_classes,
+    proposed,
+    without_channels,
+)
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import (
@@ -26,6 +35,7 @@ from citytune.readers._wide import (
     fullest,
     likely,
     refuse_crossed,
+    refuse_units,
     refuse_versions,
     wide_columns,
     without_totals,
@@ -33,13 +43,15 @@ from citytune.readers._wide import (
 
 MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
+FEWEST_ROWS, FEWEST_DAYS = 12, 3
+"""From which a column is seen to repeat a part of the moment, and to count periods of the day."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order)$")
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
-    r"(quality|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
-    r"uncertainty|height|altitude|elevation|samples|length)"
+    r"(quality|qualitae?t|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
+    r"uncertainty|height|altitude|elevation|samples|length|^(ratio|dur)_?p\d$)"
 )
 
 
@@ -50,13 +62,26 @@ def guess_targets(
     moment: Moment,
     keys: Sequence[str],
     long: bool,
+    readings: Collection[str],
+    quantity: str | None,
     findings: Findings,
 ) -> tuple[str, ...]:
-    """The target column of a long table, or the sensor columns of a wide one."""
+    """The target column of a long table, or the sensor columns of a wide one.
+
+    `readings` are called like names of sensors, and are known to be none; `quantity` is what the
+    person says is measured.
+    """
     numbers = [n for n in columns.numbers(taken) if n not in keys]
-    able = [n for n in numbers if not _is_no_reading(columns.by_name[n], table, moment, keys)]
-    able = [n for n in able if not _tells_time(columns.by_name[n], moment)] or able
-    able = _with_quiet(able, numbers, columns, long)
+    able = [
+        n
+        for n in numbers
+        if n in readings or not _is_no_reading(columns.by_name[n], table, moment, keys)
+    ]
+    telling = {n for n in able if _tells_time(columns.by_name[n], moment)}
+    if telling < set(able):
+        able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
+    known = _before_time(columns, taken, able)
+    able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
         findings.error(
@@ -68,9 +93,21 @@ def guess_targets(
     if long:
         chosen = _long(table, able, columns, findings)
     else:
-        chosen = list(without_totals(table, tuple(wide_columns(table, able)), findings))
+        able = without_strangers(without_channels(table, able, findings))
+        main = (
+            main_reading(table, able, columns, findings)
+            if letters_of(able) or of_classes(able)
+            else None
+        )
+        able = [main] if main else able
+        if any(len(names) > 1 for names in kinds_of(able).values()):
+            able = of_one_kind(table, able, quantity, findings)
+        parts = without_totals(table, tuple(wide_columns(table, able)), findings)
+        chosen = of_one_kind(table, parts, quantity, findings)
+        refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
+        refuse_units(chosen, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -95,6 +132,17 @@ def _is_no_reading(column: Column, table: SourceTable, moment: Moment, keys: Seq
 
 def _is_id(plain: str) -> bool:
     return bool(_ID.search(plain) or _CALENDAR.match(plain)) or plain in SENSOR
+
+
+def _before_time(columns: Columns, taken: set[str], able: Sequence[str]) -> set[str]:
+    """Columns that never change, left of the time, where all that change stand right of it.
+
+    They say where was measured: state, road, number of the station.
+    """
+    place = {name: i for i, name in enumerate(columns.by_name)}
+    first = min((place[n] for n in able if n in place), default=0)
+    time = max((place[n] for n in taken if n in place and place[n] < first), default=-1)
+    return {n for n, i in place.items() if i < time and columns.by_name[n].constant}
 
 
 def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:
@@ -155,23 +203,47 @@ def _tells_time(column: Column, moment: Moment) -> bool:
     """Whether a column repeats a part of the moment: its hour, weekday, day, month or year."""
     if not column.whole or len(moment.rows) < 24 or column.low < 0 or column.high > 2200:
         return False
-    rows = moment.rows.select(TIME, column.name).drop_nulls()
+    number = pl.col(column.name).cast(pl.Float64, strict=False)
+    rows = moment.rows.select(TIME, number.fill_nan(None)).drop_nulls()
+    if len(rows) < FEWEST_ROWS:
+        return False
+    if _counts_periods(rows, column):
+        return True
     at = pl.from_epoch(pl.col(TIME)).dt
     parts = (at.hour(), at.hour() + 1, at.weekday(), at.weekday() - 1, at.weekday() % 7,
              at.weekday() % 7 + 1, at.day(), at.month(), at.year(), at.ordinal_day(),
              at.week())  # fmt: skip
-    number = pl.col(column.name).cast(pl.Float64, strict=False)
     found = [(part == number).mean().alias(str(i)) for i, part in enumerate(parts)]
     alike = rows.select(found).row(0)
-    return len(rows) > 0 and max(alike) > 0.99
+    return max(alike) > 0.99
+
+
+def _counts_periods(rows: pl.DataFrame, column: Column) -> bool:
+    """Whether a column counts the periods of the day, on this clock or that of another zone."""
+    if (rows[TIME] // 86_400).n_unique() < FEWEST_DAYS:
+        return False
+    number = pl.col(column.name)
+    for periods in (24, 48, 96, 144, 288):
+        span = column.high - column.low + 1
+        if not periods / 2 < span <= periods + periods // 24:
+            continue
+        ahead = (number - pl.col(TIME) * periods // 86_400) % periods
+        found = rows.select(ahead.alias("ahead"))["ahead"].value_counts(sort=True)["count"]
+        if found.head(2).sum() > 0.99 * len(rows):  # two of them where summer time begins or ends
+            return True
+    return False
 
 
 def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
     """One column; refused where nothing tells which, with a look at each."""
+    names = without_channels(table, names, findings)
     if len(names) == 1:
         return names
+    if main := main_reading(table, names, columns, findings):
+        return [main]
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
-    if known:
+    flows = flows_of(names)
+    if known and (not flows or known[0] in flows):
         return [fullest(table, known)]
     plain = [n for n in names if not goes_beside(n)]
     if len(plain) == 1:
@@ -181,7 +253,7 @@ def _long(table: SourceTable, names: list[str], columns: Columns, findings: Find
         "which-target",
         f"{len(some)} columns could be the readings: "
         + "; ".join(_sight(columns.by_name[n]) for n in some[:8]),
-        f"name one with target=, such as target={some[0]!r}",
+        f"name one with {proposed(some)}",
         count=len(some),
     )
     return []

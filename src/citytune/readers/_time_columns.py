@@ -13,11 +13,20 @@ from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
 from citytune.readers._rivals import choose
 from citytune.readers._table import SourceTable
-from citytune.readers._time_words import CLOCK_TIME, DATE_PARTS, END_WORDS, LATER_WORDS, TIME
+from citytune.readers._time_words import (
+    CLOCK_TIME,
+    DATE_PARTS,
+    DAY_OF_YEAR,
+    END_WORDS,
+    LATER_WORDS,
+    TIME,
+)
+from citytune.readers._usual_dates import month_of
 from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
+_RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
 Time: TypeAlias = tuple[str, ...]
 
 
@@ -114,21 +123,49 @@ def _rank(name: str) -> tuple[int, int]:
 
 def _parts(columns: Columns) -> Time:
     """Year, month, day and perhaps hour, minute, second, in any of the languages known."""
-    plain = {plain_name(name): name for name, kind in columns.kinds.items() if kind == "number"}
+    plain = {
+        _part_name(name): name
+        for name, column in columns.by_name.items()
+        if column.kind == "number" or _is_part(column)
+    }
+    of_year = next((plain[word] for word in plain if word in DAY_OF_YEAR), None)
     found: list[str] = []
-    for words, (low, high) in zip(DATE_PARTS, PART_LIMITS, strict=True):
+    for place, (words, (low, high)) in enumerate(zip(DATE_PARTS, PART_LIMITS, strict=True)):
+        if of_year and "month" not in plain and place in (1, 2):
+            found += [of_year] * (place == 1 and len(found) == 1)
+            continue
         fitting = [
             plain[word]
             for word in words
             if word in plain
             and plain[word] not in found
-            and low <= columns.by_name[plain[word]].low
-            and columns.by_name[plain[word]].high <= high
+            and (
+                columns.kind(plain[word]) == "text"
+                or (
+                    low <= columns.by_name[plain[word]].low
+                    and columns.by_name[plain[word]].high <= high
+                )
+            )
         ]
         if not fitting:
             break
         found.append(fitting[0])
     return tuple(found) if len(found) >= 3 else ()
+
+
+def _part_name(name: str) -> str:
+    """A name without the words that only say whose part of a date it is: year_record."""
+    words = [word for word in tokens(name) if word not in _RECORD]
+    return "_".join(words) or plain_name(name)
+
+
+def _is_part(column: Column) -> bool:
+    """Whether words are names of months, or codes parts of a date such as 02."""
+    few = 1 <= len(column.cells) <= 31 and column.kind == "text"
+    return few and (
+        all(month_of(cell) for cell in column.cells)
+        or all(cell.isdigit() and len(cell) == 2 for cell in column.cells)
+    )
 
 
 def _telling(table: SourceTable, found: Sequence[Time]) -> list[Time]:

@@ -12,7 +12,8 @@ timestamp date_time datetime date_utc datetime_utc time_utc utc_time utc timesta
 local_time datetime_local date_local time date ds datum zeitstempel zeitpunkt zeit datum_zeit
 tidspunkt tid fecha_hora fecha data_ora data horodate date_heure datumtijd tijd ts dt moment
 start_time time_start period_start interval_start start begin from measured_at recorded_at
-observed_at created_at settlement_date epoch unixtime unix_time unix date_from hour_beginning
+observed_at created_at settlement_date epoch epoch_ms unixtime unix_time unixtime_ms unix datenum
+serial_date when date_from hour_beginning
 hour_ending datetime_beginning datetime_begin datetime_beginning_utc date_time_utc fra von desde
 debut du da fra_dato datum_von date_debut horodate zeit_von dateobserved date_observed
 observationdatetime phenomenontime phenomenon_time last_changed lastupdated last_updated
@@ -21,6 +22,10 @@ horodatage messzeit messzeitpunkt zeitpunkt_der_messung czas data_czas datum_cas
 日期 时间 時間 日時 日付 監測日期 측정일시 일시 날짜
 """)
 """Names of columns of times; the earlier, the likelier."""
+DAY_OF_YEAR = frozenset(
+    _words("doy day_of_year dayofyear julian_day julianday jday julian jd yday ordinal_day")
+)
+"""Columns that count the days of a year from 1."""
 CLOCK_TIME = _words("""
 time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tijd stunde hours
 settlement_period period periodo periode start_time time_local time_gmt time_utc fra_tidspunkt

@@ -12,14 +12,15 @@ import polars as pl
 
 from citytune._errors import UnknownName
 from citytune._text import listed
-from citytune.readers._clock_times import clock_times
+from citytune.readers._calendar import from_parts
+from citytune.readers._clock_times import clock_times, end_of_day, midnight_is_last
 from citytune.readers._columns import look_at
 from citytune.readers._epochs import epoch_seconds, epoch_unit
 from citytune.readers._findings import Findings
 from citytune.readers._formats import find_format, parsed
-from citytune.readers._numbers import cells
 from citytune.readers._ranges import begin_of
 from citytune.readers._table import SourceTable
+from citytune.readers._usual_dates import is_of_other_era, usual
 from citytune.readers._vocabulary import plain_name
 
 Stamp: TypeAlias = Literal["begin", "end"]
@@ -72,11 +73,13 @@ def plan_moments(
         stamp: Whether times name the begin or the end of an interval; None is a guess.
     """
     if len(time) >= 3:
-        first = _from_parts(table, time)
+        first = Moments(from_parts(table, time))
     else:
         first = _plan_column(table, time[0], timezone, findings)
     if len(time) == 2:
         first = _with_clock(table, time, first, findings)
+    if not first.ends and not first.aware and len(time) < 3:
+        first = _with_last_midnight(table, time, first, findings)
     ends = first.ends or _named_end(time)
     if not first.aware and _named_utc(time):
         first = replace(first, aware=True, zone="UTC")
@@ -93,6 +96,22 @@ def plan_moments(
     return replace(first, seconds=pl.when(seconds.is_between(*SANE)).then(seconds), ends=ends)
 
 
+def _with_last_midnight(
+    table: SourceTable, time: tuple[str, ...], plan: Moments, findings: Findings
+) -> Moments:
+    """The same times, where 0:00 stands below 23:00 of its date: it is the date's 24:00."""
+    written = len(time) == 2 or table.schema[time[0]] == pl.String
+    if not (written and midnight_is_last(table, plan.seconds)):
+        return plan
+    findings.note(
+        "midnight-last",
+        f"the rows of a day end with 0:00 of its date in {listed(list(time), quoted=True)}: it was "
+        "taken as 24:00",
+        "write 24:00, or the date of the next day, if this is wrong",
+    )
+    return replace(plan, seconds=end_of_day(plan.seconds), ends=True)
+
+
 def _named_end(time: tuple[str, ...]) -> bool:
     """Whether a name says hour ending, interval end or until."""
     said = " ".join(plain_name(name) for name in time).replace("_", " ")
@@ -102,7 +121,8 @@ def _named_end(time: tuple[str, ...]) -> bool:
 def _named_utc(time: tuple[str, ...]) -> bool:
     """Whether a name says that the times are in UTC."""
     words = {word for name in time for word in plain_name(name).split("_")}
-    return bool(words & {"utc", "gmt", "zulu"}) and "local" not in words
+    joined = any(re.search(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])", n) for n in time)
+    return (joined or bool(words & {"utc", "gmt", "zulu"})) and "local" not in words
 
 
 def _with_clock(
@@ -166,7 +186,7 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
         f"the numbers in column {name!r} were read as {epoch.words}",
         "write them as 2024-03-31 14:00 if this is wrong",
     )
-    counted = epoch.pattern is None
+    counted = epoch.pattern is None and epoch.first is None
     ends = epoch.pattern == "%Y%m%d%H" and bool((sample.drop_nulls() % 100 == 24).any())
     seconds = epoch_seconds(pl.col(name), epoch)
     return Moments(seconds, counted, "UTC" if counted else None, ends)
@@ -181,7 +201,7 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
-        counted = epoch.pattern is None
+        counted = epoch.pattern is None and epoch.first is None
         number = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
         return Moments(
             _looked_up(name, written, distinct, number), counted, "UTC" if counted else None
@@ -189,6 +209,13 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
     form = find_format(distinct)
     if form is None:
         return Moments(pl.lit(None, pl.Int64))
+    if form.odd and (other := next(filter(is_of_other_era, distinct.drop_nulls()), None)):
+        findings.note(
+            "guessed-time-format",
+            f"the years in column {name!r} are those of another era: {other!r} was read as "
+            f"{usual(other)!r}",
+            "write the year first (2024-03-31) if this is wrong",
+        )
     if form.rival:
         _say_order(name, form.pattern, form.clear, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
@@ -242,28 +269,3 @@ def _offset_hours(text: str) -> float:
     digits = re.sub(r"[^\d]", "", text)
     size = int(digits[:2] or 0) + int(digits[2:4] or 0) / 60
     return -size if text.startswith("-") else size
-
-
-def _from_parts(table: SourceTable, time: tuple[str, ...]) -> Moments:
-    year, month, day, *rest = (_whole(table, name) for name in time)
-    year = pl.when(year < 100).then(year + 2000).otherwise(year)
-    # Months and days out of range give null, which is reported as an unreadable time.
-    fits = month.is_between(1, 12) & day.is_between(1, 31)
-    text = pl.concat_str(
-        [year.cast(pl.String), month.cast(pl.String), day.cast(pl.String)], separator="-"
-    )
-    seconds = text.str.to_date("%Y-%m-%d", strict=False).dt.epoch("s")
-    if rest:
-        hours = table.rows.select(low=rest[0].min(), high=rest[0].max())
-        low, high = hours.collect(engine="streaming").row(0)
-        hour = rest[0] - 1 if low == 1 and high == 24 else rest[0]
-        limits = [(hour, 23, 3600), *zip(rest[1:], (59, 59), (60, 1), strict=False)]
-        for part, most, size in limits:
-            seconds = pl.when(part.is_between(0, most)).then(seconds + part * size)
-    return Moments(pl.when(fits).then(seconds))
-
-
-def _whole(table: SourceTable, name: str) -> pl.Expr:
-    if table.schema[name] == pl.String:
-        return cells(name, name in table.commas).number.cast(pl.Int64, strict=False)
-    return pl.col(name).cast(pl.Int64, strict=False)

@@ -101,7 +101,11 @@ def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
     if new.sum() < 3 or len(back) < 0.8 * new.sum() or not near[back].all():
         return False
     within = added[~near]
-    if not (within > 0).mean() > 0.2 or np.ptp(within) <= 1e-6 * np.abs(within).max():
+    if (
+        not len(within)
+        or not (within > 0).mean() > 0.2
+        or np.ptp(within) <= 1e-6 * np.abs(within).max()
+    ):
         return False
     # After midnight a total holds no more than what one step adds; a mere daily rhythm does.
     usual = float(np.quantile(within, 0.99))

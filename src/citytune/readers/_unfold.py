@@ -10,17 +10,22 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
+from citytune.readers._calendar import unfold_calendar
 from citytune.readers._columns import look_at
 from citytune.readers._findings import Findings
+from citytune.readers._formats import looks_like_moments
+from citytune.readers._layout import TIME_LIKE
 from citytune.readers._numbers import cells
 from citytune.readers._table import SourceTable
 
 FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
 DAY = 86_400
-VALUE, SECONDS, VALID = "value", "time of day", "valid"
+VALUE, SECONDS, VALID, WHEN = "value", "time of day", "valid", "time"
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
-_HOUR = re.compile(r"^(\d{1,2})\s*(?:([ap]m)|h|uhr)$|^(\d{2})\s*[-–]\s*(\d{2})$", re.IGNORECASE)
+_HOUR = re.compile(
+    r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|^(\d{2})\s*[-–]\s*(\d{2})$", re.IGNORECASE
+)
 _NUMBERED = re.compile(
     r"^(?P<word>[a-z ]*?)[\s_.]*0*(?P<number>\d{1,4})(?P<half>[:.]?00|:30|\.5)?"
     r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
@@ -29,7 +34,8 @@ _NUMBERED = re.compile(
 _WORDS = frozenset(
     ["", "h", "he", "hr", "hour", "hours", "hora", "heure", "ora", "stunde", "std", "uur", "time",
      "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t", "kl",
-     "kwh", "value", "val", "hh"]
+     "kwh", "value", "val", "hh", "tp",
+     "trading period", "hhr", "slot", "e", "u", "uhr"]
 )  # fmt: skip
 """What may stand before the number of a time of the day."""
 _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
@@ -50,6 +56,7 @@ class Folded:
 
 def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
     """The table with a row for each time of the day, if its columns are times of the day."""
+    table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
     found = find_folded(tuple(table.schema))
     if found is None or not _rows_are_days(table, found):
         return table
@@ -66,6 +73,46 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
         count=len(found.names),
     )
     return table.with_rows(_long(table, found))
+
+
+def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
+    """A table without a header that has a date and 24 numbers in each row, named by their hours.
+
+    A flag may follow each number; without one nothing tells hours from sensors.
+    """
+    date, *rest = table.schema or ("",)
+    if date != "column_1" or len(rest) not in (24, 48) or not rest[-1].startswith("column_"):
+        return table
+    columns = [look_at(table, name) for name in table.schema]
+    if not columns[0].date or any(c.kind not in ("number", "empty") for c in columns[1:]):
+        return table
+    flags = columns[2::2]
+    if len(rest) == 24 or not all(c.whole and c.low >= -9 and c.high <= 9 for c in flags):
+        if len(rest) == 24:
+            findings.fail(
+                "no-header",
+                "each row holds a date and 24 numbers without a header: hours, or sensors",
+                "add a header: the date, then H00 to H23 for hours, or the sensors' names",
+            )
+        return table
+    names = {name: f"{'HV'[i % 2]}{i // 2:02d}" for i, name in enumerate(rest)}
+    return table.with_rows(table.rows.rename(names))
+
+
+def _upright(table: SourceTable, findings: Findings) -> SourceTable:
+    """The table with a row for each moment, if its columns are moments and its rows sensors."""
+    names = [name for name in table.schema if TIME_LIKE.match(name)]
+    if len(names) < FEWEST or not looks_like_moments(pl.Series(names)):
+        return table
+    rest = [name for name in table.schema if name not in names]
+    findings.note(
+        "unfolded",
+        f"{len(names)} columns ({listed(names, 2, quoted=True)}) are the moments of each row",
+        "they were read as a row each",
+        count=len(names),
+    )
+    numbers = table.rows.with_columns(_number(table, name).alias(name) for name in names)
+    return table.with_rows(numbers.unpivot(names, index=rest, variable_name=WHEN, value_name=VALUE))
 
 
 def _rows_are_days(table: SourceTable, folded: Folded) -> bool:

@@ -72,6 +72,9 @@ def change_of_unit(values: NDArray[np.float32]) -> tuple[int, int] | None:
     there = np.flatnonzero(np.isfinite(values) & (values != 0))
     if len(there) < 2 * FEWEST:
         return None
+    some = np.abs(values[there])
+    if some.max() < 10 ** (THOUSANDS[0] - NEAR) * some.min():
+        return None
     size = np.log10(np.abs(values[there].astype(np.float64)))
     blocks = min(BLOCKS, len(size) // 4)
     edges = np.linspace(0, len(size), blocks + 1).astype(int)[:-1]

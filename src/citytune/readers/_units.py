@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from citytune.readers._vocabulary import plain_name
 
@@ -14,7 +15,10 @@ UNITS = {
     "ccf": "ccf", "l": "l",
     "mph": "mph", "mi/h": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
     "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
-    "veh/15min": "veh/15min", "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
+    "veh/15min": "veh/15min",
+    "kfz/h": "veh/h", "fzg/h": "veh/h", "vehicles/h": "veh/h", "vehicles/hour": "veh/h",
+    "véh/h": "veh/h", "cars/h": "veh/h", "autos/h": "veh/h", "mvt/h": "veh/h",
+    "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
     "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
@@ -47,6 +51,26 @@ def unit_of(text: str) -> str | None:
     bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
     bare = re.sub(r"[\s^()\[\]_]", "", bare)
     return UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+
+
+def are_units(cells: Iterable[str]) -> bool:
+    """Whether cells may be units; R051 and R079 number parts of a network.
+
+    >>> are_units(["km/h", "veh"]), are_units(["people"]), are_units(["R051", "R079"])
+    (True, True, False)
+    """
+    some = list(cells)
+    return any(map(unit_of, some)) or not all(re.search(r"\d\d", cell) for cell in some)
+
+
+def kind_of_unit(unit: str) -> str:
+    """What a unit measures, so far as that is known, or the unit itself.
+
+    >>> kind_of_unit("kW") == kind_of_unit("MW"), kind_of_unit("kW") == kind_of_unit("%")
+    (True, False)
+    """
+    kinds = {"energy": ENERGY, "power": POWER, "air": AIR, "speed": SPEED}
+    return next((kind for kind, units in kinds.items() if unit in units), unit)
 
 
 def unit_in(name: str) -> str | None:

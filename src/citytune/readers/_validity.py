@@ -8,7 +8,7 @@ import polars as pl
 
 from citytune._errors import InputError, UnknownName
 from citytune._text import listed
-from citytune.readers._columns import Columns
+from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import tokens
@@ -42,6 +42,9 @@ GOOD = frozenset(
 GOOD_ERRORS = frozenset(["n", "0", "none", "no", "false", "ok"])
 """Cells of a column of errors that let a reading pass."""
 MOST_VALUES = 12
+OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
+OPC_GOOD, OPC_MOST = 192, 255
+"""Of the quality that OPC servers and historians write, from 0 (bad) over 64 (uncertain)."""
 
 
 def valid_rows(
@@ -66,9 +69,8 @@ def valid_rows(
     for name, column in columns.by_name.items():
         if name in taken or column.kind not in ("text", "number", "bool"):
             continue
-        words = set(tokens(name))
-        good = GOOD if words & WORDS else GOOD_ERRORS if words & ERROR_WORDS else None
-        if good is None or not 1 < len(column.cells) <= MOST_VALUES:
+        good = _good_cells(column)
+        if not good or not 1 < len(column.cells) <= MOST_VALUES:
             continue
         cell = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
         cell = cell.str.replace(r"\.0$", "")
@@ -87,6 +89,18 @@ def valid_rows(
         )
         kept = fine if kept is None else kept & fine
     return kept
+
+
+def _good_cells(column: Column) -> frozenset[str]:
+    """The cells of a column that let a reading pass; none if it does not tell."""
+    words = set(tokens(column.name))
+    if words & WORDS:
+        return GOOD
+    if words & ERROR_WORDS:
+        return GOOD_ERRORS
+    if words & OPC_WORDS and column.whole and 0 <= column.low < OPC_GOOD <= column.high <= OPC_MOST:
+        return frozenset(str(quality) for quality in range(OPC_GOOD, OPC_MOST + 1))
+    return frozenset()
 
 
 def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:

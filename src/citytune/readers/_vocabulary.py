@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -17,7 +18,9 @@ parameter parameters parameter_name parameter_code param pollutant pollutant_nam
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
 observed_property observedproperty metric register register_id kind_of_quantity mode
-traffic_type vehicle_class
+traffic_type vehicle_class vehicle_type vehicle_category vehicleclass vehicletype voertuigcategorie
+voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
+type_de_vehicule categorie_vehicule
 """)
 )
 """Names of columns that say what is measured."""
@@ -47,7 +50,7 @@ line stop asset feeder substation series_id series item_id sensor_name station_n
 stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point samplingpoint
 load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
 trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
-punto_muestreo station_code sensors_id location_name datastream id code name channel type
+mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
     _words(
@@ -72,6 +75,7 @@ debit vol veh_count vehiclecount verkehrsstaerke aforo mengde intensiteit gem_in
 hourly_counts hourly_count comptage_horaire kfz anzahl anz_fahrzeuge speed avg_speed average_speed
 gem_snelheid
 mean_speed traffic_speed averagevehiclespeed occupancy travel_time
+流量 车流量 車流量 交通量 交通流量 교통량 速度 车速 車速 平均速度 속도
 """)
 AIR = _words(
     "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone ozon ozono ozonio nox no so2 co "
@@ -84,6 +88,7 @@ netzlast consommation consumo verbrauch forbruk forbrug maengde mængde verbruik
 stromverbrauch nd consumption mw energy power active_power
 global_active_power power_consumption energy_consumption electricity usage electricity_usage
 appliances heat gas net_load
+负荷 負荷 負載 用电量 用電量 电量 電量 功率 電力 電力量 需要 전력 전력사용량
 """)
 TARGETS = {
     word: rank for rank, word in enumerate([*GENERIC, *TRAFFIC, *AIR, *ENERGY])
@@ -102,6 +107,9 @@ estimated carga vmed periodo_integracion samples observed lanes confidence ethan
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 prognose prognosis pronostico fcst planned scheduled
+residual residuallast residualload 品質情報 均質番号
+προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
+rssi battery
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane"))
@@ -126,6 +134,12 @@ interpolated anomaly
 """Whole names of columns of zeros and ones that are no sensors."""
 
 UNITS = frozenset(_words("kwh kw mw mwh wh w gw ug ugm3 m3 veh h vph kmh mph kph pct percent"))
+PLACES = frozenset(_words("""
+street st lane road rd avenue ave park station square place plaza platz plein bridge hill works
+mine barrier junction way gate yard court drive row rue route allee strasse str weg gasse brucke
+calle avenida via viale straat laan gade vej gata stop terminal city springs
+"""))  # fmt: skip
+"""Words that places are called by, and that tell no two of them apart."""
 _QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8h|1h|mean))?|"
                        r"temperature|humidity|count|speed|occupancy")  # fmt: skip
 _AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
@@ -133,6 +147,7 @@ _AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def plain_name(column: str) -> str:
     """A column's name in lower case and underscores, without brackets.
 
@@ -140,8 +155,10 @@ def plain_name(column: str) -> str:
     ('pm25', 'no2', 'travel_time_387')
     """
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
-    name = "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
+    name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")
+    name = unicodedata.normalize("NFC", name)
     name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
+    name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
     name = re.sub(r"(?i)pm_(10|25)\b", r"pm\1", name)
     name = re.sub(r"([kMG])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)

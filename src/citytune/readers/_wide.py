@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import polars as pl
@@ -11,10 +11,14 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
+from citytune.readers._kinds import bare_names, without_variants
+from citytune.readers._measures import PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
+from citytune.readers._units import kind_of_unit, unit_in
 from citytune.readers._vocabulary import (
     GENERIC,
+    TARGETS,
     bidding_areas,
     family,
     goes_beside,
@@ -22,10 +26,13 @@ from citytune.readers._vocabulary import (
     plain_name,
     pollutants,
     target_rank,
+    tokens,
 )
 
 MOST_PLACES = 24
 """Columns of one quantity up to which others of the same places are looked at."""
+MOST_GROUPS = 4
+"""Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 _TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
@@ -37,10 +44,16 @@ def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
     generic = [n for n in numbers if plain_name(n) in GENERIC]
     if len(generic) == 1:
         return generic
-    areas = bidding_areas(numbers)
-    known = sorted(
-        (n for n in numbers if target_rank(n) is not None and n not in areas), key=likely
-    )
+    numbers = without_variants(numbers)
+    areas, short = bidding_areas(numbers), bare_names(numbers)
+    known = [n for n in numbers if target_rank(n) is not None and n not in areas]
+    if _are_codes(numbers, known):
+        return numbers
+    if not known:
+        known = [n for n in numbers if target_rank(short[n]) is not None and n not in areas]
+    elif _share_a_quantity(numbers, known):
+        return numbers
+    known.sort(key=likely)
     beside = [n for n in numbers if n not in known and goes_beside(n)]
     plain = [n for n in numbers if n not in known and n not in beside]
     families = {family(n) or n for n in numbers}
@@ -54,6 +67,22 @@ def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
         # In the table's own order: these are the sensors of a wide table.
         return [n for n in numbers if n in known or n in plain]
     return numbers
+
+
+def _are_codes(names: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether all names are codes of two letters, of which few happen to say a quantity: CO, NY."""
+    codes = all(re.fullmatch("[A-Z]{2}", n) and not goes_beside(n) for n in names)
+    return codes and len(known) < len(names) / 2
+
+
+def _share_a_quantity(names: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether all names hold one word of what is measured: North NO2, South NO2, 007 NO2."""
+    words = {name: set(tokens(name)) for name in names}
+    shared = {word for word in set.intersection(*words.values()) if is_quantity(word)}
+    alone = {TARGETS.get(word) for word in shared} >= {target_rank(name) for name in known}
+    versions = any(words[one] < words[name] for one in names for name in names)
+    beside = any(goes_beside(name) for name in names)
+    return bool(shared) and len(known) < len(names) and alone and not (versions or beside)
 
 
 def likely(name: str) -> int:
@@ -96,8 +125,31 @@ def refuse_versions(
             "versions",
             f"each time fills only one of {listed(filled, quoted=True)}: they seem to be versions "
             "of one series, such as preliminary and checked values",
-            f"put them into one column, or name one with target=, such as target={filled[0]!r}",
+            f"put them into one column, or name one with {proposed(filled)}",
         )
+
+
+def refuse_units(chosen: Sequence[str], findings: Findings) -> None:
+    """Columns whose names spell units of different kinds, such as °C and %."""
+    groups: dict[str, list[str]] = {}
+    for name in chosen:
+        unit = unit_in(name) if re.search(r"[(\[]", name) else None
+        if unit is None:
+            return
+        groups.setdefault(kind_of_unit(unit), []).append(name)
+    if len(groups) > 1:
+        findings.error(
+            "which-target",
+            f"the columns are in {len(groups)} kinds of units: "
+            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
+            f"name those of one quantity with {_proposed(groups)}",
+            count=len(groups),
+        )
+
+
+def _proposed(groups: Mapping[str, list[str]]) -> str:
+    some = [names if names[1:] else names[0] for names in groups.values()]
+    return " or ".join(f"target={names!r}" for names in some[:MOST_GROUPS])
 
 
 def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
@@ -117,7 +169,7 @@ def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) 
             "which-target",
             f"the columns are {len(groups)} quantities of {len(places.pop())} places each: "
             + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
-            "name those of one quantity with target=",
+            f"name those of one quantity with {_proposed(groups)}",
             count=len(groups),
         )
 
@@ -125,8 +177,19 @@ def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) 
 def without_totals(
     table: SourceTable, chosen: tuple[str, ...], findings: Findings
 ) -> tuple[str, ...]:
-    """The sensors of a wide table but for totals: columns that are called so and add up others."""
-    totals = [name for name in chosen if _TOTAL.search(plain_name(name))]
+    """The sensors of a wide table but for totals: columns that add up others and are called so.
+
+    A name that begins those of others is a total's too: "Quay" next to "Quay in" and "Quay out";
+    and so is any next to "in" and "out".
+    """
+    plain = [plain_name(name) for name in chosen]
+    totals = [
+        name
+        for name, said in zip(chosen, plain, strict=True)
+        if _TOTAL.search(said)
+        or (len(plain) <= MOST_PLACES and _begins(said, plain))
+        or _all_parts([one for one in chosen if one != name])
+    ]
     found = [name for name in totals if _parts_of(table, name, chosen, totals)]
     if not found:
         return chosen
@@ -137,6 +200,15 @@ def without_totals(
         count=len(found),
     )
     return tuple(name for name in chosen if name not in found)
+
+
+def _all_parts(names: Sequence[str]) -> bool:
+    """Whether all names say a direction or class and nothing else: in, out."""
+    return len(names) > 1 and all({*tokens(name)} <= PARTS for name in names)
+
+
+def _begins(name: str, others: Sequence[str]) -> bool:
+    return sum(one.startswith(f"{name}_") for one in others) > 1
 
 
 def _parts_of(

@@ -12,6 +12,12 @@ from citytune.readers._times import SANE, Moments
 _EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
 
 
+def spelt_times(table: SourceTable, time: tuple[str, ...], row: int) -> str:
+    """The cells of a row's time, as they are written."""
+    found = table.rows.slice(row, 1).select(pl.struct(_as_text(table, name) for name in time))
+    return _spelt(found.collect(engine="streaming").to_series()[0])
+
+
 def refuse_wrong_times(
     table: SourceTable, time: tuple[str, ...], moments: Moments, findings: Findings
 ) -> None:

@@ -8,15 +8,15 @@ import zipfile
 import zlib
 
 from citytune._text import listed
-from citytune.readers._containers import open_bytes, register
+from citytune.readers._containers import FREE_BYTES, MOST_RATIO, open_bytes, register
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
 
 MOST_BYTES = 4_000_000_000
 """Of all members together, unpacked."""
-MOST_RATIO = 200
-"""How many times larger than the archive they may be, beyond `FREE_BYTES`."""
-FREE_BYTES = 50_000_000
+PIECE = 4096
+"""Bytes unpacked at a time: the size that an archive names binds nobody, and `read` of all at once
+unpacks whatever there is before it cuts off."""
 
 
 def is_zip(data: bytes) -> bool:
@@ -47,11 +47,22 @@ def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
         )
     if archive.getinfo(names[0]).flag_bits & 1:
         findings.fail("encrypted", "the archive is encrypted", "unpack it with its password")
+    if archive.getinfo(names[0]).compress_type == zipfile.ZIP_BZIP2:
+        findings.fail(
+            "zip-bomb",
+            "the archive is packed by bzip2, of which a few bytes can be a flood",
+            "pack it the usual way (deflate)",
+        )
     try:
-        inner = archive.read(names[0])
+        inner = _unpacked(archive, names[0])
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
         findings.fail("damaged-file", f"the archive is damaged ({error})", "copy it once more")
     return open_bytes(inner, f"{name}/{names[0]}", stem, findings)
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as file:
+        return b"".join(iter(lambda: file.read(PIECE), b""))
 
 
 def members(data: bytes, findings: Findings) -> zipfile.ZipFile:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from citytune._text import counted
 from citytune.readers._findings import Findings
 from citytune.readers._times import wall_text
 
@@ -93,7 +94,7 @@ def _standard_time(
     offset = int((moment.replace(fold=0).utcoffset() or dt.timedelta()).total_seconds())
     findings.warn(
         "standard-time",
-        f"{count} rows have a local time that {zone} skips in spring, and no hour repeats in "
+        f"{counted(count, 'row')} with a time that {zone} skips in spring, and no hour twice in "
         "autumn: this clock does not change to summer time",
         f"it was read as standard time (UTC{offset / 3600:+g}) all year; correct the times if "
         "this is wrong",
@@ -114,7 +115,7 @@ def _report(
     if later.any():
         findings.note(
             "doubled-hour",
-            f"{int(later.sum())} rows repeat the hour that {zone} has twice in autumn",
+            f"{counted(int(later.sum()), 'row')} for the hour that {zone} has twice in autumn",
             "each sensor's first row was read as summer time, the second as winter time",
             count=int(later.sum()),
             first=wall_text(int(wall[later][0])),

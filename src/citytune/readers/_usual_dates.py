@@ -1,0 +1,106 @@
+"""Dates as people write them for people, made usual: weekdays, months by name, other eras."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MONTHS = (
+    "jan januar january janvier janv enero ene gennaio gen januari janeiro styczen sty",
+    "feb februar february fevrier fevr febrero febbraio februari fevereiro fev luty lut",
+    "mar march marz maerz mrz mars marzo maart mrt marts marco marzec",
+    "apr april avril avr abril abr aprile kwiecien kwi",
+    "may mai mayo maggio mag mei maj maio",
+    "jun june juni juin junio giugno giu junho czerwiec cze",
+    "jul july juli juillet juil julio luglio lug julho lipiec lip",
+    "aug august aout agosto ago augustus augusti sierpien sie",
+    "sep sept september septembre septiembre settembre set setembro wrzesien wrz",
+    "oct october oktober okt octobre octubre ottobre ott outubro out pazdziernik paz",
+    "nov november novembre noviembre novembro listopad lis",
+    "dec december dezember dez decembre diciembre dic dicembre desember des dezembro grudzien gru",
+)
+"""The names of each month and their short forms, without accents."""
+_MONTH = {name: i for i, names in enumerate(_MONTHS, 1) for name in names.split()}
+_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WEEKDAYS = _words("""
+mo mon monday montag di tue tues tuesday dienstag mi wed wednesday mittwoch do thu thur thurs
+thursday donnerstag fr fri friday freitag sa sat saturday samstag sonnabend so sun sunday sonntag
+lun lundi lunes lunedi mar mardi martes martedi mer mercredi mercoledi mie miercoles jeu jeudi jue
+jueves gio giovedi ven vendredi venerdi vie viernes sam samedi sab sabado sabato dim dimanche dom
+domingo domenica ma maandag mandag dinsdag tirsdag tir wo woensdag onsdag ons donderdag torsdag tor
+vr vrijdag fredag fre za zaterdag lordag lor zo zondag sondag son
+""")
+_WORD_FIRST = re.compile(r"^([^\W\d]{2,12})[.,]*\s+(?=[^\W_])")
+_MONTH_FIRST = re.compile(r"^([^\W\d]{3,10})[.,]*\s+\d{1,2},?\s+\d{4}(?!\d)")
+_SPELT = re.compile(r"^(\d{1,2})\.?[ /-](?:de )?([^\W\d]{3,10})\.?[ /-](?:de )?(\d{2,4})(?!\d)")
+_TAIWAN = re.compile(r"^(1\d\d)(?=[-/.]\d{1,2}[-/.]\d|年)|^(?:中華)?民國 ?(\d{1,3})(?= ?年)")
+_REIWA = re.compile(r"^令和 ?(\d{1,2}|元)(?= ?年)")
+_BUDDHIST = re.compile(r"^(\d{1,2}[-/. ]\w{1,9}[-/. ])?(2[45]\d\d)(?=[-/.]\d|$| )")
+_EAST = re.compile(r"^(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일] ?")
+_EAST_CLOCK = re.compile(r"(\d{1,2}) ?[时時시点點](?: ?(\d{1,2}) ?[分분])?$")
+_GLUED = re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?")
+_POINTS = re.compile(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?: |$)")
+_LENGTH = re.compile(r"/P[\dTDHMS.]+$")
+
+
+def is_unusual(cell: str) -> bool:
+    """Whether a cell may be a date that must be made usual before it is read."""
+    return usual(cell) != cell.strip()
+
+
+def usual(cell: str) -> str:
+    """A moment as it is usually written; any other text stays as it is.
+
+    >>> usual("2024年1月8日 0时"), usual("08JAN2024:00:00"), usual("2024. 1. 8. 0:00")
+    ('2024-1-8 0:00', '08-JAN-2024 00:00', '2024.1.8 0:00')
+    >>> usual("jeu. 1 févr. 2024 00:00"), usual("Thu 01 Feb 2024"), usual("5 de mayo de 2024")
+    ('1 Feb 2024 00:00', '01 Feb 2024', '5 May 2024')
+    >>> usual("Mar 05, 2024 13:00"), usual("mar. 5 mars 2024")
+    ('Mar 05, 2024 13:00', '5 Mar 2024')
+    >>> usual("112/05/01 03:00"), usual("01/05/2566"), usual("令和6年2月1日")
+    ('2023/05/01 03:00', '01/05/2023', '2024-2-1')
+    """
+    text = _LENGTH.sub("", cell.strip())  # a begin and a length
+    text = _without_weekday(text)
+    if (spelt := _SPELT.match(text)) and (month := month_of(spelt[2])):
+        text = f"{spelt[1]} {_ENGLISH[month - 1]} {spelt[3]}{text[spelt.end() :]}"
+    text = _TAIWAN.sub(lambda year: str(int(year[1] or year[2]) + 1911), text)
+    text = _REIWA.sub(lambda year: str(int(year[1].replace("元", "1")) + 2018), text)
+    text = _BUDDHIST.sub(lambda found: f"{found[1] or ''}{int(found[2]) - 543}", text)
+    text = _GLUED.sub(r"\1-\2-\3 ", text)
+    text = _POINTS.sub(r"\1.\2.\3 ", text)
+    text = _EAST.sub(r"\1-\2-\3 ", text)
+    return _EAST_CLOCK.sub(lambda at: f"{at[1]}:{int(at[2] or 0):02d}", text).strip()
+
+
+def _without_weekday(text: str) -> str:
+    """Without the name of a weekday before it, unless that may be a month: Mar 05, 2024."""
+    day, month = _WORD_FIRST.match(text), _MONTH_FIRST.match(text)
+    if day is None or len(text) <= 10 or _plain(day[1]) not in _WEEKDAYS:
+        return text
+    return text if month and month_of(month[1]) else text[day.end() :]
+
+
+def is_of_other_era(cell: str) -> bool:
+    """Whether a date counts its years otherwise: 112/05/01, 01/05/2566, 令和6年2月1日."""
+    return any(era.search(cell.strip()) for era in (_TAIWAN, _REIWA, _BUDDHIST))
+
+
+def month_of(cell: str) -> int | None:
+    """The number of a month by its name.
+
+    >>> month_of("März"), month_of("Feb."), month_of("north")
+    (3, 2, None)
+    """
+    return _MONTH.get(_plain(cell))
+
+
+def _plain(word: str) -> str:
+    """In lower case without accents."""
+    parts = unicodedata.normalize("NFD", word.strip(" .").lower())
+    return "".join(c for c in parts if not unicodedata.combining(c))
