@@ -7,7 +7,6 @@ is tested follows from how the network is built, or is far from what it does.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 import math
 import shutil
@@ -28,7 +27,6 @@ from citytune.backbones import (
     LEVELS,
     Past,
     Probabilistic,
-    _shelf,
     at_hand,
     load_backbone,
     missing,
@@ -460,15 +458,6 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "copy"))
 
 
-@pytest.fixture
-def own_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test puts on the shelf is gone after it."""
-    monkeypatch.setattr(_shelf, "_cards", dict(_shelf._cards))
-    monkeypatch.setattr(_shelf, "_checks", dict(_shelf._checks))
-    monkeypatch.setattr(_shelf._backbones, "_factories", dict(_shelf._backbones._factories))
-    monkeypatch.setattr(_shelf, "_make", functools.cache(_shelf._make.__wrapped__))
-
-
 def change(folder: Path, **more: Any) -> dict[str, Any]:
     """Change facts of a folder's card.json; a dict changes some of a dict."""
     facts = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -669,7 +658,7 @@ SETS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 @pytest.mark.parametrize("name", SETS)
 def test_on_real_cities_it_never_saw_it_beats_the_best_naive_forecast(
     base: CityBackbone, name: str

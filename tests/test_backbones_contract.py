@@ -287,3 +287,24 @@ def test_frozen_features_may_enter_a_training_loop(backbone: Backbone) -> None:
     head(features).sum().backward()
     assert head.weight.grad is not None
     assert head.weight.grad.isfinite().all()
+
+
+OF_ANY = {
+    test.__name__: test
+    for test in (
+        test_a_freed_copy_asked_without_gradients_gives_none,
+        test_a_gap_is_refused_not_spread,
+        test_a_window_is_not_swayed_by_its_neighbours,
+        test_frozen_features_may_enter_a_training_loop,
+        test_it_answers_on_any_clock,
+        test_it_is_frozen,
+        test_no_window_at_all_gives_no_row,
+        test_odd_windows_get_finite_answers,
+        test_the_backbone_does_not_move,
+        test_the_same_window_gives_the_same_answer,
+        test_the_unit_does_not_matter_to_the_features,
+        test_the_windows_shown_are_left_as_they_were,
+        test_threads_do_not_change_the_answer,
+    )
+}
+"""What holds for a network with any weights, in a module with a fixture `backbone` of its own."""

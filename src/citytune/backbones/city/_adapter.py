@@ -17,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from citytune._errors import MissingWeights
 from citytune.backbones._network import ask, frozen, in_chunks
 from citytune.backbones._protocol import Card, Past
-from citytune.backbones._shelf import open_folders_with, register, shelf
+from citytune.backbones._shelf import Opener, open_places_with, register, shelf
 from citytune.backbones._weights import check_file
 from citytune.backbones.city._input import CityInput, look, period_of
 from citytune.backbones.city._network import MEDIAN, CityNetwork
@@ -91,8 +91,7 @@ class CityBackbone:
 
     def _each(self, past: Past, step: Callable[[Past], Tensor]) -> Tensor:
         def some(which: Tensor) -> Tensor:
-            parts = past.values[which], past.measured[which], past.calendar[which]
-            return step(Past(*parts, past.steps_per_day))
+            return step(past.pick(which))
 
         return in_chunks(self.network, some, torch.arange(len(past.values)), CHUNK)
 
@@ -163,8 +162,8 @@ def _check_weights(folder: Path, card: Card, facts: dict[str, Any]) -> None:
         )
 
 
-def open_folder(folder: Path) -> Card:
-    """Put a network made by `citytune pretrain` on the shelf under the name on its card.
+def open_folder(folder: Path, saved: Card | None = None) -> Card:
+    """Put a network made by `citytune pretrain` on the shelf under the name on its own card.
 
     Raises:
         MissingWeights: the folder cannot be used, or its name is another backbone's.
@@ -196,5 +195,5 @@ def _put_on_the_shelf() -> None:
     register(card, functools.partial(read_network, SHIPPED), check=check)
 
 
-open_folders_with(open_folder)
+open_places_with(Opener(Path.is_dir, open_folder))
 _put_on_the_shelf()

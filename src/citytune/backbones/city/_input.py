@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d, one_hot, pad
 
+from citytune._graph import exporting
 from citytune.backbones._protocol import COARSE, Past
 
 PATCH = 8
@@ -166,7 +167,7 @@ def _standardise(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]
     A constant has no unit to be unsure in: its spread is 0, and its forecast the constant.
     """
     exact = values.double()
-    if not bool(exact.isfinite().all()):
+    if not exporting() and not bool(exact.isfinite().all()):
         raise ValueError("a window holds NaN or infinite values; fill its gaps before showing it")
     weight = known.double()
     count = weight.sum(1, keepdim=True).clamp_min(1)
@@ -220,7 +221,7 @@ def _when(
     turn = 2 * math.pi * ahead(share)
     waves = [turn.sin(), turn.cos(), (2 * turn).sin(), (2 * turn).cos(), (3 * turn).sin()]
     day = one_hot(ahead(weekday)[..., PATCH // 2].long(), 7).float()
-    far = (torch.arange(patches) * PATCH + PATCH / 2).expand(len(share), -1)
+    far = (torch.arange(patches) * PATCH + PATCH / 2).expand(share.shape[0], -1)
     distance = [far / (7 * period), (far / period).log1p(), far.log1p() / 6, (-far / period).exp()]
     calendar = [*waves, ahead(rest), ahead(holiday), day]
     return torch.cat([*calendar, torch.stack(distance, -1)], -1)

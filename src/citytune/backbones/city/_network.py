@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu, softplus
+from torch.nn.functional import pad, rms_norm, silu, softplus
 
 from citytune.backbones._protocol import LEVELS
 from citytune.backbones.city._input import (
@@ -54,13 +54,18 @@ class SelfAttention(nn.Module):
         self.ask = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, tokens: Tensor, first: int = 0) -> Tensor:
-        """(example, token, width) to the same, without the tokens before the `first`."""
+    def forward(self, tokens: Tensor, first: int = 0, there: Tensor | None = None) -> Tensor:
+        """(example, token, width) to the same, without the tokens before the `first`.
+
+        `there` (example, token) bool tells which tokens may be asked; None is all of them.
+        """
         parts = self.ask(self.norm(tokens)).unflatten(-1, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         query, tokens = query[:, :, first:], tokens[:, first:]
         # Written out: on a processor the fused kernel is far slower backward for so few tokens.
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if there is not None:
+            scores = scores.masked_fill(~there[:, None, None], -1e9)
         found = scores.softmax(-1).to(value.dtype) @ value
         return tokens + self.out(found.transpose(1, 2).flatten(2))
 
@@ -88,9 +93,9 @@ class Layer(nn.Module):
         self.ask = SelfAttention(width, heads)
         self.think = Gated(width)
 
-    def forward(self, tokens: Tensor, first: int = 0) -> Tensor:
+    def forward(self, tokens: Tensor, first: int = 0, there: Tensor | None = None) -> Tensor:
         """(example, token, width) to the same, without the tokens before the `first`."""
-        return self.think(self.ask(tokens, first))
+        return self.think(self.ask(tokens, first, there))
 
 
 class Embed(nn.Module):
@@ -184,10 +189,12 @@ class CityNetwork(nn.Module):
         answers = [self.last, self.norm, self.trust, self.fade, self.mend]
         return [_together(seen), *self.layers, _together(answers)]
 
-    def states(self, view: CityInput) -> tuple[Tensor, Tensor]:
+    def states(self, view: CityInput, there: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """State of now and of every patch ahead (example, 1 + patch, width); notes on candidates.
 
-        The last layer answers only for those: what becomes of the other tokens nobody reads.
+        With `there` (example, patch) bool, patches where it is False are answered, but nothing is
+        made of them: the others come out as they would without. The last layer answers for now and
+        the patches alone: what becomes of the other tokens nobody reads.
         """
         notes = self.notes(torch.cat([view.candidates, view.known, view.relation], -1))
         clock = self.clock(view.clock)[:, None]
@@ -195,13 +202,18 @@ class CityNetwork(nn.Module):
         ahead = ahead + self.like_days_in(_joined(*self.first(ahead, notes, view)))
         past = torch.cat([self.weeks(view.weeks), self.recent(view.recent)], 1)
         tokens = torch.cat([past + clock + self.place, ahead], 1)
+        if there is not None:
+            there = pad(there, (PAST, 0), value=True)
         for i, layer in enumerate(self.layers, 1):
-            tokens = layer(tokens, PAST - 1 if i == len(self.layers) else 0)
+            tokens = layer(tokens, PAST - 1 if i == len(self.layers) else 0, there)
         return tokens, notes
 
-    def forward(self, view: CityInput) -> Tensor:
-        """(example, patch · PATCH, level) in units of the window's spread, rising with level."""
-        states, notes = self.states(view)
+    def forward(self, view: CityInput, there: Tensor | None = None) -> Tensor:
+        """(example, patch · PATCH, level) in units of the window's spread, rising with level.
+
+        `there` is as in `states`.
+        """
+        states, notes = self.states(view, there)
         ahead = states[:, 1:]
         values, shift, _ = self.last(ahead, notes, view)
         ahead = self.norm(ahead)

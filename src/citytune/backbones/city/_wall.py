@@ -46,9 +46,9 @@ def straighten(past: Past, horizon: int) -> list[Lot]:
     for far in reach[changed].unique().tolist():
         which = everyone[changed & (reach == far)]
         at = wall[which, context:].clamp_min(0)
-        lots.append(Lot(which, _by_the_wall(_pick(past, which), wall[which], far), far, at))
+        lots.append(Lot(which, _by_the_wall(past.pick(which), wall[which], far), far, at))
     if len(others := everyone[~changed]):
-        lots.append(Lot(others, _pick(past, others), horizon, None))
+        lots.append(Lot(others, past.pick(others), horizon, None))
     return lots
 
 
@@ -57,19 +57,23 @@ def _jumps(past: Past, length: int) -> Tensor | None:
     steps = past.steps_per_day
     if steps < FEWEST_STEPS_PER_DAY or past.calendar.shape[1] <= past.values.shape[1]:
         return None
+    jump = jumps_of(past, length)
+    return jump if bool(jump.any()) else None
+
+
+def jumps_of(past: Past, length: int) -> Tensor:
+    """By how many steps (example, length - 1) the clock is moved after each step."""
+    steps = past.steps_per_day
     more = past.calendar[..., 0].diff(dim=1) * steps - 1
     jump = (more - steps * (more / steps).round()).round()
-    if not bool(jump.any()):
-        return None
     jump = jump.masked_fill(jump.abs() > LARGEST_CLOCK_CHANGE * steps, 0)
     jump = jump.masked_fill((jump != 0).sum(1, keepdim=True) > OFTEN, 0)  # nobody knows the time
-    jump = pad(jump, (0, length - 1 - jump.shape[1])).long()
-    return jump if bool(jump.any()) else None
+    return pad(jump, (0, length - 1 - jump.shape[1])).long()
 
 
 def _by_the_wall(past: Past, wall: Tensor, reach: int) -> Past:
     context, last = past.values.shape[1], min(wall.shape[1], past.calendar.shape[1]) - 1
-    found = _latest(wall, context, reach)
+    found = latest(wall, context, reach)
     # Where there is no step, the next one tells whether it is a holiday.
     near = found.masked_fill(found < 0, last).flip(1).cummin(1).values.flip(1).clamp_max(last)
     holiday = past.calendar[..., 2].gather(1, near)
@@ -77,12 +81,12 @@ def _by_the_wall(past: Past, wall: Tensor, reach: int) -> Past:
     return Past(
         past.values.gather(1, source),
         past.measured.gather(1, source) & (found[:, :context] >= 0),
-        torch.cat([_clock(past, reach), holiday[..., None]], -1),
+        torch.cat([clock_of(past, reach), holiday[..., None]], -1),
         past.steps_per_day,
     )
 
 
-def _clock(past: Past, reach: int) -> Tensor:
+def clock_of(past: Past, reach: int) -> Tensor:
     """Share of the day and weekday (example, context + reach, 2) of a clock like the origin's."""
     context, steps = past.values.shape[1], past.steps_per_day
     now = past.calendar[:, context, :1] * steps
@@ -93,7 +97,7 @@ def _clock(past: Past, reach: int) -> Tensor:
     return torch.stack([share, (past.calendar[:, context, 1:2] + days) % 7], -1)
 
 
-def _latest(wall: Tensor, context: int, reach: int) -> Tensor:
+def latest(wall: Tensor, context: int, reach: int) -> Tensor:
     """Which step (example, context + reach) was last at each time on the wall; -1 for none."""
     place = wall + context
     whole = context + reach
@@ -101,11 +105,6 @@ def _latest(wall: Tensor, context: int, reach: int) -> Tensor:
     past = torch.arange(wall.shape[1]) < context
     beyond = (place < 0) | (place >= whole) | (past != (place < context))
     place = place.masked_fill(beyond, whole)
-    found = torch.full((len(wall), whole + 1), -1)
+    found = torch.full((wall.shape[0], whole + 1), -1)
     steps = torch.arange(wall.shape[1]).expand_as(place)
     return found.scatter_reduce(1, place, steps, "amax")[:, :whole]
-
-
-def _pick(past: Past, which: Tensor) -> Past:
-    parts = past.values[which], past.measured[which], past.calendar[which]
-    return Past(*parts, past.steps_per_day)
