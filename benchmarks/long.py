@@ -4,7 +4,8 @@ A task is one set, one amount of history and one week of the last year of the se
 tuned once on what lies before the week, with everything on "auto", and then asked every quarter of
 a day, from what is known by then, for the day after. Errors are those of the median in units of
 each sensor's day-ago change (MASE), and the weighted quantile loss; columns are ratios to untuned.
-*Alone* is the fine-tuned network without the mixture that decides how far it is followed.
+*Alone* is the fine-tuned network without the mixture that decides how far it is followed; *first*
+are the errors of the first two steps ahead.
 
     python benchmarks/long.py                                   all: hours on two cores
     python benchmarks/long.py --sets interstate etth1 --days 365 --weeks 2 --jobs 1
@@ -106,6 +107,7 @@ def trial(job: Job) -> dict[str, Any]:
         said = model.predict(around, origins)
         low, high = (said.quantiles[..., LEVELS.index(level)] for level in (0.05, 0.95))
         found[name] = mase(actual, said.point, scale)
+        found[f"{name}_first"] = mase(actual[:, :2], said.point[:, :2], scale)
         found[f"{name}_wql"] = wql(actual, said.quantiles, LEVELS)
         found[f"{name}_cover"] = coverage(actual, low, high)
         if name == "tuned":
@@ -141,6 +143,7 @@ def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
         "tuned": ratio("tuned"),
         "alone": ratio("alone"),
         "loss": ratio("tuned_wql", "untuned_wql"),
+        "first": ratio("tuned_first", "untuned_first"),
         "worst": max(one["tuned"] / one["untuned"] for one in some),
         "naive": geometric(naive),
         "boosting": ratio("boosting") if "boosting" in some[0] else float("nan"),
@@ -152,7 +155,8 @@ def row_of(some: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def show(found: Sequence[dict[str, Any]]) -> None:
     """A row for each set and amount of history, then the means of domains and of all."""
-    columns = "tasks untuned   tuned   alone    loss   worst   naive LightGBM cover untuned  CPU s"
+    ratios = "  tuned   alone    loss   first   worst   naive LightGBM"
+    columns = f"tasks untuned {ratios} cover untuned  CPU s"
     print(f"\n{'':28s}{'days':>5s} {columns}")
     for days in sorted({one["days"] for one in found}):
         some = [one for one in found if one["days"] == days]
@@ -169,7 +173,8 @@ def show(found: Sequence[dict[str, Any]]) -> None:
 def line(name: str, days: int, some: Sequence[dict[str, Any]]) -> None:
     """One row of the table."""
     r = row_of(some)
-    ratios = "".join(f"{r[key]:8.3f}" for key in ("tuned", "alone", "loss", "worst", "naive"))
+    keys = ("tuned", "alone", "loss", "first", "worst", "naive")
+    ratios = "".join(f"{r[key]:8.3f}" for key in keys)
     print(
         f"{name:28s}{days:5d} {r['tasks']:5.0f} {r['mase']:7.3f}{ratios} {r['boosting']:8.3f} "
         f"{r['cover']:5.1%} {r['before']:7.1%} {r['seconds']:6.1f}"

@@ -212,7 +212,7 @@ def test_nothing_is_chosen_where_everything_was_named(city: City) -> None:
     assert (model.strategy, advice) == ("head", None)
 
 
-def test_too_few_days_for_any_fold_stay_untouched_and_say_why(city: City) -> None:
+def test_too_few_days_for_any_fold_stay_zero_shot_and_say_why(city: City) -> None:
     model, advice = choose(city(2, 2), horizon=24, backbone="lags")
     assert advice is not None
     assert model.strategy == "zero-shot"

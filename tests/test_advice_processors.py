@@ -39,7 +39,7 @@ MACHINES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 def test_every_processor_chooses_and_forecasts_the_same() -> None:
     command = [sys.executable, "-c", TUNE, str(Path(__file__).parent)]
     running = [

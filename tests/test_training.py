@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from citytune.training import Group, Loop, TrainingRecord, _budget, decay, minimise, toward
+from citytune.training import (
+    Group,
+    Loop,
+    TrainingRecord,
+    _budget,
+    decay,
+    minimise,
+    stopping_early,
+    toward,
+)
 from citytune.training._rate import choose
 
 TARGET = torch.tensor([3.0, -2.0, 0.5])
@@ -432,6 +442,62 @@ def test_each_epoch_is_shown() -> None:
     )
     assert [(epoch, judged) for epoch, _, judged in seen] == [(1, 2.0), (2, 1.0)]
     assert seen[0][1] == 1.0 > seen[1][1]
+
+
+def test_it_can_be_left_at_the_weights_as_they_are() -> None:
+    at, steps, notes = torch.zeros(1, requires_grad=True), [], list[str]()
+
+    def loss(batch: Tensor) -> Tensor:
+        steps.append(batch)
+        return (at - 1).square().sum()
+
+    loop = Loop(epochs=5, batch=2, rate=0.1)
+    minimise([at], loss, 8, loop, note=notes.append, stop=lambda: len(steps) == 3)
+    assert len(steps) == 3
+    assert float(at.detach()) > 0
+    assert notes == [
+        "stopped in epoch 1 of 5, as you asked by Ctrl-C: the weights of epoch 1 are kept"
+    ]
+
+
+def test_the_first_ctrl_c_stops_a_training_and_the_second_all() -> None:
+    with stopping_early() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_that_interrupts_is_asked_the_second_time() -> None:
+    class Stops:
+        interrupts = True
+
+        def __call__(self, *_: object) -> None:
+            raise InterruptedError
+
+    before = signal.signal(signal.SIGINT, Stops())
+    try:
+        with stopping_early() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked()
+            with pytest.raises(InterruptedError):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_who_handles_ctrl_c_goes_on_doing_so() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        with stopping_early() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert not asked()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert came == [signal.SIGINT]
 
 
 TRAINING = """

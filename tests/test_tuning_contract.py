@@ -14,12 +14,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from citytune.backbones import Backbone, at_hand, load_backbone, missing
+from citytune.backbones import Backbone, at_hand, load_backbone, missing, root_of
 from citytune.forecasting import Forecast, TunedModel, fit_model, load, refit
 from citytune.frame import Quantity, SensorFrame
 from citytune.settings import Options
 from citytune.tuning import FineTuned, HeadExpert, strategies, strategies_for
-from citytune.tuning._finetuned import root_of
 
 BACKBONES = ("citytune-base", "lags", "efficientnet-lite0", "ttm-r2")
 STRATEGIES = ("zero-shot", "blend", "head", "head-sgd")

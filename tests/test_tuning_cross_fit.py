@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,11 @@ from citytune.backbones import LEVELS, load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
-from citytune.tuning import Blend, FineTuned, Task
+from citytune.tuning import Blend, FineTuned
 from citytune.tuning import _cross_fit as cross_fitting
-from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit, in_own_unit
+from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
 from citytune.tuning._finetuned import mean_of
-from citytune.tuning._learnt import share_of
+from citytune.tuning._own_unit import in_own_unit
 
 HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]
@@ -78,6 +79,24 @@ def test_it_is_told_how_far_it_has_come(city: City) -> None:
     assert shares == sorted(shares)
 
 
+def test_ctrl_c_while_it_learns_keeps_what_was_learnt_so_far(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plan, "of", classmethod(lambda _, task: replace(SMALL, passes=400)))
+    told: list[str] = []
+
+    def progress(stage: str, share: float) -> None:
+        told.append(stage)
+        if told.count(cross_fitting.LEARNING) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base", progress=progress)
+    found, notes = cross_fit(task, Plan.of(task))
+    assert found
+    assert any("as you asked by Ctrl-C" in note for note in notes)
+    assert told.count(cross_fitting.LEARNING) == 3
+
+
 def test_with_few_weeks_no_weight_moves(city: City) -> None:
     task = task_of(city(2, 40), horizon=HORIZON, backbone="citytune-base")
     assert can_cross_fit(task)
@@ -111,6 +130,18 @@ def test_its_own_quantiles_are_the_forecast_distribution(city: City) -> None:
     assert float(mixed[:, 6:].mean()) == pytest.approx(float(expected), rel=0.05, abs=0.01)
 
 
+def test_quantiles_are_as_wide_as_where_the_network_had_not_seen_what_came(city: City) -> None:
+    part = tuned_part(fitted(city).model)
+    assert 1 <= part.wider <= 2
+    live = task_of(fitted(city).frame, horizon=HORIZON).live.pick(torch.arange(8))
+    live = replace(live, backbone=load_backbone("citytune-base"))
+    narrow, wide = (replace(part, wider=wider).quantiles_of(live) for wider in (1.0, 1.5))
+    middle = narrow[..., [LEVELS.index(0.5)]]
+    torch.testing.assert_close(wide - middle, 1.5 * (narrow - middle), rtol=1e-3, atol=1e-2)
+    with pytest.raises(ValueError, match="times as wide"):
+        replace(part, wider=0.0)
+
+
 def test_saved_and_loaded_it_forecasts_the_same_and_an_update_keeps_it(
     city: City, tmp_path: Path
 ) -> None:
@@ -138,6 +169,26 @@ def test_the_mean_of_networks_is_that_of_their_weights(city: City) -> None:
     torch.testing.assert_close(left @ right, 1.5 * b @ a)
 
 
+def test_what_is_learnt_later_comes_on_top_of_what_was_first(city: City) -> None:
+    backbone = load_backbone("citytune-base")
+    name = next(n for n, w in backbone.network.named_parameters() if w.ndim == 2)  # type: ignore[attr-defined]
+    shape = dict(backbone.network.named_parameters())[name].shape  # type: ignore[attr-defined]
+    parts = [(torch.randn(shape[0], 2), torch.randn(2, shape[1])) for _ in range(2)]
+    first, then = (FineTuned("plain", {}, {name: part}) for part in parts)
+    whole = then.on_top_of(first).applied(backbone)
+    step = then.applied(first.applied(backbone))
+    found, expected = (dict(one.network.named_parameters())[name] for one in (whole, step))  # type: ignore[attr-defined]
+    torch.testing.assert_close(found, expected)
+    assert then.on_top_of(replace(first, values={"x": torch.ones(1)})).values["x"] == 1
+
+
+def test_scouts_work_half_as_much_as_the_network_that_goes_on() -> None:
+    for plan in (Plan(passes=4, windows=100, folds=2), Plan(passes=1, windows=200, folds=3)):
+        work = plan.scout.passes * plan.scout.windows
+        assert 2 * work == plan.passes * plan.windows
+        assert plan.work == (1 + plan.folds / 2) * plan.passes * plan.windows
+
+
 def test_a_window_is_learnt_from_in_its_own_unit(city: City) -> None:
     task = task_of(city(2, 70), horizon=HORIZON, backbone="citytune-base")
     shown = in_own_unit(task.live.past(torch.arange(6)))
@@ -161,7 +212,7 @@ def test_more_effort_is_more_work_and_a_long_horizon_costs_more(city: City) -> N
     def work(horizon: int = HORIZON, **said: str) -> int:
         task = task_of(frame, horizon=horizon, backbone="citytune-base", **said)
         plan = Plan.of(task)
-        return plan.windows * plan.passes * plan.folds
+        return plan.work
 
     assert work(effort="quick") < work() < work(effort="thorough")
     assert work(horizon=7 * DAY) < work()
@@ -170,49 +221,6 @@ def test_more_effort_is_more_work_and_a_long_horizon_costs_more(city: City) -> N
 def test_an_unknown_effort_is_refused() -> None:
     with pytest.raises(ct.InputError, match="thorough"):
         Settings(horizon=24, effort="heroic")  # type: ignore[arg-type]
-
-
-# How far it is followed
-
-
-def shares_of(gain: float, days: int, weeks: int, *, noise: float, draws: int = 60) -> list[float]:
-    """What is taken of a true gain on some weeks of evidence, when days differ by chance."""
-    draw = torch.Generator().manual_seed(0)
-    found = []
-    for _ in range(draws):
-        bumps = torch.randn(7 * weeks + 1, generator=draw)
-        daily = noise * (bumps[1:] + 0.4 * bumps[:-1]) / 1.16**0.5
-        found.append(float(share_of(stand_in(days, 7 * weeks), (1 - gain - daily)[:, None])))
-    return found
-
-
-def stand_in(days: int, evidence: int) -> Task:
-    from test_tuning_gate import task
-
-    made = task([1.0] * evidence)
-    made.history.end = days * DAY  # type: ignore[misc]
-    return made
-
-
-@pytest.mark.parametrize(("days", "weeks"), [(90, 9), (365, 17)])
-def test_a_true_gain_is_mostly_taken_and_a_false_one_mostly_not(days: int, weeks: int) -> None:
-    true, none, false = (
-        np.mean(shares_of(gain, days, weeks, noise=0.12)) for gain in (0.03, 0.0, -0.05)
-    )
-    assert true > 0.65
-    assert none < 0.7  # half-way costs little, and is often better than either
-    assert false < 0.1
-
-
-def test_it_takes_the_place_of_the_pretrained_forecast_by_sensor() -> None:
-    from test_tuning_gate import task
-
-    made = task([1.0] * 240, sensors=2)
-    made.history.end = 365 * DAY  # type: ignore[misc]
-    errors = torch.cat([torch.full((120,), 0.9), torch.full((120,), 1.3)])
-    good, bad = share_of(made, errors[:, None].expand(-1, HORIZON)).tolist()
-    assert good > 0.9
-    assert bad < 0.1
 
 
 def test_nothing_is_learnt_from_a_sensor_that_teaches_the_others_nothing(
@@ -231,6 +239,7 @@ def test_nothing_is_learnt_from_a_sensor_that_teaches_the_others_nothing(
     assert set(seen) == {0, 1, 2}
 
 
+@pytest.mark.extras
 def test_folds_in_two_threads_learn_the_same_to_the_last_bit(city: City) -> None:
     before, found = torch.get_num_threads(), []
     try:

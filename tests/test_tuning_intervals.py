@@ -275,10 +275,10 @@ def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
     """Windows that saw another unit would ask for hundreds of times the width."""
     frame = city(2, 50, noise=0.1)
     frame.values[: 36 * DAY] *= 0.001
-    model = fit_model(frame, horizon=168, backbone="citytune-base", strategy="blend")
+    model = fit_model(frame, horizon=48, backbone="citytune-base", strategy="blend")
     assert 1 / 3 <= model.tuned.intervals.stretch <= 3
     said = model.forecast(frame).quantiles
-    assert float(np.mean(said[..., -1] - said[..., 0])) < 6 * float(np.nanmean(frame.values[-168:]))
+    assert float(np.mean(said[..., -1] - said[..., 0])) < 6 * float(np.nanmean(frame.values[-48:]))
 
 
 def test_a_sensor_that_stood_still_is_not_taken_for_certain(city: City) -> None:

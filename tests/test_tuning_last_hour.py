@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ import torch
 from citytune.backbones import load_backbone
 from citytune.forecasting import task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Batch, LastHour, near_bands
+from citytune.tuning import Batch, Candidate, LastHour, near_bands
 from citytune.tuning._last_hour import LIMIT, SEEN, SIGNALS, _in_spreads, signals_of
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
@@ -50,7 +52,8 @@ def test_nothing_is_corrected_where_it_does_not_pay(city: City) -> None:
 def test_what_misses_the_first_steps_least_is_corrected(city: City) -> None:
     task = task_of(drifting(city, 60), horizon=HORIZON, backbone="citytune-base")
     better = torch.lerp(task.forecast_of(task.prior), task.actual.nan_to_num(1.0), 0.5)
-    task.answers.fitted["half-known"] = better
+    known = SimpleNamespace(out_of_fold=better)
+    task.answers.fitted["half-known"] = cast("Candidate", known)
     for found in LastHour.fit(task):
         assert found.expert.needs[:2] == (task.prior, "half-known")
         assert torch.equal(found.out_of_fold[:, 6:], better[:, 6:])

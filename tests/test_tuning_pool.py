@@ -52,7 +52,11 @@ def broken(values: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np
 
 
 ADDED = (noise, dead, doubled, broken)
-TRIED = [(*case, kind) for case in CASES for kind in (ADDED if case[0] == "lags" else ADDED[:1])]
+TRIED = [
+    pytest.param(*case, kind, marks=() if case[0] == "lags" else pytest.mark.extras)
+    for case in CASES
+    for kind in (ADDED if case[0] == "lags" else ADDED[:1])
+]
 
 
 def with_weather(frame: SensorFrame) -> SensorFrame:
@@ -130,7 +134,7 @@ def test_the_last_digits_do_not_decide(city: City) -> None:
     digits = 1 + 1e-6 * draw.standard_normal(frame.values.shape)
     near = replace(frame, values=(frame.values * digits).astype(np.float32))
     after = fit_model(near, horizon=HORIZON, backbone="lags")
-    assert change(frame, before, after, near) < 1e-3
+    assert change(frame, before, after, near) < 5e-4  # measured: up to 0.0001
 
 
 def pool(errors: Tensor, actual: Tensor | None = None, *, sensors: int) -> Pool:

@@ -18,10 +18,12 @@ from citytune.tuning import (
     Expert,
     FineTuned,
     KnownAhead,
+    LastHour,
     LensExpert,
     Mixture,
     SeasonalExpert,
     Task,
+    _blend,
     bands,
 )
 from citytune.tuning._blend import Blend
@@ -251,9 +253,25 @@ def test_without_evidence_a_model_that_knows_the_calendar_keeps_its_own_forecast
     card = replace(shelf()["citytune-base"], context_days=28 if knows else None)
     names = ("plain", "squashed", "yesterday", "weeks")
     found = Blend()._caution(task_around(card), candidates(*names))
-    assert float(found.prior[0]) == pytest.approx(kept)
-    assert float(found.prior.sum()) == pytest.approx(1.0)
-    assert found.anchor.tolist() == [1, 0, 0, 0]
+    for prior, anchor in zip(found.prior, found.anchor, strict=True):  # of each band
+        assert float(prior[0]) == pytest.approx(kept)
+        assert float(prior.sum()) == pytest.approx(1.0)
+        assert anchor.tolist() == [1, 0, 0, 0]
+
+
+def test_the_last_hour_takes_the_place_of_what_it_corrects_next_to_a_tuned_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_blend, "share_of", lambda task, forecasts: torch.full((2, 1), 0.75))
+    tuned, last = FineTuned("plain", {}, {}, probabilistic=True), object.__new__(LastHour)
+    for name, value in {"prior": "plain", "around": "fine-tuned"}.items():
+        object.__setattr__(last, name, value)
+    some = [*candidates("plain"), *(Candidate(one, torch.zeros(1, 12)) for one in (tuned, last))]
+    home = _blend.home_of(task_around(shelf()["citytune-base"]), some)
+    assert home[:, 0].tolist() == [[0.25, 0.0, 0.75], [0.25, 0.75, 0.0]]
+    last.__dict__["around"] = "plain"  # without a tuned network it has to convince the gate
+    without = _blend.home_of(task_around(shelf()["citytune-base"]), [some[0], some[2]])
+    assert without[:, 0].tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
 
 def task_around(card: Card) -> Task:
@@ -263,6 +281,7 @@ def task_around(card: Card) -> Task:
         better_rule=None,
         days=20.0,
         settings=Settings(horizon=12),
+        spec=SimpleNamespace(horizon=12),
     )
     return cast("Task", found)
 
@@ -278,4 +297,4 @@ def test_what_corrects_the_forecast_shares_its_weight(fitted: type[Expert]) -> N
     one = candidates("plain", "squashed", "yesterday")
     one.append(Candidate(object.__new__(fitted), torch.zeros(1, HORIZON)))
     found = Blend()._caution(task_around(shelf()["citytune-base"]), one)
-    assert found.prior.tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45])
+    assert found.prior[0].tolist() == pytest.approx([0.45, 0.05, 0.05, 0.45])

@@ -266,16 +266,16 @@ def test_no_rule_is_ever_without_an_answer(city: City) -> None:
 def test_before_its_first_value_a_sensor_has_no_last_value(city: City) -> None:
     frame = city(2, 20, gaps=0.0)
     frame.values[: 24 * 10, 1] = np.nan
-    at = Seasonal(History.of(frame, ahead=0)).every_sensor(24 * 10, 24)
-    assert at.last_day[0].isfinite().all()
-    assert at.weeks[1].isnan().all()
+    at = Seasonal(History.of(frame, ahead=0)).every_sensor(torch.tensor([24 * 10]), 24)
+    assert at.last_day[0, 0].isfinite().all()
+    assert at.weeks[0, 1].isnan().all()
 
 
 def test_a_time_of_day_never_measured_is_forecast_by_the_last_value(city: City) -> None:
     frame = city(1, 30, gaps=0.0, timezone=None)
     frame.values[5::24] = np.nan
-    at = Seasonal(History.of(frame, ahead=24)).every_sensor(24 * 30, 24)
-    assert at.last_day[0, 5] == at.weeks[0, 5] == frame.values[-1, 0]
+    at = Seasonal(History.of(frame, ahead=24)).every_sensor(torch.tensor([24 * 30]), 24)
+    assert at.last_day[0, 0, 5] == at.weeks[0, 0, 5] == frame.values[-1, 0]
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -283,9 +283,9 @@ def test_a_sensor_alone_is_forecast_as_among_all(city: City, world: str) -> None
     frame = city(3, **WORLDS[world])
     horizon = 2 * frame.clock.steps_per_day
     seasonal, origin = Seasonal(History.of(frame, ahead=horizon)), len(frame) - 1
-    every = seasonal.every_sensor(origin, horizon)
+    every = seasonal.every_sensor(torch.tensor([origin - 1, origin]), horizon)
     for sensor in range(3):
         one = Examples(torch.tensor([sensor]), torch.tensor([origin]))
         at = seasonal.at(one, origin + torch.arange(horizon)[None])
         for rule in ("last_day", "last_week", "days", "kind", "weeks"):
-            assert torch.equal(getattr(at, rule)[0], getattr(every, rule)[sensor])
+            assert torch.equal(getattr(at, rule)[0], getattr(every, rule)[1, sensor])

@@ -23,6 +23,10 @@ class Registry(Generic[T]):
             raise ValueError(f"a {self.kind} called {name!r} is already there")
         self._factories[name] = factory
 
+    def drop(self, name: str) -> None:
+        """Take a name off the shelf."""
+        del self._factories[name]
+
     def make(self, name: str) -> T:
         """Make the thing called `name`, or raise `UnknownName` with the nearest name."""
         if name not in self._factories:

@@ -44,7 +44,7 @@ def decide(
     limit = Limit(task.settings.max_seconds)
     plan = plan_of(task)
     if not math.isfinite(usual.fold_error) or not foldable(task):
-        return _stay_untouched(frame, task, usual, plan)
+        return _stay_zero_shot(frame, task, usual, plan)
     names = [name for name in plan.contenders if name != STRATEGY]
     tried = [_compared(task, usual, row) for row in halve(frame, task, names, limit, progress)]
     best = usual
@@ -80,7 +80,7 @@ def _compared(task: Task, usual: TunedModel, row: Tried) -> tuple[Gain | None, T
     return gain, replace(row, note=_gain_in_words(gain, usual.strategy))
 
 
-def _stay_untouched(
+def _stay_zero_shot(
     frame: SensorFrame, task: Task, usual: TunedModel, plan: StrategyPlan
 ) -> Decision:
     model = fit_task(frame, task, strategy="zero-shot")

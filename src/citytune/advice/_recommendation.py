@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from citytune._tables import html_block, html_lines, html_table
+from citytune._text import number
 from citytune.advice._candidate import Choice
 from citytune.advice._decide import Decision
 from citytune.advice._enough import Enough
@@ -69,6 +71,15 @@ class Recommendation:
         return (
             f"<Recommendation: {self.best} with {self.strategy}{among}; print it for the reasons>"
         )
+
+    def _repr_html_(self) -> str:
+        head = ("backbone", "error / best seasonal rule", "why")
+        rows = [(row.card.name, number(row.fold_error), row.reason) for row in self.rows]
+        said = [f"Strategy: {self.verdict}"] if self.verdict else []
+        said += [] if self.enough is None else [f"Data: {self.enough}"]
+        said += [f"Warning: {text}." for text in self.warnings]
+        title = f"Recommendation: {self.best} with {self.strategy}"
+        return html_block(title, html_table(head, rows), html_lines(said))
 
     def __str__(self) -> str:
         lines = [f"{i}. {row.card.name}: {row.reason}" for i, row in enumerate(self.rows, 1)]

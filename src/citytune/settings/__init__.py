@@ -1,11 +1,12 @@
 """What a person decides about a fit: one typed thing, checked in one place."""
 
+from citytune.settings._device import device_said
+from citytune.settings._options import Options
 from citytune.settings._rare import FEW_SHARE, Rare, Wanted
 from citytune.settings._settings import (
     Call,
     Effort,
     Horizon,
-    Options,
     Progress,
     Settings,
     setting,
@@ -23,6 +24,7 @@ __all__ = [
     "Rare",
     "Settings",
     "Wanted",
+    "device_said",
     "setting",
     "steps_of",
     "takes_settings",

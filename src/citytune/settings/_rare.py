@@ -13,8 +13,6 @@ from citytune._errors import InputError
 if TYPE_CHECKING:
     from citytune.frame import Quantity
 
-Wanted: TypeAlias = "Rare | str | Sequence[str] | bool | None"
-"""How rare values may be asked for."""
 RARE_EXAMPLES = "'density', 'pm2.5>150', '<30', 'top 5%' or '7-9h,16-18h'"
 DENSITY, IN_FIT = "density", "in fit"
 FEW_SHARE = 0.1
@@ -109,7 +107,9 @@ class Rare:
             return wanted or None
         if wanted is True:
             return cls()
-        texts = [wanted] if isinstance(wanted, str) else list(wanted)
+        texts = [wanted] if isinstance(wanted, str) else wanted
+        if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+            raise InputError(f"rare values are named by {RARE_EXAMPLES}; got {str(wanted)[:100]!r}")
         return cls.parse(*texts, quantity=quantity) if texts else None
 
     @classmethod
@@ -146,3 +146,7 @@ class Rare:
         if self.peak_hours:
             said.append("hours " + ", ".join(f"{a:g}–{b:g}" for a, b in self.peak_hours))
         return " and ".join(said)
+
+
+Wanted: TypeAlias = Rare | str | Sequence[str] | bool | None
+"""How rare values may be asked for."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import inspect
-import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from citytune._errors import InputError, UnknownName
+from citytune.settings._options import Options, read_options
 from citytune.settings._rare import Rare, Wanted
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ Progress: TypeAlias = Callable[[str, float], None]
 """Called with what is being done and the share done, 0 … 1."""
 Effort: TypeAlias = Literal["quick", "usual", "thorough"]
 """How much work fine-tuning may take."""
-Plain: TypeAlias = bool | int | float | str | None
-Options: TypeAlias = Mapping[str, Plain]
-"""A strategy's options by name."""
 Horizon: TypeAlias = int | str | dt.timedelta
 """A number of steps, or a time such as "24h", "90min" or "7d"."""
 Source = TypeVar("Source")
@@ -109,7 +106,7 @@ class Settings:
     def __post_init__(self) -> None:
         checked = {
             "horizon": _horizon(self.horizon),
-            "options": _options(self.options),
+            "options": read_options(self.options),
             "seed": _whole("seed", self.seed),
             "caution": _number("caution", self.caution, "2 is usual, 4 very careful", zero=True),
             "max_seconds": _number("max_seconds", self.max_seconds, "such as 60"),
@@ -233,10 +230,10 @@ def _horizon(given: Any) -> Horizon:
 
 def _in_words(text: str) -> tuple[int, float]:
     """A number of steps and 0, or 0 steps and seconds."""
-    found = re.fullmatch(r"([+-]?\d+)\s*(min|h|d|w|)", text.strip().lower())
+    found = re.fullmatch(r"([+-]?\d{1,9})\s*(min|h|d|w|)", text.strip().lower())
     if found is None:
         raise InputError(
-            f"{text!r} is not a valid horizon; give a number of steps, such as 24, or a time, "
+            f"{text[:50]!r} is not a valid horizon; give a number of steps, such as 24, or a time, "
             "such as 24h, 90min or 7d"
         )
     number = int(found[1])
@@ -259,31 +256,6 @@ def _check_fits(horizon: int, frame: SensorFrame) -> None:
         )
 
 
-def _options(given: Options | Sequence[str] | None) -> dict[str, Plain]:
-    """By name; from words such as "rank=8", whose values are as JSON has them, or text.
-
-    >>> _options(["rank=8", "rate=1e-3", "stack=false", "loss=mae"])
-    {'rank': 8, 'rate': 0.001, 'stack': False, 'loss': 'mae'}
-    """
-    if isinstance(given, Mapping):
-        return {name: _plain(value) for name, value in given.items()}
-    found: dict[str, Plain] = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"an option is given as NAME=VALUE, such as rank=8; got {text!r}")
-        try:
-            plain = json.loads(value)
-        except ValueError:
-            plain = value
-        found[name.strip().replace("-", "_")] = value if isinstance(plain, list | dict) else plain
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if getattr(value, "shape", None) == () else value
-
-
 def _whole(name: str, given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, Integral):
         raise InputError(f"{name} must be a whole number, got {given!r}")
@@ -293,8 +265,8 @@ def _whole(name: str, given: Any) -> int:
 def _number(name: str, given: Any, usual: str, *, zero: bool = False) -> float | None:
     if given is None and not zero:
         return None
-    number = isinstance(given, Real)
-    least = "of at least 0" if zero else "above 0"
-    if not number or isinstance(given, bool) or not (0 < given < math.inf or (zero and given == 0)):
+    number = isinstance(given, Real) and not isinstance(given, bool)
+    if not number or not (0 < given <= sys.float_info.max or (zero and given == 0)):
+        least = "of at least 0" if zero else "above 0"
         raise InputError(f"{name} must be a number {least}; {usual}; got {given!r}")
     return float(given)

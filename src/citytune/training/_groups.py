@@ -44,5 +44,5 @@ def optimiser_of(
     """A fresh optimiser; a penalty toward where weights began is part of the loss, not of it."""
     options = [{"params": list(one.parameters), "lr": rate * one.share} for one in groups]
     if kind == "adamw":
-        return torch.optim.AdamW(options, betas=betas, weight_decay=shrink)
+        return torch.optim.AdamW(options, betas=betas, weight_decay=shrink, fused=True)
     return torch.optim.SGD(options, momentum=0.9)

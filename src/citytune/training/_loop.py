@@ -13,6 +13,7 @@ from torch import Tensor
 from citytune.training._best_weights import BestWeights
 from citytune.training._budget import StepBudget
 from citytune.training._groups import Group, as_groups, optimiser_of
+from citytune.training._listeners import next_training, tell
 from citytune.training._machine import Machine, device, seeded
 from citytune.training._micro_batches import MicroBatches
 from citytune.training._penalty import toward
@@ -88,6 +89,11 @@ class TrainingRecord:
     """What a person should know of it, one sentence each."""
 
 
+def never() -> bool:
+    """False."""
+    return False
+
+
 def minimise(
     groups: Iterable[Tensor | Group],
     loss: Callable[[Tensor], Tensor],
@@ -98,6 +104,7 @@ def minimise(
     held: Callable[[], float] | None = None,
     watch: Callable[[int, float, float], None] | None = None,
     note: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] = never,
 ) -> TrainingRecord:
     """Move weights to make `loss` small; the same seed takes the same steps.
 
@@ -117,13 +124,14 @@ def minimise(
         watch: Called after each epoch with its number, training loss and held-back loss (NaN
             without `held`).
         note: Called with each note, one sentence, as it arises.
+        stop: Asked before each step: whether to leave it at the weights as they are.
 
     Raises:
         ValueError: there is no example.
     """
     if examples < 1:
         raise ValueError(f"there must be at least 1 example to learn from, got {examples}")
-    descent = _Descent(as_groups(groups), loss, examples, loop, seed, held, note)
+    descent = _Descent(as_groups(groups), loss, examples, loop, seed, held, note, stop)
     with seeded(descent.weights, seed):
         return descent.run(watch)
 
@@ -140,10 +148,11 @@ class _Descent:
         seed: int,
         held: Callable[[], float] | None,
         note: Callable[[str], None] | None,
+        stop: Callable[[], bool],
     ) -> None:
         self.groups, self.weights = groups, [one for group in groups for one in group.parameters]
         self.loop, self.examples, self.seed = loop, examples, seed
-        self.note = note
+        self.note, self.stop = note, stop
         self.notes: list[str] = []
         self.losses: list[float] = []
         self.faults = 0
@@ -164,15 +173,17 @@ class _Descent:
     def run(self, watch: Callable[[int, float, float], None] | None) -> TrainingRecord:
         found = self.rate = self.loop.rate or self._highest()
         self.stepper = self._stepper(self.budget.height, rate=found)
-        shuffle = torch.Generator().manual_seed(self.seed)
+        shuffle, number = torch.Generator().manual_seed(self.seed), next_training()
         while self._goes() and not self._is_patience_over():
             order = torch.randperm(self.examples, generator=shuffle)
             self.losses.append(self._epoch(order.split(self.loop.batch)))
             if self.faults < MOST_FAULTS:
                 self.kept.look(len(self.losses))
+            epoch = len(self.losses), self.losses[-1], ([math.nan, *self.kept.history])[-1]
             if watch is not None:
-                watch(len(self.losses), self.losses[-1], ([math.nan, *self.kept.history])[-1])
-        self._say_if_time_is_up()
+                watch(*epoch)
+            tell(number, *epoch)
+        self._say_why_it_stopped()
         self.kept.restore()
         for weight in self.weights:
             weight.grad = None
@@ -204,7 +215,8 @@ class _Descent:
         return find_rate(self._stepper, batches, steps=steps, goes=goes)
 
     def _goes(self) -> bool:
-        return self.budget.allows(self.stepper.step) and self.faults < MOST_FAULTS
+        allowed = self.budget.allows(self.stepper.step) and self.faults < MOST_FAULTS
+        return allowed and not self.stop()
 
     def _is_patience_over(self) -> bool:
         held, patience = self.kept.history, self.loop.patience
@@ -238,13 +250,18 @@ class _Descent:
     def _best(self) -> str:
         return f"epoch {self.kept.best}" if self.kept.best else "the start"
 
-    def _say_if_time_is_up(self) -> None:
-        if self.faults == MOST_FAULTS or self._is_patience_over() or self.budget.used() < 1:
+    def _say_why_it_stopped(self) -> None:
+        if self.faults == MOST_FAULTS or self._is_patience_over():
+            return
+        if self.budget.used() >= 1:
+            why = f"as the {self.loop.max_seconds:g} s it may take are used up"
+        elif self.stop():
+            why = "as you asked by Ctrl-C"
+        else:
             return
         self.tell(
-            f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, as the "
-            f"{self.loop.max_seconds:g} s it may take are used up: the weights of {self._best()} "
-            "are kept"
+            f"stopped in epoch {len(self.losses)} of {self.loop.epochs}, {why}: the weights of "
+            f"{self._best()} are kept"
         )
 
 

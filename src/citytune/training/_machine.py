@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from citytune.settings import device_said
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -26,7 +28,7 @@ class Machine:
     def __init__(self, *, half: bool = False) -> None:
         from accelerate import Accelerator  # half a second to import
 
-        self.accelerator: Accelerator = Accelerator()
+        self.accelerator: Accelerator = Accelerator(cpu=device_said() == "cpu")
         self.device: torch.device = self.accelerator.device
         self.processes: int = self.accelerator.num_processes
         self.rank: int = self.accelerator.process_index
@@ -83,8 +85,11 @@ def _first(value: Tensor) -> Tensor:
 
 def device() -> torch.device:
     """Where a network is trained fastest here: this process's GPU, or the processor."""
-    if not torch.cuda.is_available():
+    said = device_said()
+    if said == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
+    if said.startswith("cuda:"):
+        return torch.device(said)
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 

@@ -2,7 +2,7 @@
 
 from citytune.backbones import LEVELS
 from citytune.tuning._band_trust import fine_bands
-from citytune.tuning._batch import COVARIATES, FEATURES, Batch
+from citytune.tuning._batch import COVARIATES, FEATURES, SENSOR, Batch
 from citytune.tuning._blend import Blend
 from citytune.tuning._boosted import Boosted
 from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
@@ -20,7 +20,7 @@ from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lens import LensExpert
 from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
-from citytune.tuning._mixture import Mixture, in_words
+from citytune.tuning._mixture import Mixture, by_step, in_words, mix
 from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of, values_at
 from citytune.tuning._ridge import RidgePath, Statistics
 from citytune.tuning._rule import SeasonalExpert
@@ -84,6 +84,7 @@ __all__ = [
     "Projection",
     "RidgePath",
     "SEASONAL_WEEKS",
+    "SENSOR",
     "SeasonalExpert",
     "Start",
     "Statistics",
@@ -98,6 +99,7 @@ __all__ = [
     "ZeroShot",
     "alone",
     "bands",
+    "by_step",
     "chance_above",
     "chance_below",
     "choose_tilt",
@@ -111,6 +113,7 @@ __all__ = [
     "lightgbm_here",
     "make_strategy",
     "mean_of",
+    "mix",
     "near_bands",
     "options_of",
     "reason_against",

@@ -12,9 +12,11 @@ from torch import Tensor
 from citytune.backbones import identity_of
 from citytune.tuning._batch import DEVIATIONS, FEATURES
 from citytune.tuning._cache import cached, key_of
-from citytune.tuning._expert import Expert, deviations_of, forecasts_of
+from citytune.tuning._expert import Candidate, Expert, deviations_of, forecasts_of
+from citytune.tuning._head import HeadData
 
 if TYPE_CHECKING:
+    from citytune.tuning._mixture import Mixture
     from citytune.tuning._task import Task
 
 OWN_CODE = __name__.partition(".")[0]
@@ -34,8 +36,8 @@ class Answers:
     signals: Tensor | None = None
     """(example, near step, signal), see `LastHour`."""
 
-    fitted: dict[str, Tensor] = field(default_factory=dict)
-    """Expert → (example, horizon) as if unseen, of those that the present blend has fitted."""
+    fitted: dict[str, Candidate] = field(default_factory=dict)
+    """Expert → what the present blend has fitted."""
 
     def pick(self, which: Tensor) -> Self:
         """Of some of the windows, by index."""
@@ -74,6 +76,27 @@ def ask_features(task: Task) -> tuple[Tensor, Tensor]:
     if old is None or old.features is None or old.window_spread is None:
         return new, live.window_spread
     return torch.cat([old.features, new]), torch.cat([old.window_spread, live.window_spread])
+
+
+def head_data_of(task: Task) -> HeadData:
+    """What a new last layer learns from."""
+    features, spread = task.features, task.answers.window_spread
+    assert spread is not None, "it comes with the features"
+    residual = (task.actual - task.forecast_of(task.prior)) / spread
+    origin, counts = task.windows.origin, task.recency * task.pool.weight
+    return HeadData(features, residual, spread / task.scale, origin, counts, task.target_weight)
+
+
+def replayed(task: Task, mixture: Mixture) -> Tensor:
+    """(example, horizon) what a mixture forecasts of a task's windows, asking nothing twice."""
+    assert task.memory is None, "remembered windows have no history to forecast from"
+    own = {expert.name for expert in task.experts}
+    known = {one.name: task.forecast_of(one.name) for one in mixture.needed if one.name in own}
+    computed = {FEATURES: task.features} if mixture.uses(FEATURES) else {}
+    if (own_spread := task.answers.forecasts.get(DEVIATIONS)) is not None:
+        computed[DEVIATIONS] = own_spread
+    live = task.live
+    return mixture.forecast(replace(live, computed={**live.computed, **computed}), known).mean
 
 
 def _is_own(task: Task, name: str) -> bool:

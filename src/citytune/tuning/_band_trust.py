@@ -30,8 +30,8 @@ def fine_bands(horizon: int) -> list[tuple[int, int]]:
 
 def by_step(share: Tensor, horizon: int) -> Tensor:
     """(horizon,) of one number for each of `fine_bands`."""
-    size = torch.tensor([end - start for start, end in fine_bands(horizon)])
-    return share.repeat_interleave(size)
+    edges = enumerate(fine_bands(horizon))
+    return share[[band for band, (start, end) in edges for _ in range(start, end)]]
 
 
 def band_trust(before: Tensor, after: Tensor, day: Tensor, weight: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from citytune._graph import exporting
 from citytune.backbones import LEVELS, Backbone, Past, Probabilistic
 from citytune.tuning._lenses import LensInput, calendar_of, quantiles
 from citytune.tuning._timetable import Timetable
@@ -49,7 +50,9 @@ class Batch:
 
     def chunks(self) -> Iterator[Batch]:
         """The same windows, as many at a time as memory allows."""
-        for which in _chunks(len(self.examples), self.spec.horizon):
+        for which in _chunks(
+            self.examples.origin.shape[0], max(self.spec.horizon, self.spec.context)
+        ):
             yield self.pick(which)
 
     @property
@@ -90,7 +93,10 @@ class Batch:
         """(example, feature) of the frozen backbone; each window passes through it once."""
         if FEATURES in self.computed:
             return self.computed[FEATURES]
-        parts = [self._features(part) for part in _chunks(len(self.examples), self.spec.context)]
+        parts = [
+            self._features(part)
+            for part in _chunks(self.examples.origin.shape[0], self.spec.context)
+        ]
         return torch.cat([torch.empty(0, self.backbone.card.features), *parts])
 
     def _features(self, which: Tensor) -> Tensor:
@@ -124,5 +130,7 @@ class Batch:
 
 def _chunks(windows: int, length: int) -> tuple[Tensor, ...]:
     """Which windows to take at a time, each of so many steps; none if there are none."""
+    if exporting():
+        return (torch.arange(windows),)
     size = max(1, min(WINDOWS_AT_ONCE, VALUES_AT_ONCE // length))
     return torch.arange(windows).split(size) if windows else ()

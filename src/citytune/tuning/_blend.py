@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from torch import Tensor
 from citytune.tuning._batch import DEVIATIONS
 from citytune.tuning._boosted import lacking
 from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
-from citytune.tuning._expert import Candidate, Start, deviations_of, kinds
+from citytune.tuning._expert import Candidate, Start, deviations_of, kinds, learnt_of
 from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._gate import gate, in_words
+from citytune.tuning._last_hour import LastHour
 from citytune.tuning._learnt import share_of
-from citytune.tuning._mixture import Mixture, mix
-from citytune.tuning._stack import Caution, Evidence, fit_stack
+from citytune.tuning._mixture import Mixture, by_step, mix
+from citytune.tuning._stack import Caution, Evidence, bands, fit_stack
 from citytune.tuning._strategy import Learned, once, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
@@ -25,7 +26,8 @@ from citytune.windows import purged_folds
 FEWEST_STEPS_PER_DAY = 6
 """Of a clock on which the network is fine-tuned; what it gains on coarser ones was not measured."""
 STACK_FOLDS = 3
-ROUNDING = 2048
+PULL_DAYS = 0.8
+"""How strongly weights are drawn to those without evidence, over the days of evidence there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +62,18 @@ class Blend:
         forecasts = torch.stack([one.out_of_fold for one in candidates], -1)
         home = home_of(task, candidates)
         weights, mixed, unseen = self._weigh(task, candidates, forecasts, home)
-        stay = mix(forecasts, home.expand(len(weights), -1, -1), task.windows.sensor)
-        trust = torch.as_tensor(gate(task, mixed, unseen, stay), dtype=torch.float32).reshape(-1)
+        stay = mix(forecasts, home, task.windows.sensor)
         experts = tuple(one.expert for one in candidates)
-        if any(one.expert.start(task.backbone.card) is Start.LEARNT for one in candidates):
+        if learnt_of(task.backbone.card, candidates):
             # What is not followed goes to a mixture, not to one expert.
-            weights = torch.lerp(home.expand_as(weights), weights, trust[:, None])
+            trust = _gate_by_band(task, mixed, unseen, stay)
+            weights = torch.lerp(home.expand_as(weights), weights, trust[..., None])
             mixture = Mixture(experts, weights, task.prior)
         else:
-            mixture = Mixture(experts, weights, task.prior, trust)
+            trust = gate(task, mixed, unseen, stay)[None]
+            mixture = Mixture(experts, weights, task.prior, trust[0])
             notes = (*notes, *in_words(float(trust.mean()), task, unseen))
-        part = trust[task.windows.sensor if len(trust) > 1 else 0 * task.windows.sensor, None]
+        part = by_step(trust.expand(len(weights), -1), task.spec.horizon, task.windows.sensor)
         out_of_fold = torch.lerp(stay, mixed, part)
         notes = (*notes, *lacking(task))
         return Learned(mixture, out_of_fold, notes, spread_of(mixture, task, candidates))
@@ -92,15 +95,21 @@ class Blend:
     def _candidates(self, task: Task, given: Sequence[Candidate]) -> list[Candidate]:
         """Every expert: those that need no fitting, those given, and those that can be fitted."""
         found = [Candidate(one, task.forecast_of(one.name)) for one in task.experts]
-        found += given
-        fitted = task.answers.fitted = {one.expert.name: one.out_of_fold for one in given}
+        fitted = task.answers.fitted
+        fitted.clear()
+
+        def take(new: Iterable[Candidate]) -> None:
+            for one in new:
+                found.append(one)
+                fitted[one.expert.name] = one
+
+        take(given)
         enough = task.days >= self.head_days or task.backbone.card.horizon is None
-        for kind in kinds():
+        for kind in sorted(kinds(), key=lambda kind: kind is not FineTuned):  # others ask for it
             there = any(isinstance(one.expert, kind) for one in given)
-            if not there and (enough or not kind.many_weights):
-                new = list(kind.fit(task))
-                fitted.update((one.expert.name, one.out_of_fold) for one in new)
-                found += new
+            new_layer = enough and not task.has_learnt
+            if not there and (new_layer or not kind.many_weights):
+                take(kind.fit(task))
         return found
 
     def _weigh(
@@ -113,8 +122,8 @@ class Blend:
             folds, and (example,) bool, which windows these had not seen.
         """
         evidence = Evidence(
-            says=_rounded(forecasts / task.scale[..., None]),
-            actual=_rounded(task.actual / task.scale),
+            says=forecasts / task.scale[..., None],
+            actual=task.actual / task.scale,
             sensor=task.examples.sensor,
             day=task.day,
             target_weight=task.target_weight,
@@ -144,14 +153,14 @@ class Blend:
         names = [one.expert.name for one in candidates]
         prior = torch.tensor(self._shares(task, candidates))
         prior = prior / prior.sum()
-        anchor = (home_of(task, candidates) if home is None else home).mean(0)
+        anchor = (home_of(task, candidates) if home is None else home).mean(1)
         prior = prior + prior[names.index(task.prior)] * (anchor - _only(task.prior, names))
         if (rule := task.better_rule) is not None:
             # With more days the evidence itself moves the weights, and moves them better.
             moved = self.rule_share * min(1.0, 7.0 / max(task.days, 1.0))
             prior = (1 - moved) * prior
-            prior[names.index(rule)] += moved
-        pull = min(max(0.8 / max(task.days, 1.0), 0.02), 0.4)
+            prior[:, names.index(rule)] += moved
+        pull = min(PULL_DAYS / max(task.days, 1.0), 0.4)
         return Caution(prior=prior, anchor=anchor, risk=task.settings.caution, pull=pull)
 
     def _shares(self, task: Task, candidates: Sequence[Candidate]) -> list[float]:
@@ -174,18 +183,30 @@ class Blend:
 
 
 def home_of(task: Task, candidates: Sequence[Candidate]) -> Tensor:
-    """(sensor, expert) where the forecast stays without evidence for more: the pretrained one.
+    """(band, sensor, expert) where the forecast stays without evidence for more: as pretrained.
 
-    A network that was tuned here takes its place as far as is to be expected to gain; one row
-    stands for all sensors where there is none.
+    A network that was tuned here takes the place of the pretrained one as far as it is to be
+    expected to gain; one row stands for all sensors where there is none. What corrects the first
+    steps of either by the last hour is followed as far as it gained itself, band by band.
     """
     names = [one.expert.name for one in candidates]
-    home = _only(task.prior, names)[None]
+    home = _only(task.prior, names).repeat(len(bands(task.spec.horizon)), 1, 1)
+    learnt = learnt_of(task.backbone.card, candidates)
+    for one in learnt:
+        share = share_of(task, one.out_of_fold)[..., None]
+        home = torch.lerp(home, _only(one.expert.name, names), share)
     for one in candidates:
-        if one.expert.start(task.backbone.card) is Start.LEARNT:
-            share = share_of(task, one.out_of_fold)[:, None]
-            home = torch.lerp(home, _only(one.expert.name, names)[None], share)
+        if learnt and isinstance(one.expert, LastHour):
+            now, corrected = names.index(one.expert.name), names.index(one.expert.around)
+            home[0, :, now] = home[0, :, corrected]
+            home[0, :, corrected] = 0.0
     return home
+
+
+def _gate_by_band(task: Task, mixed: Tensor, unseen: Tensor, stay: Tensor) -> Tensor:
+    """(band, sensor) how far a mixture is followed: the first steps may gain, and no others."""
+    parts = [slice(*band) for band in bands(task.spec.horizon)]
+    return torch.stack([gate(task, mixed, unseen, stay, part) for part in parts])
 
 
 def _only(name: str, names: Sequence[str]) -> Tensor:
@@ -203,14 +224,6 @@ def spread_of(mixture: Mixture, task: Task, candidates: Sequence[Candidate]) -> 
         if one.deviations is not None
     }
     return mixture.deviations({DEVIATIONS: task.deviations, **own}, task.windows.sensor)
-
-
-def _rounded(values: Tensor) -> Tensor:
-    """To the nearest 1/2048 of a spread, beyond which the same forecast may come out differently.
-
-    The weights of a sensor with few windows hang on ties, which noise must not decide.
-    """
-    return (values * ROUNDING).round() / ROUNDING
 
 
 strategies.add("blend", Blend)

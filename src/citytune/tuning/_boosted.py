@@ -1,14 +1,14 @@
-"""Boosted trees as experts: they correct the forecast, or make one of their own.
+"""Boosted trees as experts: they correct the forecast.
 
 Trees on the error of the pretrained forecast see what it forecasts and how sure it is, and learn
-where it is wrong in this city: by hour and season, or with the weather. Trees that do not look at
-it are wrong at other times, and so better company. What either says of other windows than those it
-was grown on tells how far it is followed in each band ahead, before the stack weighs it.
+where it is wrong in this city: by hour and season, or with the weather. What they say of other
+windows than those they were grown on tells how far they are followed in each band ahead, before
+the stack weighs them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
@@ -40,8 +40,6 @@ MOST_ROWS: dict[Effort, int] = {"quick": 20_000, "usual": 45_000, "thorough": 14
 MOST_ERROR = 8.0
 """Errors beyond this, in units of the usual one at their step, are cut."""
 GOLDEN = 0.6180339887498949
-DIRECT_AROUND = "day-kind+fading"
-"""The rule whose error direct trees forecast: they need not learn the shape of the day anew."""
 LONG_DAYS = 120.0
 """Days of history from which trees without anything known ahead are worth their time: at 28 and
 90 days they lost."""
@@ -54,7 +52,6 @@ LACKING = (
 WORDS = {
     "known-ahead-trees": "the forecast corrected by boosted trees on what is known ahead",
     "boosted": "the forecast corrected by boosted trees",
-    "boosted-direct": "boosted trees on calendar, like days and the last hours",
 }
 
 
@@ -100,7 +97,7 @@ class Boosted(Expert):
     def start(self, card: Card) -> Start:
         """What corrects a model that adapts is that model, where it has shown to help."""
         adapts = card.horizon is not None and card.context_days is not None
-        return Start.SHARED if adapts and self.called != "boosted-direct" else Start.REST
+        return Start.SHARED if adapts else Start.REST
 
     def unfit(self, backbone: Callable[[], Backbone]) -> str:
         """Quantiles that it looks at and the backbone lacks."""
@@ -127,56 +124,50 @@ class Boosted(Expert):
         if task.memory is not None:
             earlier = [one for one in task.earlier if isinstance(one, cls)]
             yield from (Candidate(one, task.forecast_again(one)) for one in earlier)
-        elif (views := dict(views_of(task))) and lightgbm_here():
-            yield from _grown(task, views)
+            return
+        wanted = view_of(task) if lightgbm_here() else None
+        found = None if wanted is None else _Growth(task, *wanted).candidate()
+        if found is not None:
+            task.note(found.expert.name, found.out_of_fold)
+            yield found
 
 
-def views_of(task: Task) -> Iterator[tuple[str, View]]:
-    """What trees of a task would see, by name.
+def view_of(task: Task) -> tuple[str, View] | None:
+    """The name of the trees of a task and what they would see; None if none are grown.
 
     Nothing for a model that cannot forecast, nor for some windows of a task, which are to be judged
-    by others: trees learn from all of the history.
+    by others: trees learn from all of the history. A network that was fine-tuned here knows what
+    trees would learn without anything known ahead.
     """
     if task.backbone.card.horizon is None or task.part_of is not None:
-        return
+        return None
     weather = Weather.of(Timetable.of(task.history)) if len(task.history.covariates) else None
-    network, days = task.knows_spread, task.history.length / task.history.steps_per_day
+    days = task.history.length / task.history.steps_per_day
+    long = days >= LONG_DAYS
+    if long and (weather is not None or not task.has_learnt):
+        called = "boosted"
+    elif weather is not None and SHORT_DAYS <= days < LONG_DAYS:
+        called = "known-ahead-trees"
+    else:
+        return None
     level, spread = level_and_spread(task.history)
-
-    def sees(around: str, *, past: bool, network: bool = network) -> View:
-        return View(around, past, network, weather, level[:, 0], spread)
-
-    if days >= LONG_DAYS:
-        yield "boosted", sees(task.prior, past=True)
-        yield "boosted-direct", sees(DIRECT_AROUND, past=True, network=False)
-    elif weather is not None and days >= SHORT_DAYS:
-        yield "known-ahead-trees", sees(task.prior, past=False)
+    return called, View(task.prior, long, task.knows_spread, weather, level[:, 0], spread)
 
 
 def lacking(task: Task) -> tuple[str, ...]:
     """That trees would be grown if LightGBM were here."""
-    wanted = task.memory is None and any(True for _ in views_of(task))
+    wanted = task.memory is None and view_of(task) is not None
     return (LACKING,) if wanted and not lightgbm_here() else ()
-
-
-def _grown(task: Task, views: Mapping[str, View]) -> Iterator[Candidate]:
-    names = dict.fromkeys(name for view in views.values() for name in view.needs)
-    lessons, evidence = Lessons.of_history(task, names), Lessons.of_evidence(task, names)
-    for called, view in views.items():
-        found = _Growth(task, called, view, lessons, evidence).candidate()
-        if found is not None:
-            task.note(called, found.out_of_fold)
-            yield found
 
 
 class _Growth:
     """One fit of trees: grown on all of the history, judged by recent windows."""
 
-    def __init__(
-        self, task: Task, called: str, view: View, lessons: Lessons, evidence: Lessons
-    ) -> None:
-        self.task, self.called, self.view, self.evidence = task, called, view, evidence
-        self.lessons, self.around = lessons, task.forecast_of(view.around)
+    def __init__(self, task: Task, called: str, view: View) -> None:
+        self.task, self.called, self.view = task, called, view
+        self.lessons = lessons = Lessons.of_history(task, view.needs)
+        self.evidence = Lessons.of_evidence(task, view.needs)
+        self.around = task.forecast_of(view.around)
         self.inside = inside_of(task) if view.network else None
         usual = ((task.actual - self.around).abs() / task.scale).nanmean(0).nan_to_num(0.0)
         self.unit = usual.clamp_min(1e-3 * float(usual.max()) + 1e-9)

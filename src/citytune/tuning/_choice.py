@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -23,6 +24,8 @@ from citytune.windows import (
 
 WINDOW_DAYS = 120
 """Windows older than this are no evidence for the weights of a mixture."""
+SENSORS_AT_ONCE = 4096
+"""Most sensors whose possible windows are laid out at a time."""
 DAYS_PER_YEAR = 365.25
 SEASONAL_WEEKS = 9
 """Weeks before a context that the seasonal rules look at."""
@@ -63,8 +66,12 @@ class Choice:
         """About `most` windows, evenly spread over sensors and starts."""
         stride = stride_of(history)
         after = None if memory is None else memory.after(spec)
-        fresh, covered = candidates(history, spec, days=WINDOW_DAYS, stride=stride, after=after)
         enough = needed(beginnings(history, memory), history.end, spec)
+        if memory is None and len(history.raw) > SENSORS_AT_ONCE:
+            fresh, covered = _in_blocks(history, spec, stride, most, enough)
+            windows = Windows.of(history, fresh, covered, spec.horizon)
+            return cls(None, windows, *_place(history, fresh))
+        fresh, covered = candidates(history, spec, days=WINDOW_DAYS, stride=stride, after=after)
         good = covered >= enough[fresh.sensor]
         fresh, covered = fresh.pick(good), covered[good]
         old = None if memory is None else _still_looked_at(memory, history, enough)
@@ -92,6 +99,34 @@ def _still_looked_at(memory: Memory, history: History, enough: Tensor) -> Memory
     seen = memory.windows
     recent = seen.origin >= history.end - WINDOW_DAYS * history.steps_per_day
     return memory.pick(recent & (seen.covered >= enough[seen.sensor]))
+
+
+def _in_blocks(
+    history: History, spec: WindowSpec, stride: int, most: int, enough: Tensor
+) -> tuple[Examples, Tensor]:
+    """The same windows as of all sensors at once, and what they cover, in less memory."""
+
+    def blocks() -> Iterator[tuple[Examples, Tensor]]:
+        for first in range(0, len(history.raw), SENSORS_AT_ONCE):
+            part = replace(history, raw=history.raw[first : first + SENSORS_AT_ONCE])
+            found, covered = candidates(part, spec, days=WINDOW_DAYS, stride=stride)
+            sensor = found.sensor + first
+            good = covered >= enough[sensor]
+            yield Examples(sensor[good], found.origin[good]), covered[good]
+
+    ends = [one.origin[[0, -1]] for one, _ in blocks() if len(one)]
+    if not ends:
+        return next(blocks())
+    low, high = (int(end) + history.first for end in torch.cat(ends).aminmax())
+    found, cover = [], []
+    for one, covered in blocks():
+        where = one.sensor, one.origin + history.first
+        keep = thin(*where, stride, most, len(history.raw), span=(low, high))
+        found.append(one.pick(keep))
+        cover.append(covered[keep])
+    sensor, origin = (torch.cat(parts) for parts in zip(*found, strict=True))
+    order = (origin * len(history.raw) + sensor).argsort()  # origin by origin, as of all at once
+    return Examples(sensor[order], origin[order]), torch.cat(cover)[order]
 
 
 def _place(history: History, fresh: Examples) -> tuple[Seasonal, Examples]:

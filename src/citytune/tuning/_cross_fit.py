@@ -1,12 +1,13 @@
-"""Fine-tune on all of a city's history by the network's own loss: cross-fitted, then averaged.
+"""Fine-tune on all of a city's history by the network's own loss: cross-fitted, then finished.
 
 The network was pretrained by the pinball loss of its quantiles, in units of each window's spread;
 so it is tuned, by the same optimiser and a schedule in small. The evidence of a mixture is cut into
-blocks of two weeks, which are dealt to a few folds. For each fold a network is tuned on everything
+blocks of two weeks, which are dealt to a few folds. For each fold a scout is tuned on everything
 but its blocks, which it then forecasts as if unseen, with what was learnt as fresh as it is in use;
-together they show, on all of the evidence, what tuning gains. What takes part is the average of
-their weights (Wortsman et al. 2022, model soups, arXiv:2203.05482): they began alike and have
-learnt nearly the same, and their average has seen every block.
+together they show, on all of the evidence, what tuning gains. They began alike and have learnt
+nearly the same, so that the average of their weights is a good network too (Wortsman et al. 2022,
+model soups, arXiv:2203.05482). From there one network learns on, from everything, and half-way
+between the two is the one that takes part.
 """
 
 from __future__ import annotations
@@ -20,25 +21,26 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from citytune.backbones import LEVELS, Past, Probabilistic
+from citytune.backbones import LEVELS, Backbone, Probabilistic
 from citytune.settings import Effort
-from citytune.training import Group, Loop, Machine, device, minimise, pinball
+from citytune.training import Group, Loop, Machine, device, minimise, pinball, stopping_early
 from citytune.tuning._batch import MIDDLE, Batch
 from citytune.tuning._expert import Candidate
 from citytune.tuning._finetuned import FineTuned, mean_of
 from citytune.tuning._lens import PLAIN
+from citytune.tuning._own_unit import in_own_unit
 from citytune.tuning._task import Task
 from citytune.tuning._trainable import Trainable
 from citytune.tuning._training_windows import Span
-from citytune.windows import Seasonal, cut_future
+from citytune.windows import Seasonal, cut_future, evenly
 
 WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
 """Windows to pass through the network and back, with a year and a horizon of a day …"""
 YEAR, LEAST, MOST = 365.0, 0.25, 1.5
 """… and with other histories in proportion, but within these times as many: years gain most."""
-PASSES, MOST_PASSES = 2, 4
-"""Passes over the windows; more where there are few windows and effort is left."""
-MOST_PER_DAY = 4
+MOST_PASSES = 2
+"""Passes over the windows; more than one where there are few windows and effort is left."""
+MOST_PER_DAY = 8
 """Windows of a sensor and day that still differ enough."""
 FOLDS, FEW_FOLDS, FOLD_DAYS = 2, 3, 180
 """Folds of the evidence; more with a history of fewer days, of which each is a larger part …"""
@@ -50,8 +52,11 @@ FAR = 8.0
 QUIET = 0.05
 """A sensor that counts less than this for the others, such as a dead, doubled or broken one, or one
 of noise, teaches the network nothing."""
+COMPARED, MOST_WIDER = 400, 2.0
+"""Windows on which it is seen how much too narrow its quantiles are, and the most that counts."""
 FEWEST = 32
 """Windows of which something can be learnt."""
+LEARNING = "fine-tuning the network on the whole history"
 
 Phases = Callable[[Trainable, int], list[list[Group]]]
 """The weights that move, phase after phase."""
@@ -61,11 +66,11 @@ Phases = Callable[[Trainable, int], list[list[Group]]]
 class Plan:
     """How a network is tuned to a city."""
 
-    passes: int = PASSES
+    passes: int = 2
     windows: int = 4096
-    """To learn from, in each fold."""
+    """To learn from."""
     folds: int = FOLDS
-    rate: float = 3e-4
+    rate: float = 8e-4
     batch: int = 64
     weight_decay: float = 0.01
     """Of AdamW, apart from the loss."""
@@ -80,9 +85,24 @@ class Plan:
         known = float((~history.raw.isnan()).float().mean())
         most = max(FEWEST, round(MOST_PER_DAY * len(history.raw) * days * known))
         work = WORK[task.settings.effort] * min(max(days / YEAR, LEAST), MOST)
-        work = work / folds / (0.8 + 0.2 * horizon / 24)
-        passes = min(max(PASSES, round(work / most)), MOST_PASSES)
-        return cls(passes=passes, windows=min(most, max(FEWEST, round(work / passes))), folds=folds)
+        work = work / (1 + folds / 2) / (0.8 + 0.2 * horizon / 24)
+        passes = min(max(1, round(work / most)), MOST_PASSES)
+        windows = min(most, max(2 * FEWEST, round(work / passes)))
+        return cls(passes=passes, windows=windows, folds=folds)
+
+    @property
+    def scout(self) -> Plan:
+        """Half as much, for the network of a fold."""
+        if self.passes > 1:
+            return replace(self, passes=self.passes // 2)
+        half = max(-(-self.windows // 2), 2 * FEWEST)
+        return replace(self, windows=min(self.windows, half))
+
+    @property
+    def work(self) -> int:
+        """Windows to pass through the network and back."""
+        scout = self.scout
+        return self.passes * self.windows + self.folds * scout.passes * scout.windows
 
 
 def everything(trainable: Trainable, seed: int) -> list[list[Group]]:
@@ -117,21 +137,39 @@ class _CrossFit:
         self.done, self.lock, self.stopped = 0, Lock(), False
 
     def candidates(self) -> tuple[list[Candidate], list[str]]:
-        task = self.task
+        task, scout = self.task, self.plan.scout
         if len(self.folds) < 2:
             return [], self.notes
-        ready = [_Fold.of(self, spans) for _, spans in self.folds]
+        ready = [_Fold.of(self, scout, spans) for _, spans in self.folds]
         if any(len(fold.windows.examples) < FEWEST for fold in ready):
             return [], self.notes
-        tuned = self._side_by_side(ready)
+        with stopping_early() as self.early:
+            scouts = self._side_by_side(ready)
+            first = mean_of(scouts, task.backbone)
+            expert = mean_of([first, self._finished(first)], task.backbone)
         quantiles = torch.zeros(*task.actual.shape, len(LEVELS))
-        for (which, _), found in zip(self.folds, tuned, strict=True):
+        for (which, _), found in zip(self.folds, scouts, strict=True):
             quantiles[which] = found.quantiles_of(task.live.pick(which))
-        expert = mean_of(tuned, task.backbone)
         middle = quantiles[..., MIDDLE]
         deviations = quantiles - middle[..., None]
+        expert = replace(expert, wider=self._wider(expert, deviations))
         task.note(expert.name, middle, deviations)
         return [Candidate(expert, middle, deviations)], self.notes
+
+    def _finished(self, first: FineTuned) -> FineTuned:
+        """Tuned on from there, on everything."""
+        rest = _Fold.of(self, self.plan, (), first.applied(self.task.backbone))
+        return self._tuned(rest).on_top_of(first)
+
+    def _wider(self, tuned: FineTuned, unseen: Tensor) -> float:
+        """How much wider the scouts' quantiles are, where they had not seen what came."""
+        some = evenly(len(unseen), COMPARED)
+        own = tuned.quantiles_of(self.task.live.pick(some))
+        scale = self.task.scale[some]
+        wide, narrow = (
+            ((one[..., -1] - one[..., 0]) / scale).mean() for one in (unseen[some], own)
+        )
+        return min(max(float(wide / narrow.clamp_min(1e-9)), 1.0), MOST_WIDER)
 
     def _side_by_side(self, ready: Sequence[_Fold]) -> list[FineTuned]:
         """Each fold tuned, one per thread: so small a network gains little from more for itself.
@@ -161,14 +199,16 @@ class _CrossFit:
                 groups,
                 self._loss(fold.trainable, fold.windows),
                 len(fold.windows.examples),
-                self._loop(len(fold.phases)),
+                self._loop(fold),
                 seed=self.task.settings.seed + i,
                 note=self.notes.append,
+                stop=self.early,
             )
         return replace(fold.trainable.fine_tuned(), probabilistic=True)
 
-    def _loop(self, phases: int) -> Loop:
-        plan, most = self.plan, self.task.settings.max_seconds
+    def _loop(self, fold: _Fold) -> Loop:
+        plan, most, phases = fold.plan, self.task.settings.max_seconds, len(fold.phases)
+        share = plan.passes * len(fold.windows.examples) / self.plan.work
         return Loop(
             epochs=max(1, round(plan.passes / phases)),
             batch=plan.batch,
@@ -178,14 +218,14 @@ class _CrossFit:
             decay=plan.l2_sp,
             warm=20,
             clip=1.0,
-            max_seconds=None if most is None else most / len(self.folds) / phases,
+            max_seconds=None if most is None else most * min(1.0, share) / phases,
         )
 
     def _loss(self, trainable: Trainable, windows: Batch) -> Callable[[Tensor], Tensor]:
         """The network's own, of a minibatch of windows."""
         task, backbone = self.task, trainable.backbone
         assert isinstance(backbone, Probabilistic), "so it was asked"
-        horizon, total = task.spec.horizon, self.plan.passes * len(windows.examples)
+        horizon = task.spec.horizon
 
         def loss(batch: Tensor) -> Tensor:
             if self.stopped:
@@ -193,53 +233,39 @@ class _CrossFit:
             shown = in_own_unit(windows.past(batch))
             ahead = cut_future(task.history.raw, windows.examples.pick(batch), horizon)
             ahead = ((ahead - shown.level) / shown.spread).float().clamp(-FAR, FAR)
-            self._tell(len(batch), total)
+            self._tell(len(batch))
             return pinball(backbone.quantiles(shown.past, horizon), ahead, LEVELS)
 
         return loss
 
-    def _tell(self, count: int, total: int) -> None:
+    def _tell(self, count: int) -> None:
         with self.lock:
             self.done += count
             if self.task.progress is not None:
-                share = 0.1 + 0.8 * min(1.0, self.done / (total * len(self.folds)))
-                self.task.progress("fine-tuning the network on the whole history", share)
+                share = 0.1 + 0.8 * min(1.0, self.done / self.plan.work)
+                self.task.progress(LEARNING, share)
 
 
 class _Fold(NamedTuple):
     """A network that may move, and all that it learns from."""
 
+    plan: Plan
     trainable: Trainable
     phases: list[list[Group]]
     windows: Batch
 
     @classmethod
-    def of(cls, fit: _CrossFit, spans: Sequence[Span]) -> _Fold:
-        """From everything but some spans."""
+    def of(
+        cls, fit: _CrossFit, plan: Plan, spans: Sequence[Span], first: Backbone | None = None
+    ) -> _Fold:
+        """From everything but some spans, as pretrained or from what was learnt `first`."""
         task = fit.task
-        examples = task.training(fit.plan.windows, but=spans)
+        examples = task.training(plan.windows, but=spans)
         examples = examples.pick(task.pool.voice[examples.sensor] > QUIET)
-        trainable = Trainable(task, PLAIN, torch.arange(0))
+        trainable = Trainable(task, PLAIN, torch.arange(0), first=first)
         phases = fit.phases(trainable, task.settings.seed)
-        return cls(trainable, phases, Batch(task.backbone, fit.seasonal, examples, task.spec))
-
-
-@dataclass(frozen=True)
-class _Shown:
-    past: Past
-    level: Tensor  # (example, 1) float64
-    spread: Tensor  # (example, 1) float64; NaN where there is none, so that nothing counts
-
-
-def in_own_unit(past: Past) -> _Shown:
-    """Windows around the mean of what was measured, in units of its spread."""
-    known, exact = past.measured.double(), past.values.double()
-    count = known.sum(1, keepdim=True).clamp_min(1)
-    level = (exact * known).sum(1, keepdim=True) / count
-    spread = (((exact - level) * known).square().sum(1, keepdim=True) / count).sqrt()
-    flat = spread <= 1e-6 * (exact * known).abs().amax(1, keepdim=True)
-    shown = torch.where(flat, 0.0, (exact - level) / torch.where(flat, 1.0, spread)).float()
-    return _Shown(past._replace(values=shown), level, spread.masked_fill(flat, torch.nan))
+        batch = Batch(task.backbone, fit.seasonal, examples, task.spec)
+        return cls(plan, trainable, phases, batch)
 
 
 def _results(some: Sequence[Future[FineTuned]]) -> list[FineTuned]:

@@ -104,6 +104,11 @@ class Candidate(NamedTuple):
     deviations: Tensor | None = None  # (example, horizon, level) its quantiles less these
 
 
+def learnt_of(card: Card, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Those that are the network itself, tuned here by its own loss."""
+    return [one for one in candidates if one.expert.start(card) is Start.LEARNT]
+
+
 experts: Registry[type[Expert]] = Registry("expert")
 
 
@@ -138,14 +143,14 @@ def forecasts_of(
     """
     known = dict(so_far or {})
     lacking = [expert for expert in some if expert.name not in known]
-    horizon, count = batch.spec.horizon, len(batch.examples)
+    horizon, count = batch.spec.horizon, batch.examples.origin.shape[0]
     found = {expert.name: [torch.empty(0, horizon)] for expert in lacking}
     spread = [deviations_of(one.name) for one in lacking if one.has_quantiles]
     if batch.spread:
         found |= {name: [torch.empty(0, horizon, len(LEVELS))] for name in (DEVIATIONS, *spread)}
     done = 0
     for part in batch.chunks():
-        size = len(part.examples)
+        size = part.examples.origin.shape[0]
         emitted = {name: whole[done : done + size] for name, whole in known.items()}
         for expert in lacking:
             if batch.spread and expert.has_quantiles:

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from citytune._errors import UnknownName
-from citytune.backbones import Backbone, Card
-from citytune.tuning._batch import FEATURES, Batch
+from citytune.backbones import Backbone, Card, root_of
+from citytune.tuning._batch import FEATURES, MIDDLE, Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._head import Head
 from citytune.tuning._lenses import LENSES
@@ -39,10 +39,15 @@ class FineTuned(Expert):
     """What a model that cannot forecast adds to."""
     probabilistic: bool = False
     """Whether its own quantiles were tuned, and are its distribution."""
+    wider: float = 1.0
+    """How many times as far from its forecast its quantiles lie as the network says: it knows its
+    own past too well to know how sure it is."""
 
     def __post_init__(self) -> None:
         if self.lens not in LENSES:
             raise UnknownName("lens", self.lens, LENSES)
+        if not 0 < self.wider < float("inf"):
+            raise ValueError(f"quantiles cannot be {self.wider} times as wide")
 
     @property
     def name(self) -> str:
@@ -88,7 +93,8 @@ class FineTuned(Expert):
         """(example, horizon, level) in the unit of the data, ascending; windows by the chunk."""
         applied = _applied(self, batch.backbone)  # type: ignore[arg-type]
         parts = [replace(one, backbone=applied, computed={}).quantiles for one in batch.chunks()]
-        return torch.cat(parts).sort(-1).values
+        found = torch.cat(parts).sort(-1).values
+        return torch.lerp(found[..., [MIDDLE]], found, self.wider)
 
     @classmethod
     def fit(cls, task: Task) -> Iterable[Candidate]:
@@ -108,10 +114,21 @@ class FineTuned(Expert):
         head = self.head
         return replace(
             self,
-            values={n: torch.lerp(before[n].detach(), v, share) for n, v in self.values.items()},
+            values={
+                n: torch.lerp(before[n].detach().cpu(), v, share) for n, v in self.values.items()
+            },
             low_rank={n: (share * b, a) for n, (b, a) in self.low_rank.items()},
             head=None if head is None else replace(head, weights=share * head.weights),
+            wider=1 + share * (self.wider - 1),
         )
+
+    def on_top_of(self, first: FineTuned) -> FineTuned:
+        """What was learnt `first`, and then this, whose low-rank changes are of what that left."""
+        low_rank = dict(self.low_rank)
+        for name, (b, a) in first.low_rank.items():
+            pairs = [(b, a), *([low_rank[name]] if name in low_rank else [])]
+            low_rank[name] = torch.cat([b for b, _ in pairs], 1), torch.cat([a for _, a in pairs])
+        return replace(self, values={**first.values, **self.values}, low_rank=low_rank)
 
     def applied(self, backbone: Backbone) -> Backbone:
         """A copy of `backbone` with the fine-tuned weights in it."""
@@ -120,7 +137,7 @@ class FineTuned(Expert):
         for name, value in self.values.items():
             weights[name].data.copy_(value)
         for name, (b, a) in self.low_rank.items():
-            weights[name].data.add_(b @ a)
+            weights[name].data.add_((b @ a).to(weights[name].device))
         return copied
 
     def unfit(self, backbone: Callable[[], Backbone]) -> str:
@@ -163,12 +180,6 @@ def mean_of(parts: Sequence[FineTuned], backbone: Backbone) -> FineTuned:
 @lru_cache(maxsize=2)
 def _applied(tuned: FineTuned, backbone: Backbone) -> Backbone:
     return tuned.applied(backbone)
-
-
-def root_of(backbone: Backbone) -> nn.Module:
-    """The network with all of its weights; an adapter keeps it as `network`, or as its blocks."""
-    network = getattr(backbone, "network", None)
-    return network if isinstance(network, nn.Module) else nn.ModuleList(backbone.blocks())
 
 
 register("fine-tuned", FineTuned)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from citytune.training import Loop, TrainingRecord, decay, minimise
+from citytune.training import Loop, TrainingRecord, decay, minimise, stopping_early
 from citytune.tuning._batch import FEATURES
 from citytune.tuning._choose_penalty import choose_penalty
 from citytune.tuning._expert import Candidate, forecasts_of
@@ -52,9 +52,14 @@ class FoldFit:
 
     def candidates(self) -> tuple[list[Candidate], list[str]]:
         """The expert, with forecasts of every window from weights that had not seen it."""
-        task, way = self.task, self.way
+        task = self.task
         if not self.folds:
             return [], [TOO_FEW.format(windows=len(task.examples), days=task.days)]
+        with stopping_early() as self.stop:
+            return self._candidates()
+
+    def _candidates(self) -> tuple[list[Candidate], list[str]]:
+        task, way = self.task, self.way
         trials = torch.zeros(len(SHARES), *task.actual.shape)
         best: list[int] = []
         shares = SHARES if way.interpolate else SHARES[:1]
@@ -112,6 +117,7 @@ class FoldFit:
                     held=self._held(trainable, held),
                     watch=self._watch(held, (i, len(phases), epochs)),
                     note=self.notes.append,
+                    stop=self.stop,
                 )
             )
             self.rate = records[0].rate

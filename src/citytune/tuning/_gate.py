@@ -29,11 +29,20 @@ little of the days to come."""
 MOST_DIFFERENCE = 0.1
 """Most that the gain of a sensor counts as different from that of all."""
 
+EVERY = slice(None)
+"""All steps ahead."""
+
 MOSTLY = 0.995
 """Share from which nothing is noted of it."""
 
 
-def gate(task: Task, forecasts: Tensor, unseen: Tensor, home: Tensor | None = None) -> Tensor:
+def gate(
+    task: Task,
+    forecasts: Tensor,
+    unseen: Tensor,
+    home: Tensor | None = None,
+    steps: slice = EVERY,
+) -> Tensor:
     """(sensor,) share of the way from the pretrained forecast to the mixture that is gone, 0 … 1.
 
     Args:
@@ -41,23 +50,30 @@ def gate(task: Task, forecasts: Tensor, unseen: Tensor, home: Tensor | None = No
         forecasts: (example, horizon) those of the mixture …
         unseen: (example,) bool, … and which of them its weights had not seen.
         home: (example, horizon) what it is followed away from, instead of the pretrained forecast.
+        steps: Which steps ahead are judged.
 
     Returns:
         0 for all without a window that the weights had not seen.
     """
     home = task.forecast_of(task.prior) if home is None else home
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
-    return _shares(task, gains(task, before, after, unseen))
+    return shares(gains(task, before, after, unseen, steps=steps), task.settings.caution)
 
 
 def gains(
-    task: Task, before: Tensor, after: Tensor, unseen: Tensor, recency: Tensor | None = None
+    task: Task,
+    before: Tensor,
+    after: Tensor,
+    unseen: Tensor,
+    recency: Tensor | None = None,
+    steps: slice = EVERY,
 ) -> Estimate:
     """(sensor,) what each sensor gains from one forecast to another, and how sure that is.
 
-    The arguments are those of `gate_share`, and (example,) how much each window counts for its age.
+    The arguments are those of `gate_share`, (example,) how much each window counts for its age, and
+    which steps ahead are looked at.
     """
-    return _Gains.of(task, before, after, unseen, recency).by_sensor()
+    return _Gains.of(task, before, after, unseen, recency, steps).by_sensor()
 
 
 def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
@@ -72,7 +88,7 @@ def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> flo
         after: The same of the second …
         unseen: (example,) bool, … and which of these windows it was not fitted on.
     """
-    return float(_shares(task, _Gains.of(task, before, after, unseen).together))
+    return float(shares(_Gains.of(task, before, after, unseen).together, task.settings.caution))
 
 
 def in_words(share: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
@@ -96,9 +112,8 @@ class Estimate(NamedTuple):
     variance: Tensor  # infinite where nothing is known
 
 
-def _shares(task: Task, found: Estimate) -> Tensor:
+def shares(found: Estimate, caution: float = 1.0) -> Tensor:
     """How far to go for a gain: not at all for one within its doubt, all the way for a full one."""
-    caution = task.settings.caution
     proven = found.variance.isfinite()
     if caution == 0:
         return proven.float()
@@ -128,10 +143,11 @@ class _Gains(NamedTuple):
         after: Tensor,
         unseen: Tensor,
         recency: Tensor | None = None,
+        steps: slice = EVERY,
     ) -> _Gains:
         days, block = task.day.unique(return_inverse=True)
         sensors = len(task.pool.voice)
-        known = (task.known & unseen[:, None]).double()
+        known = (task.known & unseen[:, None]).double()[:, steps]
         cell = task.windows.sensor * len(days) + block
 
         def by_cell(values: Tensor) -> Tensor:
@@ -140,7 +156,7 @@ class _Gains(NamedTuple):
 
         count = by_cell(known.sum(1))
         lost, left = (
-            by_cell((loss.double().nan_to_num(0.0) * known).sum(1)) / count.clamp_min(1)
+            by_cell((loss[:, steps].double().nan_to_num(0.0) * known).sum(1)) / count.clamp_min(1)
             for loss in (before, after)
         )
         there = by_cell(known.amax(1))

@@ -45,11 +45,11 @@ class GradientStrategy:
     """Of errors in units of each sensor's usual spread; by default the network's own, the pinball
     loss of its quantiles in units of each window's spread, and "mae" for one without quantiles."""
     epochs: int | None = None
-    """Most passes over the windows; by default 2 to 4 by the effort, without quantiles 8."""
+    """Most passes over the windows; by default 1 or 2 by the effort, without quantiles 8."""
     batch: int = 64
     """Windows a step."""
     rate: float | None = None
-    """Highest learning rate; by default 3e-4, without quantiles found by a range test."""
+    """Highest learning rate; by default 8e-4, without quantiles found by a range test."""
     weight_decay: float = 0.0
     """λ of ‖φ‖²."""
     l2_sp: float | None = None

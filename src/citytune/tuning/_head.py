@@ -88,7 +88,7 @@ class Projection:
     def __call__(self, features: Tensor) -> Tensor:
         """(example, feature) → (example, component + 1), the last one constant."""
         seen = (features.double() - self.centre) @ self.basis
-        return torch.cat([seen, seen.new_ones(len(seen), 1)], 1)
+        return torch.cat([seen, seen.new_ones(seen.shape[0], 1)], 1)
 
 
 def _largest(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:

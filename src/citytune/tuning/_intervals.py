@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from citytune._graph import anywhere
 from citytune.backbones import LEVELS
 from citytune.tuning._conformal import HALF_LIFE, Conformal, independent_days
 from citytune.tuning._gate import gate_share
@@ -65,7 +66,7 @@ class Intervals:
             return self.conformal.quantiles(mean, sensor, slot, wider)
         own = mean[..., None] + self.stretch * deviations
         flat = _is_flat(deviations, self.conformal.scale.mean(1)[sensor])
-        if self.trust == 0 and not flat.any():
+        if self.trust == 0 and not anywhere(flat):
             return own
         past = self.conformal.quantiles(mean, sensor, slot, wider)
         return torch.where(flat[:, None, None], past, torch.lerp(own, past, self.trust))

@@ -151,9 +151,9 @@ def _nearest(task: Task) -> tuple[str, Tensor]:
 
     home = task.forecast_of(task.prior)
     found, least = (task.prior, home), (1 - CLEARLY) * missed(home)
-    for name, forecast in task.answers.fitted.items():
-        if (error := missed(forecast)) < least:
-            found, least = (name, forecast), error
+    for name, one in task.answers.fitted.items():
+        if (error := missed(one.out_of_fold)) < least:
+            found, least = (name, one.out_of_fold), error
     return found
 
 
@@ -189,7 +189,7 @@ def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor]) -> Tensor:
 def _a_step_ago(batch: Batch, steps: int) -> Tensor:
     """(example, step) the network's own forecast of then."""
     before = Examples(batch.examples.sensor, (batch.examples.origin - 1).clamp_min(1))
-    profile = torch.zeros(len(before), steps)  # which the plain lens does not look at
+    profile = torch.zeros(before.origin.shape[0], steps)  # which the plain lens does not look at
     shown = LensInput(batch.seasonal, before, batch.spec.context, profile, profile)
     return plain(batch.backbone, shown)
 

@@ -13,15 +13,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from citytune.tuning._gate import gains
+from citytune.tuning._gate import Estimate, gains
+from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
 
-YEAR_GAIN, SPREAD = 0.05, 0.06
+YEAR_GAIN, SPREAD = 0.08, 0.06
 """Share of the error that a network tuned on a year gained on other cities, and how much it varied
 from city to city and season to season."""
 YEAR, MOST_YEARS = 365.0, 2.0
 """Two years gain twice as much; of more years so much is taken for granted, and no more."""
-UNSEEN = 0.3
+UNSEEN = 0.5
 """Share of it that the folds, which learn from less, and less that is recent, fail to show."""
 HALF_LIFE = 30.0
 """Days after which evidence counts half: the weeks to come are most like the last ones."""
@@ -35,7 +36,9 @@ MEETING = 0.01
 
 
 def share_of(task: Task, forecasts: Tensor) -> Tensor:
-    """(sensor,) share of the way, 0 … 1, from the pretrained forecast to a learnt one.
+    """(band, sensor) share of the way, 0 … 1, from the pretrained forecast to a learnt one.
+
+    Every band ahead is judged by itself: most is often gained in the first steps.
 
     Args:
         task: Whose windows they are.
@@ -43,12 +46,19 @@ def share_of(task: Task, forecasts: Tensor) -> Tensor:
     """
     home = task.forecast_of(task.prior)
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
-    recency = task.recency * 2.0 ** (-task.age / HALF_LIFE)
-    found = gains(task, before, after, torch.ones(len(before), dtype=torch.bool), recency)
+    unseen, recency = torch.ones(len(before)) > 0, task.recency * 2.0 ** (-task.age / HALF_LIFE)
+    parts = [slice(*band) for band in bands(before.shape[1])]
+    return torch.stack(
+        [_share(task, gains(task, before, after, unseen, recency, p)) for p in parts]
+    )
+
+
+def _share(task: Task, found: Estimate) -> Tensor:
+    """(sensor,) of what was seen in one band."""
     first = task.history.first if task.memory is None else task.memory.since
     days = (task.history.end - first) / task.history.steps_per_day
     usual = YEAR_GAIN * min(days / YEAR, MOST_YEARS)
-    certainty = 1 / (SHARED_TARGETS * found.variance)
+    certainty = 1 / (SHARED_TARGETS * found.variance).clamp_min(1e-9)
     seen = (found.gain + UNSEEN * usual).where(certainty > 0, torch.zeros_like(found.gain))
     gain = (usual / SPREAD**2 + seen * certainty) / (1 / SPREAD**2 + certainty)
     error = (1 / SPREAD**2 + certainty).rsqrt()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from citytune._graph import exporting
 from citytune.backbones import Backbone, Past, Probabilistic
 from citytune.windows import Examples, History, Seasonal, cut_measured, cut_past
 
@@ -119,7 +120,7 @@ class Squash(NamedTuple):
     def of(cls, past: Tensor) -> Squash:
         """Scale by the median size of each window of `past` (example, context)."""
         size = past.abs()
-        scale = size.median(1, keepdim=True).values
+        scale = _median(size)
         most = size.amax(1, keepdim=True)
         scale = torch.where(scale > 1e-6 * most, scale, size.mean(1, keepdim=True)).clamp_min(1e-30)
         return cls(scale, torch.asinh(most / scale) + HEADROOM)
@@ -131,6 +132,13 @@ class Squash(NamedTuple):
     def undo(self, values: Tensor) -> Tensor:
         """Squashed → the unit of the data."""
         return torch.sinh(values.minimum(self.top).maximum(-self.top)) * self.scale
+
+
+def _median(size: Tensor) -> Tensor:
+    """(example, 1) the lower median of each row; a graph finds it by sorting."""
+    if exporting():
+        return size.sort(1).values[:, [(size.shape[1] - 1) // 2]]
+    return size.median(1, keepdim=True).values
 
 
 def plain(backbone: Backbone, shown: LensInput) -> Tensor:
@@ -169,7 +177,7 @@ def coarse(backbone: Backbone, shown: LensInput) -> Tensor:
     squash = long.squash
     deviation = _means(squash.do(long.past) - squash.do(long.kind_past), every)
     steps = -(-shown.horizon // every)
-    calendar = shown.calendar.new_zeros(len(deviation), deviation.shape[1] + steps, 3)
+    calendar = shown.calendar.new_zeros(deviation.shape[0], deviation.shape[1] + steps, 3)
     known = torch.ones_like(deviation, dtype=torch.bool)
     day = max(1, shown.day // every)
     reach = backbone.card.horizon or steps
@@ -224,7 +232,7 @@ def _answer(answer: Answer, reach: int | None, shown: LensInput, values: Tensor)
     steps = calendar.shape[1] - wide.shape[1]
     day = max(1, shown.day // every)
     ahead = _in_passes(answer, reach, wide, known, calendar, steps, day)
-    return ahead.repeat_interleave(every, 1)[:, : shown.horizon]
+    return ahead[:, [step // every for step in range(shown.horizon)]]
 
 
 def _in_passes(

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from citytune._errors import InputError
-from citytune.backbones import Backbone
+from citytune._prefer_torch import prefer_torch
+from citytune.backbones import Backbone, root_of
 from citytune.training import Group
-from citytune.tuning._finetuned import root_of
 from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._strategy import strategies
 from citytune.tuning._trainable import Trainable
@@ -63,6 +63,7 @@ def _linear(root: nn.Module, but: set[int]) -> list[str]:
 
 def _adapt(root: nn.Module, but: set[int], way: Lora, seed: int) -> list[nn.Parameter]:
     """Put adapters into `root`, in place; their weights."""
+    prefer_torch()
     from peft import LoraConfig, inject_adapter_in_model
 
     names = _linear(root, but)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, NamedTuple
 
 import torch
@@ -82,7 +83,7 @@ class Mixture:
     @property
     def counted(self) -> tuple[str, ...]:
         """The experts with more than a negligible share somewhere."""
-        most = self._followed.amax((0, 1)).tolist()
+        most = self.followed.amax((0, 1)).tolist()
         return tuple(
             name for name, share in zip(self.names, most, strict=True) if share > NEGLIGIBLE
         )
@@ -114,7 +115,7 @@ class Mixture:
             progress: Called with the share done, 0 … 1.
         """
         found = forecasts_of(self.needed, batch, so_far, progress)
-        names, sensor = self.counted, batch.examples.sensor
+        names, sensor = self.counted, batch.sensor
         which = [self.names.index(name) for name in names]
         each = torch.stack([found[name] for name in names], -1)
         mean = mix(each, self.weights[..., which], sensor)
@@ -136,7 +137,7 @@ class Mixture:
             return None
         home, own = total, (one for one in self.experts if deviations_of(one.name) in found)
         for expert in own:
-            share = self._followed[..., self.names.index(expert.name)]
+            share = self.followed[..., self.names.index(expert.name)]
             part = by_step(share, total.shape[1], sensor)[..., None]
             total = total + part * (found[deviations_of(expert.name)] - home)
         return total
@@ -149,8 +150,8 @@ class Mixture:
         """The same, followed so far: a share for all, or (sensor,) one for each."""
         return replace(self, trust=torch.as_tensor(share, dtype=torch.float32).reshape(-1))
 
-    @property
-    def _followed(self) -> Tensor:
+    @cached_property
+    def followed(self) -> Tensor:
         """(band, sensor, expert) how much each counts in the forecast."""
         home = torch.tensor([float(name == self.prior) for name in self.names])
         return torch.lerp(home, self.weights, self.trust[:, None])
@@ -165,7 +166,7 @@ class Mixture:
                 )
                 if share > NEGLIGIBLE
             }
-            for (start, end), row in zip(bands(horizon), self._followed.mean(1), strict=True)
+            for (start, end), row in zip(bands(horizon), self.followed.mean(1), strict=True)
         }
 
 
@@ -178,19 +179,18 @@ def mix(forecasts: Tensor, weights: Tensor, sensor: Tensor) -> Tensor:
         sensor: (example,) long.
     """
     weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-9)
-    own = weights[:, sensor] if weights.shape[1] > 1 else weights.expand(-1, len(forecasts), -1)
+    own = weights[:, sensor] if weights.shape[1] > 1 else weights.expand(-1, forecasts.shape[0], -1)
     parts = [
         (forecasts[:, start:end] @ row[..., None])[..., 0]
         for (start, end), row in zip(bands(forecasts.shape[1]), own, strict=True)
     ]
-    return torch.cat([forecasts.new_empty(len(forecasts), 0), *parts], 1)
+    return torch.cat([forecasts[:, :0, 0], *parts], 1)
 
 
 def by_step(share: Tensor, horizon: int, sensor: Tensor) -> Tensor:
     """(example, horizon) a share (band, sensor), where one sensor stands for all."""
-    own = share[:, sensor] if share.shape[1] > 1 else share.expand(-1, len(sensor))
-    sizes = torch.tensor([end - start for start, end in bands(horizon)])
-    return own.repeat_interleave(sizes, 0).T
+    own = share[:, sensor] if share.shape[1] > 1 else share.expand(-1, sensor.shape[0])
+    return own[[i for i, (start, end) in enumerate(bands(horizon)) for _ in range(start, end)]].T
 
 
 def in_words(shares: Mapping[str, float], words: Mapping[str, str], most: int = 3) -> str:

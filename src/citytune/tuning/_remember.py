@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from citytune.tuning._choice import SENSORS_AT_ONCE
 from citytune.tuning._memory import Memory, beginnings
 from citytune.windows import History
 
@@ -21,11 +22,17 @@ RECENT_DAYS = 49
 def level_and_spread(history: History) -> tuple[Tensor, Tensor]:
     """(sensor, 1) and (sensor,), in the unit of the data; no spread is 0."""
     recent = history.raw[:, -RECENT_DAYS * history.steps_per_day :]
-    mean = recent.nanmean(1, keepdim=True)
-    square = (recent - mean).double().square().nanmean(1)  # it may be beyond floats
+    parts = [_mean_and_square(some) for some in recent.split(SENSORS_AT_ONCE)]
+    mean, square = (torch.cat(part) for part in zip(*parts, strict=True))
     found = square.sqrt().nan_to_num(0.0).float()
     usual = float(found[found > 0].median()) if (found > 0).any() else 1.0
     return mean.nan_to_num(0.0), found.where(found > 1e-6 * usual, torch.tensor(usual))
+
+
+def _mean_and_square(recent: Tensor) -> tuple[Tensor, Tensor]:
+    """(sensor, 1) mean, and (sensor,) mean squared distance from it, of (sensor, time)."""
+    mean = recent.nanmean(1, keepdim=True)
+    return mean, (recent - mean).double().square().nanmean(1)  # it may be beyond floats
 
 
 def remembered(task: Task, known_ahead: Sequence[str]) -> Memory:

@@ -22,9 +22,11 @@ from torch.nn.functional import embedding
 
 from citytune.tuning._stats import t_inflation
 
-ADAM_STEPS = 60
-"""Adam steps of one fit."""
-RATE, BETAS = 0.15, (0.9, 0.999)
+ADAM_STEPS, AVERAGED = 100, 40
+"""Adam steps of one fit, and how many of the last ones are averaged: at a kink of the absolute
+error they go back and forth, and which way they went last hangs on the last digits."""
+RATE, LAST_RATE, BETAS = 0.15, 0.05, (0.9, 0.999)
+"""The rate falls along a line, to a share of the first."""
 LONGEST_ROW = 4096
 """Longest row in which the targets of one group are laid out."""
 OWN_BLOCK = 4
@@ -83,9 +85,9 @@ class Caution:
     """What keeps the weights where they are."""
 
     prior: Tensor
-    """(expert,) w₀, where the weights stay without evidence."""
+    """(expert,) or (band, expert) w₀, where the weights stay without evidence."""
     anchor: Tensor
-    """(expert,) the mixture against which gains must repeat."""
+    """The same of the mixture against which gains must repeat."""
     risk: float
     """κ: what an unreliable gain costs."""
     pull: float
@@ -111,11 +113,12 @@ def fit_stack(
         forget: Days after which evidence counts half, if that is less.
     """
     half_life = min(max(days / 4, 7.0), 21.0, forget or math.inf)
-    rows = []
-    for start, end in bands(evidence.actual.shape[1]):
+    rows, found = [], bands(evidence.actual.shape[1])
+    prior, anchor = (part.expand(len(found), -1) for part in (caution.prior, caution.anchor))
+    for band, (start, end) in enumerate(found):
         steps = torch.linspace(start, end - 1, min(STEPS_PER_BAND, end - start)).round().long()
         losses = Losses.of(evidence, steps, half_life=half_life)
-        weights = _descend(losses, caution, caution.prior[None], caution.anchor[None])
+        weights = _descend(losses, caution, prior[band, None], anchor[band, None])
         if sensors > 1:
             losses = Losses.of(
                 evidence, steps, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
@@ -207,7 +210,7 @@ def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) ->
     reference = table.by_block(table.errors(anchor)[0])
     size = losses.mean(reference).clamp_min(1e-9)[:, None]
     prior = prior.clamp_min(1e-6)
-    theta = prior.log()
+    theta, found = prior.log(), torch.zeros_like(prior)
     first, second = torch.zeros_like(theta), torch.zeros_like(theta)
     for step in range(1, ADAM_STEPS + 1):
         w = theta.softmax(1)
@@ -222,8 +225,11 @@ def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) ->
         first = first.lerp(slope, 1 - BETAS[0])
         second = second.lerp(slope.square(), 1 - BETAS[1])
         mean, power = first / (1 - BETAS[0] ** step), second / (1 - BETAS[1] ** step)
-        theta = theta - RATE * mean / (power.sqrt() + 1e-8)
-    return theta.softmax(1)
+        rate = RATE * (1 - (1 - LAST_RATE) * step / ADAM_STEPS)
+        theta = theta - rate * mean / (power.sqrt() + 1e-8)
+        if step > ADAM_STEPS - AVERAGED:
+            found = found + theta.softmax(1) / AVERAGED
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,18 @@ from torch import Tensor
 
 from citytune.backbones import Backbone, Probabilistic
 from citytune.settings import Progress, Settings
-from citytune.tuning._answers import Answers, ask_again, ask_experts, ask_features
-from citytune.tuning._batch import DEVIATIONS, FEATURES, SENSOR, Batch
+from citytune.tuning._answers import (
+    Answers,
+    ask_again,
+    ask_experts,
+    ask_features,
+    head_data_of,
+    replayed,
+)
+from citytune.tuning._batch import DEVIATIONS, SENSOR, Batch
 from citytune.tuning._best_rule import rule_beating
 from citytune.tuning._choice import Choice, rows_looked_at
-from citytune.tuning._expert import Expert, deviations_of, unfitted
+from citytune.tuning._expert import Expert, deviations_of, learnt_of, unfitted
 from citytune.tuning._head import HeadData
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._memory import Memory, Windows, joined_values
@@ -64,10 +71,9 @@ class Task:
         return self.history.since(self.history.length - rows)
 
     def training(self, most: int, *, but: Sequence[Span] = ()) -> Examples:
-        """Windows of the whole history, to learn weights of many numbers from.
+        """Windows of all of `history`, to learn many weights from; see `training_windows`.
 
-        Apart from `examples`, the evidence for a mixture, which are of recent days only. Origins
-        are rows of `history`; for `most` and `but` see `training_windows`.
+        `examples`, the evidence for a mixture, are of recent days only.
         """
         return training_windows(self.history, self.spec, most, but=but)
 
@@ -131,17 +137,14 @@ class Task:
 
     @cached_property
     def pool(self) -> Pool:
-        """How much each sensor and each window counts in what all sensors share."""
+        """How much each sensor and each window counts in what all share."""
         windows = PoolWindows(self.windows.sensor, self.windows.origin, len(self.history.raw))
         names = SEASONAL if self.backbone.card.horizon is None else (PLAIN, *SEASONAL)
         return Pool.of(self.forecasts_of(names), self.actual, windows)
 
     @cached_property
     def target_weight(self) -> Tensor | None:
-        """(example, horizon) how much each target counts, with a mean of 1; None is all alike.
-
-        For any loss that is a mean over targets.
-        """
+        """(example, horizon) how much each target counts, with a mean of 1; None is all alike."""
         rare, windows = self.settings.rarity, self.windows
         if rare is None or not rare.moves_fit:
             return None
@@ -198,10 +201,7 @@ class Task:
         return torch.stack([found[name] for name in names], -1)
 
     def forecast_again(self, expert: Expert) -> Tensor:
-        """(example, horizon) of one that was fitted earlier, and stays as it is.
-
-        Of remembered windows it is what was noted then, as if it was not fitted on them.
-        """
+        """(example, horizon) of one fitted earlier; of remembered windows what was noted then."""
         if expert.name not in self.answers.forecasts:
             self.note(expert.name, *ask_again(self, expert))
         return self.answers.forecasts[expert.name]
@@ -246,6 +246,11 @@ class Task:
         """The expert that stands for "as pretrained"."""
         return PLAIN if self.backbone.card.horizon is not None else self.best_rule
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether the network itself was tuned here."""
+        return bool(learnt_of(self.backbone.card, self.answers.fitted.values()))
+
     @cached_property
     def best_rule(self) -> str:
         """The seasonal rule with the least error on the windows, if it repeats from day to day."""
@@ -274,11 +279,7 @@ class Task:
     @cached_property
     def head_data(self) -> HeadData:
         """What a new last layer learns from."""
-        features, spread = self.features, self.answers.window_spread
-        assert spread is not None, "it comes with the features"
-        residual = (self.actual - self.forecast_of(self.prior)) / spread
-        origin, counts = self.windows.origin, self.recency * self.pool.weight
-        return HeadData(features, residual, spread / self.scale, origin, counts, self.target_weight)
+        return head_data_of(self)
 
     # Parts, and what is left for later
 
@@ -290,14 +291,7 @@ class Task:
 
     def replay(self, mixture: Mixture) -> Tensor:
         """(example, horizon) what a mixture forecasts of the windows, asking nothing twice."""
-        assert self.memory is None, "remembered windows have no history to forecast from"
-        own = {expert.name for expert in self.experts}
-        known = {one.name: self.forecast_of(one.name) for one in mixture.needed if one.name in own}
-        computed = {FEATURES: self.features} if mixture.uses(FEATURES) else {}
-        if (own_spread := self.answers.forecasts.get(DEVIATIONS)) is not None:
-            computed[DEVIATIONS] = own_spread
-        live = self.live
-        return mixture.forecast(replace(live, computed={**live.computed, **computed}), known).mean
+        return replayed(self, mixture)
 
     def remember(self, known_ahead: Sequence[str] = ()) -> Memory:
         """What the next fit needs of this one; the history's covariates are named."""

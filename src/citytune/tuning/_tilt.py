@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from citytune._graph import exporting
 from citytune.tuning._intervals import Intervals
 from citytune.tuning._quantiles import POINTS, points_of
 from citytune.tuning._task import Task
@@ -66,14 +67,27 @@ class Tilt:
         """
         if not self.power:
             return mean
+        if exporting():
+            return self._move(mean, quantiles, sensor, low, high)
         size = max(1, CHUNK // (POINTS * mean.shape[1]))
         lowest = torch.full((len(mean),), -torch.inf) if low is None else low
-        found = []
-        for rows in torch.arange(len(mean)).split(size):
-            points = points_of(quantiles[rows], lowest[rows], high)
-            odds = self.rarity.odds_of(points, sensor[rows])
-            found.append(_moved(mean[rows], points, odds, self.power))
-        return torch.cat(found)
+        return torch.cat(
+            [
+                self._move(mean[rows], quantiles[rows], sensor[rows], lowest[rows], high)
+                for rows in torch.arange(len(mean)).split(size)
+            ]
+        )
+
+    def _move(
+        self,
+        mean: Tensor,
+        quantiles: Tensor,
+        sensor: Tensor,
+        low: Tensor | None,
+        high: float | None,
+    ) -> Tensor:
+        points = points_of(quantiles, low, high)
+        return _moved(mean, points, self.rarity.odds_of(points, sensor), self.power)
 
 
 def choose_tilt(

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from citytune.backbones import Past
+from citytune.backbones import Backbone, Past, root_of
 from citytune.training import device
-from citytune.tuning._finetuned import FineTuned, root_of
+from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._head import Head, Projection, fit_head
 from citytune.tuning._lenses import LENSES, LensInput
 from citytune.tuning._task import Task
@@ -27,10 +27,26 @@ class Trainable:
     features, which starts from the closed form and adds to the prior.
     """
 
-    def __init__(self, task: Task, lens: str, seen: Tensor, *, closed_form: bool = False) -> None:
-        """Args: `seen` are the windows it may learn from; `closed_form` starts with a new head."""
+    def __init__(
+        self,
+        task: Task,
+        lens: str,
+        seen: Tensor,
+        *,
+        closed_form: bool = False,
+        first: Backbone | None = None,
+    ) -> None:
+        """Begin as pretrained.
+
+        Args:
+            task: What to learn from.
+            lens: How the series is shown.
+            seen: The windows it may learn from.
+            closed_form: Whether to start with a new head.
+            first: The same backbone with other weights, to begin from.
+        """
         self.task, self.lens = task, lens
-        self.backbone = copy.deepcopy(task.backbone)
+        self.backbone = copy.deepcopy(task.backbone if first is None else first)
         self.root = root_of(self.backbone).to(device())
         self.blocks = list(self.backbone.blocks())
         self.forecasts = task.backbone.card.horizon is not None

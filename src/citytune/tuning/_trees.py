@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from citytune._graph import exporting
 from citytune.windows import Axes
 
 LEAVES = 24
@@ -130,12 +131,14 @@ class Trees:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(row,) sums over trees of the leaves that rows (row, feature) fall into."""
+        if exporting():
+            return self._sums(rows)
         return torch.cat([rows.new_empty(0), *map(self._sums, rows.split(ROWS_AT_ONCE))])
 
     def _sums(self, rows: Tensor) -> Tensor:
         """All questions are asked at once: a row is in the leaf whose whole path it agrees to."""
         paths = self._paths
-        asked = rows.T[paths.feature.flatten()].view(*paths.feature.shape, len(rows))
+        asked = rows.T[paths.feature.flatten()].view(*paths.feature.shape, rows.shape[0])
         below = (asked <= paths.threshold[..., None]).float()  # (tree, inner, row)
         agreed = torch.bmm(paths.steps, below) + paths.right[..., None]
         there = agreed == paths.length[..., None]  # (tree, leaf, row)

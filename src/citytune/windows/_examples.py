@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from citytune._graph import anywhere
 from citytune.windows._history import History
 from citytune.windows._spec import WindowSpec
 
@@ -75,7 +76,7 @@ def first_known(history: History) -> Tensor:
     """(sensor,) long: absolute step of each one's first value; where there is none, the end."""
     known = ~history.raw.isnan()
     first = known.to(torch.uint8).argmax(1) + history.first
-    return first.where(known.any(1), torch.tensor(history.end))
+    return first.where(known.any(1), history.end)
 
 
 def needed(first: Tensor, end: int, spec: WindowSpec) -> Tensor:
@@ -98,6 +99,8 @@ def thin(
     limit: int,
     sensors: int,
     weight: Tensor | float = 1.0,
+    *,
+    span: tuple[int, int] | None = None,
 ) -> Tensor:
     """(example,) bool: which windows to keep for about `limit` of them, evenly spread.
 
@@ -113,12 +116,18 @@ def thin(
         limit: How many to keep of all.
         sensors: How many there are.
         weight: (example,) how much more often than `limit` says each one is kept.
+        span: First and last origin of all, where these windows are but some.
     """
     if not len(origin):
         return torch.zeros(0, dtype=torch.bool)
     start = origin.div(stride, rounding_mode="floor")
-    share = limit / (int(start[-1] - start[0]) + 1) / sensors
+    first, last = (int(start[0]), int(start[-1])) if span is None else _starts(span, stride)
+    share = limit / (last - first + 1) / sensors
     return (start.double() * PLASTIC + sensor.double() * GOLDEN) % 1 < share * weight
+
+
+def _starts(span: tuple[int, int], stride: int) -> tuple[int, int]:
+    return span[0] // stride, span[1] // stride
 
 
 def _covered(history: History, spec: WindowSpec, origins: Tensor) -> Tensor:
@@ -151,7 +160,11 @@ def cut_past(series: Tensor, examples: Examples, context: int, *, period: int = 
     What lies before the first step repeats the first `period` steps: a day of them leaves a
     network a daily cycle to see where a history is shorter than its context.
     """
-    when = examples.origin[:, None] + torch.arange(-context, 0)
+    start = examples.origin - context
+    whole = context <= series.shape[1] and not anywhere(start < 0)
+    if whole:  # stretches copied at once
+        return series.unfold(1, context, 1)[examples.sensor, start]
+    when = start[:, None] + torch.arange(context)
     when = torch.where(when < 0, when % min(period, series.shape[1]), when)
     return series[examples.sensor[:, None], when]
 

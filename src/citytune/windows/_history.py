@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from citytune._fork import refuse_after_fork
+from citytune._graph import anywhere
 from citytune.frame import SensorFrame
 
 DAY = dt.timedelta(days=1)
@@ -114,9 +115,24 @@ class History:
         change is taken, 03:00, as calendars do; where a clock change gives it twice, in autumn,
         the second. Before the first row it is negative.
         """
-        back = (when - days * self.steps_per_day).clamp_min(0)
-        jump = (self.wall[when] - when) - (self.wall[back] - back)
-        return when - days * self.steps_per_day + jump
+        before = when - days * self.steps_per_day
+        if not self._clock_changes:
+            return before
+        return before + pick(self._shift, when) - pick(self._shift, before.clamp_min(0))
+
+    @cached_property
+    def _shift(self) -> Tensor:
+        """(time + ahead,) long: wall time less steps; it moves where the clock changes."""
+        return self.wall - torch.arange(len(self.wall))
+
+    @cached_property
+    def _clock_changes(self) -> bool:
+        return anywhere(self._shift != self._shift[:1])
+
+
+def pick(series: Tensor, where: Tensor) -> Tensor:
+    """`series[where]` of a series (place,) at places of any shape, in a third of the time."""
+    return series.index_select(0, where.reshape(-1)).view(where.shape)
 
 
 def fill_causally(values: NDArray[np.float32], steps_per_day: int) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from citytune._graph import exporting
 from citytune.settings import FEW_SHARE, Rare
 from citytune.windows._axes import Axes
 from citytune.windows._density import BINS, FEWEST_VALUES, density, density_at, density_weights
@@ -107,7 +108,10 @@ class Rarity:
         """How much each value (example, …) counts, of sensors (example,); 1 for a missing one."""
         flat = values.flatten(1).contiguous()
         edges = self.edges[sensor]
-        cell = torch.searchsorted(edges, flat.nan_to_num(0.0), right=False)
+        if exporting():  # a graph knows no search
+            cell = (edges[:, None] < flat.nan_to_num(0.0)[..., None]).sum(-1)
+        else:
+            cell = torch.searchsorted(edges, flat.nan_to_num(0.0), right=False)
         found = self.odds[sensor].gather(1, cell).view_as(values)
         return torch.where(values.isnan(), 1.0, found)
 

@@ -16,8 +16,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from citytune._graph import anywhere
 from citytune.windows._examples import Examples, cut_past, first_known
-from citytune.windows._history import History
+from citytune.windows._history import History, pick
 
 WEEKS = 4
 """Ordinary weeks averaged in the weekly profile …"""
@@ -54,6 +55,11 @@ class Seasonal:
         return ~self.history.raw.isnan()
 
     @cached_property
+    def measured(self) -> Tensor:
+        """(sensor · time,): all rows after each other."""
+        return self.history.raw.reshape(-1)
+
+    @cached_property
     def first_known(self) -> Tensor:
         """(sensor,) long: the row of each one's first value; beyond the last row without any."""
         return first_known(self.history) - self.history.first
@@ -65,10 +71,10 @@ class Seasonal:
         """
         return Lookback(self, examples.sensor[:, None], when, examples.origin[:, None])
 
-    def every_sensor(self, origin: int, horizon: int) -> Lookback:
-        """The rules over the horizon from one origin on, for all sensors: (sensor, horizon)."""
-        examples = Examples(torch.arange(len(self.history.raw)), torch.tensor([origin]))
-        return self.at(examples, origin + torch.arange(horizon)[None])
+    def every_sensor(self, origins: Tensor, horizon: int) -> Lookback:
+        """The rules over the horizon from origins (origin,): each (origin, sensor, horizon)."""
+        start, sensors = origins[:, None, None], torch.arange(len(self.history.raw))
+        return Lookback(self, sensors[:, None], start + torch.arange(horizon), start)
 
     def ahead(self, examples: Examples, horizon: int) -> dict[str, Tensor]:
         """Every seasonal expert's forecast, name → (example, horizon), never NaN."""
@@ -132,7 +138,8 @@ class Seasonal:
 class Lookback:
     """The rules' forecasts of some steps, each made when first asked for.
 
-    The three tensors broadcast against each other to (example, step), the shape of every rule.
+    The three tensors broadcast against each other to the shape of every rule, mostly (example,
+    step).
     """
 
     seasonal: Seasonal
@@ -182,16 +189,16 @@ class Lookback:
     def mean_of_kind(self) -> Tensor:
         """`kind`, NaN where nothing was measured on such a day."""
         kind = self.seasonal.history.kind_of_day
-        days = (self._days_back + day for day in range(DAYS_BACK))
-        return self._mean(days, LIKE_DAYS, lambda source: kind[source] == kind[self.when])
+        days, own = (self._days_back + day for day in range(DAYS_BACK)), pick(kind, self.when)
+        return self._mean(days, LIKE_DAYS, lambda source: pick(kind, source) == own)
 
     @cached_property
     def mean_of_weeks(self) -> Tensor:
         """`weeks`, NaN where nothing was measured. A holiday takes the Sundays before it."""
         history = self.seasonal.history
-        to_sunday = torch.where(history.holiday, (history.weekday + 1) % 7, 0)[self.when]
+        to_sunday = pick(torch.where(history.holiday, (history.weekday + 1) % 7, 0), self.when)
         days = (self._weeks_back + to_sunday + 7 * week for week in range(WEEKS_BACK))
-        return self._mean(days, WEEKS, lambda source: ~history.holiday[source])
+        return self._mean(days, WEEKS, lambda source: ~pick(history.holiday, source))
 
     @cached_property
     def _days_back(self) -> Tensor:
@@ -205,26 +212,27 @@ class Lookback:
         """The fewest days, in multiples of `days`, that lead from each step to a known one."""
         history = self.seasonal.history
         period = days * history.steps_per_day
-        ahead = history.wall[self.when] - history.wall[(self.origin - 1).clamp_min(0)]
+        ahead = pick(history.wall, self.when) - history.wall[(self.origin - 1).clamp_min(0)]
         back = days * (-((-ahead).div(period, rounding_mode="floor"))).clamp_min(1)
         # Of an hour that daylight saving doubles, the second may not be known yet.
         return back + days * (history.days_before(self.when, back) >= self.origin)
 
     def _values(self, days: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """So many days back: what was measured, NaN if not before the origin, and at which row."""
-        history = self.seasonal.history
+        history, measured = self.seasonal.history, self.seasonal.measured
+        start = self.sensor * history.length
         for back in days:
             source = history.days_before(self.when, back)
             inside = (source >= 0) & (source < self.origin)
             source = source.clamp(0, history.length - 1)
-            yield torch.where(inside, history.raw[self.sensor, source], torch.nan), source
+            yield torch.where(inside, pick(measured, start + source), torch.nan), source
 
     def _latest(self, days: Iterator[Tensor]) -> Tensor:
         """The value at the first of several days back at which something was measured."""
         found = torch.full((1, 1), torch.nan)
         for value, _ in self._values(days):
             found = torch.where(found.isnan(), value, found)
-            if not found.isnan().any():
+            if not anywhere(found.isnan()):
                 break
         return found
 
@@ -255,4 +263,4 @@ class Lookback:
 def _fill(found: Tensor, other: Callable[[], Tensor]) -> Tensor:
     """`found`, and where it is NaN the other, which is made only if it is needed."""
     missing = found.isnan()
-    return torch.where(missing, other(), found) if missing.any() else found
+    return torch.where(missing, other(), found) if anywhere(missing) else found
