@@ -1,0 +1,6 @@
+"""The HTTP interface."""
+
+from citytune.serving.http._app import create_app
+from citytune.serving.http._tokens import ROLES, Role, add_token, count_tokens
+
+__all__ = ["ROLES", "Role", "add_token", "count_tokens", "create_app"]

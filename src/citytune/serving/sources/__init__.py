@@ -1,0 +1,18 @@
+"""Where readings come from: what a client may name, and how it is read."""
+
+from citytune.serving.sources._check import KINDS, OPTIONS, check_source, reading_of
+from citytune.serving.sources._open import frame_of, opened, with_pushed
+from citytune.serving.sources._public import check_public, fetch, post
+
+__all__ = [
+    "KINDS",
+    "OPTIONS",
+    "check_public",
+    "check_source",
+    "fetch",
+    "frame_of",
+    "opened",
+    "post",
+    "reading_of",
+    "with_pushed",
+]

@@ -1,0 +1,83 @@
+"""Make a page: a template in the visitor's language, with headers that let nothing foreign in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+
+from citytune._text import capital, chance, number, percent
+from citytune.reporting import make_environment
+from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue, language_of
+from citytune.serving.notices import alarm_words
+
+if TYPE_CHECKING:
+    from citytune.serving.database import Alarm
+
+CHOICE = "citytune_language"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-store",
+    # With no-referrer a browser would not say from which page a form comes.
+    "Referrer-Policy": "same-origin",
+    "Vary": "Accept-Language, Cookie",
+}
+YEAR = 365 * 86_400
+
+
+def page(request: Request, template: str, status: int = 200, **contents: Any) -> HTMLResponse:
+    """A template, filled; it escapes every text."""
+    chosen = request.query_params.get("lang")
+    known = chosen if chosen in LANGUAGES else request.cookies.get(CHOICE)
+    language = language_of(known, request.headers.get("accept-language", ""))
+    text = environment(language).get_template(template).render(
+        contents,
+        visitor=getattr(request.state, "visitor", None),
+        needs_token=request.app.state.doorkeeper.needs_token,
+        languages={name: _in(request, name) for name in LANGUAGES if name != language},
+        version=version("citytune"),
+    )  # fmt: skip
+    answer = HTMLResponse(text, status, HEADERS | {"Content-Language": language.replace("_", "-")})
+    if chosen in LANGUAGES:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(CHOICE, chosen, YEAR, secure=secure, httponly=True, samesite="lax")
+    return answer
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def environment(language: str) -> Environment:
+    """Where the templates of a language are found, and the macros of the report."""
+    places = [PackageLoader(f"citytune.{one}") for one in ("serving.web", "reporting")]
+    made = make_environment(ChoiceLoader(places), "jinja2.ext.i18n")
+    texts = catalogue(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    made.filters |= {"number": number, "percent": percent, "chance": chance, "capital": capital}
+    made.filters["moment"] = lambda at: "–" if at is None else at.strftime("%Y-%m-%d %H:%M")
+    made.globals |= {"language": language.replace("_", "-"), "names_of_languages": LANGUAGES}
+    made.globals |= {"proposal_words": PROPOSALS, "policy_words": POLICIES}
+    made.filters["in_words"] = lambda alarm: alarm_words(alarm, language)
+    made.filters["sentence"] = lambda alarm: _sentence(alarm, language)
+    return made
+
+
+def _sentence(alarm: Alarm, language: str) -> str:
+    """An alarm with a capital letter, but for a sensor's name, which stays as it is."""
+    words = alarm_words(alarm, language)
+    return words if alarm.sensor and words.startswith(alarm.sensor) else capital(words)
+
+
+def _in(request: Request, language: str) -> str:
+    """This page in another language; of a form that was sent, the first page."""
+    if request.method != "GET":
+        return f"/?lang={language}"
+    return f"?{request.url.include_query_params(lang=language).query}"

@@ -1,0 +1,503 @@
+"""Promise: a browser is enough, from a file to tomorrow and back, and nothing it shows is run."""
+
+from __future__ import annotations
+
+import serving_parts  # noqa: F401 - skips all of this where the extra is not installed
+
+# isort: split
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+from browsing import CHROMIUM
+from browsing import browser as chromium
+from conftest import make_city
+from fastapi.routing import APIRoute
+from serving_parts import Served, new_database, new_folder, readings_of, serving
+
+from citytune.frame import SensorFrame
+from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue
+from citytune.serving.database import Alarm, Job, in_folder
+from citytune.serving.http import ROLES
+from citytune.serving.http._access import Allowed
+from citytune.serving.notices import TEXTS
+from citytune.serving.web._charts import Line, chart
+from citytune.serving.web._page import environment
+from citytune.serving.web._reading import options_of
+from citytune.serving.web.routes import ROUTERS
+
+EVIL = "<script>alert(1)</script> & co"
+ROUTES = [
+    (method, route) for router in ROUTERS for route in router.routes
+    if isinstance(route, APIRoute) for method in sorted(route.methods)
+]  # fmt: skip
+OPEN = {"/login", "/logout", "/web/{name}"}
+
+
+@pytest.fixture(scope="module")
+def frame() -> SensorFrame:
+    return replace(make_city(2, 32, gaps=0.0), sensors=("bridge", EVIL))
+
+
+def csv_of(frame: SensorFrame) -> bytes:
+    """A wide file with a column that a person has to judge."""
+    columns = dict(zip(frame.sensors, frame.values.T, strict=True))
+    local = frame.clock.local(0, len(frame))
+    table = pl.DataFrame({"time": local, **columns, "sky": np.arange(len(frame)) * 7 % 11})
+    return table.write_csv().encode()
+
+
+def browser(served: Served, token: str | None = None, **headers: str) -> httpx.Client:
+    """A client that sends what a browser sends with a form of this site."""
+    cookies = {} if token is None else {"citytune_token": token}
+    said = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"} | headers
+    return httpx.Client(
+        base_url=served.url, headers=said, cookies=cookies, timeout=60, follow_redirects=True
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, frame: SensorFrame) -> Iterator[Served]:
+    """A server on which a browser has uploaded a file and tuned a run."""
+    folder = tmp_path_factory.mktemp("server")
+    with (
+        new_database(in_folder(folder)) as database,
+        serving(database, new_folder(folder, database), needs_token=False) as found,
+    ):
+        with browser(found) as visitor:
+            from_file_to_forecast(visitor, found, frame)
+        yield found
+
+
+def from_file_to_forecast(visitor: httpx.Client, served: Served, frame: SensorFrame) -> None:
+    file = {"file": ("loops.csv", csv_of(frame.until(24 * 28)))}
+    page = visitor.post("/sources/upload", files=file, data={"name": ""})
+    assert page.url.path == "/sources/1", page.text
+    assert "data-job" in page.text
+    served.do_jobs()
+    reading = {"quantity": "traffic_volume", "unit": "veh/h", "timezone": "Europe/Oslo",
+               "role:sky": "not used"}  # fmt: skip
+    visitor.post("/sources/1/reading", data=reading).raise_for_status()
+    served.do_jobs()
+    wanted = {"name": "loops", "horizon": "24h", "alerts": ">5; top 5%", "backbone": "lags",
+              "strategy": "zero-shot"}  # fmt: skip
+    page = visitor.post("/sources/1/runs", data=wanted)
+    assert page.url.path.startswith("/jobs/"), page.text
+    served.do_jobs()
+    said = text_of(visitor.get(page.url.path))
+    assert "Tune: done" in said, said
+
+
+@pytest.fixture
+def visitor(served: Served) -> Iterator[httpx.Client]:
+    with browser(served) as found:
+        yield found
+
+
+def asked(served: Served, path: str) -> httpx.Response:
+    """What the HTTP interface answers."""
+    with served.client() as client:
+        return client.get(path)
+
+
+def text_of(page: httpx.Response) -> str:
+    """What a person reads."""
+    page.raise_for_status()
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", page.text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_the_first_page_has_every_sensor_with_its_day_and_its_health(
+    visitor: httpx.Client, served: Served
+) -> None:
+    page = visitor.get("/")
+    said = text_of(page)
+    for word in ("bridge", EVIL, "Peak", "Last reading", "> 5 veh/h", "top 5 %", "ok", "over 99 %"):
+        assert word in said, word
+    rows = re.findall(r'<tr role="row".*?</tr>', page.text, re.DOTALL)
+    assert len(rows) == 3
+    assert all('class="spark"' in row for row in rows[1:])
+    assert "Standing alarms" in said
+    ahead = asked(served, "/v1/runs/1/forecast").json()["forecasts"][0]
+    highest = max(range(24), key=lambda i: ahead["point"][i])
+    assert ahead["time"][highest][5:16].replace("T", " ") in said
+
+
+def test_a_broken_sensor_has_its_alarm_in_a_sentence(visitor: httpx.Client, served: Served) -> None:
+    with served.database.writing() as session:
+        now = served.database.now(session)
+        row = Alarm(run_id=1, watch="by hand", kind="frozen", sensor="bridge", evidence={},
+                    text="bridge has not changed since noon", raised_at=now)  # fmt: skip
+        session.add(row)
+        session.flush()
+        number = row.id
+    said = text_of(visitor.get("/"))
+    assert said.count("bridge has not changed since noon") == 2
+    for path in ("/runs/1/sensor?name=bridge", "/runs/1"):
+        assert "bridge has not changed since noon" in text_of(visitor.get(path)), path
+    assert 'href="/runs/1#alarms">Alarms: ' in visitor.get("/sources/1").text
+    with served.database.writing() as session:
+        session.delete(session.get_one(Alarm, number))
+
+
+def test_nothing_that_is_shown_is_run(visitor: httpx.Client) -> None:
+    for path in ("/", "/runs/1", "/sources/1"):
+        page = visitor.get(path)
+        assert "<script>alert" not in page.text, path
+    page = visitor.get("/runs/1/sensor", params={"name": EVIL})
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert 'aria-label="&lt;script&gt;' in page.text
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "style=" not in page.text
+    assert page.headers["referrer-policy"] == "same-origin"
+    assert page.headers["x-frame-options"] == "DENY"
+
+
+def test_nothing_is_fetched_from_elsewhere(visitor: httpx.Client) -> None:
+    for path in ("/", "/sources", "/runs", "/runs/1", "/tokens", "/web/page.css", "/web/page.js"):
+        page = visitor.get(path)
+        page.raise_for_status()
+        assert not re.findall(r"(?:src|href)=\"(?:https?:)?//|url\(|@import", page.text), path
+    assert visitor.get("/web/../page.css").status_code == 404
+
+
+def test_a_sensor_is_shown_with_its_past_and_its_forecast(visitor: httpx.Client) -> None:
+    page = visitor.get("/runs/1/sensor", params={"name": "bridge"})
+    assert page.text.count('<svg class="graph"') == 1
+    assert 'class="band"' in page.text
+    said = text_of(page)
+    assert "Nothing of a forecast has been measured yet" in said
+    assert "Missing of the newest readings 0 %" in said
+    assert said.count("2024-03-2") >= 24
+    unknown = visitor.get("/runs/1/sensor", params={"name": "bridgee"})
+    assert unknown.status_code == 404
+    assert "there is no sensor" in unknown.text.lower()
+
+
+def test_last_weeks_forecasts_are_shown_with_what_came_true(
+    visitor: httpx.Client, served: Served, frame: SensorFrame
+) -> None:
+    rows = [
+        {"sensor": one.sensor, "time": one.time.isoformat(), "value": one.value}
+        for one in readings_of(frame, 24 * 28, 24 * 29)
+    ]
+    with served.client() as client:
+        client.post("/v1/readings", json={"source": 1, "readings": rows}).raise_for_status()
+    served.do_jobs()
+    served.app.state.cache._newest.clear()
+    page = visitor.get("/runs/1/sensor", params={"name": "bridge"})
+    assert page.text.count('<svg class="graph"') == 2
+    found = re.search(r"Mean error ([\d.]+), .* ([\d.]+); (\d+) % of 24 values", text_of(page))
+    assert found is not None
+    assert float(found[1]) < float(found[2])
+    assert 0 < int(found[3]) <= 100
+
+
+def test_a_file_is_read_as_a_person_says(visitor: httpx.Client, served: Served) -> None:
+    page = visitor.get("/sources/1")
+    said = text_of(page)
+    assert "It can be used." in said
+    assert "Europe/Oslo" in page.text
+    assert '<select name="role:bridge"' in page.text
+    assert f'name="role:{EVIL.replace("&", "&amp;")}"' not in page.text
+    visitor.post("/sources/1/reading", data={"role:bridge": "not used", "timezone": "Europe/Oslo"})
+    served.do_jobs()
+    assert asked(served, "/v1/sources/1/check").json()["sensors"] == [EVIL]
+    back = {"role:bridge": "reading", "timezone": "Europe/Oslo", "quantity": "traffic_volume"}
+    visitor.post("/sources/1/reading", data=back | {"unit": "veh/h"})
+    served.do_jobs()
+    assert asked(served, "/v1/sources/1/check").json()["sensors"] == ["bridge", EVIL]
+
+
+def test_roles_that_were_chosen_become_options() -> None:
+    columns = [
+        {"name": "day", "role": "time"}, {"name": "flow", "role": "reading"},
+        {"name": "speed", "role": "not used"}, {"name": "'a', 'b' and 9 more", "role": "not used"},
+    ]  # fmt: skip
+    same = {"role:day": "time", "role:flow": "reading", "role:speed": "not used"}
+    assert options_of({"valid": {"ok": ["1"]}}, columns, same) == {"valid": {"ok": ["1"]}}
+    other = {"role:flow": "known ahead", "role:speed": "reading", "missing": "-1; 99"}
+    assert options_of({}, columns, other) == {
+        "target": ["speed"], "covariates": ["flow"], "missing": [-1.0, 99.0]
+    }  # fmt: skip
+    assert options_of({}, [], {"time": "day; hour"}) == {"time": ["day", "hour"]}
+
+
+def test_versions_are_shown_promoted_rolled_back_and_deleted(
+    visitor: httpx.Client, served: Served
+) -> None:
+    page = visitor.post("/runs/1/jobs", data={"kind": "tune"})
+    assert page.url.path.startswith("/jobs/")
+    assert "data-job" in page.text
+    served.do_jobs()
+    assert "promote it" in visitor.get(page.url.path).text
+    both = visitor.get("/runs/1").text
+    assert both.count('<th role="rowheader"') == 2
+    second = re.findall(r'name="version" value="(\d+)"', both)
+    promoted = visitor.post("/runs/1/promote", data={"version": second[0]})
+    assert "Roll back" in promoted.text
+    assert "Roll back" not in visitor.post("/runs/1/roll-back").text
+    served.do_jobs()
+    report = visitor.get("/runs/1/report")
+    assert report.headers["content-security-policy"].startswith("sandbox")
+    assert visitor.post("/runs/1/jobs", data={"kind": "delete"}).status_code == 422
+
+
+def test_a_run_is_deleted_only_once_a_person_is_sure(visitor: httpx.Client, served: Served) -> None:
+    visitor.post("/sources/1/runs", data={"name": "other", "horizon": "24h"})
+    number = asked(served, "/v1/runs").json()["items"][0]["id"]
+    assert "cannot be brought back" in visitor.post(f"/runs/{number}/delete").text
+    assert asked(served, f"/v1/runs/{number}").status_code == 200
+    page = visitor.post(f"/runs/{number}/delete", data={"sure": "yes"})
+    assert page.url.path == "/runs"
+    assert asked(served, f"/v1/runs/{number}").status_code == 404
+    busy = visitor.post("/sources/1/delete")
+    assert busy.status_code == 409
+    assert "delete them first" in busy.text
+
+
+def test_schedules_and_tokens_are_made_and_stopped(visitor: httpx.Client) -> None:
+    said = {"kind": "refresh", "cron": "30 6 * * *", "timezone": "Europe/Oslo", "quiet": ""}
+    page = visitor.post("/runs/1/schedules", data=said)
+    number = re.findall(r"/schedules/(\d+)/delete", page.text)
+    assert len(number) == 1
+    wrong = visitor.post("/runs/1/schedules", data=said | {"cron": "tomorrow"})
+    assert wrong.status_code == 422
+    assert "five fields" in wrong.text
+    page = visitor.post(f"/schedules/{number[0]}/delete", data={"run": "1"})
+    assert "/schedules/" not in page.text.replace("/runs/1/schedules", "")
+    made = visitor.post("/tokens", data={"name": "wall", "role": "read", "days": "30"})
+    assert re.search(r"<code>ct_\d+_[\w-]{43}</code>", made.text)
+    assert "<code>" not in visitor.get("/tokens").text
+    number = re.findall(r"/tokens/(\d+)/revoke", made.text)
+    assert "revoked" in visitor.post(f"/tokens/{number[0]}/revoke").text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": ""},
+        {"Origin": "", "Sec-Fetch-Site": ""},
+    ],
+)
+def test_a_form_of_another_site_is_refused(served: Served, headers: dict[str, str]) -> None:
+    said = {name: one for name, one in headers.items() if one}
+    with httpx.Client(base_url=served.url, headers=said) as other:
+        for method, route in ROUTES:
+            if method == "POST":
+                answer = other.post(route.path.replace("{number}", "1"), data={"sure": "yes"})
+                assert answer.status_code == 403, (route.path, answer.text)
+    assert asked(served, "/v1/runs/1").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that needs a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with (
+        new_database(in_folder(folder)) as database,
+        serving(database, new_folder(folder, database), needs_token=True) as found,
+    ):
+        yield found
+
+
+def role_of(route: APIRoute) -> str | None:
+    calls = [one.call for one in route.dependant.dependencies]
+    return next((one.role for one in calls if isinstance(one, Allowed)), None)
+
+
+def test_every_page_asks_for_a_role() -> None:
+    for method, route in ROUTES:
+        role = role_of(route)
+        assert (role is None) == (route.path in OPEN), route.path
+        assert method == "GET" or role is None or role in ("write", "admin"), route.path
+
+
+@pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda one: getattr(one, "path", one))
+def test_a_page_is_shown_only_to_who_may_see_it(
+    guarded: Served, method: str, route: APIRoute
+) -> None:
+    guarded.app.state.doorkeeper._failures.clear()
+    needed = role_of(route)
+    if needed is None:
+        return
+    path = route.path.replace("{number}", "1")
+    for token in (None, "ct_1_" + "x" * 43, "x"):
+        with browser(guarded, token) as nobody:
+            answer = nobody.request(method, path, follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    for role in ROLES[: ROLES.index(needed)]:
+        with browser(guarded, guarded.token(role)) as low:
+            assert low.request(method, path).status_code == 403
+
+
+def test_who_logs_in_has_a_cookie_that_no_script_reads(guarded: Served) -> None:
+    guarded.app.state.doorkeeper._failures.clear()
+    with browser(guarded) as visitor:
+        wrong = visitor.post("/login", data={"token": "ct_1_wrong"})
+        assert wrong.status_code == 401
+        assert "is not known" in wrong.text
+        answer = visitor.post(
+            "/login", data={"token": guarded.token("read")}, follow_redirects=False
+        )
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert "Nothing is forecast yet." in text_of(visitor.get("/"))
+        assert "Upload" not in text_of(visitor.get("/sources"))
+        assert visitor.get("/v1/runs").status_code == 401  # the cookie is for pages alone
+        visitor.post("/logout")
+        assert visitor.get("/").url.path == "/login"
+
+
+def test_a_visitor_chooses_the_language(visitor: httpx.Client) -> None:
+    chinese = visitor.get("/runs", headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"})
+    assert '<html lang="zh-CN">' in chinese.text
+    assert "总览" in chinese.text
+    chosen = visitor.get("/runs", params={"lang": "zh_CN"})
+    assert "总览" in chosen.text
+    assert "总览" in visitor.get("/").text  # it is remembered
+    assert "Overview" in visitor.get("/", params={"lang": "en"}).text
+    assert '<html lang="en">' in visitor.get("/", params={"lang": "xx"}).text
+
+
+def messages() -> set[str]:
+    """Every text of the templates."""
+    found: set[str | None] = set()
+    made = environment("en")
+    for path in (files("citytune.serving.web") / "templates").iterdir():
+        if path.name.endswith(".html"):
+            said = made.extract_translations(path.read_text("utf-8"))  # type: ignore[attr-defined]
+            found |= {one[0] if isinstance(one, tuple) else one for _, _, one in said}
+    return {one for one in found if one is not None}
+
+
+STORED = {
+    "time", "sensor", "reading", "known ahead", "not used", "check", "tune", "forecast", "refresh",
+    "queued", "running", "done", "failed", "cancelled", "read", "write", "admin", "retune", "sent",
+    *PROPOSALS.values(), *POLICIES.values(), *TEXTS,
+}  # fmt: skip
+"""Words of the database that are shown, and what notices say."""
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES][1:])
+def test_a_catalogue_has_every_text_and_no_other(language: str) -> None:
+    texts = catalogue(language).texts
+    wanted = messages() | STORED
+    assert wanted - {*texts} == set()
+    assert {*texts} - wanted == set()
+    for message, text in texts.items():
+        parts = r"%\(\w+\)s|%%|\{\w+\}"
+        assert sorted(re.findall(parts, message)) == sorted(re.findall(parts, text)), message
+        assert text
+
+
+def test_names_of_large_values_have_room_in_a_chart() -> None:
+    times = [dt.datetime(2024, 5, 1, hour) for hour in range(3)]
+    for top in (90.0, 600_000.0):
+        svg = chart("a", [Line("measured", times, [0.0, top, 1.0])])
+        found = re.findall(r'class="end" x="([\d.]+)"[^>]*>([\d,]+)<', svg)
+        assert found
+        for x, text in found:
+            assert float(x) >= 11 * len(text)  # letters of 20 units, as on a phone
+
+
+@pytest.mark.parametrize("hours", range(1, 24, 4))
+def test_dates_have_room_in_a_chart(hours: int) -> None:
+    times = [dt.datetime(2024, 5, 1) + dt.timedelta(hours=i) for i in range(24 * 5 + hours)]
+    svg = chart("a", [Line("measured", times, [1.0] * len(times))])
+    found = re.findall(r'<text x="([\d.]+)"[^>]*>\d\d-\d\d<', svg)
+    assert len(found) >= 5
+    assert all(float(x) + 11 * len("05-01") <= 720 for x in found)
+
+
+WIDEST = """[...document.querySelectorAll('main *')].filter(
+    one => one.getBoundingClientRect().right > innerWidth).map(
+    one => one.tagName + '.' + one.className).slice(0, 9).join(' ')"""
+FITS = "document.documentElement.scrollWidth - innerWidth <= 0"
+
+
+@pytest.mark.extras
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_in_a_browser_a_file_becomes_tomorrow(tmp_path: Path, frame: SensorFrame) -> None:
+    """Upload, correct the reading, tune with live progress, look at tomorrow; wide and narrow."""
+    (tmp_path / "loops.csv").write_bytes(csv_of(frame.until(24 * 28)))
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with (
+        new_database(in_folder(folder)) as database,
+        serving(database, new_folder(folder, database), needs_token=False) as served,
+        chromium(tmp_path) as tab,
+    ):
+
+        def look(name: str) -> None:
+            for width in (375, 1280):
+                tab.size(width)
+                assert tab.run(FITS), (name, width, tab.run(WIDEST))
+                tab.picture(tmp_path / f"{name}-{width}.png")
+
+        def send(button: str) -> None:
+            words = f"[...document.querySelectorAll('button')].find(b => b.innerText == '{button}')"
+            tab.run(f"{words}.click()")
+
+        def fill(name: str, value: str) -> None:
+            tab.run(f"document.querySelector('[name=\"{name}\"]').value = '{value}'")
+
+        tab.go(f"{served.url}/")
+        assert tab.run("document.body.innerText.includes('Nothing is forecast yet.')")
+        look("empty")
+        tab.go(f"{served.url}/sources")
+        tab.choose_file("[name=file]", tmp_path / "loops.csv")
+        look("upload")
+        send("Upload")
+        tab.until("document.querySelector('[data-job]') !== null")
+        served.do_jobs()
+        tab.until("document.querySelector('[name=\"role:sky\"]') !== null")  # by itself
+        look("reading")
+        for name, value in (("role:sky", "not used"), ("timezone", "Europe/Oslo"),
+                            ("quantity", "traffic_volume"), ("unit", "veh/h")):  # fmt: skip
+            fill(name, value)
+        send("Read it this way")
+        tab.until("document.querySelector('[data-job]') !== null")
+        served.do_jobs()
+        tab.until("document.body.innerText.includes('traffic volume (veh/h)')")
+        for name, value in (("name", "loops"), ("alerts", ">9; top 5%"), ("backbone", "lags"),
+                            ("strategy", "zero-shot")):  # fmt: skip
+            fill(name, value)
+        send("Tune")
+        tab.until("document.querySelector('progress') !== null")
+        with database.writing() as session:
+            row = session.get_one(Job, 3)
+            row.stage, row.share = "Fitting", 0.4
+        tab.until("document.querySelector('progress')?.value === 0.4")
+        look("tuning")
+        served.do_jobs()
+        tab.until("document.body.innerText.includes('See tomorrow')")
+        look("tuned")
+        tab.run("document.querySelector('main a.button').click()")
+        tab.until("document.querySelectorAll('tr th[scope=row]').length === 2")
+        look("tomorrow")
+        for _ in ("ascending", "descending"):
+            tab.run("document.querySelector('thead button').click()")
+        assert tab.run("document.querySelector('tbody th').dataset.v") == "bridge"
+        tab.run("document.querySelector('tbody th a').click()")
+        tab.until("document.querySelector('svg.graph') !== null")
+        look("sensor")
+        for path in ("runs", "runs/1", "tokens", "sources/1", "?lang=zh_CN", "runs/1"):
+            tab.go(f"{served.url}/{path}")
+            look(f"page-{path.replace('/', '-').replace('?', '')}")
+        assert tab.complaints == []
