@@ -115,6 +115,42 @@ def test_a_run_reads_forecasts_and_scores_as_it_was_made(made: Path) -> None:
     assert run.score(made / "newer.csv").refitted is False
 
 
+def test_another_column_of_readings_is_refused_and_may_be_named(made: Path, tmp_path: Path) -> None:
+    import polars as pl
+
+    table = pl.read_csv(made / "loops.csv").unpivot(index="time", variable_name="station")
+    table = table.rename({"value": "no2"})
+    table.write_csv(tmp_path / "air.csv")
+    made_of = ct.run(
+        tmp_path / "air.csv", horizon=24, backbone="lags", strategy="zero-shot",
+        quantity="no2", out=tmp_path / "run",
+    )  # fmt: skip
+    for other in ("pm25", "value_b"):
+        path = tmp_path / f"{other}.csv"
+        table.rename({"no2": other}).write_csv(path)
+        with pytest.raises(
+            ct.InputError, match=f"no column of .* is called 'no2'.*{other}.*target="
+        ):
+            made_of.forecast(path)
+        assert len(made_of.forecast(path, target=other).mean) == 24
+    table.with_columns(pm25=pl.col("no2") * 2).write_csv(tmp_path / "both.csv")
+    np.testing.assert_array_equal(
+        made_of.forecast(tmp_path / "both.csv").mean, made_of.forecast().mean
+    )
+
+
+def test_a_forecast_from_before_what_the_run_has_read_is_said_to_be_one(
+    made: Path, tmp_path: Path
+) -> None:
+    run = ct.open_run(made / "run")
+    older = write_hours(tmp_path / "older.csv", days=18)
+    assert any(
+        "older.csv ends at 2024-01-18 23:00, but the run has read until 2024-01-20 23:00" in note
+        for note in run.forecast(older).notes
+    )
+    assert not any("has read until" in note for note in run.forecast(made / "newer.csv").notes)
+
+
 def test_without_a_source_it_is_the_forecast_that_was_written(made: Path) -> None:
     run = ct.open_run(made / "run")
     stored, anew = run.forecast(), run.forecast(made / "loops.csv")

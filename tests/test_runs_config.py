@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 
 import citytune as ct
+from citytune.cli import _run as of_command
 from citytune.cli._refresh import RAISED
-from citytune.runs import Job, Reading, read_config, save_config
+from citytune.runs import Job, Reading, overview_of, read_config, save_config
 from citytune.runs._made import place_of
 from citytune.settings import Rare, Settings
 
@@ -138,14 +139,47 @@ def test_a_config_is_done_and_then_refreshed(
     code, out, _ = run("run", path, "--only", "south")
     assert code == 0
     assert "48 new steps" in out
-    code, out, err = run("run", path)  # south has nothing new, north goes on all the same
-    assert code == 2
+    code, out, err = run("run", path)  # south has nothing new, which is no error
+    assert (code, err) == (0, "")
     assert "48 new steps" in out
-    assert "Error: south: " in err
-    assert "has no rows after" in err
+    assert "has no rows after 2024-01-22 23:00, which the run has read already" in out
+    page = (tmp_path / "runs" / "overview.html").read_text("utf-8")
+    assert 'href="north/report.html"' in page
+    assert 'href="../elsewhere/south/report.html"' in page
+    assert page.count("<table") == 2
+    assert "<script" not in page
+    (tmp_path / "air.csv").unlink()
+    code, out, err = run("run", path, "--quiet")
+    assert (code, out) == (2, "")
+    assert err.count("Error: ") == 2
+    page = (tmp_path / "runs" / "overview.html").read_text("utf-8")
+    assert page.count("Not renewed:") == 2
+    assert page.count("<table") == 2  # the last forecasts
     code, _, err = run("run", path, "--only", "nord")
     assert code == 2
     assert "Did you mean 'north'" in err
+
+
+def test_a_page_that_cannot_be_written_hides_no_alert(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Path:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(of_command, "write_overview", full)
+    for raised, code in ((True, 3), (False, 2)):
+        monkeypatch.setattr(of_command, "_do", lambda *_, raised=raised, **__: 3 * raised)
+        found = run("run", config(tmp_path, TWO))
+        assert found.code == code
+        assert "the page of all runs: no space left" in found.err
+
+
+def test_the_overview_may_stand_elsewhere(tmp_path: Path) -> None:
+    path = config(tmp_path, f'overview = "all.html"\n{TWO}')
+    assert len(read_config(path)) == 2
+    assert overview_of(path) == tmp_path / "all.html"
+    with pytest.raises(ct.InputError, match=r"says overview = 3; it is a page, such as"):
+        overview_of(config(tmp_path, f"overview = 3\n{TWO}"))
 
 
 def test_tuning_saves_a_config_that_does_the_same(tmp_path: Path, run: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,13 @@ import polars as pl
 import pytest
 
 import citytune as ct
-from citytune.runs import RECORD, by_week, verified
+from citytune.evaluation import by_week, keep_scores, kept_scores, verified
+from citytune.runs import RECORD, _choice
 
+pytestmark = pytest.mark.usefixtures("plain_report")
 SETTINGS: dict[str, Any] = {"backbone": "lags", "strategy": "zero-shot", "horizon": 24}
 NAMES = ("north", "south")
+ELSEWHERE: dict[str, Any] = {"quantity": "pm2.5", "unit": "µg/m³"}
 
 
 def readings(days: int) -> pl.DataFrame:
@@ -69,7 +73,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path) -> None:
+def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path, whole_report: None) -> None:
     run = ct.open_run(place / "run")
     page = run.report.read_text("utf-8")
     found = run.refresh(place / "week.csv")
@@ -82,7 +86,7 @@ def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path) -> None:
     assert found.last.values == 48
     assert found.record == found.last
     assert found.scores is not None
-    assert found.scores.holdout_start == "2024-01-21 00:00"
+    assert found.scores.holdout_start == "2024-01-16 00:00"
     assert found.forecast.clock.text(0) == "2024-01-28 00:00"
     assert run.changed() == ()
     assert run.report.read_text("utf-8") != page
@@ -90,7 +94,103 @@ def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path) -> None:
     again = ct.open_run(place / "run")
     np.testing.assert_array_equal(again.forecast().mean, found.forecast.mean)
     assert again.scores is not None
-    assert again.scores["holdout"]["start"] == "2024-01-21 00:00"
+    assert again.scores["holdout"]["start"] == "2024-01-16 00:00"
+    assert again.scores["record"]["values"] == 48
+    assert [*again.scores["record"]["weeks"]] == ["2024-01-15"]
+
+
+def test_the_test_period_stays_and_what_came_since_is_added(
+    place: Path, whole_report: None
+) -> None:
+    run = ct.open_run(place / "run")
+    before = run.scores
+    assert before is not None
+    for file in ("week.csv", "later.csv"):
+        found = run.refresh(place / file)
+        after = run.scores
+        assert after is not None
+        for part in ("holdout", "models", "regions", "alerts"):
+            assert after[part] == before[part]
+        page = re.sub(r"</?span[^>]*>", "", run.report.read_text("utf-8"))
+        assert f"{before['holdout']['start']} to {before['holdout']['end']}" in page
+        assert "What came true since" in page
+        assert found.record is not None
+        assert f"for {found.record.first} to {found.record.last}" in page
+    assert after["record"]["values"] == 96
+    assert page.count('data-chart="week') == 4  # error, coverage, two alerts
+
+
+def test_a_sensor_that_froze_is_said(
+    run: Callable[..., Any], tmp_path: Path, whole_report: None
+) -> None:
+    table = pl.concat(
+        [readings(40).with_columns(pl.col("time") + pl.duration(days=40 * i)) for i in range(2)]
+    )
+    write(tmp_path / "air.csv", table[: 24 * 70])
+    options = {"quantity": "pm2.5", "unit": "µg/m³", "alerts": [">66"]}
+    ct.run(tmp_path / "air.csv", out=tmp_path / "run", **SETTINGS, **options)
+    frozen = pl.when(pl.int_range(pl.len()) >= 24 * 71).then(33.3).otherwise("south")
+    write(tmp_path / "air.csv", table.with_columns(frozen.alias("south")))
+    shutil.copytree(tmp_path / "run", tmp_path / "again")
+    found = ct.open_run(tmp_path / "again").refresh(by="update")
+    assert found.raised == ()  # its forecast is of nine days ago
+    assert [one.sensor for one in found.held] == ["south"]
+    assert found.held[0].chance > 0.3
+    assert found.held[0].quality == "fallback: yesterday (silent since 2024-03-12)"
+    code, said, _ = run("refresh", tmp_path / "run", "--update")
+    assert code == 0
+    assert "No alert of south, which measures nothing" in said
+    assert " !" not in said
+    assert "Unusual: 'south'" in said
+    assert "'north'" not in said
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "<strong>Unusual:</strong> &#39;south&#39;" in page
+
+
+def test_the_kept_scores_are_the_scores(made: Path, tmp_path: Path) -> None:
+    frame = ct.read(made / "air.csv", quantity="pm2.5", unit="µg/m³")
+    scores = ct.backtest(ct.tune(frame, **SETTINGS), frame, days=3, alerts=[">50", "top 5%"])
+    keep_scores(scores, tmp_path / "kept")
+    again = kept_scores(tmp_path / "kept")
+    assert str(again) == str(scores)
+    assert json.dumps(again.summary()) == json.dumps(scores.summary())
+    assert [*again.detail.points] == [*scores.detail.points]
+    for name, point in scores.detail.points.items():
+        np.testing.assert_array_equal(again.detail.points[name], point)
+        np.testing.assert_array_equal(again.detail.mean_of(name), scores.detail.mean_of(name))
+    clock, row = again.detail.frame.clock, int(again.detail.origin_index[1])
+    assert clock.text(row) == frame.clock.text(int(scores.detail.origin_index[1]))
+    (tmp_path / "kept").write_bytes(b"no scores")
+    with pytest.raises(ct.RunError, match=r"kept is damaged, or of another version"):
+        kept_scores(tmp_path / "kept")
+
+
+def test_a_history_too_short_for_a_test_has_one_after_the_first_refresh(tmp_path: Path) -> None:
+    made = ct.run(write(tmp_path / "new.csv", readings(15)[:36]), out=tmp_path / "run", **SETTINGS)
+    assert made.made_from.scores is None
+    found = made.refresh(write(tmp_path / "more.csv", readings(10)))
+    assert found.scores is not None
+    assert found.scores.holdout_start == "2024-01-02 12:00"
+
+
+def test_the_better_of_update_and_refit_on_the_newest_days_is_taken(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ct.open_run(place / "run")
+    found = run.refresh(place / "week.csv")
+    assert found.how == (
+        "The model has learnt what is new: on 7 forecasts of the newest days, a refit has about "
+        "the same error."
+    )
+    again = run.refresh(write(place / "day.csv", readings(28)))
+    assert again.how == "The model has learnt what is new."  # not a week since the last comparison
+    monkeypatch.setattr(_choice, "_saved", lambda *_: 0.2)
+    found = run.refresh(write(place / "more.csv", readings(34)))
+    assert found.how == (  # two days of them from the record
+        "The model was fitted anew: on 7 forecasts of the newest days, a refit has 20 % lower "
+        "error."
+    )
+    assert run.changed() == ()
 
 
 def test_the_errors_of_the_record_are_those_of_the_forecast(place: Path) -> None:
@@ -243,12 +343,48 @@ def test_the_command_tells_all_of_it_and_warns(
     ):
         assert said in out
     code, out, err = run("refresh", place / "run", place / "week.csv")
-    assert (code, out) == (2, "")
-    assert "has no rows after" in err
+    assert (code, out) == (0, "")
+    assert "has no rows after 2024-01-27 23:00, which the run has read already, so the run" in err
+    code, out, err = run("refresh", place / "run", place / "week.csv", "--json")
+    assert (code, err) == (0, "")
+    assert "has no rows after" in json.loads(out)["nothing_new"]
     code, out, _ = run("refresh", place / "run", place / "later.csv", "--json")
     found = json.loads(out)
     assert (code, found["last"]["values"], found["day"]) == (3, 48, "Sunday 2024-02-04")
     assert {row["alert"] for row in found["raised"]} == {"pm2.5 > 50 µg/m³"}
+
+
+def test_the_weeks_of_the_record_are_a_table_that_fits(
+    place: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run("score", place / "run")
+    assert (code, out) == (
+        0,
+        "Nothing that was forecast has been measured yet; `citytune refresh` reads what came.\n",
+    )
+    ct.open_run(place / "run").refresh(place / "week.csv", by="update")
+    for width in ("80", "120"):
+        monkeypatch.setenv("COLUMNS", width)
+        code, out, err = run("score", place / "run")
+        assert (code, err) == (0, "")
+        assert "2024-01-15      48" in out
+        assert "change: of the error, against yesterday's values." in out
+        assert max(map(len, out.splitlines())) <= int(width)
+    found = json.loads(run("score", place / "run", "--json")[1])["record"]
+    assert found["values"] == found["weeks"]["2024-01-15"]["values"] == 48
+    code, _, err = run("score", place / "run", "--days", "3")
+    assert code == 2
+    assert "--days and --alert are about a FILE to score; name it, too" in err
+
+
+def test_quiet_says_nothing_but_errors(place: Path, run: Callable[..., Any]) -> None:
+    code, out, err = run("refresh", place / "run", place / "week.csv", "--update", "--quiet")
+    assert (code, out, err) == (3, "", "")
+    code, out, err = run("refresh", place / "run", place / "nosuch.csv", "-q")
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    code, out, _ = run("score", place / "run")  # it does not last
+    assert (code, bool(out)) == (0, True)
 
 
 def test_without_an_alert_passed_the_exit_code_is_zero(
@@ -257,3 +393,128 @@ def test_without_an_alert_passed_the_exit_code_is_zero(
     options = {"quantity": "pm2.5", "alerts": [">500"]}
     ct.run(made / "air.csv", out=place / "calm", **SETTINGS, **options)
     assert run("refresh", place / "calm", place / "week.csv")[0] == 0
+
+
+def test_an_export_of_what_is_new_does_as_well_as_the_whole(place: Path) -> None:
+    shutil.copytree(place / "run", place / "other")
+    whole, part = ct.open_run(place / "run"), ct.open_run(place / "other")
+    file = write(place / "part.csv", readings(27)[24 * 20 :])
+    np.testing.assert_array_equal(part.forecast(file).mean, whole.forecast(place / "week.csv").mean)
+    with pytest.raises(ct.InputError, match="a refit needs the whole history"):
+        part.refresh(file, by="refit")
+    found, wanted = part.refresh(file), whole.refresh(place / "week.csv", by="update")
+    assert found.changes[-1].startswith("the readings before 2024-01-21 00:00, where ")
+    assert found.changes[-1].endswith("that the run has kept, from 2024-01-01 00:00 on")
+    late = 0.02  # a reading that came late is in the whole source alone
+    np.testing.assert_allclose(found.forecast.quantiles, wanted.forecast.quantiles, atol=late)
+    assert found.last == wanted.last
+    part.update(write(place / "more.csv", readings(34)[24 * 27 :]))
+    assert part.model.trained_until == np.datetime64("2024-02-03T23:00")
+
+
+def test_an_export_after_a_long_gap_is_refused(place: Path) -> None:
+    file = write(place / "far.csv", readings(40).with_columns(pl.col("time").dt.offset_by("90d")))
+    before = content(place / "run")
+    with pytest.raises(ct.InputError, match="must reach back"):
+        ct.open_run(place / "run").refresh(file)
+    assert content(place / "run") == before
+
+
+def test_what_is_known_ahead_is_kept_as_well(tmp_path: Path) -> None:
+    table = readings(34).with_columns(wind=pl.int_range(pl.len()) % 7 / 7)
+
+    def with_a_day_ahead(first: int, days: int) -> pl.DataFrame:
+        measured = pl.int_range(pl.len()) < 24 * (days - first)
+        part = table[24 * first : 24 * (days + 1)]
+        return part.with_columns(pl.when(measured).then(name).alias(name) for name in NAMES)
+
+    options = {"covariates": ["wind"], **ELSEWHERE, **SETTINGS}
+    file = write(tmp_path / "air.csv", with_a_day_ahead(0, 20))
+    ct.run(file, out=tmp_path / "run", **options)
+    file = write(tmp_path / "part.csv", with_a_day_ahead(20, 27))
+    found = ct.open_run(tmp_path / "run").refresh(file)
+    assert found.forecast.clock.text(0) == "2024-01-28 00:00"
+
+
+@pytest.fixture(scope="module")
+def stuck(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
+    """A run, and readings in which the second sensor counts only half from day 112 on."""
+    folder = tmp_path_factory.mktemp("stuck")
+    table = pl.concat(
+        [readings(40).with_columns(pl.col("time") + pl.duration(days=40 * i)) for i in range(3)]
+    )
+    file = write(folder / "air.csv", table[: 24 * 112])
+    ct.run(file, out=folder / "run", alerts=[">50"], **SETTINGS, **ELSEWHERE)
+    broken = (
+        pl.when(pl.int_range(pl.len()) >= 24 * 112).then(pl.col("south") / 5).otherwise("south")
+    )
+    return folder, table.with_columns(broken.alias("south"))
+
+
+def test_a_broken_sensor_gets_the_naive_forecast(
+    stuck: tuple[Path, pl.DataFrame], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    folder, table = stuck
+    shutil.copytree(folder / "run", tmp_path / "run")
+    file = write(tmp_path / "air.csv", table[: 24 * 117])
+    made = ct.open_run(tmp_path / "run")
+    own, given = made.model.forecast(ct.read(file, **ELSEWHERE)), made.forecast(file)
+    np.testing.assert_array_equal(own.mean[:, 0], given.mean[:, 0])
+    assert {*given.quality[:, 0]} == {"model"}
+    assert all(word.startswith("fallback: ") for word in given.quality[:, 1])
+    assert not np.allclose(own.mean[:, 1], given.mean[:, 1])
+    code, said, _ = run("forecast", tmp_path / "run", file, "--out", tmp_path / "f.csv")
+    assert code == 0
+    assert "Something is wrong with 'south'" in said
+    found = made.refresh(file)
+    assert all(word.startswith("fallback: ") for word in found.forecast.quality[:, 1])
+    record = made.record.filter(pl.col("issued") == pl.col("issued").max())
+    south = record.filter(pl.col("sensor") == "south")
+    np.testing.assert_array_equal(south["point"].to_numpy(), found.forecast.point[:, 1])
+    assert not np.allclose(south["model"].to_numpy(), south["point"].to_numpy())
+
+
+def test_a_sensor_broken_at_the_end_is_told_by_tune(
+    stuck: tuple[Path, pl.DataFrame], tmp_path: Path, run: Callable[..., Any], whole_report: None
+) -> None:
+    file = write(tmp_path / "air.csv", stuck[1][: 24 * 117])
+    out = tmp_path / "run"
+    words = ("--quantity", "pm2.5", "--unit", "µg/m³", "--backbone", "lags", "--strategy")
+    code, said, _ = run("tune", file, "--horizon", "24", "--out", out, *words, "zero-shot")
+    assert code == 0
+    assert "Unusual: 'south'" in said
+    assert "Something is wrong with 'south'" in said
+    assert "fallback: " in (out / "forecast.csv").read_text("utf-8")
+    assert "south" in (out / "report.html").read_text("utf-8").split("Unusual", 1)[1][:400]
+
+
+def test_an_export_in_another_unit_is_refused_and_nothing_is_learnt(place: Path) -> None:
+    before = content(place / "run")
+    large = readings(27)[24 * 20 :].with_columns(pl.col(NAMES) * 1000)
+    file = write(place / "large.csv", large)
+    for learn in (ct.open_run(place / "run").refresh, ct.open_run(place / "run").update):
+        with pytest.raises(ct.InputError, match=r"are 1,0\d\d times those .* change of unit"):
+            learn(file)
+    assert content(place / "run") == before
+
+
+def test_a_refit_that_was_asked_for_needs_nothing_new(place: Path) -> None:
+    run = ct.open_run(place / "run")
+    run.refresh(place / "week.csv")
+    with pytest.raises(ct.InputError, match="up to date"):
+        run.refresh(place / "week.csv")
+    found = run.refresh(place / "week.csv", by="refit")
+    assert "up to date" in found.changes[0]
+    assert found.how == "The whole job was done again."
+    assert len(run.record) == 96
+
+
+def test_new_rows_alone_are_scored_all(place: Path) -> None:
+    run = ct.open_run(place / "run")
+    part = write(place / "part.csv", readings(27)[24 * 20 :])
+    one, whole = run.score(part), run.score(place / "week.csv")
+    assert one.holdout_start == whole.holdout_start == "2024-01-21 00:00"
+    assert one.models["naive-week"]["mae"] == pytest.approx(
+        whole.models["naive-week"]["mae"], rel=0.01
+    )
+    assert one.alerts[0].alert.threshold == 50  # of the run

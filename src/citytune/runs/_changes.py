@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from citytune._errors import InputError
+from citytune._errors import InputError, NothingNew
 from citytune._text import counted, listed, percent
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOMENT = "\0moment"
 """Column of times in what is kept of the readings; no sensor is called so."""
+KNOWN = "\0"
+"""Around the names of what was known ahead, followed by the number of its column."""
 SAME = 1e-3
 """Relative difference up to which two readings are one and the same."""
 MOST_CORRECTED = 0.2
@@ -32,11 +34,16 @@ class Overlap(NamedTuple):
 
 
 def kept_readings(frame: SensorFrame) -> pl.DataFrame:
-    """Readings as a table: times, and a column a sensor."""
+    """Readings as a table: times, a column a sensor, and what was known ahead."""
     import polars as pl
 
     columns = {name: frame.values[:, i] for i, name in enumerate(frame.sensors)}
-    return pl.DataFrame({MOMENT: frame.clock.moments(0, len(frame)), **columns})
+    known = {
+        f"{KNOWN}{name}{KNOWN}{i}": table[: len(frame), i]
+        for name, table in frame.covariates.items()
+        for i in range(table.shape[1])
+    }
+    return pl.DataFrame({MOMENT: frame.clock.moments(0, len(frame)), **columns, **known})
 
 
 def changes(frame: SensorFrame, before: pl.DataFrame) -> list[str]:
@@ -47,7 +54,8 @@ def changes(frame: SensorFrame, before: pl.DataFrame) -> list[str]:
         before: The last weeks of what was read then, as `kept_readings` gives them.
 
     Raises:
-        InputError: nothing is new, it ends earlier, or it contradicts what was read.
+        NothingNew: it ends where it ended before.
+        InputError: it ends earlier, or contradicts what was read.
     """
     last = before[MOMENT].to_numpy()[-1].astype("datetime64[us]")
     _check_end(frame, last)
@@ -55,6 +63,21 @@ def changes(frame: SensorFrame, before: pl.DataFrame) -> list[str]:
     if overlap is None:
         return [_new(frame, last), _gap(frame, last)]
     return [_new(frame, last), *_corrected(frame, overlap)]
+
+
+def earlier(frame: SensorFrame, before: pl.DataFrame | None) -> list[str]:
+    """That a source ends before what a run has read, in a sentence; nothing if it does not."""
+    if before is None:
+        return []
+    last = before[MOMENT].to_numpy()[-1].astype("datetime64[us]")
+    if frame.clock.moments(len(frame) - 1, 1)[0] >= last:
+        return []
+    known = frame.clock.text(frame.clock.index(last))
+    said = (
+        f"{frame.source} ends at {frame.clock.text(len(frame) - 1)}, but the run has read until "
+        f"{known}; this is a forecast of what has come already, by a model that has seen it"
+    )
+    return [said]
 
 
 def _check_end(frame: SensorFrame, last: np.datetime64) -> None:
@@ -66,9 +89,9 @@ def _check_end(frame: SensorFrame, last: np.datetime64) -> None:
             f"until {known}; this is an older file, so give the newest one"
         )
     if end == last:
-        raise InputError(
-            f"{frame.source} has no rows after {known}, which the run has read already; there is "
-            "nothing to refresh until newer readings are there"
+        raise NothingNew(
+            f"{frame.source} has no rows after {known}, which the run has read already, so the run "
+            "is up to date"
         )
 
 
@@ -79,10 +102,10 @@ def _overlap(frame: SensorFrame, before: pl.DataFrame) -> Overlap | None:
     start, step = np.datetime64(frame.clock.start, "us"), np.timedelta64(frame.clock.step, "us")
     row = (moments - start) // step
     inside = (row >= 0) & (row < len(frame))
-    names = tuple(name for name in before.columns if name in frame.sensors)
+    where = {name: i for i, name in enumerate(frame.sensors)}
+    names = tuple(name for name in before.columns if name in where)
     if not inside.any() or not names:
         return None
-    where = {name: i for i, name in enumerate(frame.sensors)}
     columns = [where[name] for name in names]
     return Overlap(
         names, before.select(names).to_numpy()[inside], frame.values[row[inside]][:, columns]

@@ -39,6 +39,7 @@ SETTINGS = tuple(one.name for one in fields(Settings))
 READING = tuple(one.name for one in fields(Reading))
 KNOWN = (*OWN, *SETTINGS, *READING)
 RUNS = "runs"
+OVERVIEW = "overview"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -61,10 +62,20 @@ def read_config(path: str | Path) -> list[Planned]:
     file = Path(path)
     facts = _facts(file)
     runs = facts.pop(RUNS, {})
-    _check_names(file, facts, [*KNOWN, RUNS])
+    _check_names(file, facts, [*KNOWN, OVERVIEW, RUNS])
+    facts.pop(OVERVIEW, None)
     if not isinstance(runs, Mapping) or not runs:
         raise InputError(f"{file} names no run; begin one with [runs.NAME] and its source")
     return [_planned(file, str(name), facts, own) for name, own in runs.items()]
+
+
+def overview_of(path: str | Path) -> Path:
+    """Where the page goes that shows all runs of a config file."""
+    file = Path(path)
+    said = _facts(file).get(OVERVIEW, f"{RUNS}/overview.html")
+    if not isinstance(said, str) or not said.endswith(".html"):
+        raise InputError(f'{file} says overview = {said!r}; it is a page, such as "overview.html"')
+    return file.resolve().parent / said
 
 
 def save_config(path: str | Path, source: str | Path, out: Path, job: Job) -> None:

@@ -16,10 +16,14 @@ from citytune.runs._reading import Reading
 
 FORMAT = 1
 MODEL, SCORES, FORECAST, REPORT = "model", "scores.json", "forecast.csv", "report.html"
+FORECASTS = "forecast"
+"""Of a run by groups: a folder of Parquet in place of `forecast.csv`."""
 PARTS = (MODEL, SCORES, FORECAST, REPORT)
 """What a run is for …"""
 RECORD = "record"
 """A folder of earlier forecasts and what came …"""
+GROUPS = "groups"
+"""… or of a run by groups: a folder for each group, with a `record` of its own …"""
 SEAL = "run.json"
 """… and the file that holds how its source was read, and a sum of every other file."""
 
@@ -110,6 +114,18 @@ def own_file(folder: Path, name: str) -> Path:
     return path
 
 
+def groups_of(folder: Path) -> list[Path]:
+    """The folders of the groups of a run; none if it was made at once."""
+    place = folder / GROUPS
+    if not place.is_dir():
+        return []
+    _refuse_link(folder, GROUPS)
+    found = [path for path in _entries(place) if path.is_dir()]
+    for path in found:
+        _refuse_link(place, path.name)
+    return found
+
+
 def check_model(folder: Path) -> None:
     """Refuse a model whose files are links, which may lead out of the run, or no files."""
     _refuse_link(folder, MODEL)
@@ -141,7 +157,7 @@ def may_take_place(out: Path, *, overwrite: bool) -> Callable[[Path], None]:
                 f"the run {out} already exists and was not overwritten; choose another out=, or "
                 "pass overwrite=True to replace it"
             )
-        if strange := sorted(held - {*PARTS, RECORD, SEAL}):
+        if strange := sorted(held - {*PARTS, FORECASTS, RECORD, GROUPS, SEAL}):
             raise RunError(
                 f"{out} holds what citytune did not write ({', '.join(strange[:5])}), so it is not "
                 "replaced; move that elsewhere, or choose another out="

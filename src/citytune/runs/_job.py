@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from citytune._errors import InputError
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading
+from citytune.runs._safe import Served, record_of_test, served
 from citytune.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,13 +35,16 @@ class Job:
 
     def check(self) -> None:
         """Refuse what no source can make good, before one is read."""
-        from citytune.backbones import load_backbone
-        from citytune.forecasting import check_strategy
-
         check_alerts(self.alerts)
-        check_strategy(self.settings.strategy, self.settings.options)
-        if self.settings.backbone != "auto":
-            load_backbone(self.settings.backbone)
+        settings = self.settings
+        if settings.strategy != "auto" or settings.options:
+            from citytune.forecasting import check_strategy
+
+            check_strategy(settings.strategy, settings.options)
+        if settings.backbone != "auto":
+            from citytune.backbones import load_backbone
+
+            load_backbone(settings.backbone)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class JobResult:
     frame: SensorFrame
     model: TunedModel
     """Fitted on everything."""
-    forecast: Forecast
+    served: Served
     scores: Scores | None
     """Of the same choice, fitted on what lies before the test period; None without one."""
     advice: Recommendation | None
@@ -58,6 +62,11 @@ class JobResult:
     seconds: dict[str, float]
     note: str = ""
     """Why there are no scores."""
+
+    @property
+    def forecast(self) -> Forecast:
+        """As it is handed out."""
+        return self.served.forecast
 
 
 @dataclass
@@ -77,38 +86,38 @@ class Stopwatch:
 
 def work(source: object, job: Job, progress: Progress | None = None) -> JobResult:
     """The whole job, up to what is to be written."""
-    from citytune.advice import choose_with
-
     watch = Stopwatch()
     begin(progress, "Reading")
     job.check()
     frame = job.reading.read(source)
     watch.lap("read")
-    alerts = alerts_on(frame, job.alerts)
-    horizon = job.settings.on(frame).steps
+    from citytune.advice import choose_with  # which takes seconds, and a source may not be there
     from citytune.forecasting import check_known_ahead
 
+    alerts = alerts_on(frame, job.alerts)
+    horizon = job.settings.on(frame).steps
     check_known_ahead(frame, horizon, frame.covariates)
     limit_threads()
     before = rows_before_test(frame, horizon)
     stage = "Choosing a model" if "auto" in _named(job.settings) else "Fitting"
     trial, advice = choose_with(frame.until(before), job.settings, begin(progress, stage))
-    scores, note = _score(trial, frame, alerts, progress)
-    model = trial if before == len(frame) else _refit(trial, frame, progress)
+    scores, note = score_trial(trial, frame, alerts, progress)
+    model = trial if before == len(frame) else refit_on(trial, frame, progress)
     watch.lap("fit")
     model = replace(model, copula=_copula(trial, frame, before, scores))
     begin(progress, "Forecasting")
     forecast = model.forecast(frame).with_alerts(alerts or (), frame)
+    safe = served(forecast, frame, record_of_test(scores))
     watch.lap("forecast")
-    return JobResult(frame, model, forecast, scores, advice, _seconds(model, watch), note)
+    return JobResult(frame, model, safe, scores, advice, seconds_of(model, watch), note)
 
 
 def check_alerts(wanted: Iterable[str | Alert]) -> None:
     """Refuse what cannot be read as an alert, before a source is read."""
-    from citytune.evaluation import Alert
-
     for one in wanted:
         if isinstance(one, str):
+            from citytune.evaluation import Alert
+
             Alert.parse(one)
 
 
@@ -141,7 +150,7 @@ def _named(settings: Settings) -> tuple[str, str]:
     return settings.backbone, settings.strategy
 
 
-def _score(
+def score_trial(
     trial: TunedModel, frame: SensorFrame, alerts: list[Alert] | None, progress: Progress | None
 ) -> tuple[Scores | None, str]:
     """Scores on the rows the trial has not seen, or the reason why there are none."""
@@ -156,7 +165,8 @@ def _score(
         told = begin(progress, "Scoring")
         return backtest(trial, frame, refit=False, alerts=alerts, progress=told), ""
     except InputError as error:
-        return None, f"not scored: {error}"
+        reason = str(error).partition("; ")[0]  # what could be done is for those who score
+        return None, f"not scored: {reason}"
 
 
 def _copula(
@@ -173,14 +183,14 @@ def _copula(
     return found.then(Copula.of(detail.quantiles, detail.actual, low=low, high=high))
 
 
-def _refit(trial: TunedModel, frame: SensorFrame, progress: Progress | None) -> TunedModel:
+def refit_on(trial: TunedModel, frame: SensorFrame, progress: Progress | None) -> TunedModel:
     """The same choice, fitted on everything."""
     from citytune.forecasting import refit
 
     return refit(trial, frame, progress=begin(progress, "Fitting on everything"))
 
 
-def _seconds(model: TunedModel, watch: Stopwatch) -> dict[str, float]:
+def seconds_of(model: TunedModel, watch: Stopwatch) -> dict[str, float]:
     """Of the model that was saved: its features and its fit; `total` is the whole job."""
     features = float(model.seconds.get("features", 0.0))
     fit = sum(model.seconds.values()) - features

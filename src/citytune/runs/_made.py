@@ -30,6 +30,7 @@ def kept_of(source: object, job: Job, forecast: Forecast) -> dict[str, Any]:
         "settings": kept_settings(job.settings),
         "alerts": kept_alerts(forecast),
         "asked": [str(alert) for alert in job.alerts],
+        "compared": str(forecast.clock.moments(-1, 1)[0]),
     }
 
 

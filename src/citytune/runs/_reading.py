@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from citytune._errors import InputError
+from citytune._errors import InputError, UnknownName
 from citytune.settings import setting
 
 if TYPE_CHECKING:
@@ -109,9 +110,48 @@ class Reading:
             earlier = replace(earlier, table=None, query=None)
         return replace(earlier, **said)
 
+    def for_run(self, source: object, kept: Mapping[str, Any] | None, folder: Path) -> SensorFrame:
+        """A source read as that of a run was, where this reading says nothing else.
+
+        Args:
+            source: What `read` takes.
+            kept: What the run keeps of how its own source was read, if it keeps anything.
+            folder: Of the run, for messages.
+
+        Raises:
+            InputError: the run was made with covariates from elsewhere, and they are not given;
+                or the source has other columns.
+        """
+        from citytune.frame import SensorFrame
+
+        if isinstance(source, SensorFrame) or kept is None:
+            return self.read(source)
+        elsewhere = kept.get(ELSEWHERE, ())
+        if elsewhere and "covariates" not in self.said():
+            raise InputError(
+                f"{folder} was made with covariates from {', '.join(elsewhere)}, which is only "
+                f"read if it is named again; pass covariates={elsewhere[0]}"
+            )
+        earlier = Reading.of_run(kept)
+        try:
+            return self.over(earlier, source).read(source)
+        except UnknownName as error:
+            if self.target is not None or error.name != earlier.target:
+                raise
+            raise InputError(
+                f"{error} {folder} was made from that column; if another one holds the same, "
+                "name it with target="
+            ) from error
+
     def kept(self, frame: SensorFrame) -> dict[str, Any]:
-        """What was said, as JSON, to be kept with the run of `frame`."""
+        """What was said, as JSON, to be kept with the run of `frame`.
+
+        So is which table and column were guessed, which another source may have more of.
+        """
         said = self.said()
+        table, column = frame.origin.table, frame.origin.column
+        said |= {"table": table} if table and "query" not in said else {}
+        said |= {"target": column} if column and "target" not in said else {}
         covariates = [_named(one) for one in _listed(said.pop("covariates", ()))]
         columns = [name for name in covariates if name in frame.covariates]
         elsewhere = [name for name in covariates if name not in columns]

@@ -1,72 +1,89 @@
 """The record of a run: every forecast it wrote, and what came, as far as it is known by now.
 
-One table a forecast, named by its first step, in the folder `record`. It is written with the
-forecast and filled in when what it forecast has been measured; nothing is ever taken away, until
-the run is made anew.
+One table a forecast, named by its first step, in the folder `record`; a run by groups has one for
+each group. It is written with the forecast and filled in when what it forecast has been measured;
+nothing is ever taken away, until the run is made anew.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from citytune._errors import RunError
-from citytune.runs._changes import kept_readings
-from citytune.runs._folder import RECORD, own_file
+from citytune.runs._changes import MOMENT, kept_readings
+from citytune.runs._folder import RECORD, groups_of, own_file
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
-    from citytune.forecasting import Forecast
+    from citytune.evaluation import Scores
+    from citytune.forecasting import Forecast, TunedModel
     from citytune.frame import SensorFrame
+    from citytune.runs._safe import Served
 
 READINGS = "readings.parquet"
 """What was read last, to notice if it is another the next time."""
 READ_DAYS = 28
+"""… at least."""
+TEST = "test.safetensors"
+"""The scores of the test period, which a report goes on showing."""
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.parquet")
 
 
-class Verified(NamedTuple):
-    """How forecasts of the past did, on the values measured by now."""
-
-    first: str
-    """Wall time of the first of these values …"""
-    last: str
-    """… and of the last one."""
-    values: int
-    mae: float
-    """Mean absolute error, in the unit of the data."""
-    naive: float
-    """That of yesterday's values."""
-    coverage: float
-    """Share of the values in the 90 % interval."""
-    alerts: dict[str, tuple[float, float]]
-    """Column of an alert → mean chance, and share of the values that passed."""
-
-
-def note_forecast(folder: Path, forecast: Forecast, frame: SensorFrame) -> None:
+def note_forecast(folder: Path, served: Served, frame: SensorFrame) -> None:
     """Put a forecast into the record in `folder`, with the naive one that it is compared with."""
     place = folder / RECORD
     place.mkdir(exist_ok=True)
+    forecast, own = served.forecast, served.own
     first = str(forecast.clock.moments(0, 1)[0].astype("datetime64[s]")).replace(":", "")
     table = _table(forecast, frame)
+    if own is not forecast:  # what the model says of sensors that get a safe forecast
+        table = table.with_columns(model=own.point.T.reshape(-1))
     table.write_parquet(place / f"{first}.parquet", compression="zstd")
 
 
-def note_readings(folder: Path, frame: SensorFrame) -> None:
-    """Keep the last weeks of what was read."""
+def note_readings(folder: Path, model: TunedModel, frame: SensorFrame) -> None:
+    """Keep the last weeks of what was read, as many as the model needs to go on learning."""
     place = folder / RECORD
     place.mkdir(exist_ok=True)
-    recent = frame.since(max(0, len(frame) - READ_DAYS * frame.clock.steps_per_day))
+    needed = max(READ_DAYS * frame.clock.steps_per_day, model.reach + model.spec.horizon)
+    recent = frame.since(max(0, len(frame) - needed))
     kept_readings(recent).write_parquet(place / READINGS, compression="zstd")
+
+
+def note_test(folder: Path, scores: Scores) -> None:
+    """Keep the scores of the test period, in place of earlier ones."""
+    from citytune.evaluation import keep_scores
+
+    place = folder / RECORD
+    place.mkdir(exist_ok=True)
+    keep_scores(scores, place / TEST)
+
+
+def test_of(folder: Path) -> Scores | None:
+    """The scores of the test period; None without one."""
+    from citytune.evaluation import kept_scores
+
+    if not (folder / RECORD / TEST).exists():
+        return None
+    return kept_scores(own_file(folder, f"{RECORD}/{TEST}"))
 
 
 def last_readings(folder: Path) -> pl.DataFrame | None:
     """What was kept of the last readings: `time` and a column a sensor; None if nothing was."""
+    import polars as pl
+
+    if groups := groups_of(folder):
+        tables = [one for one in map(last_readings, groups) if one is not None]
+        first, *others = sorted(tables, key=lambda one: one[MOMENT][-1], reverse=True)
+        same = [one.drop(MOMENT) for one in others if one[MOMENT].equals(first[MOMENT])]
+        return pl.concat([first, *same], how="horizontal")
     if not (folder / RECORD / READINGS).exists():
         return None
     return _read(folder, READINGS)
@@ -89,6 +106,7 @@ def read_record(folder: Path) -> pl.DataFrame:
     import polars as pl
 
     tables = [_read(folder, name) for name in names_of_record(folder)]
+    tables += [table for group in groups_of(folder) if len(table := read_record(group))]
     return pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
 
 
@@ -104,6 +122,27 @@ def filled_record(folder: Path, frame: SensorFrame) -> tuple[pl.DataFrame, pl.Da
     return after, after.filter(pl.Series(fresh))
 
 
+def read_filled(folder: Path, frame: SensorFrame) -> pl.DataFrame:
+    """A record with what a frame measured; the folder stays as it is."""
+    return filled_record(folder, frame)[0]
+
+
+def measured(
+    frame: SensorFrame, moments: NDArray[np.datetime64], sensors: Sequence[str]
+) -> NDArray[np.float32]:
+    """(row,) what a frame holds of each moment (UTC) and sensor; NaN where it holds nothing."""
+    import numpy as np
+
+    where = {name: i for i, name in enumerate(frame.sensors)}
+    start, step = np.datetime64(frame.clock.start, "us"), np.timedelta64(frame.clock.step, "us")
+    row = (moments.astype("datetime64[us]") - start) // step
+    column = np.array([where.get(name, -1) for name in sensors])
+    there = (row >= 0) & (row < len(frame)) & (column >= 0)
+    return np.where(
+        there, frame.values[row.clip(0, len(frame) - 1), column.clip(0)], np.float32(np.nan)
+    )
+
+
 def fill(folder: Path, draft: Path, frame: SensorFrame) -> None:
     """Copy a record into a draft, with what has been measured by now."""
     (draft / RECORD).mkdir(exist_ok=True)
@@ -113,51 +152,6 @@ def fill(folder: Path, draft: Path, frame: SensorFrame) -> None:
             table.write_parquet(draft / RECORD / path.name, compression="zstd")
         elif path.name != READINGS and path.is_file() and not path.is_symlink():
             shutil.copy2(path, draft / RECORD / path.name)
-
-
-def verified(table: pl.DataFrame) -> Verified | None:
-    """How the forecasts of a record, or of a part of it, did; None if nothing was measured yet."""
-    import polars as pl
-
-    if table.is_empty():
-        return None
-    known = table.filter(pl.col("actual").is_not_nan() & pl.col("point").is_not_nan())
-    if known.is_empty():
-        return None
-    actual, point = known["actual"], known["point"]
-    inside = (actual >= known["q05"]) & (actual <= known["q95"])
-    chances = [name for name in known.columns if name.startswith("p_")]
-    return Verified(
-        first=_text(known["time"].min()),
-        last=_text(known["time"].max()),
-        values=len(known),
-        mae=_mean((actual - point).abs()),
-        naive=_mean((actual - known["naive"]).abs()),
-        coverage=_mean(inside.cast(pl.Float64)),
-        alerts={name: _chance(known, name) for name in chances},
-    )
-
-
-def by_week(table: pl.DataFrame) -> dict[str, Verified]:
-    """Monday → how the forecasts of that week did."""
-    import polars as pl
-
-    if table.is_empty():
-        return {}
-    weeks = table.with_columns(week=pl.col("time").dt.truncate("1w").dt.strftime("%Y-%m-%d"))
-    parts = {str(key[0]): part for key, part in weeks.group_by("week", maintain_order=True)}
-    found = {week: verified(part.drop("week")) for week, part in sorted(parts.items())}
-    return {week: one for week, one in found.items() if one is not None}
-
-
-def _chance(known: pl.DataFrame, name: str) -> tuple[float, float]:
-    import polars as pl
-
-    part = known.filter(pl.col(name).is_not_nan() & pl.col(f"limit_{name}").is_not_nan())
-    limit, actual = part[f"limit_{name}"], part["actual"]
-    above = name.startswith(("p_above", "p_top"))
-    passed = actual > limit if above else actual < limit
-    return _mean(part[name]), _mean(passed.cast(pl.Float64))
 
 
 def _table(forecast: Forecast, frame: SensorFrame) -> pl.DataFrame:
@@ -206,15 +200,7 @@ def _filled(table: pl.DataFrame, frame: SensorFrame) -> pl.DataFrame:
     import numpy as np
     import polars as pl
 
-    where = {name: i for i, name in enumerate(frame.sensors)}
-    moments = table["moment"].to_numpy().astype("datetime64[us]")
-    start, step = np.datetime64(frame.clock.start, "us"), np.timedelta64(frame.clock.step, "us")
-    row = (moments - start) // step
-    column = np.array([where.get(name, -1) for name in table["sensor"].to_list()])
-    there = (row >= 0) & (row < len(frame)) & (column >= 0)
-    found = np.where(
-        there, frame.values[row.clip(0, len(frame) - 1), column.clip(0)], np.float32(np.nan)
-    )
+    found = measured(frame, table["moment"].to_numpy(), table["sensor"].to_list())
     known = table["actual"].to_numpy()
     return table.with_columns(pl.Series("actual", np.where(np.isnan(known), found, known)))
 
@@ -227,12 +213,3 @@ def _read(folder: Path, name: str) -> pl.DataFrame:
         return pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error
-
-
-def _mean(values: pl.Series) -> float:
-    found = values.fill_nan(None).mean()
-    return float(found) if isinstance(found, int | float) else float("nan")
-
-
-def _text(moment: object) -> str:
-    return str(moment)[:16]

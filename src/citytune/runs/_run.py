@@ -8,17 +8,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from citytune._errors import InputError, RunError
+from citytune._errors import RunError
 from citytune._files import locked, read_json
-from citytune.runs._folder import FORECAST, REPORT, SCORES, Seal, check_model, own_file, seal_of
+from citytune.engines import Engine
+from citytune.runs._by_groups import ByGroups, is_by_groups, refuse_groups
+from citytune.runs._changes import earlier
+from citytune.runs._folder import FORECAST, REPORT, SCORES, Seal, own_file, seal_of
 from citytune.runs._job import Job, JobResult, alerts_on, check_alerts, limit_threads
+from citytune.runs._joined import joined
 from citytune.runs._made import kept_settings, watches_of
 from citytune.runs._progress import Progress, begin
-from citytune.runs._reading import ELSEWHERE, Reading
-from citytune.runs._record import read_record
+from citytune.runs._reading import Reading
+from citytune.runs._record import last_readings, read_filled, read_record
 from citytune.runs._refresh import Before, By, Refreshed, refresh, source_of
-from citytune.runs._renew import Update, learned, renew
-from citytune.runs._stored import stored_forecast
+from citytune.runs._renew import Update, learn
+from citytune.runs._safe import served
+from citytune.runs._stored import stored_forecast, stored_model, stored_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from citytune.frame import SensorFrame
 
 
-class Run:
+class Run(ByGroups):
     """A run folder: its model, its scores, and how its source was read.
 
     Wherever a source is wanted, anything that `read` takes will do, or a frame. It is read as the
@@ -60,15 +65,7 @@ class Run:
         Raises:
             RunError: it is damaged, or one of its files is a link.
         """
-        from citytune.forecasting import load
-
-        check_model(self.path)
-        try:
-            return load(self.path)
-        except (RecursionError, IsADirectoryError, NotADirectoryError) as error:
-            raise RunError(
-                f"{self.path} is damaged ({error}); tune anew, or restore it from a copy"
-            ) from error
+        return stored_model(self.path)
 
     @property
     def scores(self) -> dict[str, Any] | None:
@@ -109,47 +106,50 @@ class Run:
         """A source as a frame, read as the run's own was where `reading` says nothing else.
 
         Raises:
-            InputError: the run was made with covariates from elsewhere, and they are not given.
+            InputError: the run was made with covariates from elsewhere, and they are not given;
+                or the source has other columns.
         """
-        from citytune.frame import SensorFrame
-
-        asked = reading or Reading()
-        elsewhere = () if self._seal is None else self._seal.reading.get(ELSEWHERE, ())
-        if isinstance(source, SensorFrame):
-            return asked.read(source)
-        if elsewhere and "covariates" not in asked.said():
-            raise InputError(
-                f"{self.path} was made with covariates from {', '.join(elsewhere)}, which is only "
-                "read if it is named again; pass covariates="
-            )
-        return asked.over(self.reading, source).read(source)
+        kept = None if self._seal is None else self._seal.reading
+        return (reading or Reading()).for_run(source, kept, self.path)
 
     def forecast(
         self,
         source: object = None,
         *,
         alerts: Iterable[str | Alert] = (),
+        safe: bool = True,
         progress: Progress | None = None,
         **reading: Any,
     ) -> Forecast:
         """Forecast on from the last row of a source; without one, what the run was written with.
 
         Args:
-            source: Readings up to now, of the same sensors; a few weeks are enough.
+            source: Readings up to now, of the same sensors; what is new is enough.
             alerts: What to be warned of, such as "pm2.5>150"; by default the alerts of the run.
+            safe: Give a broken sensor a naive forecast, which `quality` names, and not the model's;
+                see `citytune.watching`.
             progress: Called with the stage and the share done.
             reading: Options of `read`.
         """
+        from citytune.forecasting import admit
+
         wanted = tuple(alerts)
         check_alerts(wanted)
+        model = self.model
         if source is None:
-            stored = stored_forecast(self.file(FORECAST), self.model)
+            stored = stored_of(self.path, model) or stored_forecast(self.file(FORECAST), model)
             return self._signed(self._watched(stored, wanted, None))
         begin(progress, "Reading")
-        model, frame = self.model, self.read(source, Reading(**reading))
+        frame = self.read(source, Reading(**reading))
         limit_threads()
         begin(progress, "Forecasting")
-        return self._signed(self._watched(model.forecast(frame), wanted, frame))
+        frame = joined(model, frame, self.path).frame
+        whole = admit(model, frame, new="forecast untuned").whole
+        found = model.forecast(frame)
+        found = replace(found, notes=(*found.notes, *earlier(whole, last_readings(self.path))))
+        if safe:
+            found = served(found, whole, read_filled(self.path, whole)).forecast
+        return self._signed(self._watched(found, wanted, frame))
 
     def _watched(
         self, forecast: Forecast, wanted: tuple[str | Alert, ...], frame: SensorFrame | None
@@ -174,17 +174,18 @@ class Run:
             source: Its rows newer than those the model was fitted on are scored; without any, its
                 last part, by a model fitted anew on what lies before.
             days: Only the last so many.
-            alerts: What to be warned of, such as "pm2.5>150"; by default the top 5 %.
+            alerts: What to be warned of; by default the alerts of the run, or the top 5 %.
             progress: Called with the stage and the share done.
             reading: Options of `read`.
         """
         from citytune.evaluation import backtest
 
-        wanted = tuple(alerts)
+        wanted = tuple(alerts) or self._asked
         check_alerts(wanted)
         begin(progress, "Reading")
         model, frame = self.model, self.read(source, Reading(**reading))
         limit_threads()
+        frame = joined(model, frame, self.path).frame
         found, told = alerts_on(frame, wanted), begin(progress, "Scoring")
         return backtest(model, frame, days=days, alerts=found, progress=told)
 
@@ -199,8 +200,7 @@ class Run:
         """Let the model learn from new readings: it and the forecast are renewed, both or neither.
 
         Args:
-            source: Ends with new rows, and reaches back some three months before them, or to where
-                the first source began.
+            source: Ends with new rows. What the run has read before them is kept.
             forget: Half-life in days from now on; by default the model's.
             progress: Called with the stage and the share done.
             reading: Options of `read`.
@@ -208,25 +208,16 @@ class Run:
         Raises:
             RunError: the folder is not a whole run, or another process is writing it.
         """
-        from citytune.forecasting import admit
-        from citytune.forecasting import update as learn_from
-
         with locked(self.path):
             seal = self._whole()
+            refuse_groups(self.path, seal)
             begin(progress, "Reading")
             model, frame = self.model, self.read(source, Reading(**reading))
             limit_threads()
-            told = begin(progress, "Learning from what is new")
-            found = learn_from(model, frame, forget=forget, progress=told)
-            if not found.learned:
-                return Update(False, found.why)
-            new = found.model
-            begin(progress, "Forecasting")
-            forecast = self._watched(new.forecast(frame), (), frame)
-            renew(self.path, seal, new, forecast, admit(model, frame, new="not kept").frame)
+            whole = joined(model, frame, self.path).frame
+            found = learn(self.path, seal, model, whole, forget, progress)
             self._is_renewed()
-        stale = tuple(name for name in (SCORES, REPORT) if (self.path / name).exists())
-        return Update(True, learned(frame, new), stale)
+        return found
 
     def _signed(self, forecast: Forecast) -> Forecast:
         return replace(forecast, run=self.path.resolve().name)
@@ -235,25 +226,29 @@ class Run:
         self,
         source: object = None,
         *,
-        by: By = "update",
+        by: By = "auto",
+        engine: str | Engine | None = None,
         progress: Progress | None = None,
         **reading: Any,
     ) -> Refreshed:
         """Monday's job: verify the last forecast, learn from what is new, forecast, and report.
 
-        Every file of the run is renewed, all or none. Its record keeps each forecast that was
-        written, and what came.
+        Every file of the run is renewed, all or none; its record keeps forecasts and what came.
 
         Args:
-            source: Readings up to now, reaching back as for `update`; by default the source that
-                the run was made from.
-            by: "update" learns from what is new, in seconds: for a closed-form strategy as good as
-                a fit to everything. "refit" does the whole job again, as the run was made.
+            source: Readings up to now; by default the source that the run was made from.
+            by: "update" learns from what is new, in seconds. "refit" does the whole job again, as
+                the run was made. "auto" updates, or fits the same choice anew where that would have
+                been better on the newest days; compared once a week of new days is there.
+            engine: Of a run made by groups of sensors, what does the groups; by default "local".
+                Scores stay those of the run's test period, and the forecast in the answer is that
+                of the sensors on its page.
             progress: Called with the stage and the share done.
             reading: Options of `read`.
 
         Raises:
-            InputError: the source has nothing new, is older, or contradicts what was read before.
+            NothingNew: the source ends where it ended before; an `InputError`.
+            InputError: the source is older, or contradicts what was read before.
             RunError: the folder is not a whole run, or does not remember its source.
 
         Example:
@@ -263,9 +258,12 @@ class Run:
             seal = self._whole()
             begin(progress, "Reading")
             given = source_of(seal, self.path) if source is None else source
-            model, frame = self.model, self.read(given, Reading(**reading))
-            before = Before(self.path, seal, model, self.watches(model.sensors), frame)
-            found = refresh(before, by, progress)
+            asked, model = Reading(**reading), self.model
+            if is_by_groups(self.path, seal, engine):
+                found = self._refresh_groups(seal, given, asked, by, engine or "local", progress)
+            else:
+                watches, frame = self.watches(model.sensors), self.read(given, asked)
+                found = refresh(Before(self.path, seal, model, watches, frame), by, progress)
             self._is_renewed()
         return found
 

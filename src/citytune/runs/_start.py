@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from citytune._errors import RunError
 from citytune._files import leave_no_drafts, locked, replacing_folder
-from citytune.runs._folder import may_take_place
+from citytune.engines import SIZE, Engine, How, check_engine
+from citytune.runs._folder import FORECASTS, may_take_place
 from citytune.runs._job import Job, work
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading
@@ -21,6 +22,7 @@ from citytune.settings import Call
 
 if TYPE_CHECKING:
     from citytune.evaluation import Alert
+    from citytune.runs.groups import GroupResult
 
 P = ParamSpec("P")
 
@@ -32,6 +34,13 @@ class RunCall(Call, Reading):
     out: str | Path
     alerts: Sequence[str | Alert] = ()
     overwrite: bool = False
+    engine: str | Engine | None = None
+    group: int = SIZE
+
+    @property
+    def how(self) -> How | None:
+        """How groups are done; None is all sensors at once."""
+        return None if self.engine is None else How(self.engine, self.group)
 
     @property
     def job(self) -> Job:
@@ -71,7 +80,9 @@ def run(source: object, call: RunCall) -> Run:
         call: By name: `horizon` and every other field of `Settings`; `out`, the folder to write,
             and `overwrite`, whether it may take the place of an earlier run; `alerts`, such as
             "pm2.5>150"; the options of `read`; and `progress`, called with the stage and the share
-            of it done, 0 … 1.
+            of it done, 0 … 1. For more sensors than fit into memory, `engine` ("local", "ray",
+            "ray://host:10001", or what `register_engine` knows), which reads, scores and forecasts
+            `group` of them at a time; the forecast is then a folder of Parquet.
 
     Raises:
         InputError: the source cannot be read, or a setting does not fit it.
@@ -82,7 +93,10 @@ def run(source: object, call: RunCall) -> Run:
         >>> run.scores["models"]["tuned"]["mae"]                        # doctest: +SKIP
     """
     out = Path(call.out)
-    return run_job(source, call.job, out, overwrite=call.overwrite, progress=call.progress)
+    new, tell = call.overwrite, call.progress
+    if call.how is not None:
+        return run_groups(source, call.job, out, call.how, overwrite=new, progress=tell)[0]
+    return run_job(source, call.job, out, overwrite=new, progress=tell)
 
 
 def run_job(
@@ -100,6 +114,27 @@ def run_job(
         begin(progress, "Writing the report")
         write(result, draft, job, source)
     return Run(out, result)
+
+
+def run_groups(
+    source: object,
+    job: Job,
+    out: Path,
+    how: How,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Run, GroupResult]:
+    """The same by groups of sensors; what came of each is told besides."""
+    from citytune.runs.groups import work_by_groups
+
+    check_engine(how.engine)
+    leave_no_drafts(out.resolve().parent)
+    with locked(out), replacing_folder(out, may_take_place(out, overwrite=overwrite)) as draft:
+        name = out.resolve().name
+        result = work_by_groups(source, job, how, draft, name=name, progress=progress)
+    written = replace(result.written, path=str(out / FORECASTS))
+    return Run(out, result.shown), replace(result, written=written)
 
 
 def open_run(path: str | Path) -> Run:

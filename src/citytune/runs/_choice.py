@@ -1,0 +1,168 @@
+"""Whether to let a model learn on or to fit it anew: what is better on the newest days."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from citytune._errors import InputError
+from citytune._text import counted
+from citytune.runs._record import read_record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from citytune.forecasting import TunedModel
+    from citytune.frame import SensorFrame
+    from citytune.settings import Progress
+
+DAYS = 7
+"""Days that are new since the last comparison, without which there is none."""
+MOST_DAYS = 28
+UPDATED = "The model has learnt what is new"
+
+
+class Choice(NamedTuple):
+    """What was found better."""
+
+    refit: bool
+    said: str
+    """Which, and why, in a sentence."""
+    until: str | None = None
+    """When the newest day that was compared ended; None without a comparison."""
+
+
+def choose(
+    model: TunedModel, source: SensorFrame, folder: Path, since: str | None, tell: Progress | None
+) -> Choice:
+    """Compare the forecasts of the model with those of one fitted anew, on days new to both.
+
+    Args:
+        model: As it is, before it learns what is new.
+        source: What was read.
+        folder: Of the run, whose record has the forecasts of days that the model has learnt by now.
+        since: Until when days were compared, or the model was fitted; by default, until when it
+            has learnt.
+        tell: Called with the stage and the share done.
+    """
+    import numpy as np
+
+    from citytune.forecasting import admit
+
+    frame = source
+    learnt = frame.clock.index(model.trained_until) + 1
+    until = frame.clock.index(np.datetime64(since)) + 1 if since else learnt
+    days = (len(frame) - max(until, 0)) / frame.clock.steps_per_day
+    if round(days) < DAYS:  # an hour less, if the clocks were changed
+        return Choice(False, f"{UPDATED}.")
+    admitted = admit(model, source, covariates=model.recall().known_ahead, new="not learnt")
+    if admitted.absent:
+        return Choice(False, f"{UPDATED}; a refit would forget the sensors that are absent.")
+    frame = admitted.frame
+    until = max(until, len(frame) - MOST_DAYS * frame.clock.steps_per_day, 1)
+    rows, own = _own(model, frame, folder, until, learnt)
+    if len(rows) < 2:
+        return Choice(False, f"{UPDATED}.")
+    try:
+        other = _other(model, frame, rows, tell)
+    except InputError as error:
+        return Choice(False, f"{UPDATED}; it could not be compared with a refit: {error}.")
+    return _judged(_saved(own, other, _actual(model, frame, rows)), len(rows), frame)
+
+
+def refitted(model: TunedModel, source: SensorFrame, progress: Progress | None) -> TunedModel:
+    """The same choice of backbone and strategy, fitted anew on all that was read."""
+    from citytune.forecasting import admit, learn_copula, refit
+
+    known = model.recall().known_ahead
+    frame = admit(model, source, covariates=known, new="not learnt").frame
+    new = refit(model, frame, progress=progress)
+    errors = learn_copula(model, frame, after=model.trained_until)
+    copula = model.copula if model.copula is None or errors is None else model.copula.then(errors)
+    return replace(new, copula=copula)
+
+
+def _judged(saved: float, origins: int, frame: SensorFrame) -> Choice:
+    """From the share of the model's error that a refit saves."""
+    from citytune.evaluation import error_change, judge_error
+
+    until = str(frame.clock.moments(len(frame) - 1, 1)[0])
+    how = f"on {counted(origins, 'forecast')} of the newest days, a refit has"
+    if not math.isfinite(saved):
+        return Choice(False, f"{UPDATED}.")
+    refit = judge_error(saved) == "good"
+    start = "The model was fitted anew" if refit else UPDATED
+    return Choice(refit, f"{start}: {how} {error_change(saved)}.", until)
+
+
+def _own(
+    model: TunedModel, frame: SensorFrame, folder: Path, until: int, learnt: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """First steps of forecasts, and the model's own: (origin, horizon, sensor).
+
+    Those of days that it has learnt by now are in the record.
+    """
+    import numpy as np
+
+    last = len(frame) - model.spec.horizon
+    rows = np.arange(max(until, learnt), last + 1, frame.clock.steps_per_day)
+    past = _recorded(model, frame, folder, until, min(learnt, last + 1))
+    if not len(rows):
+        return past
+    own = model.predict(frame, rows).point
+    return np.concatenate([past[0], rows]), np.concatenate([past[1], own])
+
+
+def _recorded(
+    model: TunedModel, frame: SensorFrame, folder: Path, first: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Forecasts of the record that begin in some rows of a frame."""
+    import numpy as np
+    import polars as pl
+
+    table, shape = read_record(folder), (model.spec.horizon, len(model.sensors))
+    rows, found = [], []
+    for _, part in table.group_by("issued", maintain_order=True) if len(table) else ():
+        row = frame.clock.index(part["moment"].to_numpy()[0])
+        if first <= row < end:
+            own = pl.coalesce(pl.col("^model$"), "point")  # not the safe forecast that was served
+            part = part.with_columns(own=own)
+            wide = part.pivot("sensor", index="step", values="own").sort("step")
+            known = [
+                pl.col(n) if n in wide.columns else pl.lit(None).alias(n) for n in model.sensors
+            ]
+            rows.append(row)
+            found.append(wide.select(known).cast(pl.Float32).fill_null(np.nan).to_numpy())
+    kept = [i for i, one in enumerate(found) if one.shape == shape]
+    points = np.array([found[i] for i in kept], np.float32).reshape(-1, *shape)
+    return np.array([rows[i] for i in kept], np.int64), points
+
+
+def _other(
+    model: TunedModel, frame: SensorFrame, rows: NDArray[np.int64], tell: Progress | None
+) -> NDArray[np.float32]:
+    """Those of a model fitted anew on what lies before the first of them."""
+    from citytune.forecasting import refit
+
+    return refit(model, frame.until(int(rows[0])), progress=tell).predict(frame, rows).point
+
+
+def _actual(model: TunedModel, frame: SensorFrame, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    import numpy as np
+
+    return frame.values[rows[:, None] + np.arange(model.spec.horizon)]
+
+
+def _saved(
+    own: NDArray[np.float32], other: NDArray[np.float32], actual: NDArray[np.float32]
+) -> float:
+    import numpy as np
+
+    known = np.isfinite(own) & np.isfinite(other) & np.isfinite(actual)
+    if not known.any():
+        return math.nan
+    errors = [float(np.abs(one - actual)[known].mean()) for one in (own, other)]
+    return 1 - errors[1] / errors[0] if errors[0] > 0 else math.nan

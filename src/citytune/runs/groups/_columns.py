@@ -1,0 +1,70 @@
+"""See which columns of a folder of Parquet are the time, the sensor and the readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from citytune._errors import InputError
+from citytune.readers import (
+    SENSOR_WORDS,
+    BadFile,
+    Columns,
+    Partition,
+    explain,
+    key_of_sensors,
+    spelt,
+)
+from citytune.runs._reading import Reading
+
+LOOKED_AT = 3
+"""Files from which it is seen what the columns are."""
+
+
+def columns_of(files: Sequence[Partition], reading: Reading, name: str) -> Columns:
+    """Which columns are the time, the sensor and the readings: said, or seen in the first files."""
+    said = replace(reading, covariates=())
+    key = key_of_sensors(files[0], SENSOR_WORDS)
+    if key and not said.sensor:
+        said = replace(said, sensor=key)
+    roles: dict[str, list[str]] = {}
+    why = ""
+    for one in explain(_first_rows(files, name), **said.said()).columns:
+        roles.setdefault(one.role, []).append(one.name)
+    for role, what in (("time", "times"), ("sensor", "names of sensors"), ("reading", "readings")):
+        if len(roles.get(role, ())) != 1:
+            found = ", ".join(map(repr, roles.get(role, ()))) or "none"
+            why = why or f"one column of {what} is needed, and these are taken for it: {found}"
+    if why:
+        raise InputError(
+            f"{name} cannot be read by groups of sensors: {why}; say which with time=, sensor= "
+            "and target=, of a table with a row for each sensor and time"
+        )
+    others = [*(reading.valid or ()), *roles.get("parameter", ()), *_listed(reading.covariates)]
+    return Columns(roles["time"][0], roles["sensor"][0], roles["reading"][0], tuple(others))
+
+
+def _listed(names: Any) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:
+    """Of the first files that can be read and are alike."""
+    tables: list[pl.DataFrame] = []
+    bad: dict[str, str] = {}
+    for file in files:
+        try:
+            table = file.rows()
+        except BadFile as error:
+            bad[file.path] = str(error)
+            continue
+        if len(table) and (not tables or tables[0].schema == table.schema):
+            tables.append(table)
+        if len(tables) == LOOKED_AT:
+            break
+    if not tables:
+        raise InputError(f"{name} has no file that can be used: {spelt(bad) or 'all are empty'}")
+    return pl.concat(tables)
