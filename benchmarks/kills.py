@@ -1,9 +1,10 @@
 """Kill real commands at random moments, and count what is left: the old, the new, or neither.
 
-`python benchmarks/kills.py` kills `tune --overwrite`, `update` and `forecast --out` 200 times by
-SIGKILL, SIGTERM and SIGINT. After each, the run or the table must be the old or the new one, whole;
-nothing may be left behind; and the message must tell which of them stands. Commands are started
-from a process that has loaded everything, so that they are killed at work and not while loading.
+`python benchmarks/kills.py` kills `tune --overwrite`, `update`, `refresh` and `forecast --out` 200
+times by SIGKILL, SIGTERM and SIGINT (`--only refresh`: one of them). After each, the run or the
+table must be the old or the new one, whole; nothing may be left behind; and the message must tell
+which of them stands. Commands are started from a process that has loaded everything, so that they
+are killed at work and not while loading.
 """
 
 from __future__ import annotations
@@ -42,15 +43,21 @@ def commands(folder: Path) -> dict[str, list[str]]:
     words = {
         "tune": ["tune", newer, "--out", run, "--overwrite", *TUNE],
         "update": ["update", run, newer],
+        "refresh": ["refresh", run, newer],
         "forecast": ["forecast", run, newer, "--out", folder / "next.csv", "--overwrite"],
     }
     return {name: list(map(str, said)) for name, said in words.items()}
 
 
 def command(words: list[str], said: Path) -> None:
-    """Run `citytune` in this process, whose two outputs go into a file."""
+    """Run `citytune` in this process, whose two outputs go into a file.
+
+    A signal that comes before the command answers signals is not one to it, and is let pass.
+    """
     from citytune.__main__ import main
 
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     sys.argv = ["citytune", *words]
     file = os.open(said, os.O_CREAT | os.O_WRONLY)
     os.dup2(file, 1)
@@ -127,10 +134,10 @@ def make(folder: Path) -> None:
     old.unlink()
 
 
-def times(made: Path, place: Path) -> dict[str, float]:
+def times(made: Path, place: Path, kinds: list[str]) -> dict[str, float]:
     """How long each command takes."""
     found = {}
-    for kind in commands(made):
+    for kind in kinds:
         folder = Path(shutil.copytree(made, place / "timed"))
         found[kind] = seconds_of(commands(folder)[kind], place / "said")
         shutil.rmtree(folder)
@@ -141,13 +148,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    kinds = [*commands(Path())]
+    parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
     asked = parser.parse_args()
     FORKS.set_forkserver_preload(LOADED)
     draw, found = random.Random(asked.seed), Counter[tuple[str, str]]()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         make(place / "made")
-        took = times(place / "made", place)
+        took = times(place / "made", place, asked.only)
         for kill_number in range(asked.kills):
             folder = Path(shutil.copytree(place / "made", place / "now"))
             kind = draw.choice(list(took))

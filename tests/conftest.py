@@ -13,13 +13,28 @@ import numpy as np
 import postgres as servers
 import pytest
 
+from citytune._prefer_torch import prefer_torch
+from citytune.backbones import _shelf
 from citytune.cli import main
 from citytune.evaluation import _boosting, _ridge
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.reporting import Report
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
 FLOW = Quantity("traffic_volume", "veh/h", domain="traffic")
+prefer_torch()  # whichever test is the first to import a package that looks for TensorFlow
+
+
+HEAVY = {"test_serving": "", "test_backbones_own": "onnx"}
+"""File of tests → what is in the names of those that need packages which only extras bring."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for file, named in HEAVY.items():
+            if item.path.name.startswith(file) and named in item.name:
+                item.add_marker(pytest.mark.extras)
 
 
 def make_city(
@@ -72,6 +87,27 @@ def small_rivals() -> Iterator[None]:
         patch.setattr(_boosting, "BOOSTING_ROUNDS", 25)
         patch.setattr(_ridge, "MOST_RIDGE_WINDOWS", 1500)
         yield
+
+
+@pytest.fixture
+def own_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test puts on the shelf of backbones is gone after it, and each is made anew."""
+    for name, kind in (("_cards", dict), ("_checks", dict), ("_own", set)):
+        monkeypatch.setattr(_shelf, name, kind(getattr(_shelf, name)))
+    monkeypatch.setattr(_shelf._backbones, "_factories", dict(_shelf._backbones._factories))
+    monkeypatch.setattr(_shelf, "_make", functools.cache(_shelf._make.__wrapped__))
+
+
+@pytest.fixture
+def plain_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report without its charts, half of the work of a small run; not with `whole_report`."""
+    if "whole_report" not in request.fixturenames:
+        monkeypatch.setattr(Report, "html", lambda _: "<!doctype html><title>report</title>")
+
+
+@pytest.fixture
+def whole_report() -> None:
+    """The report as it is, for a test that reads it."""
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +174,27 @@ def postgres() -> Iterator[servers.Server]:
         pytest.skip("no PostgreSQL server is installed here: apt-get install postgresql")
     with servers.running(where) as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.extras)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A server's database with empty tables, of each kind."""
+    from serving_parts import new_database
+
+    from citytune.serving.database import in_folder
+
+    great = request.param == "postgresql"
+    address = request.getfixturevalue("postgres").other if great else in_folder(tmp_path)
+    with new_database(address) as found:
+        yield found
+
+
+@pytest.fixture
+def config(database: Any, tmp_path: Path) -> Any:
+    """The folder of a server with that database."""
+    from serving_parts import new_folder
+
+    return new_folder(tmp_path, database)
 
 
 @pytest.fixture

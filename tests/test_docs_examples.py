@@ -20,10 +20,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from stills import write_stills
 
 import citytune as ct
 from citytune.advice import _recommend
-from citytune.backbones import _shelf
+from citytune.backbones import _shelf, missing
 from citytune.cli import main
 from citytune.tuning import experts, strategies
 
@@ -32,8 +33,8 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BACKBONE = ROOT / "docs" / "examples" / "add_a_backbone.py"
 TITLE = operator.attrgetter("name")
-HEAVY = ("add_a_backbone", "pretrain", "rare")
-"""Pages that pretrain, or tune a lot."""
+HEAVY = ("add_a_backbone", "pictures", "pretrain", "rare")
+"""Pages that pretrain, or tune a lot, or need an extra."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -62,23 +63,43 @@ def write_database(path: Path, table: pl.DataFrame) -> None:
         database.executemany("INSERT INTO loops VALUES (?, ?, ?)", rows)
 
 
-def write_files(folder: Path) -> None:
-    """The files that the documentation names, cut from the bundled sample."""
-    traffic = last_days("traffic", 70).select("time", "traffic_volume")
+def write_traffic(folder: Path, *, days: int) -> None:
+    """The files of one road, the last week of which is new in `newer.csv`."""
+    traffic = last_days("traffic", days).select("time", "traffic_volume")
     before = pl.col("time") < pl.col("time").max() - pl.duration(days=7)
     traffic.filter(before).write_csv(folder / "loops.csv")
     traffic.write_csv(folder / "newer.csv")
-    (folder / "citytune-demo").mkdir()
+    (folder / "citytune-demo").mkdir(exist_ok=True)
     traffic.filter(before).write_csv(folder / "citytune-demo" / "traffic.csv")
+    (folder / "city.db").unlink(missing_ok=True)
     write_database(folder / "city.db", traffic)
 
-    last_days("energy", 45).write_csv(folder / "energy.csv")
 
-    air = last_days("air", 45).select("time", "pm25", "wind", "temperature")
+def write_files(folder: Path) -> None:
+    """The files that the documentation names, cut from the bundled sample."""
+    write_traffic(folder, days=49)
+    last_days("energy", 35).write_csv(folder / "energy.csv")
+    meters = last_days("energy", 35)
+    for name in ("household", "heating"):
+        (folder / "meters" / f"sensor={name}").mkdir(parents=True)
+        rows = meters.select("time", pl.col(name).alias("power"))
+        rows.write_parquet(folder / "meters" / f"sensor={name}" / "part-0.parquet")
+
+    air = last_days("air", 35).select("time", "pm25", "wind", "temperature")
     known = pl.col("time") <= pl.col("time").max() - pl.duration(hours=24)
     air.with_columns(pl.when(known).then("pm25").alias("pm25")).write_csv(folder / "air.csv")
     air.filter(known).select("time", "pm25").write_csv(folder / "air_only.csv")
     air.drop("pm25").write_csv(folder / "weather.csv")
+
+
+def set_the_scene(page: Path, folder: Path) -> None:
+    """Write what one page alone needs."""
+    if page.stem == "watching":  # which watches the last four weeks
+        write_traffic(folder, days=70)
+    if page.stem == "pictures":
+        if "efficientnet-lite0" in missing():
+            pytest.skip("the extra vision is not installed")
+        write_stills(folder)
 
 
 @pytest.fixture
@@ -116,6 +137,7 @@ def light(pages: Iterable[Path]) -> list[Any]:
 
 @pytest.mark.parametrize("page", light(p for p in PAGES[1:] if blocks(p, "python")), ids=TITLE)
 def test_the_python_of_every_page_runs(page: Path, place: Path, quick: None) -> None:
+    set_the_scene(page, place)
     run_page(page)
 
 
@@ -129,6 +151,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
 def test_the_commands_of_every_page_run(
     page: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    set_the_scene(page, place)
     for words in commands(page):
         assert main(words) == 0, capsys.readouterr().err
 

@@ -445,3 +445,32 @@ def test_hours_never_measured_are_not_forecast(city: City) -> None:
     assert np.isfinite(found.mean[:, 1]).all()
     early = model.predict(frame, [24 * 10]).mean  # ten days cannot tell that from gaps
     assert np.isfinite(early).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("s0", "s1", "S-2"), ["'s2' may be 'S-2' under a new name; call it in"]),
+        (("s0", "S_2", "S_1", "harbour", "quay"), ["'s1' may be 'S_1'", "'s2' may be 'S_2'"]),
+    ],
+)
+def test_a_sensor_under_a_new_name_is_pointed_out(
+    model: TunedModel, frame: SensorFrame, names: tuple[str, ...], said: list[str]
+) -> None:
+    values = np.concatenate([frame.values] * 2, 1)[:, : len(names)]
+    with warnings.catch_warnings(action="ignore"):  # of absent and new ones, tested above
+        found = model.forecast(replace(frame, values=values, sensors=names))
+    told = next(note for note in found.notes if "under a new name" in note)
+    assert all(one in told for one in said)
+
+
+def test_a_sensor_that_reads_nothing_but_0_is_named(model: TunedModel, frame: SensorFrame) -> None:
+    values = frame.values.copy()
+    values[-40:, 0] = 0.0
+    values[-100:-70, 1] = values[-40:, 1] = 0.0  # it does so now and then
+    values[-20:, 2] = 0.0  # not yet a day
+    found = model.forecast(replace(frame, values=values))
+    first = frame.clock.text(len(frame) - 40)
+    assert found.quality[0].tolist() == [f"model; reads 0 since {first}", "model", "model"]
+    assert f"1 sensor reads nothing but 0: 's0' since {first}" in found.notes
+    assert found.fallback == ()

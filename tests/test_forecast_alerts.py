@@ -90,7 +90,7 @@ def test_an_alert_that_does_not_fit_is_refused_in_words() -> None:
         forecast().with_alerts(["no2>40"])
     with pytest.raises(ct.InputError, match="is in 'mg/m³'"):
         forecast().with_alerts(["pm2.5>0.05 mg/m³"])
-    with pytest.raises(ct.InputError, match="only its history tells; pass history="):
+    with pytest.raises(ct.InputError, match="only its history tells; give that, too"):
         forecast().with_alerts(["top 5%"])
 
 

@@ -300,7 +300,7 @@ def base() -> Corpus:
     return read_corpus([LISTING])
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 def test_the_corpus_of_citytune_base_has_every_listed_set(base: Corpus) -> None:
     assert not [str(one) for one in base.skipped if one.whole]
     assert [one.name for one in base.sets] == [one.name for one in read_listing(LISTING)]
@@ -315,7 +315,7 @@ def test_the_corpus_of_citytune_base_has_every_listed_set(base: Corpus) -> None:
         assert 0 <= source.share.min() <= source.share.max() < 1
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 def test_beijing_is_not_learnt_from_while_another_set_is_tested_there(base: Corpus) -> None:
     hourly = [s for s in base.sources if s.name.startswith("beijing") and s.steps_per_day == 24]
     learnt = (dt.datetime(2017, 3, 1) - dt.datetime(2015, 5, 8)) / dt.timedelta(hours=1)

@@ -143,8 +143,8 @@ def test_the_forecaster_behaves_as_scikit_learn_expects() -> None:
     assert copy.set_params(horizon=3).horizon == 3
     with pytest.raises(ct.UnknownName, match="Did you mean 'horizon'"):
         copy.set_params(horizn=3)
-    assert ct.Forecaster().options == {}
-    assert "options={}" in repr(ct.Forecaster())
+    assert ct.Forecaster().options is None
+    assert "options=None" in repr(ct.Forecaster())
 
 
 def test_scikit_learn_cross_validates_a_forecaster() -> None:

@@ -113,7 +113,10 @@ def test_every_sensor_has_a_row_those_that_matter_first() -> None:
 
 
 def test_without_an_alert_the_rarest_values_are_one() -> None:
-    assert "chance of top 5 % of traffic volume" in words(write()).replace("\xa0", " ")
+    html = write()
+    assert "chance of top 5 % of traffic volume" in words(html).replace("\xa0", " ")
+    usual = re.findall(r'data-label="chance of top 5.*?class="(chance[^"]*)"', html)
+    assert {*usual} == {"chance "}  # nobody asked, so that no colour warns of it
 
 
 def test_what_the_charts_are_drawn_from_is_the_forecast() -> None:
@@ -170,7 +173,7 @@ def look(html: str, folder: Path, width: int = 1280) -> dict[str, str]:
     return dict(re.findall(r'data-([\w-]+)="([^"]*)"', body[1]))
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_sensor_opens_and_the_table_is_searched_and_sorted(tmp_path: Path) -> None:
     said = look(page(400, (">2000",)), tmp_path)
@@ -184,7 +187,7 @@ def test_a_sensor_opens_and_the_table_is_searched_and_sorted(tmp_path: Path) -> 
     assert said["all"] == "400"
 
 
-@pytest.mark.slow
+@pytest.mark.extras
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_on_a_phone_the_first_forecast_is_on_the_first_screen(tmp_path: Path) -> None:
     said = look(page(), tmp_path, width=390)
@@ -201,7 +204,9 @@ def test_the_headline_names_sensors_that_it_says_nothing_of() -> None:
         SensorOutlook("bridge", nan, nan, nan, "", nan, (nan,)),
     )
     found = Outlook("Monday 2024-03-18", 24, "total", "veh", (">50",), (0.5,), rows)
-    assert _headline(found, "veh/h") == (
+    assert _headline(found, "veh/h", asked=True) == (
         "Monday 2024-03-18: no alert is likely; the highest chance is 10 %. bridge has no "
         "forecast, and alerts there cannot be judged."
     )
+    unasked = _headline(found, "veh/h", asked=False)
+    assert unasked.startswith("Monday 2024-03-18: highest at north, 12.0 veh/h at 08:00.")

@@ -177,8 +177,9 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     ("target", "said"),
     [
         ("f.cvs", "Did you mean .csv"),
-        ("f", "a name without an ending says not how"),
-        ("f.db", "sqlite://"),
+        ("f", "a name without an ending is not known"),
+        ("f.db", "A database is named by its address: sqlite:///f.db"),
+        ("in/f.duckdb", "A database is named by its address: duckdb:///in/f.duckdb"),
         ("sqlit:///f.db", "Did you mean sqlite://"),
         ("mysql://me:geheim@host/db", "Known: .csv"),
         ("none/f.csv", "there is no folder"),
@@ -300,6 +301,11 @@ def a_database_keeps_the_newest(target: str, rows: Callable[[], int]) -> None:
     second.write(target)
     assert rows() == 12  # the first step of each sensor is of the first forecast
     same(second, Forecast.read(target))
+    said = first.write(target)  # an older one leaves the newer one as it is
+    assert said.startswith("2 rows written")
+    assert "8 rows of a newer forecast stayed" in said
+    assert rows() == 12
+    same(second, Forecast.read(target))
     other = replace(first, run="roads")
     other.write(target)
     assert rows() == 22
@@ -386,7 +392,7 @@ def test_a_table_with_other_columns_is_refused_and_they_are_listed(tmp_path: Pat
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE forecasts (sensor TEXT, time TEXT, temperature REAL)")
     said = refusal(f"sqlite:///{path}")
-    assert "has no column 'mean', 'q05'" in said
+    assert "has no column 'run' and 'issued_at'" in said
     assert "it has sensor, temperature and time" in said
     assert made().write(f"sqlite:///{path}#air")
 

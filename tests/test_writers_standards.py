@@ -43,9 +43,12 @@ AIR = {
     "type": "object",
     "required": ["id", "type"],
     "properties": COMMON
-    | {"type": {"const": "AirQualityForecast"}, "airQualityIndex": {"type": "integer"}}
+    | {"type": {"const": "AirQualityForecast"},
+       "airQualityIndex": {"type": "integer", "minimum": 0}, "temperature": {"type": "number"},
+       "relativeHumidity": {"type": "number", "minimum": 0, "maximum": 1},
+       "windSpeed": POLLUTANT, "precipitation": POLLUTANT}
     | dict.fromkeys(("co2", "no2", "o3", "nox", "so2", "pm10", "pm25"), POLLUTANT),
-}
+}  # fmt: skip
 NORMALISED = {
     "type": "object",
     "required": ["id", "type", "@context"],
@@ -185,6 +188,12 @@ def test_sensorthings_has_a_datastream_for_the_mean_and_each_quantile(tmp_path: 
 # A broker and a server, as small as they can be.
 
 
+LOST = 0
+"""Instead of a status: what was sent is taken, and the answer lost."""
+PAGE = 4
+"""Observations that the server gives at once."""
+
+
 class Place(http.server.BaseHTTPRequestHandler):
     """Takes NGSI-LD batches and SensorThings entities, and fails as often as it is told to."""
 
@@ -211,9 +220,19 @@ class Place(http.server.BaseHTTPRequestHandler):
         self.seen.append((self.path, dict(self.headers)))
         if self.failures:
             status, headers, said = self.failures.pop(0)
-            self.answer(status, said, **headers)
+            if status == LOST:
+                self.lose(body, **headers)
+            else:
+                self.answer(status, said, **headers)
             return
         getattr(self, f"take_{self.path.partition('?')[0].rsplit('/', 1)[-1]}")(body)
+
+    def lose(self, body: Any, arrays: str = "") -> None:
+        """Do what is asked for, perhaps for some data arrays only, and never say so."""
+        self.answer = lambda *_, **__: None  # type: ignore[method-assign]
+        take = self.path.rsplit("/", 1)[-1]
+        getattr(self, f"take_{take}")(body[: int(arrays)] if arrays else body)
+        self.close_connection = True
 
     def take_upsert(self, batch: list[Any]) -> None:
         assert self.headers["Content-Type"] == "application/ld+json"
@@ -238,14 +257,30 @@ class Place(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         asked = parse_qs(url.query)["$filter"][0]
+        more = {}
         if url.path.endswith("Things"):
             name = asked.removeprefix("name eq '").removesuffix("'").replace("''", "'")
-            found = [self.things[name]] if name in self.things else []
+            found = [self.with_observations(name, url.query)] if name in self.things else []
         else:
             identity = int(unquote(url.path).split("(")[1].split(")")[0])
-            when = asked.removeprefix("resultTime eq ")
-            found = [one for one in self.observations[identity] if one["resultTime"] == when][:1]
-        self.answer(200, {"value": found})
+            skip = int(parse_qs(url.query)["$skip"][0])
+            held = self.of_forecast(identity, asked)
+            found = held[skip : skip + PAGE]
+            more = {"@iot.nextLink": "…"} if skip + PAGE < len(held) else {}
+        self.answer(200, {"value": found} | more)
+
+    def with_observations(self, name: str, query: str) -> Any:
+        when = parse_qs(query)["$expand"][0].partition("$filter=")[2].partition(";")[0]
+        streams = []
+        for stream in self.things[name]["Datastreams"]:
+            held = self.of_forecast(stream["@iot.id"], when)
+            more = {"Observations@iot.nextLink": "…"} if len(held) > PAGE else {}
+            streams.append(stream | {"Observations": held[:PAGE]} | more)
+        return self.things[name] | {"Datastreams": streams}
+
+    def of_forecast(self, identity: int, asked: str) -> list[Any]:
+        when = asked.removeprefix("resultTime eq ")
+        return [one for one in self.observations[identity] if one["resultTime"] == when]
 
 
 @pytest.fixture
@@ -303,6 +338,12 @@ def test_a_broker_that_stays_busy_or_is_not_there_is_given_up(place: Any) -> Non
     assert "503 Service Unavailable" in refusal(f"ngsi-ld+{address}/v1")
     assert not kind.entities
     assert "cannot be reached (ConnectError), 5 times" in refusal("ngsi-ld+http://127.0.0.1:1/v1")
+    with (
+        _http.server("sensorthings+http://127.0.0.1:1/v1.1") as nobody,
+        pytest.raises(InputError) as told,
+    ):
+        nobody.post_once("Things", {})
+    assert "cannot be reached (ConnectError); is the address right" in str(told.value)
 
 
 def test_a_broker_that_refuses_is_not_asked_again(place: Any) -> None:
@@ -351,6 +392,38 @@ def test_sensorthings_makes_what_is_not_there_and_adds_a_forecast_once(place: An
     assert sum(map(len, kind.observations.values())) == 132
     replace(forecast, clock=forecast.clock.shifted(1)).write(target)
     assert sum(map(len, kind.observations.values())) == 264
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [[(LOST, {}, None)],  # of the Thing
+     [(LOST, {"arrays": "5"}, None), (LOST, {"arrays": "7"}, None)],
+     [(LOST, {}, None), (LOST, {"arrays": "1"}, None), (LOST, {}, None)]],
+)  # fmt: skip
+def test_a_lost_answer_and_a_part_that_was_taken_double_nothing(place: Any, failures: Any) -> None:
+    kind, address = place
+    target = f"sensorthings+{address}/v1.1"
+    if failures[0][1]:
+        replace(made(), clock=made().clock.shifted(-9)).write(target)  # the Things are there
+    before = sum(map(len, kind.observations.values()))
+    kind.failures += failures
+    made().write(target)
+    assert not kind.failures
+    assert len(kind.things) == 2
+    for held in kind.observations.values():
+        times = [(one["resultTime"], one["phenomenonTime"]) for one in held]
+        assert len(set(times)) == len(times)
+    assert sum(map(len, kind.observations.values())) == before + 132
+
+
+def test_what_a_server_refused_is_all_that_is_sent_again(place: Any) -> None:
+    kind, address = place
+    target = f"sensorthings+{address}/v1.1"
+    made().write(target)
+    for held in kind.observations.values():
+        del held[2:4]
+    assert "already" not in made().write(target)
+    assert sum(map(len, kind.observations.values())) == 132
 
 
 def test_a_sensorthings_server_that_refuses_is_said(place: Any) -> None:

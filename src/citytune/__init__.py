@@ -25,25 +25,44 @@ if TYPE_CHECKING:
     from citytune._forecaster import Forecaster, tune
     from citytune._sample import sample
     from citytune.advice import Recommendation, recommend
-    from citytune.evaluation import Alert, Scores, backtest
+    from citytune.evaluation import (
+        Alert,
+        Leaderboard,
+        Scores,
+        backtest,
+        compare,
+        register_rival,
+    )
     from citytune.forecasting import Forecast, TunedModel, load
     from citytune.frame import Clock, Fault, Quantity, SensorFrame
     from citytune.readers import check, read
     from citytune.reporting import Report
-    from citytune.runs import Run, open_run, run
+    from citytune.runs import Engine, Run, open_run, register_engine, run
+    from citytune.serving import Client, connect
     from citytune.settings import Rare, Settings
+    from citytune.vision import (
+        PictureFrame,
+        VisionModel,
+        load_vision,
+        read_pictures,
+        tune_vision,
+    )
 
     __version__: str
 
 _HOMES = {
     "Alert": "citytune.evaluation",
     "CitytuneError": "citytune._errors",
+    "Client": "citytune.serving",
     "Clock": "citytune.frame",
+    "Engine": "citytune.runs",
     "Fault": "citytune.frame",
     "Forecast": "citytune.forecasting",
     "Forecaster": "citytune._forecaster",
     "InputError": "citytune._errors",
+    "Leaderboard": "citytune.evaluation",
     "MissingWeights": "citytune._errors",
+    "PictureFrame": "citytune.vision",
     "Quantity": "citytune.frame",
     "Rare": "citytune.settings",
     "Recommendation": "citytune.advice",
@@ -56,27 +75,39 @@ _HOMES = {
     "TableError": "citytune._errors",
     "TunedModel": "citytune.forecasting",
     "UnknownName": "citytune._errors",
+    "VisionModel": "citytune.vision",
     "backtest": "citytune.evaluation",
     "check": "citytune.readers",
+    "compare": "citytune.evaluation",
+    "connect": "citytune.serving",
     "load": "citytune.forecasting",
+    "load_vision": "citytune.vision",
     "open_run": "citytune.runs",
     "read": "citytune.readers",
+    "read_pictures": "citytune.vision",
     "recommend": "citytune.advice",
+    "register_engine": "citytune.runs",
+    "register_rival": "citytune.evaluation",
     "run": "citytune.runs",
     "sample": "citytune._sample",
     "tune": "citytune._forecaster",
+    "tune_vision": "citytune.vision",
 }
 """Public name → the folder that makes it."""
 
 __all__ = [
     "Alert",
     "CitytuneError",
+    "Client",
     "Clock",
+    "Engine",
     "Fault",
     "Forecast",
     "Forecaster",
     "InputError",
+    "Leaderboard",
     "MissingWeights",
+    "PictureFrame",
     "Quantity",
     "Rare",
     "Recommendation",
@@ -89,16 +120,24 @@ __all__ = [
     "TableError",
     "TunedModel",
     "UnknownName",
+    "VisionModel",
     "__version__",
     "backtest",
     "check",
+    "compare",
+    "connect",
     "load",
+    "load_vision",
     "open_run",
     "read",
+    "read_pictures",
     "recommend",
+    "register_engine",
+    "register_rival",
     "run",
     "sample",
     "tune",
+    "tune_vision",
 ]
 
 
@@ -107,6 +146,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         found: Any = version("citytune")
+    elif name == "backbones":
+        found = import_module("citytune.backbones")
     elif name in _HOMES:
         found = getattr(import_module(_HOMES[name]), name)
     else:

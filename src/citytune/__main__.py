@@ -3,23 +3,31 @@
 import signal
 import sys
 
-INTERRUPTED = 130
-
 
 def main() -> int:
-    """Run the command; Ctrl-C while it is still being loaded ends it without a traceback."""
-    code = None
+    """Run the command; a signal to stop while it is still being loaded gives no traceback.
+
+    While it runs it answers signals itself; after that all is done and said, and they are ignored.
+    """
+    came: list[int] = []
+    loading = True
+
+    def stop(number: int, _frame: object) -> None:
+        if loading:
+            came.append(number)
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         from citytune.cli import main as command
 
-        code = command()
+        loading = False
     except KeyboardInterrupt:
-        if code is None:
-            sys.stderr.write("Error: interrupted; nothing had begun\n")
-            code = INTERRUPTED
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # all is done and said; let it end with its own code
-    return code
+        sys.stderr.write("Error: interrupted; nothing had begun\n")
+        return 128 + came[0]
+    return command()
 
 
 if __name__ == "__main__":

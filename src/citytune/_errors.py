@@ -5,6 +5,7 @@ CitytuneError
 │   ├── TableError      a table has faults; carries every one of them
 │   ├── UnknownName     a name nobody knows; suggests the nearest one (also a LookupError)
 │   ├── MissingWeights  a backbone is known, but its weights or its package are not here
+│   ├── NothingNew      a source ends where it ended before, so a run is up to date
 │   └── RunError        a run folder is damaged, foreign, in the way, or does not fit the file
 └── (anything else that escapes is a bug in citytune; the command line exits with 1)
 """
@@ -48,6 +49,10 @@ class UnknownName(InputError, LookupError):  # noqa: N818 - reads as what it say
 
 class MissingWeights(InputError):  # noqa: N818 - reads as what it says
     """A backbone is known, but its weights or its package are not on this machine."""
+
+
+class NothingNew(InputError):  # noqa: N818 - reads as what it says
+    """A source ends where it ended when a run read it last: there is nothing to do yet."""
 
 
 class RunError(InputError):

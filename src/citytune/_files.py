@@ -93,7 +93,8 @@ def replacing_folder(place: Path, check: Callable[[Path], None]) -> Iterator[Pat
     draft = _beside(real, "draft")
     try:
         draft.mkdir()
-        yield draft
+        with noting_what_is_written():  # what goes into the draft is in no place yet
+            yield draft
         with uninterrupted():
             _swap(draft, real, check)
             _note(place)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
-from citytune.settings import Call, Horizon, Progress, Settings, setting, takes_settings
+from citytune.settings import Call, Horizon, Options, Progress, Settings, setting, takes_settings
 
 if TYPE_CHECKING:
     from citytune.evaluation import Scores
@@ -53,6 +54,8 @@ class Parameters(Settings):
     """The settings of a `Forecaster`, which has a default for each of them."""
 
     horizon: Horizon = setting(24, "As for `Settings`.")
+    # scikit-learn refuses defaults that can be changed, such as a dictionary.
+    options: Options | None = setting(None, "As for `Settings`; none if None.")  # type: ignore[assignment]
 
 
 def _takes_parameters(
@@ -80,11 +83,8 @@ def _takes_parameters(
 
 
 def _defaults() -> dict[str, Any]:
-    """Every parameter's default; a fresh one each time where it can be changed."""
-    return {
-        one.name: one.default if one.default_factory is MISSING else one.default_factory()
-        for one in fields(Parameters)
-    }
+    """Every parameter's default, none of which can be changed."""
+    return {one.name: one.default for one in fields(Parameters)}
 
 
 class Forecaster:
@@ -155,5 +155,13 @@ class Forecaster:
 
     def _fitted(self) -> TunedModel:
         if not self.__sklearn_is_fitted__():
-            raise CitytuneError("this Forecaster has not been fitted yet; call fit first")
+            raise _not_fitted()("this Forecaster has not been fitted yet; call fit first")
         return self.model_
+
+
+def _not_fitted() -> type[CitytuneError]:
+    """The error of a model without a fit: scikit-learn's own, too, where that is in use."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    if theirs is None:
+        return CitytuneError
+    return type("NotFitted", (CitytuneError, theirs.NotFittedError), {})

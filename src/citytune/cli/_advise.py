@@ -19,11 +19,11 @@ def advise(
     settings: Settings,
     json: Json = False,
 ) -> None:
-    """Rank the pretrained models at hand for a file, and name a strategy, with reasons.
+    """Rank the installed pretrained models on a file, and suggest a strategy, with reasons.
 
-    Nothing is written. Each model is tuned and measured out of fold on the whole file, so this
-    takes somewhat longer than tuning with every one of them. It also says whether the days are
-    enough, and warns of doubled and constant sensors, shifted levels and weeks unlike the others.
+    Nothing is written. Each model is tuned and tested by cross-validation on the whole file, so
+    this takes a little longer than tuning all of them. It also says whether there are enough days,
+    and warns of sensors that are copies or constant, of levels that shifted and of unusual weeks.
 
     ```
     citytune advise loops.csv --horizon 24

@@ -9,18 +9,22 @@ import typer
 from citytune.cli._advise import advise
 from citytune.cli._check import check
 from citytune.cli._demo import demo
+from citytune.cli._export import export
 from citytune.cli._forecast import forecast
 from citytune.cli._models import models
+from citytune.cli._pictures import count, tune_pictures
 from citytune.cli._pretrain import pretrain
 from citytune.cli._refresh import refresh
 from citytune.cli._run import run
 from citytune.cli._score import score
+from citytune.cli._serve import serve, token, worker
 from citytune.cli._tune import tune
 from citytune.cli._update import update
+from citytune.cli._words import speak_of
 
 app = typer.Typer(
     name="citytune",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,7 +71,9 @@ def citytune(
 
 
 COMMANDS = (
-    demo, check, advise, tune, refresh, run, update, forecast, score, models, pretrain,
+    demo, check, advise, tune, refresh, run, update, forecast, score, export, models, pretrain,
+    tune_pictures, count, serve, worker, token,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+speak_of(app)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+import shlex
+import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from citytune._errors import TableError
 from citytune._text import counted
-from citytune.cli._console import complain, say, say_json
-from citytune.cli._reading import File, Json, reads_a_file
-from citytune.cli._words import about, for_terminal
+from citytune.cli._console import complain, room, say, say_json, say_point, say_whole
+from citytune.cli._reading import File, Json, reads_a_file, words_of
+from citytune.cli._words import about, unnamed
 from citytune.runs import Reading
 
 if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
     from citytune.readers import Explanation
 
+LEAST = 20
+"""Columns of a terminal that are needed to break the reasons of a table."""
 HEADINGS = (
     ("error", "Errors: fix these before the file can be used"),
     ("warning", "Warnings: check these"),
@@ -54,9 +60,14 @@ def check(file: File, *, reading: Reading, json: Json = False) -> None:
                   "faults": [*map(asdict, faults)]})  # fmt: skip
     else:
         _show(frame, shown, faults)
+        if frame is not None:
+            say_whole(f"\nNext: {_next(name, frame, reading)}")
     if frame is None:
-        errors = counted(sum(fault.severity == "error" for fault in faults), "error")
-        complain(f"{name} cannot be used: fix the {errors} listed above first")
+        wrong = [fault for fault in faults if fault.severity == "error"]
+        errors = counted(len(wrong), "error")
+        elsewhere = all(fault.kind == "covariate-source" for fault in wrong)
+        where = f"the covariates for {name}" if elsewhere else name
+        complain(f"{where} cannot be used: fix the {errors} listed above first")
         raise typer.Exit(2)
 
 
@@ -73,13 +84,58 @@ def _show(frame: SensorFrame | None, shown: Explanation | None, faults: Sequence
         say(about(frame))
     if shown is not None:
         say("\nHow its columns are understood")
-        for line in str(shown).splitlines():
-            say(f"  {for_terminal(line)}")
+        say(_columns(shown, room()))
     for severity, heading in HEADINGS:
         found = [fault for fault in faults if fault.severity == severity]
         if found:
             say(f"\n{heading}")
         for fault in found:
-            say(f"  - {for_terminal(str(fault))}")
+            say_point(str(fault))
     if not faults:
         say("No problems found.")
+    if frame is not None and (advice := unnamed(frame)):
+        say(f"\n{advice}")
+
+
+def _columns(shown: Explanation, width: int) -> str:
+    """As many cells of each column, and as much of each, as fit."""
+    for count, letters in ((3, 99), (2, 99), (1, 99), (1, 16), (1, 8)):
+        rows = [
+            replace(one, cells=tuple(_shorter(cell, letters) for cell in one.cells[:count]))
+            for one in shown.columns
+        ]
+        text = textwrap.indent(str(replace(shown, columns=tuple(rows))), "  ")
+        if max(map(len, text.splitlines())) <= width:
+            break
+    return _reasons_broken(text, width)
+
+
+def _reasons_broken(text: str, width: int) -> str:
+    """The table with its last column in several lines where it does not fit."""
+    lines = text.splitlines()
+    start = lines[0].rindex("why")
+    if width - start < LEAST:
+        return text
+    return "\n".join(
+        line if len(line) <= width else textwrap.fill(
+            line[start:], width, initial_indent=line[:start], subsequent_indent=" " * start
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+def _shorter(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _next(name: str, frame: SensorFrame, reading: Reading) -> str:
+    """The command that tunes a model to it, with what was said of the file."""
+    horizon = "24h" if frame.clock.step < dt.timedelta(days=1) else "7d"
+    words = ["citytune", "tune", name, "--horizon", horizon, *words_of(reading)]
+    return shlex.join([*words, "--out", f"runs/{_stem(name)}"])
+
+
+def _stem(name: str) -> str:
+    """A word for a run of a source, from its name."""
+    last = re.split(r"[?#]", name)[0].rstrip("/").rpartition("/")[2]
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in last.split(".")[0]) or "city"

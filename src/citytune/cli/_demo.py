@@ -78,7 +78,7 @@ def demo(
         "citytune-demo"
     ),
 ) -> None:
-    """Do the whole job on the bundled sample: traffic, air and energy; offline, under a minute.
+    """Do the whole job on the bundled sample: traffic, air and energy; offline, in a minute or two.
 
     FOLDER gets a CSV file and a run folder of each, as if you had tuned that file yourself. What an
     earlier demo wrote there is replaced.

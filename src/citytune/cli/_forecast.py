@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from citytune._errors import InputError
 from citytune._files import check_file, new_file
-from citytune._text import capital, counted
+from citytune._text import capital, counted, listed
 from citytune.cli._alerts import Alerts
-from citytune.cli._console import note, say, stages
+from citytune.cli._console import Quiet, note, say, stages
+from citytune.cli._engine import USUAL, Engine, Group, end, refuse_with_engine
 from citytune.cli._reading import reads_a_file
 from citytune.cli._tomorrow import tomorrow
 from citytune.runs import FORECAST, Reading, open_run
 
 if TYPE_CHECKING:
+    from citytune.forecasting import Forecast
     from citytune.runs import Run as OpenRun
     from citytune.writers import Choice
 
@@ -32,14 +37,16 @@ def forecast(
     run: Run,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", show_default=False, help="Readings up to now."),
+        typer.Argument(metavar="FILE", show_default=False, help="Readings up to now."),
     ] = None,
     *,
     reading: Reading,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", show_default="forecast.csv, or none with --to", help="File to write."
+            metavar="CSV",
+            show_default="forecast.csv, or none with --to",
+            help="File to write; with --engine a folder of Parquet, or its address.",
         ),
     ] = None,
     to: Annotated[
@@ -63,15 +70,19 @@ def forecast(
         bool, typer.Option("--dry-run", help="Only say what would be written.")
     ] = False,
     alert: Alerts = None,
+    engine: Engine = None,
+    group: Group = USUAL,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Forecast on from the last row of a file, with a model tuned before.
 
-    FILE is read as the run's own file was, unless you say otherwise. It needs the same clock, and
-    only a few weeks of rows. Its unit is converted, if it is another one. Sensors may be absent,
-    silent or new; the others are forecast all the same. Without FILE you get the forecast that the
+    FILE is read as the run's own file was, unless you say otherwise. It needs the same clock; rows
+    that the run has read before need not be in it. Its unit is converted, if it is another one.
+    Sensors may be absent, silent or new; the others are forecast all the same. One that is broken
+    gets a naive forecast, and it is said which. Without FILE you get the forecast that the
     run was written with. The table has the columns sensor, time, mean, the quantiles q05, q10 …
     q95, quality, which says what each value is, and a chance for each alert, such as p_above_50.
     Without --alert, those are the alerts of the run.
@@ -84,19 +95,42 @@ def forecast(
     citytune forecast runs/air air-until-today.csv --alert 'pm2.5>50' --out forecast.csv
     citytune forecast runs/loops loops-until-today.csv --to forecast.parquet --to forecast.xlsx
     citytune forecast runs/loops loops-until-today.csv --to sqlite:///city.db#forecasts
+    citytune forecast runs/meters s3://city/meters/ --engine ray --out forecast/
     ```
     """
+    if engine is not None:
+        refuse_with_engine(to=to, wide=wide, dry_run=dry_run)
+        if file is None:
+            raise InputError("--engine forecasts on from a FILE; name it, too")
+        with stages() as progress:
+            written = open_run(run).forecast_into(
+                file, "forecast" if out is None else str(out), engine=engine, group=group,
+                alerts=alert or (), overwrite=overwrite, progress=progress, **reading.said(),
+            )  # fmt: skip
+        say(written.said)
+        end(written.bad)
+        return
+    from citytune.readers import masked
     from citytune.writers import Choice, check_target
 
     opened = open_run(run)
     choice = Choice(wide=wide, overwrite=overwrite, dry_run=dry_run)
-    for target in to or ():
-        check_target(target, choice)
     csv = out or (None if to else Path("forecast.csv"))
+    targets = [*([] if csv is None else [str(csv)]), *(to or ())]
+    if twice := sorted({target for target in targets if targets.count(target) > 1}):
+        raise InputError(f"{masked(twice[0])} is named twice; name each target once")
     if csv is not None:
         check_file(csv, overwrite)
-    with stages() as progress:
+    for target in to or ():
+        check_target(target, choice)
+    with stages() as progress, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         found = opened.forecast(file, alerts=alert or (), progress=progress, **reading.said())
+    for warning in told:
+        if str(warning.message) not in found.notes:  # which are said below
+            note(str(warning.message))
+    for sentence in found.notes:
+        say(f"{capital(sentence)}.")
     tomorrow(found)
     if file is None:
         _say_stored(opened)
@@ -105,13 +139,32 @@ def forecast(
             f"{counted(len(found.mean), 'step')} of {found.clock.freq} ahead for "
             f"{counted(len(found.sensors), 'sensor')}, from {found.clock.text(0)}"
         )
-    if file is None and not alert:  # as it is there, whoever changed it
-        stored = opened.file(FORECAST)
-        _put(csv, choice, lambda draft: shutil.copyfile(stored, draft))
-    else:
-        _put(csv, choice, found.write_csv)
+    ways: list[tuple[str, Callable[[], str]]] = []
+    if csv is not None:
+        as_it_is = file is None and not alert and (opened.path / FORECAST).exists()
+        stored = opened.file(FORECAST) if as_it_is else None
+        ways.append((str(csv), partial(_written, csv, choice, found, stored)))
     for target in to or ():
-        say(capital(found.write(target, wide=wide, overwrite=overwrite, dry_run=dry_run)))
+        how = partial(found.write, target, wide=wide, overwrite=overwrite, dry_run=dry_run)
+        ways.append((masked(target), how))
+    _write_all(ways)
+
+
+def _write_all(ways: Sequence[tuple[str, Callable[[], str]]]) -> None:
+    """Write to one target after the other; if one fails, say what was written and what not."""
+    names = [name for name, _ in ways]
+    for done, (_, write) in enumerate(ways):
+        try:
+            said = write()
+        except InputError as error:
+            if len(ways) == 1:
+                raise
+            before = listed(names[:done]) or "nothing"
+            raise InputError(
+                f"{str(error).rstrip('.')}. Written before that: {before}; not written: "
+                f"{listed(names[done:])}"
+            ) from error
+        say(capital(said))
 
 
 def _say_stored(opened: OpenRun) -> None:
@@ -120,13 +173,13 @@ def _say_stored(opened: OpenRun) -> None:
         note(f"{FORECAST} in {opened.path} has been changed since")
 
 
-def _put(path: Path | None, choice: Choice, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all."""
-    if path is None:
-        return
+def _written(path: Path, choice: Choice, found: Forecast, stored: Path | None) -> str:
+    """Write a file whole or not at all: a copy of one that is there, or the forecast."""
     if choice.dry_run:
-        say(f"Would write {path}")
-        return
+        return f"would write {path}"
     with new_file(path, overwrite=choice.overwrite) as draft:
-        write(draft)
-    say(f"Written to {path}")
+        if stored is not None:
+            shutil.copyfile(stored, draft)
+        else:
+            found.write_csv(draft)
+    return f"written to {path}"

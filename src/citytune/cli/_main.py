@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import os
@@ -13,21 +14,22 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar
 
 import typer
 
 from citytune._errors import CitytuneError
 from citytune._files import noting_what_is_written
 from citytune.cli._app import app
-from citytune.cli._console import complain
-from citytune.cli._words import for_terminal
+from citytune.cli._console import be_quiet, complain
 
 DONE, OURS, YOURS, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 """Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, by SIGTERM."""
 UsageError = typer.BadParameter.__mro__[1]
 """The base of what typer says about a wrong command line; not exported by typer itself."""
+_NOT_ONE_OF = re.compile(r"'([^']*)' is not one of (.+)")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 REASONS = {
@@ -52,18 +54,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "µ" is no reason to fail
-    with noting_what_is_written() as written, _sigterm_as_ctrl_c() as stopped:
-        code = _run(words, debug, written)
-    return TERMINATED if code == INTERRUPTED and stopped else code
+    be_quiet(False)
+    with noting_what_is_written() as written, _stops_as_ctrl_c() as stops:
+        try:
+            code = _run(words, debug, written, stops)
+        except KeyboardInterrupt as error:  # between two lines of it
+            code = _answer(error, debug, written)
+    return TERMINATED if code == INTERRUPTED and signal.SIGTERM in stops.came else code
 
 
-def _run(words: list[str], debug: bool, written: Sequence[Path]) -> int:
+@dataclass
+class _Stops:
+    """Which signals to stop came; once all is done they no longer count."""
+
+    came: list[int] = field(default_factory=list)
+    over: bool = False
+    interrupts: ClassVar[bool] = True
+    """See `stopping_early`: what learns may be left where it is, and the command goes on."""
+
+    def __call__(self, number: int, _frame: object) -> None:
+        """Stop what is being done."""
+        if not self.over:
+            self.came.append(number)
+            raise KeyboardInterrupt
+
+
+def _run(words: list[str], debug: bool, written: Sequence[Path], stops: _Stops) -> int:
     command = typer.main.get_command(app)
     with warnings.catch_warnings():
         _quiet_warnings(debug)
         try:
             code = command.main(words, prog_name="citytune", standalone_mode=False)
             sys.stdout.flush()
+            stops.over = True
         except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
             return _answer(error, debug, written)
     if code == INTERRUPTED:
@@ -72,22 +95,21 @@ def _run(words: list[str], debug: bool, written: Sequence[Path]) -> int:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
-    """Let SIGTERM end a command as Ctrl-C does; what comes back is not empty if it came."""
-    stopped: list[int] = []
+def _stops_as_ctrl_c() -> Iterator[_Stops]:
+    """Let SIGTERM end a command as Ctrl-C does, and neither once it is done."""
+    stops = _Stops()
     if threading.current_thread() is not threading.main_thread():
-        yield stopped
+        yield stops
         return
-
-    def stop(number: int, _frame: object) -> NoReturn:
-        stopped.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: how for number, how in before.items() if how not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, stops)
     try:
-        yield stopped
+        yield stops
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, how in before.items():
+            signal.signal(number, how)
 
 
 def _what_stands(written: Sequence[Path]) -> str:
@@ -111,7 +133,7 @@ def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
         complain(_usage(error))
         return YOURS
     if isinstance(error, CitytuneError):
-        complain(_in_options(str(error)))
+        complain(str(error))
         return YOURS
     if said := _circumstance(error, written):
         complain(said)
@@ -128,13 +150,17 @@ def _usage(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "citytune"
     said = error.format_message().replace("Value error, ", "")  # type: ignore[attr-defined]
+    said += _near(said)
     return f"{said}\nSee `{where} --help`."
 
 
-def _in_options(text: str) -> str:
-    """Name options as they are typed here: out= is --out, overwrite=True is --overwrite."""
-    text = re.sub(r"\bout=(?!\w)", "--out", text.replace("pass overwrite=True", "add --overwrite"))
-    return for_terminal(text)
+def _near(said: str) -> str:
+    """The nearest of the words that an option takes."""
+    found = _NOT_ONE_OF.search(said)
+    if found is None:
+        return ""
+    close = difflib.get_close_matches(found[1], re.findall(r"'([^']+)'", found[2]), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _circumstance(error: BaseException, written: Sequence[Path]) -> str:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
-from citytune._text import capital
-from citytune.cli._console import say, say_json
+import typer
+
+from citytune.cli._console import say, say_json, stdout
 from citytune.cli._reading import Json
 
 if TYPE_CHECKING:
     from citytune.backbones import Card
 
 
-def models(*, json: Json = False) -> None:
+Name = Annotated[
+    str, typer.Argument(help="One of them, or a folder or file that holds one: all about it.")
+]
+Speed = Annotated[
+    bool, typer.Option("--speed", help="Measure how many forecasts a second each makes here.")
+]
+ROOM = 24
+"""Characters that say something of what a model is; with fewer left in a line it is not said."""
+HINT = "`citytune models NAME` says all about one, and how to get it."
+
+
+def models(name: Name = "", *, speed: Speed = False, json: Json = False) -> None:
     """List the pretrained models: which have their weights here, and how to get the others.
 
     Weights are looked for in the folders named by CITYTUNE_WEIGHTS, then in the cache of the
@@ -20,31 +34,127 @@ def models(*, json: Json = False) -> None:
 
     ```
     citytune models
-    CITYTUNE_WEIGHTS=/data/weights citytune models
+    citytune models chronos-2
+    CITYTUNE_WEIGHTS=/data/weights citytune models --speed
     ```
     """
     from citytune.backbones import missing, shelf
 
-    cards, lacking = shelf(), missing()
+    chosen = [_card(name)] if name else shelf().values()
+    lacking = missing()
+    cards = sorted(chosen, key=lambda card: card.name in lacking)
+    timed = [card.name for card in cards if card.name not in lacking] if speed or name else []
+    speeds = {} if json and not speed else _speeds(timed)
     if json:
-        say_json({"models": [_row(card, lacking) for card in cards.values()]})
-        return
-    _show(cards, lacking)
-    for why in lacking.values():
-        say(f"\n{capital(why)}")
+        say_json({"models": [_row(card, lacking, speeds) for card in cards]})
+    elif name:
+        _tell(cards[0], lacking.get(cards[0].name, ""), speeds)
+    else:
+        _show(cards, lacking, speeds)
 
 
-def _show(cards: dict[str, Card], lacking: dict[str, str]) -> None:
-    from rich.table import Table
+def _card(name: str) -> Card:
+    from citytune.backbones import load_backbone, shelf
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "here", "weights", "licence", "what it is"):
-        table.add_column(heading, no_wrap=heading in ("name", "here"), overflow="fold")
-    for card in cards.values():
-        here = "no" if card.name in lacking else "yes"
-        what = f"{card.title}. Trained on {card.trained_on}."
-        table.add_row(card.name, here, size(card.parameters), card.licence, what)
-    say(table)
+    return shelf()[name] if name in shelf() else load_backbone(name).card
+
+
+def _speeds(names: Iterable[str]) -> dict[str, float]:
+    from citytune.backbones import load_backbone, speed_of
+
+    return {name: speed_of(load_backbone(name)) for name in names}
+
+
+def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, float]) -> None:
+    """One line each; where the terminal ends, or whole in a file."""
+    timed = ("a second",) if speeds else ()
+    rows = [("name", "here", "weights", *timed, "licence", "gives", "what it is")]
+    for card in cards:
+        here = _needed(card) if card.name in lacking else "yes"
+        often = [_often(speeds.get(card.name))] if speeds else []
+        licence = "restricted" if card.restricted else card.licence
+        weights = f"{card.parameters / 1e6:.1f} M" if card.parameters else "none"
+        rows.append((card.name, here, weights, *often, licence, _gives(card), card.title))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    console = stdout()
+    most = console.width if console.is_terminal else sum(widths) + 2 * len(widths)
+    for row in rows:
+        say(_line(row, widths, most))
+    if any(row[1].startswith("[") for row in rows):
+        say("\n[extra]: run `pip install 'citytune[extra]'`, then fetch the weights once.")
+    say(f"\n{HINT}")
+
+
+def _line(row: Sequence[str], widths: Sequence[int], most: int) -> str:
+    """Cells under one another; the last is cut, or left out where too little of it would stay."""
+    cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+    start = "  ".join(cells)
+    room = most - len(start) - 2
+    if room < min(ROOM, widths[-1]):
+        return start.rstrip()[:most]
+    last = row[-1] if len(row[-1]) <= room else f"{row[-1][: room - 1].rstrip(' ,;')}…"
+    return f"{start}  {last}"
+
+
+def _needed(card: Card) -> str:
+    """What to install, in brackets, or that only the weights are wanting."""
+    extra = re.search(r"citytune(\[\w+\])", card.get)
+    return extra[1] if extra and _absent(card) else "no"
+
+
+def _absent(card: Card) -> list[str]:
+    import importlib.util
+
+    return [name for name in card.packages if importlib.util.find_spec(name) is None]
+
+
+def _often(speed: float | None) -> str:
+    """Three digits of it."""
+    return "" if speed is None else f"{float(f'{speed:.3g}'):,g}"
+
+
+def _gives(card: Card) -> str:
+    """What it gives without tuning: features are read by a head."""
+    return "features" if card.horizon is None else "forecasts"
+
+
+def _tell(card: Card, lack: str, speeds: dict[str, float]) -> None:
+    """All about one, a line each."""
+    past = f"{card.context:,} steps"
+    if card.context_days is not None:
+        past = f"{card.context_days} days, at most {card.most_steps:,} steps"
+    ahead = "none: its features are read by a head"
+    if card.horizon is not None:
+        ahead = f"{card.horizon:,} steps at once{_levels(card, lack)}"
+    often = _often(speeds.get(card.name))
+    facts = {
+        "what it is": card.title,
+        "here": f"no: {lack}" if lack else "yes",
+        "to get": card.get if lack and card.get not in lack else "",
+        "speed here": often and f"{often} forecasts a second",
+        "weights": size(card.parameters),
+        "past": past,
+        "forecast": ahead,
+        "trained on": card.trained_on,
+        "licence": f"{card.licence}, which {card.restricted}" if card.restricted else card.licence,
+        "source": card.source,
+    }
+    say(card.name)
+    for name, fact in facts.items():
+        if fact:
+            say(f"  {name}: {fact}")
+
+
+def _levels(card: Card, lack: str) -> str:
+    """Whether it says how sure it is, as far as can be known."""
+    from citytune.backbones import LEVELS, Probabilistic, load_backbone
+
+    if card.levels:
+        return f", {len(card.levels)} quantiles"
+    if lack:
+        return ""
+    sure = isinstance(load_backbone(card.name), Probabilistic)
+    return f", {len(LEVELS)} quantiles" if sure else ", points"
 
 
 def size(parameters: int) -> str:
@@ -56,7 +166,7 @@ def size(parameters: int) -> str:
     return f"{parameters / 1e6:.1f} million" if parameters else "none"
 
 
-def _row(card: Card, lacking: dict[str, str]) -> dict[str, object]:
+def _row(card: Card, lacking: dict[str, str], speeds: dict[str, float]) -> dict[str, object]:
     return {
         "name": card.name,
         "title": card.title,
@@ -65,6 +175,8 @@ def _row(card: Card, lacking: dict[str, str]) -> dict[str, object]:
         "parameters": card.parameters,
         "can_forecast_untuned": card.horizon is not None,
         "licence": card.licence,
+        "restricted": card.restricted or None,
+        "forecasts_a_second": speeds.get(card.name),
         "trained_on": card.trained_on,
         "source": card.source,
     }

@@ -66,6 +66,29 @@ def reading_of(**words: Any) -> Reading:
     return Reading(**said)
 
 
+def words_of(reading: Reading) -> list[str]:
+    """A reading as it is typed.
+
+    >>> words_of(Reading(timezone="Europe/Oslo", missing=(-1.0,), valid={"ok": ["1", "2"]}))
+    ['--timezone', 'Europe/Oslo', '--missing', '-1', '--valid', 'ok=1,2']
+    """
+    found: list[str] = []
+    for name, value in reading.said().items():
+        if isinstance(value, Mapping):
+            parts = [f"{column}={_joined(cells)}" for column, cells in value.items()]
+        elif isinstance(value, str):
+            parts = [value]
+        else:
+            parts = [_joined([f"{one:g}" if isinstance(one, float) else one for one in value])]
+        found += [word for part in parts for word in (f"--{name}", part)]
+    return found
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Names separated by commas, as `_split` takes them apart."""
+    return ",".join(f'"{name}"' if "," in name else name for name in names)
+
+
 def _option_of(one: Field[Any]) -> inspect.Parameter:
     """The option of one field."""
     facts = one.metadata

@@ -31,7 +31,7 @@ def reference() -> str:
     parts = [HEAD, *_section("citytune", command, "citytune [--version] [--debug] COMMAND …")]
     reading: dict[str, Any] = {}
     for name, one in command.commands.items():
-        arguments = [p.metavar or p.name.upper() for p in one.params if _is_argument(p)]
+        arguments = [_argument(p) for p in one.params if _is_argument(p)]
         usage = " ".join([f"citytune {name}", *arguments, "[OPTIONS]"])
         parts += _section(f"citytune {name}", one, usage)
         reading |= {p.name: p for p in one.params if _panel(p) == PANEL}
@@ -64,11 +64,17 @@ def _table(rows: list[Any]) -> str:
 
 def _row(one: Any) -> str:
     if _is_argument(one):
-        return f"| `{one.metavar or one.name.upper()}` | {_cell(one.help)} |"
+        return f"| `{_argument(one)}` | {_cell(one.help)} |"
     flag = "/".join(one.opts)
     value = "" if one.is_flag else f" {one.metavar or 'NUMBER'}"
     extra = " **Required.**" if one.required else _default(one)
     return f"| `{flag}{value}` | {_cell(one.help)}{extra} |"
+
+
+def _argument(one: Any) -> str:
+    """Its name, in brackets where it may be left out."""
+    name = str(one.metavar or one.name.upper())
+    return name if one.required else f"[{name}]"
 
 
 def _default(one: Any) -> str:

@@ -7,11 +7,20 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from citytune._errors import InputError, UnknownName
-from citytune.cli._console import complain, say, stages
+from citytune._errors import InputError, NothingNew, UnknownName
+from citytune.cli._console import Quiet, complain, say, stages
 from citytune.cli._refresh import RAISED, tell
 from citytune.cli._tomorrow import tomorrow
-from citytune.runs import SCORES, Planned, Progress, open_run, read_config, run_job
+from citytune.runs import (
+    SCORES,
+    Planned,
+    Progress,
+    open_run,
+    overview_of,
+    read_config,
+    run_job,
+    write_overview,
+)
 
 Config: TypeAlias = Annotated[
     Path,
@@ -32,11 +41,13 @@ def run(
     anew: Annotated[
         bool, typer.Option("--anew", help="Make runs that are there anew, and not refresh them.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Do every run of a config file: the first time tune it, afterwards refresh it.
 
-    A run that cannot be done does not stop the others. The exit code is 3 if the chance
-    of an alert has reached its level, otherwise 2 if one could not be done.
+    A run that cannot be done does not stop the others, and one without new readings stays as it is.
+    Several runs are shown on one page, `runs/overview.html`. The exit code is 3 if the chance of an
+    alert has reached its level, otherwise 2 if one could not be done.
 
     ```
     citytune tune air.csv --horizon 24h --target pm25 --out runs/air --save-config citytune.toml
@@ -48,19 +59,38 @@ def run(
     for name in only or ():
         if name not in names:
             raise UnknownName(f"run of {config}", name, names)
-    codes = [_do(one, anew=anew) for one in planned if not only or one.name in only]
+    troubles: dict[str, str] = {}
+    page = overview_of(config)
+    codes = [_do(one, troubles, anew=anew) for one in planned if not only or one.name in only]
+    if len(planned) > 1:
+        codes.append(_overview(planned, troubles, page))
     if worst := RAISED if RAISED in codes else max(codes):  # an alert goes before a fault
         raise typer.Exit(worst)
 
 
-def _do(planned: Planned, *, anew: bool) -> int:
+def _overview(planned: list[Planned], troubles: dict[str, str], page: Path) -> int:
+    """Write the page of all runs; that it cannot be written hides no alert."""
+    try:
+        say(f"All runs on one page: {write_overview(planned, troubles, page)}")
+    except (InputError, OSError) as error:
+        complain(f"the page of all runs: {error}")
+        return FAILED
+    return 0
+
+
+def _do(planned: Planned, troubles: dict[str, str], *, anew: bool) -> int:
     say(f"{planned.name}: {planned.out}")
     try:
         with stages() as progress:
             raised = _refreshed(planned, progress) if _is_there(planned, anew) else None
             raised = _made(planned, progress) if raised is None else raised
+    except NothingNew as nothing:
+        say(f"{nothing}.")
+        say()
+        return 0
     except (InputError, OSError) as error:
         complain(f"{planned.name}: {error}")
+        troubles[planned.name] = str(error)
         return FAILED
     say()
     return RAISED if raised else 0
@@ -90,8 +120,4 @@ def _made(planned: Planned, progress: Progress) -> bool:
     forecast = made.made_from.forecast
     tomorrow(forecast)
     found = outlook(forecast)
-    return any(
-        chance >= level
-        for row in found.rows
-        for chance, level in zip(row.chances, found.levels, strict=True)
-    )
+    return any(any(found.raised(row)) for row in found.rows)

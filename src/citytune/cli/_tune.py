@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from citytune._text import capital, listed
 from citytune.cli._alerts import Alerts
-from citytune.cli._console import note, say, say_json, stages
+from citytune.cli._console import Quiet, note, say, say_json, stages
+from citytune.cli._engine import USUAL, Engine, Group, end, refuse_with_engine
 from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._settings import takes_settings
-from citytune.cli._tomorrow import tomorrow
-from citytune.cli._words import about, comparison, findings, not_at_hand, rare
-from citytune.runs import PARTS, Job, JobResult, Reading, run_job, summary
+from citytune.cli._tomorrow import tomorrow, unusual
+from citytune.cli._words import about, comparison, findings, not_at_hand, rare, unnamed
+from citytune.runs import (
+    PARTS,
+    How,
+    Job,
+    JobResult,
+    Reading,
+    open_run,
+    run_groups,
+    run_job,
+    summary,
+)
 from citytune.runs import save_config as write_config
 from citytune.settings import Settings
+
+if TYPE_CHECKING:
+    from citytune.runs.groups import GroupResult
+
+TOLD = ("standard-time", "summer-time", "clock-change", "several-quantities", "other-unit")
+"""Kinds of findings that change every number or time, so that they are told one by one."""
 
 
 @takes_settings()
@@ -38,10 +55,13 @@ def tune(
             help="Also write all of this into a config file, for `citytune run`.",
         ),
     ] = None,
+    engine: Engine = None,
+    group: Group = USUAL,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace a run that is there, once this one is done."),
     ] = False,
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Fine-tune a model to a file, score it on days it has not seen, forecast, and report.
@@ -56,9 +76,18 @@ def tune(
     citytune tune air.csv --horizon 48h --target pm25 --covariates wind,temperature --out runs/air
     citytune tune air.csv --horizon 24h --target pm25 --alert 'pm2.5>150' --out runs/air
     citytune tune loops.csv --horizon 24 --rare 'top 5%' --out runs/loops
+    citytune tune s3://city/meters/ --horizon 24 --engine ray --out runs/meters
     ```
     """
     job = Job(settings=settings, reading=reading, alerts=tuple(alert or ()))
+    if engine is not None:
+        refuse_with_engine(save_config=save_config)
+        with stages() as progress:
+            how = How(engine, group)
+            done = run_groups(file, job, out, how, overwrite=overwrite, progress=progress)[1]
+        _tell_groups(done, out, json)
+        end(done.written.bad)
+        return
     with stages() as progress:
         result = run_job(file, job, out, overwrite=overwrite, progress=progress).made_from
     if save_config is not None:
@@ -72,6 +101,22 @@ def tune(
         _tell(result, out)
 
 
+def _tell_groups(result: GroupResult, out: Path, json: bool) -> None:
+    """What came of a job by groups."""
+    if json:
+        say_json({"run": str(out), **(open_run(out).scores or {})})
+        return
+    say(result.written.said)
+    model = result.shown.model
+    say(
+        f"Model: {model.card.name}, {model.strategy}; {result.shown.seconds['total']:.0f} s in all."
+    )
+    for sentence in model.notes:
+        say(f"{capital(sentence)}.")
+    say(str(result.scores) if result.scores is not None else capital(result.shown.note))
+    say(f"Written to {out}: report.html, forecast/, scores.json, model")
+
+
 def _tell(result: JobResult, out: Path) -> None:
     from citytune.readers import in_one_line
 
@@ -80,11 +125,16 @@ def _tell(result: JobResult, out: Path) -> None:
         say(f"Read so: {guessed}.")
     if found := findings(result.frame):
         say(f"In the file: {found}.")
+    for fault in result.frame.faults:
+        if fault.kind in TOLD:
+            say(f"{capital(str(fault))}.")
     if result.frame.country is None:
         say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
+    if advice := unnamed(result.frame):
+        say(advice)
     model = result.model
     among = [row.card.name for row in result.advice.rows] if result.advice is not None else []
-    chosen = f", chosen out of fold among {listed(among)}" if len(among) > 1 else ""
+    chosen = f", chosen by cross-validation among {listed(among)}" if len(among) > 1 else ""
     spent = result.seconds["total"]
     say(f"Model: {model.card.name}, {model.strategy}{chosen}; {spent:.0f} s in all.")
     if result.advice is not None and result.advice.verdict:
@@ -93,12 +143,14 @@ def _tell(result: JobResult, out: Path) -> None:
         say(f"Look at this: {warning}.")
     for sentence in comparison(result.scores) if result.scores is not None else []:
         say(sentence)
-    for line in rare(result.scores) if result.scores is not None else []:
+    asked = bool(result.forecast.alerts)
+    for line in rare(result.scores, alerts=asked) if result.scores is not None else []:
         say(line)
     for sentence in model.notes:
         say(f"{capital(sentence)}.")
     if model.fallback:
         say(f"Too little history, so forecast by the naive rule: {listed(model.fallback)}.")
+    unusual(result.served.alarms)
     for sentence in result.forecast.notes:
         say(f"{capital(sentence)}.")
     tomorrow(result.forecast)

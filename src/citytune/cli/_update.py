@@ -19,10 +19,10 @@ def update(
 ) -> None:
     """Let a tuned model learn from new readings, in seconds and without the old ones.
 
-    FILE ends with new rows and reaches back some three months before them, or to where the first
-    file began. The model and `forecast.csv` in RUN are renewed, both or, after any failure,
-    neither. The model is the one that a fit to everything would give. `scores.json` and
-    `report.html` stay as they are: they describe the earlier fit.
+    FILE ends with new rows; those that the run has read before need not be in it. The model and
+    `forecast.csv` in RUN are renewed, both or, after any failure, neither. The model is the one
+    that a fit to everything would give. `scores.json` and `report.html` stay as they are: they
+    describe the earlier fit.
 
     ```
     citytune update runs/loops loops-until-today.csv

@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from citytune.engines import SIZE, Engine, check_group, opened
 from citytune.evaluation._alerts import score_alert
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import choose
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._forecasts import (
     Forecasts,
+    Spread,
     measured,
     plain_of,
     quantiles_of,
@@ -23,12 +24,15 @@ from citytune.evaluation._forecasts import (
     untouched_of,
 )
 from citytune.evaluation._holdout import Holdout, Refit, plan
-from citytune.evaluation._metrics import coverage, day_scale, mae, mase, rmse, width, wql
+from citytune.evaluation._measured import measured_of, shrunk
+from citytune.evaluation._metrics import day_scale
+from citytune.evaluation._origins import Moment, Origins
 from citytune.evaluation._progress import Progress, Tell
 from citytune.evaluation._rare import regions
 from citytune.evaluation._scores import Scores
 from citytune.forecasting import Alert, alerts_of
 from citytune.frame import SensorFrame
+from citytune.settings import Horizon
 
 if TYPE_CHECKING:
     from citytune.forecasting import TunedModel
@@ -42,6 +46,11 @@ def backtest(
     refit: Refit = "auto",
     against: Sequence[str] | None = None,
     alerts: Sequence[Alert | str] | None = None,
+    origins: Sequence[Moment] | None = None,
+    stride: Horizon | None = None,
+    windows: int | None = None,
+    engine: str | Engine | None = None,
+    group: int = SIZE,
     progress: Progress | None = None,
 ) -> Scores:
     """Score `model` on rows it has not seen, with the pretrained model and simple forecasts.
@@ -67,6 +76,14 @@ def backtest(
             forecast by itself that is the best seasonal rule.
         alerts: What to be warned of: `Alert(150.0)`, or in words "pm2.5>150", "<30", "top 5%" (of
             each sensor's history before the rows scored). By default the top 5 %.
+        origins: Forecast from exactly these moments: rows of the frame, or times such as
+            "2024-05-01 00:00", local where the frame has a zone.
+        stride: Steps, or time such as "6h", from one origin to the next.
+        windows: How many forecasts, the last of which ends with the frame.
+        engine: "local", "ray", "ray://host:10001", one of `register_engine`, or an `Engine`: does
+            the fits of the weeks side by side, and the forecasts group by group, with the same
+            numbers. Without it everything is done here, at once.
+        group: With an engine: sensors that are forecast at a time.
         progress: Called with what is being done and the share done, 0 … 1.
 
     Example:
@@ -75,6 +92,27 @@ def backtest(
         "On 7 test days, the tuned model's mean error was 31 % lower than that of last week's
         values."
     """
+    asked_for = Origins(origins=origins, stride=stride, windows=windows)
+    if engine is not None:
+        check_group(group)
+        with opened(engine) as used:
+            how = Spread(used, group)
+            return _backtest(model, source, days, refit, against, alerts, asked_for, progress, how)
+    return _backtest(model, source, days, refit, against, alerts, asked_for, progress)
+
+
+def _backtest(
+    model: TunedModel,
+    source: object,
+    days: float | None,
+    refit: Refit,
+    against: Sequence[str] | None,
+    alerts: Sequence[Alert | str] | None,
+    asked_for: Origins,
+    progress: Progress | None,
+    spread: Spread | None = None,
+) -> Scores:
+    """See `backtest`."""
     from citytune.forecasting import admit
 
     names, notes = choose(against)
@@ -82,13 +120,14 @@ def backtest(
     frame = measured(admitted)
     wanted = alerts_of(alerts, frame.quantity)
     horizon = model.spec.horizon
-    holdout = plan(frame, horizon=horizon, seen=_seen(model, frame), days=days, refit=refit)
+    seen = seen_of(model, frame)
+    holdout = plan(frame, horizon=horizon, seen=seen, days=days, refit=refit, asked=asked_for)
     tell = Tell(progress, len(holdout.blocks) * (2 + 2 * len(names) + _refits(model)))
-    asked = {"tuned": tuned_of(model, admitted, holdout, tell)}
-    plain = plain_of(model, frame, holdout, asked["tuned"], tell)
+    asked = {"tuned": tuned_of(model, admitted, holdout, tell, spread)}
+    plain = plain_of(model, frame, holdout, asked["tuned"], tell, spread)
     if plain is not None:
         asked["tuned-plain"] = plain
-    untouched, why = untouched_of(model, frame, holdout, asked["tuned"], tell)
+    untouched, why = untouched_of(model, frame, holdout, asked["tuned"], tell, spread)
     if untouched is not None:
         asked["zero-shot"] = untouched
     simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
@@ -104,9 +143,15 @@ def _refits(model: TunedModel) -> int:
     return int(model.rare is not None and model.rare.moves_fit)
 
 
-def _seen(model: TunedModel, frame: SensorFrame) -> int:
+def seen_of(model: TunedModel, frame: SensorFrame) -> int:
     """How many rows of `frame` lie within the model's training; 0 if none."""
     return max(0, frame.clock.index(model.trained_until) + 1)
+
+
+def holdout_of(model: TunedModel, frame: SensorFrame, days: float | None = None) -> Holdout:
+    """What of a frame a model is scored on as it is: rows after those that it has learnt from."""
+    horizon, seen = model.spec.horizon, seen_of(model, frame)
+    return plan(frame, horizon=horizon, seen=seen, days=days, refit=False)
 
 
 def _known_ahead(model: TunedModel) -> list[str]:
@@ -129,18 +174,18 @@ def _scores(
     points = {name: found.point for name, found in asked.items()} | simple
     origins, horizon = holdout.origins, points["tuned"].shape[1]
     actual = frame.values[origins[:, None] + np.arange(horizon)]
-    detail = Detail(actual, points, asked["tuned"].quantiles, origins, frame)
+    means = {name: found.mean for name, found in asked.items()}
+    detail = Detail(actual, points, asked["tuned"].quantiles, origins, frame, means)
     fair = detail.fair
     scale = day_scale(frame.values[: holdout.blocks[0].train_end], frame.clock.steps_per_day)
     models = {
-        n: _measured(fair, found.point, found.quantiles, scale, found.mean)
+        n: measured_of(fair, found.point, found.quantiles, scale, found.mean)
         for n, found in asked.items()
     }
     for name, point in simple.items():
         # One baseline's quantiles at a time: with hundreds of sensors they are a gigabyte together.
-        models[name] = _measured(
-            fair, point, quantiles_of(name, point, frame, holdout, tell), scale
-        )
+        quantiles = quantiles_of(name, point, frame, holdout, tell)
+        models[name] = measured_of(fair, point, quantiles, scale)
     return Scores(
         models=models,
         holdout_start=frame.clock.text(int(origins[0])),
@@ -149,31 +194,5 @@ def _scores(
         detail=detail,
         regions=regions(detail),
         refitted=holdout.refit,
-        notes=notes,
+        notes=(*notes, *shrunk(detail)),
     )
-
-
-def _measured(
-    actual: Floats,
-    point: Floats,
-    quantiles: Floats | None,
-    scale: NDArray[np.float64],
-    mean: Floats | None = None,
-) -> dict[str, float]:
-    """Absolute errors of the point forecast, squared ones of the mean if there is one."""
-    from citytune.forecasting import LEVELS
-
-    found = {
-        "mae": mae(actual, point),
-        "rmse": rmse(actual, point if mean is None else mean),
-        "mase": mase(actual, point, scale),
-    }
-    if quantiles is None:
-        return found | dict.fromkeys(("wql", "coverage_90", "width_90"), float("nan"))
-    low, high = quantiles[..., LEVELS.index(0.05)], quantiles[..., LEVELS.index(0.95)]
-    inner = slice(LEVELS.index(0.1), LEVELS.index(0.9) + 1)
-    return found | {
-        "wql": wql(actual, quantiles[..., inner], list(LEVELS)[inner]),
-        "coverage_90": coverage(actual, low, high),
-        "width_90": width(actual, low, high),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,12 @@ class Detail:
     """(origin,): the row of `frame` that is the first step forecast, ascending."""
     frame: SensorFrame
     """What was scored."""
+    means: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Model name → (origin, horizon, sensor): for squared errors, where not points."""
+
+    def mean_of(self, name: str) -> NDArray[np.float32]:
+        """(origin, horizon, sensor): a model's forecasts that squared errors are measured on."""
+        return self.means.get(name, self.points[name])
 
     @property
     def fair(self) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from citytune.evaluation._arrays import Floats, Steps
-from citytune.evaluation._naive import mean_known, naive_weeks4
+from citytune.evaluation._naive import in_groups, mean_known, naive_weeks4
 from citytune.frame import Calendar, SensorFrame
 from citytune.windows import Examples, History, Lookback, Seasonal
 
@@ -102,7 +102,7 @@ class Inputs:
         return self.seasonal.history.raw.numpy()[drawn.sensor[:, None], when]
 
     def unscaled(self, forecast: Floats) -> Floats:
-        """A scaled forecast (step, sensor) in the unit of the data, within its legal range."""
+        """A scaled forecast (…, sensor) in the unit of the data, within its legal range."""
         return clipped(forecast * self.spread + self.level, self.frame)
 
     @cached_property
@@ -121,7 +121,7 @@ class Inputs:
 
 
 Predict: TypeAlias = Callable[[Drawn, Steps], Floats]
-"""Scaled forecasts (example, step) of examples at consecutive steps (1, step) from the origin."""
+"""Scaled forecasts (example, step) of examples at the next steps (example or 1, step)."""
 
 
 def learned(
@@ -143,11 +143,20 @@ def learned(
     predict = fit(inputs, drawn, horizon) if len(drawn.origin) else None
     if predict is None:
         return naive
-    sensors = np.arange(len(frame.sensors))
-    asked = [(Drawn(np.array([one]), sensors), one + np.arange(horizon)[None]) for one in origins]
-    found = np.stack([inputs.unscaled(predict(*question).T) for question in asked])
+    groups = in_groups(origins, horizon * len(frame.sensors))
+    found = np.concatenate([_asked(predict, inputs, group, horizon) for group in groups])
     known = np.isfinite(frame.values[:train_end]).any(axis=0)
     return np.where(known & np.isfinite(naive), found, naive)
+
+
+def _asked(predict: Predict, inputs: Inputs, origins: Steps, horizon: int) -> Floats:
+    """Forecasts (origin, horizon, sensor) in the unit of the data."""
+    sensors = np.arange(len(inputs.level))
+    drawn = Drawn(origins, sensors)
+    if len(origins) > 1:  # one origin serves all sensors as it is
+        drawn = Drawn(np.repeat(origins, len(sensors)), np.tile(sensors, len(origins)))
+    found = predict(drawn, drawn.origin[:, None] + np.arange(horizon))
+    return inputs.unscaled(found.reshape(len(origins), -1, horizon).swapaxes(1, 2))
 
 
 def clipped(values: Floats, frame: SensorFrame) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
+from citytune.evaluation._origins import Origins
 from citytune.frame import SensorFrame
 
 Refit: TypeAlias = bool | Literal["auto"]
@@ -50,7 +51,13 @@ class Holdout:
 
 
 def plan(
-    frame: SensorFrame, *, horizon: int, seen: int, days: float | None, refit: Refit
+    frame: SensorFrame,
+    *,
+    horizon: int,
+    seen: int,
+    days: float | None,
+    refit: Refit,
+    asked: Origins | None = None,
 ) -> Holdout:
     """Choose the holdout by the rules of `backtest`.
 
@@ -60,20 +67,46 @@ def plan(
         seen: Rows of `frame` that the given model was fitted on; 0 if it saw none of them.
         days: Length asked for; None is the default.
         refit: As in `backtest`.
+        asked: Moments to forecast from; None is the usual ones.
     """
+    asked = asked or Origins()
+    asked.check(days)
     _check(frame, horizon, days, refit)
+    rows = asked.rows(frame, horizon)
+    if rows is not None:
+        return _exactly(frame, _known(frame, rows, horizon), horizon, seen, refit)
+    stride = asked.step(frame)
     if refit is not True:
-        unseen = _unseen(frame, horizon, seen, days, strict=refit is False)
+        unseen = _unseen(frame, horizon, seen, days, stride, strict=refit is False)
         if unseen is not None:
             return unseen
     start = len(frame) - held_out(frame, horizon, days)
-    origins = _origins(frame, start, horizon)
+    origins = _origins(frame, start, horizon, stride)
     if not len(origins):
         raise InputError(
             f"nothing was measured from {frame.clock.text(start)} on, so a forecast cannot be "
             "scored there; leave the empty rows out, or hold out more days"
         )
     blocks = _weekly(frame, origins, horizon) if refit is True else [Block(start, origins)]
+    return Holdout(tuple(blocks), refit=True)
+
+
+def _exactly(
+    frame: SensorFrame, rows: NDArray[np.int64], horizon: int, seen: int, refit: Refit
+) -> Holdout:
+    """The holdout of origins that were named: refitted where the model has seen the first."""
+    if not len(rows):
+        raise InputError("nothing was measured after any of the origins; name others")
+    seen = min(seen, len(frame))
+    if refit is not True and seen <= rows[0]:
+        return Holdout((Block(seen or int(rows[0]), rows),), refit=False)
+    if refit is False:
+        raise InputError(
+            f"the model was fitted on rows until {frame.clock.text(seen - 1)}, and the first "
+            f"origin is {frame.clock.text(int(rows[0]))}; name later ones, or let it be refitted "
+            'with refit="auto"'
+        )
+    blocks = _weekly(frame, rows, horizon) if refit is True else [Block(int(rows[0]), rows)]
     return Holdout(tuple(blocks), refit=True)
 
 
@@ -112,7 +145,13 @@ def held_out(frame: SensorFrame, horizon: int, days: float | None = None) -> int
 
 
 def _unseen(
-    frame: SensorFrame, horizon: int, seen: int, days: float | None, *, strict: bool
+    frame: SensorFrame,
+    horizon: int,
+    seen: int,
+    days: float | None,
+    stride: int | None,
+    *,
+    strict: bool,
 ) -> Holdout | None:
     """Score rows that came after the model's training; None if there are too few of them."""
     seen = min(seen, len(frame))
@@ -131,7 +170,7 @@ def _unseen(
     elif len(frame) - start > _rows(frame, MOST_NEW_DAYS):
         start = len(frame) - _rows(frame, MOST_NEW_DAYS)
         notes = [f"scored on the last {MOST_NEW_DAYS} days; pass days= for more"]
-    origins = _origins(frame, start, horizon)
+    origins = _origins(frame, start, horizon, stride)
     if len(origins):
         train_end = seen if seen > 0 else start
         return Holdout((Block(train_end, origins),), refit=False, notes=tuple(notes))
@@ -144,12 +183,19 @@ def _unseen(
     return None
 
 
-def _origins(frame: SensorFrame, start: int, horizon: int) -> NDArray[np.int64]:
+def _origins(
+    frame: SensorFrame, start: int, horizon: int, stride: int | None = None
+) -> NDArray[np.int64]:
     """Origins from `start` on with at least one measured value ahead of them."""
     day, rows = frame.clock.steps_per_day, len(frame) - start
     most = max(FEW_ORIGINS, min(MANY_ORIGINS, MANY_WINDOWS // len(frame.sensors)))
-    stride = max(day, horizon) if 2 * horizon > day else walk(rows, horizon, day, most)
-    origins = np.arange(start, len(frame) - horizon + 1, stride)
+    usual = max(day, horizon) if 2 * horizon > day else walk(rows, horizon, day, most)
+    origins = np.arange(start, len(frame) - horizon + 1, stride or usual)
+    return _known(frame, origins, horizon)
+
+
+def _known(frame: SensorFrame, origins: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """Those of the origins with at least one measured value ahead of them."""
     known: NDArray[np.bool_] = np.asarray(np.isfinite(frame.values).any(axis=1))
     return origins[[bool(known[origin : origin + horizon].any()) for origin in origins]]
 

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 
+METRICS = ("mae", "rmse", "mase", "wql", "coverage_90", "width_90")
+"""What every model is measured by."""
+
+
 def mae(actual: Array, mean: Array) -> float:
     """Mean absolute error, in the unit of the data.
 

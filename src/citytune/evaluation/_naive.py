@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from citytune.evaluation._arrays import Floats, Steps
 from citytune.frame import SensorFrame
 from citytune.windows import History, Seasonal
+
+MOST_AT_ONCE = 100_000
+"""Values forecast at once, of as many origins: with thousands of sensors each one is large."""
 
 
 def naive_day(frame: SensorFrame, origins: Sequence[int], horizon: int, train_end: int) -> Floats:
@@ -68,9 +72,16 @@ def _group_means(values: Floats, group: Steps, groups: int) -> Floats:
     return means
 
 
+def in_groups(origins: Sequence[int], size: int) -> list[Steps]:
+    """Origins, each of so many values, as many together as memory allows."""
+    many, asked = max(1, MOST_AT_ONCE // size), np.asarray(origins, np.int64)
+    return [asked[first : first + many] for first in range(0, len(asked), many)]
+
+
 def _ask(rule: str, frame: SensorFrame, origins: Sequence[int], horizon: int) -> Floats:
-    """One rule's forecasts, an origin at a time: with thousands of sensors each one is large."""
+    """One rule's forecasts."""
     ahead = max(0, max(origins) + horizon - len(frame))
     seasonal = Seasonal(History.of(frame, ahead=ahead))
-    asked = (seasonal.every_sensor(int(origin), horizon) for origin in origins)
-    return np.stack([getattr(at, rule).T.numpy() for at in asked])
+    groups = in_groups(origins, horizon * len(frame.sensors))
+    asked = (seasonal.every_sensor(torch.from_numpy(group), horizon) for group in groups)
+    return np.concatenate([getattr(at, rule).movedim(-1, 1).numpy() for at in asked])

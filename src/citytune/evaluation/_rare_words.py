@@ -62,6 +62,8 @@ def rare_table(
         rows = [["", "right", "warned of", "F1", "episodes", "hours ahead", "Brier skill"]]
         rows += [[name, *_cells(score, name)] for name in names if name in score.models]
         lines += ["", f"Warnings of {head}", *table(rows)]
+        level = percent(score.alert.level)
+        lines.append(f"tuned warns from a chance of {level} on, the others by their middle value.")
     return lines
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from citytune._errors import UnknownName
+from citytune._tables import html_block, html_lines, html_table, pandas_of
 from citytune._text import counted, number, percent, plain
 from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._detail import Detail
+from citytune.evaluation._leaderboard import Leaderboard, leaderboard_of
+from citytune.evaluation._metrics import METRICS
 from citytune.evaluation._rare import Region
 from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
 from citytune.evaluation._text import judge_error, table
+from citytune.evaluation._tidy import tidy
 
-METRICS = ("mae", "rmse", "mase", "wql", "coverage_90", "width_90")
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    from citytune.pictures import Chart
+
 NAIVE = ("naive-day", "naive-week", "naive-weeks4")
 """Simple rules that anyone could use."""
 WORDS = {
@@ -101,6 +111,53 @@ class Scores:
         own, other = self.models["tuned"][metric], self.models[rival][metric]
         return 1 - own / other if other > 0 else math.nan
 
+    def to_polars(
+        self, by: Sequence[str] = ("model", "sensor"), metrics: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Errors as a tidy table: a row for each model, sensor and metric, or as `by` says.
+
+        Args:
+            by: "model", and any of "sensor", "origin" (when the forecast was made) and "lead" (how
+                many steps ahead, from 1).
+            metrics: Of "mae", "rmse", "bias" (forecast less measurement), and of the tuned model
+                "coverage_90" and "width_90"; with by="model" all of `models`. None is all.
+
+        Returns:
+            Columns model, those of `by`, metric and value, in the unit of the data; nothing
+            measured, no row. Every model is measured at the same moments.
+
+        Raises:
+            InputError: there is no such level or metric, or it would be over 20 million rows.
+        """
+        return tidy(self.detail, self.models, by, metrics)
+
+    def to_pandas(
+        self, by: Sequence[str] = ("model", "sensor"), metrics: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """The same table of pandas, which must be installed."""
+        return pandas_of(self.to_polars(by, metrics))
+
+    def leaderboard(self, reference: str | None = None) -> Leaderboard:
+        """The models by error, with the chance that a difference from the reference is noise.
+
+        Args:
+            reference: A model of these scores; the best simple rule if None.
+        """
+        reference = reference or self.best_naive or next(iter(self.models))
+        return leaderboard_of(self.models, self.detail, reference, self.notes)
+
+    def plot(self, reference: str | None = None) -> Chart:
+        """Each model's error over that of a reference, with its confidence interval."""
+        from citytune.evaluation._pictures import board_picture
+
+        return board_picture(self.leaderboard(reference), self.call)
+
+    def plot_hours(self) -> Chart:
+        """Mean absolute error by how far ahead, and by hour of the day, in local time."""
+        from citytune.evaluation._pictures import hours_picture
+
+        return hours_picture(self.detail, self.shown)
+
     @property
     def best_naive(self) -> str | None:
         """The naive forecast with the least error, chosen in hindsight; None without any."""
@@ -172,9 +229,10 @@ class Scores:
         rival, unit = self.best_naive, self.detail.frame.quantity.unit
         return [alert_said(alert, rival, self.call, unit) for alert in self.alerts]
 
-    def rare_lines(self) -> list[str]:
-        """Regions and alerts as small tables, line by line."""
-        return rare_table(self.regions, self.alerts, self.shown, self.detail.frame.quantity.unit)
+    def rare_lines(self, *, alerts: bool = True) -> list[str]:
+        """Regions, and alerts if you like, as small tables, line by line."""
+        shown = self.alerts if alerts else ()
+        return rare_table(self.regions, shown, self.shown, self.detail.frame.quantity.unit)
 
     def __repr__(self) -> str:
         tuned = number(self.models["tuned"]["mae"])
@@ -185,13 +243,29 @@ class Scores:
             f"{f' {unit}' if unit else ''})"
         )
 
-    def __str__(self) -> str:
+    @property
+    def _head(self) -> tuple[str, str]:
+        """What was measured and found; when."""
         quantity = self.detail.frame.quantity
         unit = f" in {quantity.unit}" if quantity.unit else ""
         head = f"{quantity.name.replace('_', ' ')}{unit}: {self.sentence()}"
-        span = f"{self.holdout_start} to {self.holdout_end}, {counted(self.origins, 'forecast')}"
-        rows = [["", *METRICS]]
-        rows += [[name, *(number(m[k], 4) for k in METRICS)] for name, m in self.models.items()]
+        return (
+            head,
+            f"{self.holdout_start} to {self.holdout_end}, {counted(self.origins, 'forecast')}",
+        )
+
+    @property
+    def _rows(self) -> list[list[str]]:
+        return [[name, *(number(m[k], 4) for k in METRICS)] for name, m in self.models.items()]
+
+    def _repr_html_(self) -> str:
+        head, span = self._head
+        words = html_lines([*self.alert_sentences(), *self.notes])
+        return html_block(head, html_lines([span]), html_table(["", *METRICS], self._rows), words)
+
+    def __str__(self) -> str:
+        head, span = self._head
+        rows = [["", *METRICS], *self._rows]
         lines = self.rare_lines()
         rare = [*lines, ""] if lines and self.notes else lines
         return "\n".join([head, span, *table(rows), *rare, *self.notes])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
+from citytune._text import number
 from citytune.frame import Quantity, SensorFrame, read_threshold
 
 USUAL = "top 5%"
@@ -135,11 +136,21 @@ class Watch:
         if history is None:
             raise InputError(
                 f"{alert.column} asks for each sensor's rarest values, which only its history "
-                "tells; pass history=, or give a threshold, such as '>50'"
+                "tells; give that, too, or a threshold, such as '>50'"
             )
         found = alert.thresholds(history.values).tolist()
         own = dict(zip(history.sensors, found, strict=True))
         return cls(alert, tuple(own.get(name, math.nan) for name in sensors))
+
+    def words(self, quantity: Quantity, column: int) -> str:
+        """What it is called for one sensor, whose own threshold is said, too."""
+        name, own = self.alert.words(quantity), self.thresholds[column]
+        if self.alert.rarest is None or not math.isfinite(own):
+            return name
+        return (
+            f"{name} ({'>' if self.alert.above else '<'} {number(own)} {quantity.unit}".strip()
+            + ")"
+        )
 
     def kept(self, sensors: Sequence[str]) -> dict[str, Any]:
         """As JSON."""

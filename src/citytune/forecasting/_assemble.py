@@ -58,7 +58,7 @@ def _of_new(
     frame = admitted.whole.select(admitted.new)
     spec = predictor.spec
     tuned, frame = untuned(predictor.backbone, spec, settings, frame)
-    own = replace(predictor, tuned=tuned)
+    own = replace(predictor, tuned=tuned, places=None)
     every = range(len(frame.sensors))
     found = own.predict(frame, [len(frame)], every)
     return found, quality_of_new(frame, spec, found.mean[0])

@@ -71,6 +71,10 @@ class Copula:
         """With later dates, of which the newest are kept."""
         return Copula(torch.cat([self.levels, later.levels])[-max(MOST, len(later)) :])
 
+    def beside(self, other: Copula) -> Copula:
+        """With other sensors, of the same dates."""
+        return Copula(torch.cat([self.levels, other.levels], 1))
+
     def take(self, columns: Sequence[int | None]) -> Copula:
         """Of some sensors; None is one that nothing is known of."""
         wide = torch.nn.functional.pad(self.levels, (0, 0, 0, 1), value=GAP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, RunError, UnknownName
+from citytune._text import listed
 from citytune.forecasting._known_ahead import check_units, known_in_part, span_of, without_outliers
-from citytune.frame import Clock, Quantity, SensorFrame, convert, same_unit
+from citytune.frame import Clock, Quantity, SensorFrame, convert, plain_letters, same_unit
 from citytune.readers import framed
 from citytune.windows import WindowSpec
 
 SHOWN = 5
 """Names listed in a sentence."""
+MOST_COMPARED = 50
+"""Absent sensors that are looked for under other names."""
 VALUES = ""
 """What the readings themselves are called among the ranges that were learnt from."""
 OTHER_SIZE = 100.0
@@ -264,7 +268,22 @@ def _of_sensors(found: Admitted, what: str) -> list[str]:
         said.append(f"{source} lacks {_counted(absent)} of the model: {_listed(absent)}")
     if new := found.new:
         said.append(f"{source} has {_counted(new)} new to the model: {_listed(new)}; {what}")
+    if renamed := _renamed(absent, new):
+        pairs = [f"{name!r} may be {now!r} under a new name" for name, now in renamed.items()]
+        said.append(f"{listed(pairs, SHOWN)}; call it in {source} as the model does if it is")
     return said
+
+
+def _renamed(absent: Sequence[str], new: Sequence[str]) -> dict[str, str]:
+    """Absent sensor → one new to the model that it may be."""
+    if len(absent) == len(new) == 1:
+        return {absent[0]: new[0]}
+    spelt = {plain_letters(name): name for name in new}
+    found = {}
+    for name in absent[:MOST_COMPARED]:
+        if near := difflib.get_close_matches(plain_letters(name), spelt, n=1, cutoff=0.8):
+            found[name] = spelt.pop(near[0])
+    return found
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from citytune._graph import anywhere, exporting
 from citytune.frame import SensorFrame
 from citytune.windows import Examples, Seasonal, WindowSpec, cut_past
 
@@ -25,7 +26,7 @@ CHANCE_OF_GAPS = 0.01
 def short_of_history(frame: SensorFrame, spec: WindowSpec) -> tuple[str, ...]:
     """Sensors with too little measured before the frame's end for more than the naive rule."""
     known, day = np.isfinite(frame.values), frame.clock.steps_per_day
-    few = known[max(0, len(frame) - spec.context) :].sum(0) < _enough(spec, day)
+    few = known[max(0, len(frame) - spec.context) :].sum(0) < enough(spec, day)
     few |= len(frame) < known.argmax(0) + day  # its first day is not over
     return tuple(name for name, short in zip(frame.sensors, few, strict=True) if short)
 
@@ -41,7 +42,7 @@ def too_few(seasonal: Seasonal, examples: Examples, spec: WindowSpec) -> Tensor:
     day = seasonal.history.steps_per_day
     first = seasonal.known.to(torch.uint8).argmax(1)[examples.sensor]
     lately = _measured(seasonal, examples, spec.context)
-    return (lately < _enough(spec, day)) | (examples.origin < first + day)
+    return (lately < enough(spec, day)) | (examples.origin < first + day)
 
 
 def fall_back(
@@ -51,18 +52,24 @@ def fall_back(
 
     A sensor without a single value has no forecast: NaN.
     """
-    if not few.any():
+    if not anywhere(few):
         return point
+    if exporting():
+        return torch.where(few[:, None], _naive(seasonal, examples, spec), point)
+    point = point.clone()
+    point[few] = _naive(seasonal, examples.pick(few), spec)
+    return point
+
+
+def _naive(seasonal: Seasonal, short: Examples, spec: WindowSpec) -> Tensor:
+    """(example, horizon) the last known value at the same time of day; NaN without any."""
     day = seasonal.history.steps_per_day
-    short = examples.pick(few)
     rule = seasonal.ahead(short, spec.horizon)["yesterday"]
     last_day = cut_past(seasonal.history.filled, short, day, period=day)
     again = last_day.repeat(1, -(-spec.horizon // day))[:, : spec.horizon]
     rule = torch.where(_measured(seasonal, short, 7 * day)[:, None] > 0, rule, again)  # long dead
-    rule[_measured(seasonal, short, seasonal.history.length) == 0] = torch.nan
-    point = point.clone()
-    point[few] = rule
-    return point
+    none = _measured(seasonal, short, seasonal.history.length) == 0
+    return rule.masked_fill(none[:, None], torch.nan)
 
 
 def never_measured(seasonal: Seasonal, examples: Examples, horizon: int) -> Tensor:
@@ -73,12 +80,12 @@ def never_measured(seasonal: Seasonal, examples: Examples, horizon: int) -> Tens
     later as a rule.
     """
     history, known = seasonal.history, seasonal.known
-    found = torch.zeros(len(examples), horizon, dtype=torch.bool)
+    found = torch.zeros(examples.origin.shape[0], horizon, dtype=torch.bool)
     week = 7 * history.steps_per_day
     gaps = ~known.all(1)[examples.sensor]
-    if not gaps.any() or history.length <= FEWEST_WEEKS * week:
+    if not anywhere(gaps) or history.length <= FEWEST_WEEKS * week:
         return found
-    some = examples.pick(gaps)
+    some = examples if exporting() else examples.pick(gaps)
     again = _measured_again(known, some, week)
     first = known.to(torch.uint8).argmax(1)[some.sensor, None]
     when = some.origin[:, None] + torch.arange(horizon)
@@ -90,7 +97,10 @@ def never_measured(seasonal: Seasonal, examples: Examples, horizon: int) -> Tens
         weeks += there
         ever |= there & known[some.sensor[:, None], then.clamp(0, history.length - 1)]
     by_chance = (1 - again[:, None]) ** weeks
-    found[gaps] = ~ever & (weeks >= FEWEST_WEEKS) & (by_chance < CHANCE_OF_GAPS)
+    never = ~ever & (weeks >= FEWEST_WEEKS) & (by_chance < CHANCE_OF_GAPS)
+    if exporting():
+        return never
+    found[gaps] = never
     return found
 
 
@@ -103,7 +113,7 @@ def _measured_again(known: Tensor, examples: Examples, week: int) -> Tensor:
     return second / first.clamp_min(1)
 
 
-def _enough(spec: WindowSpec, steps_per_day: int) -> float:
+def enough(spec: WindowSpec, steps_per_day: int) -> float:
     """Measured steps a context must hold for more than the naive rule."""
     return min(max(SHARE_MEASURED * spec.context, 3), DAYS_MEASURED * steps_per_day)
 

@@ -7,27 +7,32 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
+from citytune._tables import in_zone, pandas_of
+from citytune.forecasting._aggregate import Align, How, aggregate, total
 from citytune.forecasting._alert import Alert, Watch, watches
 from citytune.forecasting._copula import Copula
-from citytune.forecasting._quality import ABSENT, MODEL, Words, is_fallback
-from citytune.forecasting._table import columns_of, parts_of, table_of
+from citytune.forecasting._described import html_of, line_of
+from citytune.forecasting._pieces import chance_of, one_sensor, quantile_of
+from citytune.forecasting._quality import MODEL, Words, is_fallback
+from citytune.forecasting._table import columns_of, csv_table, parts_of, table_of
 from citytune.forecasting._thresholds import thresholds_of
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.tuning import LEVELS, MEDIAN, chance_above, chance_below
-from citytune.writers import Choice, name_for_spreadsheet, read, write
+from citytune.tuning import LEVELS, MEDIAN
+from citytune.writers import Choice, read, write
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
     import polars as pl
 
-    from citytune.forecasting._aggregate import Align, How
+    from citytune.forecasting._explain import Explainer
+    from citytune.forecasting._explanation import Explanation
+    from citytune.pictures import Chart
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,18 +71,19 @@ class Forecast:
     """Name of the run folder whose model made it."""
     copula: Copula | None = None
     """How errors of different hours and sensors go together; `aggregate` and `total` need it."""
+    explainer: Explainer | None = None
+    """What it was made by and from, for `explain`; None for one that was read from a table."""
 
     def __post_init__(self) -> None:
-        if self.mean.ndim != 2 or self.mean.shape[1] != len(self.sensors):
+        shape, levels = self.mean.shape, self.quantiles.shape
+        if shape[1:] != (len(self.sensors),):
+            raise ValueError(f"means of shape {shape} do not fit {len(self.sensors)} sensors")
+        if levels != (*shape, len(LEVELS)):
             raise ValueError(
-                f"means of shape {self.mean.shape} do not fit {len(self.sensors)} sensors"
+                f"quantiles of shape {levels} do not fit means of shape {shape} at "
+                f"{len(LEVELS)} levels"
             )
-        if self.quantiles.shape != (*self.mean.shape, len(LEVELS)):
-            raise ValueError(
-                f"quantiles of shape {self.quantiles.shape} do not fit means of shape "
-                f"{self.mean.shape} at {len(LEVELS)} levels"
-            )
-        object.__setattr__(self, "quality", np.broadcast_to(self.quality, self.mean.shape))
+        object.__setattr__(self, "quality", np.broadcast_to(self.quality, shape))
 
     @property
     def point(self) -> NDArray[np.float32]:
@@ -91,22 +97,13 @@ class Forecast:
         return tuple(name for name, word in first if is_fallback(word))
 
     def __str__(self) -> str:
-        horizon, count = self.mean.shape
-        zone = f" {self.clock.timezone}" if self.clock.timezone else ""
-        said = (
-            f"{self.quantity}, {count} sensor{'s' * (count != 1)}, {horizon} "
-            f"step{'s' * (horizon != 1)} of {self.clock.freq} from {self.clock.text(0)}{zone}"
-        )
-        if absent := [
-            n for n, word in zip(self.sensors, self.quality[0], strict=True) if word == ABSENT
-        ]:
-            said += f"; absent: {', '.join(absent)}"
-        if self.fallback:
-            said += f"; by the naive rule, for want of history: {', '.join(self.fallback)}"
-        return said
+        return line_of(self)
 
     def __repr__(self) -> str:
         return f"Forecast({self})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -117,14 +114,29 @@ class Forecast:
         """The forecast of one sensor; an unknown name is answered with the nearest."""
         if sensor not in self.sensors:
             raise UnknownName("sensor of this forecast", str(sensor), self.sensors)
-        from citytune.forecasting._pieces import one_sensor
-
         return one_sensor(self, self.sensors.index(sensor))
+
+    def explain(self, sensor: str) -> Explanation:
+        """What moved the forecast of a sensor: each expert, part of the past and covariate.
+
+        Experts are exact. Parts of the past and covariates are tried out, by forecasting again
+        without them, which takes some ten forecasts.
+
+        Raises:
+            InputError: the forecast was read from a table, so its model is not known, or the
+                sensor is broken, so that its forecast is not the model's.
+            UnknownName: the forecast has no such sensor.
+
+        Example:
+            >>> print(forecast.explain("Ring road"))            # doctest: +SKIP
+            >>> forecast.explain("Ring road").plot()            # doctest: +SKIP
+        """
+        from citytune.forecasting._explain import explained
+
+        return explained(self, sensor)
 
     def quantile(self, level: float) -> NDArray[np.float32]:
         """(horizon, sensor) what a value is below with probability `level`, between 0 and 1."""
-        from citytune.forecasting._pieces import quantile_of
-
         return quantile_of(self, level)
 
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
@@ -145,14 +157,9 @@ class Forecast:
             InputError: a threshold is not a number, or a sensor has none.
 
         Example:
-            >>> risk = forecast.probability_above(150)      # doctest: +SKIP
-            >>> (risk >= 0.5).any(axis=0)                   # doctest: +SKIP
-            array([False,  True])
+            >>> forecast.probability_above(150).max(axis=0)      # doctest: +SKIP
         """
-        low, high = self.quantity.low, self.quantity.high
-        return chance_above(
-            self.quantiles, thresholds_of(threshold, self.sensors), low=low, high=high
-        )
+        return chance_of(self, thresholds_of(threshold, self.sensors), above=True)
 
     def probability_below(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is below a threshold; see `probability_above`.
@@ -160,10 +167,7 @@ class Forecast:
         Returns:
             (horizon, sensor), 0 … 1; NaN where a sensor has no forecast.
         """
-        low, high = self.quantity.low, self.quantity.high
-        return chance_below(
-            self.quantiles, thresholds_of(threshold, self.sensors), low=low, high=high
-        )
+        return chance_of(self, thresholds_of(threshold, self.sensors), above=False)
 
     def to_polars(self) -> pl.DataFrame:
         """Long table: sensor, time, mean, q05 … q95, quality; a row per sensor and future step.
@@ -174,33 +178,18 @@ class Forecast:
         """
         import polars as pl
 
-        table = pl.DataFrame(columns_of(self))
-        if self.clock.timezone is None:
-            return table
-        local = pl.col("time").dt.replace_time_zone("UTC").dt.convert_time_zone(self.clock.timezone)
-        return table.with_columns(local)
+        return in_zone(pl.DataFrame(columns_of(self)), "time", self.clock.timezone)
 
     def to_pandas(self) -> pd.DataFrame:
         """The same long table as a pandas data frame; pandas must be installed."""
-        import pandas as pd
-
-        table = pd.DataFrame(columns_of(self))
-        if self.clock.timezone is not None:
-            table["time"] = table["time"].dt.tz_localize("UTC").dt.tz_convert(self.clock.timezone)
-        return table
+        return pandas_of(self.to_polars())
 
     def write_csv(self, path: str | Path) -> None:
         """Write the long table as CSV, times in ISO 8601 in the zone of the data.
 
         Names that a spreadsheet would take for a formula, such as `=A1`, get a `'` in front.
         """
-        import polars as pl
-
-        pattern = "%Y-%m-%dT%H:%M:%S" + ("%:z" if self.clock.timezone is not None else "")
-        names = {name: name_for_spreadsheet(name) for name in self.sensors}
-        self.to_polars().with_columns(
-            pl.col("sensor").replace(names), pl.col("time").dt.strftime(pattern)
-        ).write_csv(path)
+        csv_table(self.to_polars()).write_csv(path)
 
     def write(
         self,
@@ -254,12 +243,12 @@ class Forecast:
         return cls(**parts_of(read(source, run)))
 
     def plot(
-        self, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None
-    ) -> go.Figure:
-        """Chart it with its 50 % and 90 % intervals, one panel a sensor; see `plot_forecast`."""
+        self, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None, **look: Any
+    ) -> Chart:
+        """Chart it with its intervals; `sensor="north"`, `threshold=50`: see `plot_forecast`."""
         from citytune.forecasting._plot import plot_forecast
 
-        return plot_forecast(self, recent, sensors)
+        return plot_forecast(self, recent, sensors, **look)
 
     def with_alerts(
         self, alerts: Sequence[Alert | str], history: SensorFrame | None = None
@@ -280,9 +269,7 @@ class Forecast:
 
     def chance(self, watch: Watch) -> NDArray[np.float32]:
         """(horizon, sensor) how likely each value is to pass an alert, 0 … 1; NaN if unknown."""
-        limits = {"low": self.quantity.low, "high": self.quantity.high}
-        chance = chance_above if watch.alert.above else chance_below
-        return chance(self.quantiles, np.array(watch.thresholds, np.float32), **limits)
+        return chance_of(self, np.array(watch.thresholds, np.float32), above=watch.alert.above)
 
     def aggregate(
         self,
@@ -306,12 +293,8 @@ class Forecast:
         Example:
             >>> forecast.aggregate("24h", "mean").probability_above(25)       # doctest: +SKIP
         """
-        from citytune.forecasting._aggregate import aggregate
-
         return aggregate(self, span, how, running=running, align=align)
 
     def total(self, sensors: Sequence[str] | None = None, *, name: str = "total") -> Forecast:
         """The sum over all sensors, or some, as one sensor, with its own intervals."""
-        from citytune.forecasting._aggregate import total
-
         return total(self, sensors, name)

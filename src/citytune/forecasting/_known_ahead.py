@@ -42,7 +42,7 @@ def check_known_ahead(frame: SensorFrame, horizon: int, names: Iterable[str]) ->
         if not np.isfinite(ahead).any():
             first, last = frame.clock.text(len(frame)), frame.clock.text(len(frame) + horizon - 1)
             raise InputError(
-                f"{frame.source}: {name!r} is missing in the future: it is known for none of the "
+                f"{_called(frame, name)} is missing in the future: it is known for none of the "
                 f"{horizon} steps ahead, from {first} to {last}; add rows that hold its forecast "
                 "and no reading, or tune without it"
             )
@@ -59,7 +59,7 @@ def check_units(frame: SensorFrame, names: Sequence[str], learnt: Mapping[str, S
         mean = _mean(frame.covariates[name][rows])
         if name in learnt and _outside(mean, learnt[name], FAR_LATELY):
             raise InputError(
-                f"{frame.source}: {name!r} was {mean:g} on average lately, but the model learnt "
+                f"{_called(frame, name)} was {mean:g} on average lately, but the model learnt "
                 f"from values of {_spelt(learnt[name])}; is it in another unit? give it in the one "
                 "it was learnt in, or tune anew"
             )
@@ -88,8 +88,8 @@ def without_outliers(
         tables[name][len(frame) :][:horizon][wrong] = np.nan
         worst = float(ahead[wrong & np.isfinite(ahead)][0])
         said.append(
-            f"{frame.source}: {name!r} is {worst:g} ahead, after {_spelt(span)} in all that was "
-            "seen before; taken as unknown (is it in another unit?)"
+            f"{_called(frame, name)} is {worst:g} ahead, after {_spelt(span)} in all that "
+            "was seen before; taken as unknown (is it in another unit?)"
         )
     cleaned = replace(frame, covariates=tables)
     if said:
@@ -113,10 +113,10 @@ def known_in_part(frame: SensorFrame, sensors: Sequence[str], horizon: int) -> l
         whose = [one for i, one in enumerate(sensors) if lacking[:, i].any()]
         some = "" if len(whose) == len(sensors) else f" of {len(whose)} of {len(sensors)} sensors"
         steps = int(lacking.any(1).sum())
+        first = frame.clock.text(len(frame) + int(lacking.any(1).argmax()))
         said.append(
-            f"{frame.source}: {name!r} is not known for {steps} of the {horizon} steps ahead{some}"
-            f" (the first {frame.clock.text(len(frame) + int(lacking.any(1).argmax()))}, sensor "
-            f"{whose[0]!r}); they are forecast without it"
+            f"{_called(frame, name)} is not known for {steps} of the {horizon} steps ahead{some} "
+            f"(the first {first}, sensor {whose[0]!r}); they are forecast without it"
         )
     return said
 
@@ -134,6 +134,11 @@ def _check_left(frame: SensorFrame, horizon: int, said: Sequence[str]) -> None:
         check_known_ahead(frame, horizon, frame.covariates)
     except InputError as error:
         raise InputError("; ".join([*said, "give it in the unit it was learnt in"])) from error
+
+
+def _called(frame: SensorFrame, name: str) -> str:
+    """A covariate with its source."""
+    return f"{frame.source_of(name)}: {name!r}"
 
 
 def _mean(values: Floats, axis: int | None = None) -> Floats:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._errors import RunError
+from citytune._errors import RunError, UnknownName
 from citytune.backbones import Backbone, Card, load_backbone
 from citytune.forecasting._assemble import forecast_of
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit
+from citytune.forecasting._explain import Explainer
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._memory_file import MemoryFile
 from citytune.forecasting._predict import Prediction, Predictor, checked_origins, reach_of
@@ -59,6 +60,8 @@ class TunedModel:
     """Covariate → least and largest value it was fitted on; "" is the readings themselves."""
     copula: Copula | None = None
     """How errors of past forecasts go together over sensors and steps; see `learn_copula`."""
+    places: tuple[int, ...] | None = field(default=None, metadata={"saved": False})
+    """Of a `part`: where in what was tuned each of its sensors is."""
 
     @property
     def strategy(self) -> str:
@@ -95,6 +98,25 @@ class TunedModel:
         """The same model before its forecasts are moved toward rare values."""
         plain = replace(self.settings, rare=None)
         return replace(self, tuned=replace(self.tuned, tilt=None), settings=plain)
+
+    def part(self, sensors: Sequence[str]) -> TunedModel:
+        """The same model for some of its sensors, which it forecasts as the whole does.
+
+        Nothing is copied, so that a million sensors can be forecast group by group. It has no
+        memory, and learns no further.
+        """
+        where = {name: i for i, name in enumerate(self.sensors)}
+        if lacking := [name for name in sensors if name not in where]:
+            raise UnknownName("sensor of the model", lacking[0], where)
+        columns = [where[name] for name in sensors]
+        places = columns if self.places is None else [self.places[i] for i in columns]
+        return replace(
+            self,
+            sensors=tuple(sensors),
+            places=tuple(places),
+            memory=None,
+            copula=None if self.copula is None else self.copula.take(columns),
+        )
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -147,6 +169,7 @@ class TunedModel:
             found,
             model=f"{self.card.name}, {self.strategy}",
             copula=None if self.copula is None else self.copula.take(columns),
+            explainer=Explainer(self, admitted),
         )
 
     def predict(
@@ -174,7 +197,8 @@ class TunedModel:
     @property
     def predictor(self) -> Predictor:
         """What forecasts, without asking whether data fit."""
-        return Predictor(self.tuned, self.backbone, self.spec, self.quantity, self.below)
+        own = self.quantity, self.below, self.places
+        return Predictor(self.tuned, self.backbone, self.spec, *own)
 
     @property
     def reach(self) -> int:
@@ -234,6 +258,26 @@ class TunedModel:
         from citytune.forecasting._store import save
 
         return save(self if memory else replace(self, memory=None), Path(folder))
+
+    def export_onnx(self, path: str | Path, *, int8: bool = False, overwrite: bool = False) -> Path:
+        """Write all that it forecasts with as one ONNX graph, for machines without Python's weight.
+
+        `citytune_edge.py`, which needs NumPy and ONNX Runtime alone, forecasts from it what
+        `forecast` does: experts, mixture, intervals and fallbacks are in the graph. docs/edge.md
+        describes its inputs.
+
+        Args:
+            path: File to write.
+            int8: Keep the weights of its networks in 8 bits: smaller, and a little less exact.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            InputError: the model has a part that a graph would not have, which is named; the file
+                is there; or the extra `onnx` is not installed.
+        """
+        from citytune.forecasting.graph import export_onnx
+
+        return export_onnx(self, path, int8=int8, overwrite=overwrite)
 
 
 def _span(steps: int, clock: Clock) -> str:

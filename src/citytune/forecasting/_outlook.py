@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citytune._text import duration
-from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._pieces import first_steps
+from citytune.forecasting._quality import is_dead
 from citytune.frame import amount_of
 from citytune.tuning import MEDIAN
+
+if TYPE_CHECKING:
+    from citytune.forecasting._forecast import Forecast
 
 SLOW = 4
 """Steps a day below which a day is too few of them to look at, and a week is taken."""
@@ -56,6 +60,22 @@ class Outlook:
     """The chance at which each alert is raised."""
     rows: tuple[SensorOutlook, ...]
     """By the largest chance, then by the highest peak."""
+    dead: Mapping[str, str] = field(default_factory=dict)
+    """Sensors that measure nothing any more, and what their forecast is. They raise no alert: it
+    would be made of what they repeat, or measured long ago."""
+
+    def raised(self, row: SensorOutlook) -> tuple[bool, ...]:
+        """Which alerts a sensor raises: those whose chance has reached its level."""
+        return tuple(
+            chance >= level and row.sensor not in self.dead
+            for chance, level in zip(row.chances, self.levels, strict=True)
+        )
+
+    def then(self, *others: Outlook) -> Outlook:
+        """With other sensors of the same forecast."""
+        rows = [row for one in (self, *others) for row in one.rows]
+        dead = {name: why for one in (self, *others) for name, why in one.dead.items()}
+        return replace(self, rows=tuple(sorted(rows, key=_importance)), dead=dead)
 
 
 def outlook(forecast: Forecast) -> Outlook:
@@ -82,6 +102,11 @@ def outlook(forecast: Forecast) -> Outlook:
         alerts=tuple(watch.alert.words(forecast.quantity) for watch in forecast.alerts),
         levels=tuple(watch.alert.level for watch in forecast.alerts),
         rows=tuple(sorted(rows, key=_importance)),
+        dead={
+            name: str(word)
+            for name, word in zip(forecast.sensors, forecast.quality[0], strict=True)
+            if is_dead(word)
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""Parts of a forecast: its first steps, one of its sensors, any of its quantiles."""
+"""Parts of a forecast: its first steps, one of its sensors, any of its quantiles and chances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import InputError
-from citytune.tuning import values_at
+from citytune.tuning import chance_above, chance_below, values_at
 
 if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
@@ -50,3 +50,12 @@ def quantile_of(forecast: Forecast, level: object) -> NDArray[np.float32]:
         raise InputError(f"a quantile's level is between 0 and 1, such as 0.9; got {level!r}")
     low, high = forecast.quantity.low, forecast.quantity.high
     return values_at(np.array([at]), forecast.quantiles, low=low, high=high)[0]
+
+
+def chance_of(
+    forecast: Forecast, thresholds: NDArray[np.float32], *, above: bool
+) -> NDArray[np.float32]:
+    """(horizon, sensor) how likely values are above thresholds, or below; NaN if unknown."""
+    chance = chance_above if above else chance_below
+    low, high = forecast.quantity.low, forecast.quantity.high
+    return chance(forecast.quantiles, thresholds, low=low, high=high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,13 @@ from numpy.typing import NDArray
 from citytune._errors import InputError, UnknownName
 from citytune._text import percent
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.pictures import BLUE, DARK, GRID, INK, LIMIT, Chart, panels
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from citytune.forecasting._forecast import Forecast
 
-MEASURED = "#1f2328"
-FORECAST = "#0072b2"  # the blue of Okabe and Ito's palette, safe for colour-blind readers
 BANDS = ((0.9, "rgba(0,114,178,0.18)"), (0.5, "rgba(0,114,178,0.30)"))
 """Central intervals drawn, widest first, with their fill."""
-GRID_COLOUR, INK_COLOUR = "#d8dee4", "#424a53"
 MOST_POINTS = 800
 """More steps than this are averaged in blocks: a screen shows no more."""
 MOST_SENSORS = 6
@@ -30,8 +27,13 @@ MOST_SENSORS = 6
 
 
 def plot_forecast(
-    forecast: Forecast, recent: SensorFrame | None = None, sensors: Sequence[str] | None = None
-) -> go.Figure:
+    forecast: Forecast,
+    recent: SensorFrame | None = None,
+    sensors: Sequence[str] | None = None,
+    *,
+    sensor: str | None = None,
+    threshold: float | None = None,
+) -> Chart:
     """Chart a forecast with its 50 % and 90 % intervals, one panel a sensor.
 
     Args:
@@ -39,25 +41,22 @@ def plot_forecast(
         recent: The measurements before it, and after it where they are known by now, on the
             forecast's own clock; they may start and end anywhere.
         sensors: Which sensors, in which order; the first six if not given.
+        sensor: One sensor alone.
+        threshold: A line to draw, in the unit of the data.
 
     Returns:
         A plotly figure in the unit of the data and in local time; `layout.meta["steps"]` is how
         many steps one drawn point stands for (over 1 where there are too many to draw).
     """
-    from plotly.subplots import make_subplots
-
-    from citytune.forecasting._chart import Chart
-
-    names = _chosen(forecast, sensors)
+    names = _chosen(forecast, sensors if sensor is None else [sensor])
     if recent is not None:
         _check_clock(forecast, recent)
-    figure = make_subplots(
+    figure = panels(
         rows=len(names),
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.22 / len(names),
         subplot_titles=[html.escape(name) for name in names],
-        figure=Chart(),
     )
     named: set[str] = set()
     for row, name in enumerate(names, start=1):
@@ -67,7 +66,11 @@ def plot_forecast(
     _lay_out(figure, forecast, len(names))
     if recent is not None and _stretch(forecast, recent)[0] < 0:
         start = _text(forecast.clock.local(0, 1))[0]
-        figure.add_vline(x=start, line={"color": INK_COLOUR, "width": 1, "dash": "dot"})
+        figure.add_vline(x=start, line={"color": INK, "width": 1, "dash": "dot"})
+    if threshold is not None:
+        if not math.isfinite(threshold):
+            raise InputError(f"a threshold is a number to draw a line at, got {threshold!r}")
+        figure.add_hline(y=threshold, line={"color": LIMIT, "width": 1.5, "dash": "dash"})
     figure.update_layout(meta={"steps": _block(forecast, recent)})
     return figure
 
@@ -161,7 +164,7 @@ def _measured(forecast: Forecast, recent: SensorFrame, name: str, size: int) -> 
         y=_short(values),
         name="measured",
         mode="lines",
-        line={"color": MEASURED, "width": 1.6},
+        line={"color": DARK, "width": 1.6},
         hovertemplate="%{y:,.4~r}",
     )
 
@@ -190,19 +193,19 @@ def _line(times: list[str], mean: NDArray[Any], edges: NDArray[Any], unit: str) 
         customdata=[_short(edge) for edge in edges],
         name="forecast",
         mode="lines" if np.isfinite(mean).sum() > 1 else "markers",
-        line={"color": FORECAST, "width": 2, "dash": "6px,2px"},
+        line={"color": BLUE, "width": 2, "dash": "6px,2px"},
         hovertemplate=f"%{{y:,.4~r}} {html.escape(unit)}".rstrip()
         + " (90 %: %{customdata[0]:,.4~r} to %{customdata[1]:,.4~r})",
     )
 
 
-def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
+def _lay_out(figure: Chart, forecast: Forecast, panels: int) -> None:
     figure.update_layout(
         template="none",
         height=320 if panels == 1 else 60 + 210 * panels,
         margin={"l": 8, "r": 8, "t": 28, "b": 8},
         hovermode="x unified",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK_COLOUR},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
         legend={
             "orientation": "h",
             "y": -(0.2 if forecast.clock.timezone is None else 0.3) / panels,
@@ -212,7 +215,7 @@ def _lay_out(figure: go.Figure, forecast: Forecast, panels: int) -> None:
         },
     )
     shared = {
-        "gridcolor": GRID_COLOUR,
+        "gridcolor": GRID,
         "automargin": True,
         "zeroline": False,
         "ticklabelstandoff": 4,

@@ -15,7 +15,7 @@ from citytune._errors import InputError
 from citytune.backbones import LEVELS, Backbone
 from citytune.forecasting._fallback import WEEKS_LOOKED_AT, fall_back, never_measured, too_few
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.tuning import MEDIAN, Batch, Tuned, mean_of
+from citytune.tuning import MEDIAN, SENSOR, Batch, Tuned, mean_of
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 SEASON_WIDER = 1.5
@@ -54,6 +54,8 @@ class Predictor:
     quantity: Quantity
     below: Collection[str] = ()
     """Names of sensors that are not held to the smallest value of the quantity."""
+    places: Sequence[int] | None = None
+    """Of each sensor of a frame, its place in what was tuned; None where they are the same."""
 
     def quantity_of(self, sensors: Iterable[str]) -> Quantity:
         """The quantity, with no smallest value if one of these sensors is not held to it."""
@@ -76,9 +78,10 @@ class Predictor:
         first = max(0, min(origins) - reach_of(self.spec, frame.clock))
         history = History.of(frame.until(max(origins)).since(first), ahead=self.spec.horizon)
         examples = _examples(torch.tensor(columns), torch.tensor(origins) - first)
-        point, quantiles = self._ask(Seasonal(history), examples, progress)
+        tuned = self._tuned_places(examples.sensor)
+        point, quantiles = self._ask(Seasonal(history), examples, tuned, progress)
         low = torch.from_numpy(self.lowest([frame.sensors[column] for column in columns]))
-        moved = self._moved(point, quantiles, examples, low)
+        moved = self._moved(point, quantiles, tuned, low)
         by_sensor = (part.unflatten(0, (len(origins), len(columns))) for part in (moved, quantiles))
         legal = [self._legal(part, low).transpose(1, 2).numpy() for part in by_sensor]
         mean = mean_of(legal[1], low=low.numpy(), high=self.quantity.high)
@@ -89,34 +92,44 @@ class Predictor:
         low = -np.inf if self.quantity.low is None else self.quantity.low
         return np.array([-np.inf if name in self.below else low for name in sensors], np.float32)
 
+    def _tuned_places(self, sensor: Tensor) -> Tensor:
+        """(example,) long: where in what was tuned the sensors of a frame are."""
+        return sensor if self.places is None else torch.tensor(self.places)[sensor]
+
     def _ask(
-        self, seasonal: Seasonal, examples: Examples, progress: Callable[[float], None] | None
+        self,
+        seasonal: Seasonal,
+        examples: Examples,
+        tuned: Tensor,
+        progress: Callable[[float], None] | None,
     ) -> tuple[Tensor, Tensor]:
         """The median (example, horizon) and the quantiles (example, horizon, level)."""
         history, intervals = seasonal.history, self.tuned.intervals
-        batch = Batch(self.backbone, seasonal, examples, self.spec, spread=intervals.trust < 1)
+        own = {} if self.places is None else {SENSOR: tuned}
+        spread = intervals.trust < 1
+        batch = Batch(self.backbone, seasonal, examples, self.spec, spread, own)
         asked = self.tuned.mixture.forecast(batch, progress=progress)
         few = too_few(seasonal, examples, self.spec)
         point = fall_back(asked.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
         wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
-        where = point, examples.sensor, history.slot[when]
+        where = point, tuned, history.slot[when]
         quantiles = intervals.quantiles(*where, asked.deviations, wider)
         if few.any():  # not the model's forecast, so what it says of itself does not tell
             short = (part[few] for part in (*where, wider))
             quantiles[few] = intervals.conformal.quantiles(*short)
-        quantiles = _around(point, quantiles)
+        quantiles = around(point, quantiles)
         never = never_measured(seasonal, examples, self.spec.horizon) & ~few[:, None]
         return point.masked_fill(never, torch.nan), quantiles.masked_fill(
             never[..., None], torch.nan
         )
 
-    def _moved(self, point: Tensor, quantiles: Tensor, examples: Examples, low: Tensor) -> Tensor:
+    def _moved(self, point: Tensor, quantiles: Tensor, sensor: Tensor, low: Tensor) -> Tensor:
         """The forecast moved toward rare values, if that was asked for."""
         if (tilt := self.tuned.tilt) is None:
             return point
         lowest = low.repeat(len(point) // max(1, len(low)))
-        return tilt.move(point, quantiles, examples.sensor, lowest, self.quantity.high)
+        return tilt.move(point, quantiles, sensor, lowest, self.quantity.high)
 
     def _legal(self, values: Tensor, low: Tensor) -> Tensor:
         """Values (origin, sensor, horizon, …) within the legal range."""
@@ -153,7 +166,7 @@ def checked_origins(origins: Sequence[int] | NDArray[np.integer], frame: SensorF
     return [int(origin) for origin in given]
 
 
-def _around(point: Tensor, quantiles: Tensor) -> Tensor:
+def around(point: Tensor, quantiles: Tensor) -> Tensor:
     """The same with the forecast as the median, as it was made to have the least absolute error."""
     middle = point[..., None]
     below = torch.minimum(quantiles[..., :MEDIAN], middle)

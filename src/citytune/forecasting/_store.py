@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -15,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from citytune._errors import MissingWeights, RunError
+from citytune._files import leave_no_drafts, locked, names_in, replacing_folder
 from citytune.backbones import LEVELS, Card, shelf
 from citytune.backbones._shelf import name_of
 from citytune.forecasting._memory_file import MEMORY, MemoryFile, pack_memory, unpack
@@ -27,7 +27,7 @@ from citytune.windows import WindowSpec
 if TYPE_CHECKING:
     from citytune.forecasting._model import TunedModel
 
-FORMAT = 3
+FORMAT = 4
 FACTS, TENSORS = "model.json", "model.safetensors"
 OWN = ("format", "memory", "sha256")
 """Facts of the file itself; all others are fields of the model."""
@@ -38,23 +38,9 @@ STRUCTURE = ("name", "context", "context_days", "most_steps", "horizon", "featur
 
 def save(model: TunedModel, folder: Path) -> Path:
     """Write `model` next to `folder`, then put it in its place; until then the old one stands."""
-    _check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        fresh, old = draft / "fresh", draft / "old"
-        fresh.mkdir()
-        _write(model, fresh)
-        if folder.exists():
-            folder.rename(old)
-        try:
-            fresh.rename(folder)
-        except BaseException:
-            if old.exists():
-                old.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    leave_no_drafts(folder.resolve().parent)
+    with locked(folder), replacing_folder(folder, partial(_check_free, folder)) as draft:
+        _write(model, draft)
     return folder
 
 
@@ -109,13 +95,11 @@ def _parsed(place: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def _check_free(folder: Path) -> None:
+def _check_free(folder: Path, held: Path) -> None:
     """Refuse a place where something is that `save` did not write."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if not held.is_dir():
         raise RunError(f"{folder} is a file, so it is left alone; name another folder")
-    if strange := sorted({path.name for path in folder.iterdir()} - {FACTS, TENSORS, MEMORY}):
+    if strange := sorted(names_in(held) - {FACTS, TENSORS, MEMORY}):
         raise RunError(
             f"{folder} holds what is not of a saved model ({', '.join(strange[:5])}), so it is "
             "left alone; name another folder"
@@ -246,19 +230,19 @@ def _other_weights(card: Card, own: list[Path]) -> RunError:
 
 
 def _bring(card: Card, own: list[Path]) -> None:
-    """Put a backbone that was made by `citytune pretrain` on the shelf again."""
+    """Put a backbone that stands in a folder or file of its own on the shelf again."""
     if not own:
         raise MissingWeights(
             f"the model was tuned from backbone {card.name!r}, which is not known here; "
-            "install the package that brings it"
+            f"{card.get or 'install the package that brings it'}"
         )
-    if not own[0].is_dir():
+    if not own[0].exists():
         raise MissingWeights(
             f"the model was tuned from backbone {card.name!r} in {own[0]}, which is not there any "
-            "more; bring that folder back, or tune anew from another backbone"
+            "more; bring it back, or tune anew from another backbone"
         )
-    if (found := name_of(str(own[0]))) != card.name:
+    if (found := name_of(str(own[0]), card)) != card.name:
         raise MissingWeights(
             f"the model was tuned from backbone {card.name!r} in {own[0]}, which now holds "
-            f"{found!r}; bring that folder back, or tune anew"
+            f"{found!r}; bring that back, or tune anew"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._text import percent
+from citytune._text import percent, plain
 from citytune.forecasting import LEVELS
 from citytune.frame import Quantity, SensorFrame
 from citytune.reporting._measures import Profile, SensorError
@@ -109,27 +109,51 @@ def calibration(observed: NDArray[np.float64]) -> go.Figure:
 
 
 def error_map(frame: SensorFrame, sensors: Sequence[SensorError]) -> go.Figure | None:
-    """Errors at their places, without a street map; None for fewer than two places."""
+    """Errors at their places, the larger the larger the mark; None for fewer than two places."""
+    errors = {sensor.name: 100 * sensor.relative for sensor in sensors}
+    said = {sensor.name: f"error {percent(sensor.relative)} of its level" for sensor in sensors}
+    return place_map(frame, errors, said, "error, % of level", sized=True)
+
+
+def place_map(
+    frame: SensorFrame,
+    values: Mapping[str, float],
+    said: Mapping[str, str],
+    heading: str,
+    *,
+    sized: bool = False,
+) -> go.Figure | None:
+    """Values at their places, without a street map; None for fewer than two places.
+
+    Args:
+        frame: Knows the places.
+        values: Sensor → what its colour means.
+        said: Sensor → the same in words.
+        heading: Of the colours.
+        sized: Whether larger values have larger marks.
+    """
     import plotly.graph_objects as go
 
-    placed = located(frame, sensors)
+    placed = located(frame, values)
     if len(placed) < 2:
         return None
-    error = np.array([sensor.relative for sensor, _, _ in placed])
-    size = 9 + 15 * (error - error.min()) / max(float(np.ptp(error)), 1e-9)
+    shown = np.array([values[name] for name, _, _ in placed])
+    size = 9 + 15 * (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9)
     figure = go.Figure(
         go.Scatter(
             x=[east for _, _, east in placed], y=[north for _, north, _ in placed],
-            text=[_label(sensor.name) for sensor, _, _ in placed],
-            customdata=[percent(share) for share in error],
+            text=[_label(name) for name, _, _ in placed],
+            customdata=[html.escape(said[name]) for name, _, _ in placed],
             mode="markers+text" if len(placed) <= 12 else "markers",
             textposition="top center", cliponaxis=False,
-            hovertemplate="%{text}: error %{customdata} of its level<extra></extra>",
+            hovertemplate="%{text}: %{customdata}<extra></extra>",
             marker={
-                "size": size, "color": 100 * error, "colorscale": "Cividis", "reversescale": True,
+                "size": size if sized else 16 if len(placed) <= 60 else 10,
+                "color": [float(f"{value:.4g}") for value in shown],
+                "colorscale": "Cividis", "reversescale": True,
                 "line": {"color": INK_COLOUR, "width": 1},
                 "colorbar": {
-                    "title": {"text": "error, % of level", "side": "top", "font": {"size": 13}},
+                    "title": {"text": html.escape(heading), "side": "top", "font": {"size": 13}},
                     "orientation": "h", "thickness": 12, "len": 0.6,
                     "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
                 },
@@ -141,22 +165,47 @@ def error_map(frame: SensorFrame, sensors: Sequence[SensorError]) -> go.Figure |
     return figure
 
 
-def located(
-    frame: SensorFrame, sensors: Sequence[SensorError]
-) -> list[tuple[SensorError, float, float]]:
-    """Sensors with a known place and error, as (sensor, latitude, longitude)."""
+def located(frame: SensorFrame, values: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Sensors with a known place and value, as (sensor, latitude, longitude)."""
     if frame.places is None:
         return []
-    places = dict(zip(frame.sensors, frame.places, strict=True))
+    places = dict(zip(frame.sensors, frame.places.tolist(), strict=True))
     found = []
-    for sensor in sensors:
-        north, east = (float(degrees) for degrees in places[sensor.name])
-        if math.isfinite(sensor.relative + north + east):
-            found.append((sensor, north, east))
+    for name, value in values.items():
+        north, east = places.get(name, (math.nan, math.nan))
+        if math.isfinite(value + north + east):
+            found.append((name, north, east))
     return found
 
 
-def _same_scale(figure: go.Figure, placed: Sequence[tuple[SensorError, float, float]]) -> None:
+def by_week(
+    weeks: Sequence[str], lines: Mapping[str, Sequence[float]], axis: str, aim: float | None = None
+) -> go.Figure:
+    """A number for each week: the first line is the forecast's, the second what it is to match.
+
+    Args:
+        weeks: Mondays.
+        lines: Name → a value a week.
+        axis: What is drawn, with its unit.
+        aim: Where the line should be.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (name, values), style in zip(lines.items(), ("tuned", "naive"), strict=False):
+        figure.add_scatter(
+            x=list(weeks), y=[plain(value, 4) for value in values], name=html.escape(name),
+            mode="lines+markers", hovertemplate="%{y:,.3~r}", **_LOOKS[style],
+        )  # fmt: skip
+    if aim is not None:
+        figure.add_hline(aim, line={"color": INK_COLOUR, "width": 1.5, "dash": "2px,3px"})
+    _lay_out(figure, x="week from", y=axis)
+    figure.update_layout(showlegend=len(lines) > 1)
+    figure.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformat="%Y-%m-%d", nticks=6)
+    return figure.update_yaxes(rangemode="tozero")
+
+
+def _same_scale(figure: go.Figure, placed: Sequence[tuple[str, float, float]]) -> None:
     """A kilometre north as long as a kilometre east, with room for marks at the edge."""
     north = [place[1] for place in placed]
     east = [place[2] for place in placed]

@@ -16,7 +16,9 @@ from citytune.reporting import _measures as measures
 from citytune.reporting._measures import SensorError
 
 if TYPE_CHECKING:
-    from citytune.evaluation import Scores
+    import polars as pl
+
+    from citytune.evaluation import Scores, Verified
     from citytune.forecasting import Forecast, TunedModel
     from citytune.frame import SensorFrame
 
@@ -32,6 +34,10 @@ class Material:
     forecast: Forecast
     advice: object | None = None
     title: str | None = None
+    record: pl.DataFrame | None = None
+    """Earlier forecasts and what came; None if there are none."""
+    unusual: tuple[str, ...] = ()
+    """What is no longer as it was, such as a broken sensor: a sentence each."""
 
     @property
     def unit(self) -> str:
@@ -78,6 +84,22 @@ class Material:
     def outlook(self) -> Outlook:
         """The next day of every sensor."""
         return outlook(self.watched)
+
+    @cached_property
+    def verified(self) -> Verified | None:
+        """How earlier forecasts did; None before anything came."""
+        from citytune.evaluation import verified
+
+        return None if self.record is None else verified(self.record)
+
+    @cached_property
+    def fitted_again(self) -> bool:
+        """Whether the model that forecasts has also learnt from the test period."""
+        if self.scores is None:
+            return False
+        detail = self.scores.detail
+        learnt = detail.frame.clock.index(self.model.trained_until)
+        return self.scores.refitted or learnt >= int(detail.origin_index.min())
 
     @property
     def source(self) -> str:

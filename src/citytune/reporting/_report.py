@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from citytune.reporting._html import render
-from citytune.reporting._material import Material
-from citytune.reporting.sections import contents
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
     from citytune.frame import SensorFrame
@@ -28,6 +29,8 @@ class Report:
         advice: A recommendation; its text is shown as it is.
         title: The page's title; made from the quantity if not given.
         made: The day the page was made; today if not given.
+        record: Earlier forecasts and what came, as `Run.record` gives them.
+        unusual: What is no longer as it was, such as a broken sensor: a sentence each.
 
     Example:
         >>> Report(frame, model, scores, forecast).write("report.html")  # doctest: +SKIP
@@ -44,12 +47,20 @@ class Report:
         advice: object | None = None,
         title: str | None = None,
         made: dt.date | None = None,
+        record: pl.DataFrame | None = None,
+        unusual: Sequence[str] = (),
     ) -> None:
+        from citytune.reporting._material import Material
+
         self._made = made or dt.datetime.now().astimezone().date()
-        self._material = Material(frame, model, scores, forecast, advice, title)
+        self._material = Material(
+            frame, model, scores, forecast, advice, title, record, tuple(unusual)
+        )
 
     def html(self) -> str:
         """The whole page."""
+        from citytune.reporting.sections import contents
+
         made = f"Made with citytune {version('citytune')} on {self._made}."
         return render(contents(self._material) | {"made": made})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
@@ -18,10 +19,13 @@ TABLE = "forecasts"
 """Where no table is named."""
 KEY = ("run", "sensor", "time")
 MOMENTS = ("time", "issued_at")
+ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 
 def write(table: ForecastTable, target: str, choice: Choice) -> str:
-    """Make the table if it is not there, and put the rows in: those of the same key are replaced.
+    """Make the table if it is not there, and put the rows in.
+
+    Rows of the same key are replaced, but for those of a forecast that was issued later.
 
     Times without a zone are kept as if they were UTC; the column `timezone` is then NULL.
     """
@@ -35,9 +39,29 @@ def write(table: ForecastTable, target: str, choice: Choice) -> str:
         if name not in driver.tables(connection):
             connection.execute(_create(driver, name, records))
         there = _widened(connection, driver, name, records, said)
+        newer = _newer(connection, driver, name, records)
         into, conflict = _into(name, records.columns), _else_renew(records.columns, there)
         driver.insert(connection, into, records, conflict)
-    return f"{words} written to table {said}"
+    kept = f"; {counted(newer, 'row')} of a newer forecast stayed as they were" if newer else ""
+    return f"{counted(records.height - newer, 'row')} written to table {said}{kept}"
+
+
+def _newer(connection: Any, driver: Driver, name: str, records: pl.DataFrame) -> int:
+    """How many rows of the same keys are there of a forecast that was issued later."""
+    if not records.height:
+        return 0
+    first = records.select("run", pl.col("issued_at").dt.strftime(ISO)).row(0)
+    run, issued = (str(one).replace("'", "''") for one in first)
+    query = f"SELECT sensor, time FROM {_path(name)} WHERE run = '{run}' AND issued_at > '{issued}'"  # noqa: S608 - quoted
+    found = driver.rows(connection, query)
+    if not found.height:
+        return 0
+    times = pl.col("time")
+    if found.schema["time"] == pl.String:
+        times = times.str.to_datetime(time_zone="UTC", time_unit="us")
+    found = found.select(pl.col("sensor").cast(pl.String), times.dt.cast_time_unit("us"))
+    keys = found.with_columns(pl.col("time").dt.convert_time_zone("UTC"))
+    return records.join(keys, on=["sensor", "time"], how="semi").height
 
 
 def read(target: str, run: str | None) -> pl.DataFrame:
@@ -89,9 +113,29 @@ def split(target: str) -> tuple[str, str]:
     return head + at + rest, name or TABLE
 
 
+class _OnlyTried(Exception):  # noqa: N818 - nothing is wrong
+    """Takes back what was done to see whether it can be."""
+
+
 def check(target: str, choice: Choice) -> None:
-    """Refuse a wide table; what else is wrong is seen when it is written."""
+    """Refuse a wide table, a database that cannot be written, and a table of something else."""
     refuse_wide(target, choice)
+    address, name = split(target)
+    driver = driver_of(address)
+    with suppress(_OnlyTried), driver.session(with_secrets(address), True) as connection:
+        if name in driver.tables(connection):
+            there = driver.rows(connection, f"SELECT * FROM {_path(name)} LIMIT 0").columns  # noqa: S608
+            _refuse_others([one for one in (*KEY, "issued_at") if one not in there], there,
+                           f"{name} in {masked(address)}")  # fmt: skip
+        raise _OnlyTried
+
+
+def _refuse_others(lacking: Sequence[str], there: Sequence[str], said: str) -> None:
+    if lacking:
+        raise InputError(
+            f"table {said} has no column {listed(lacking, 8, quoted=True)}; it has "
+            f"{listed(sorted(there), 30)}. Name another table behind a #, and it is made"
+        )
 
 
 def _plain(records: pl.DataFrame) -> pl.DataFrame:
@@ -124,11 +168,7 @@ def _widened(
     """The columns that are there, once those of alerts that it lacks were added."""
     there = driver.rows(connection, f"SELECT * FROM {_path(name)} LIMIT 0").columns  # noqa: S608
     lacking = [one for one in records.columns if one not in there]
-    if others := [one for one in lacking if not _of_alert(one)]:
-        raise InputError(
-            f"table {said} has no column {listed(others, 8, quoted=True)}; it has "
-            f"{listed(sorted(there), 30)}. Name another table behind a #, and it is made"
-        )
+    _refuse_others([one for one in lacking if not _of_alert(one)], there, said)
     for one in lacking:
         kind = _type(driver, one, records.schema[one])
         connection.execute(f"ALTER TABLE {_path(name)} ADD COLUMN {_quoted(one)} {kind}")
@@ -140,7 +180,7 @@ def _of_alert(column: str) -> bool:
 
 
 def _into(name: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {_path(name)} ({', '.join(map(_quoted, columns))})"
+    return f"INSERT INTO {_path(name)} AS kept ({', '.join(map(_quoted, columns))})"
 
 
 def _else_renew(columns: Sequence[str], there: Sequence[str]) -> str:
@@ -148,7 +188,10 @@ def _else_renew(columns: Sequence[str], there: Sequence[str]) -> str:
     renewed = [f"{_quoted(n)} = excluded.{_quoted(n)}" for n in columns if n not in KEY]
     old = [n for n in there if n not in columns and _of_alert(n)]
     renewed += [f"{_quoted(n)} = NULL" for n in old]
-    return f"ON CONFLICT ({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)}"
+    return (
+        f"ON CONFLICT ({', '.join(map(_quoted, KEY))}) DO UPDATE SET {', '.join(renewed)} "
+        "WHERE excluded.issued_at >= kept.issued_at"
+    )
 
 
 def _path(name: str) -> str:

@@ -24,6 +24,10 @@ _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _wait = time.sleep
 
 
+class UnansweredError(InputError):
+    """A server was asked, and nobody knows whether it did what it was asked for."""
+
+
 class Server:
     """One server, by its address."""
 
@@ -36,6 +40,14 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._asked("POST", path, json=body, headers=named)
 
+    def post_once(self, path: str, body: Any) -> httpx.Response:
+        """Send JSON, once: for what would be there twice if it were sent again.
+
+        Raises:
+            UnansweredError: no answer came, or that of a busy server.
+        """
+        return self._asked("POST", path, tries=1, json=body)
+
     def get(self, path: str, params: Mapping[str, str]) -> Any:
         """JSON at a path below the address."""
         answer = self._asked("GET", path, params=dict(params))
@@ -46,24 +58,27 @@ class Server:
                 f"{self.name} answers, but not in JSON; is the address right?"
             ) from None
 
-    def _asked(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _asked(self, method: str, path: str, tries: int = TRIES, **request: Any) -> httpx.Response:
         """Ask until there is an answer other than "busy"; refuse any that is not a success."""
         import httpx
 
-        for count in range(1, TRIES + 1):
+        for count in range(1, tries + 1):
             try:
                 answer = self._client.request(method, path, **request)
             except httpx.TransportError as error:
-                if count == TRIES:
-                    raise InputError(
-                        f"{self.name} cannot be reached ({type(error).__name__}), {TRIES} times "
-                        "in a row; is the address right, and the server up?"
+                if count == tries:
+                    often = f", {tries} times in a row" if tries > 1 else ""
+                    raise UnansweredError(
+                        f"{self.name} cannot be reached ({type(error).__name__}){often}; is the "
+                        "address right, and the server up?"
                     ) from None
-                _wait(_pause(count, None))
+                pause(count)
                 continue
-            if answer.status_code not in _BUSY or count == TRIES:
+            if answer.status_code not in _BUSY or count == tries:
                 break
-            _wait(_pause(count, answer.headers.get("Retry-After")))
+            pause(count, answer.headers.get("Retry-After"))
+        if answer.status_code in _BUSY:
+            raise UnansweredError(f"{self.name} refused what was sent: {_words(answer)}")
         if not answer.is_success:
             raise InputError(f"{self.name} refused what was sent: {_words(answer)}")
         return answer
@@ -95,10 +110,10 @@ def check_server(target: str) -> None:
         raise InputError(f"{masked(target)} names no server; as in ngsi-ld+https://host/ngsi-ld/v1")
 
 
-def _pause(count: int, asked: str | None) -> float:
-    """Seconds until the next try: what the server asks for, or twice as long as before."""
+def pause(count: int, asked: str | None = None) -> None:
+    """Wait until the next try: as long as the server asks for, or twice as long as before."""
     seconds = float(asked) if asked and asked.isdigit() else 0.5 * 2.0 ** (count - 1)
-    return min(seconds, LONGEST_WAIT)
+    _wait(min(seconds, LONGEST_WAIT))
 
 
 def _words(answer: httpx.Response) -> str:

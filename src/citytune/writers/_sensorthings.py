@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from typing import Any
@@ -12,13 +13,15 @@ import polars as pl
 from citytune._errors import InputError
 from citytune._text import counted
 from citytune.readers import masked
-from citytune.writers._http import Server, check_server, server
+from citytune.writers._http import TRIES, Server, UnansweredError, check_server, pause, server
 from citytune.writers._table import ForecastTable, refuse_unknown_zone
 from citytune.writers._writer import Choice, Writer, document, refuse_wide, register
 
 _MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
 _COMPONENTS = ["phenomenonTime", "resultTime", "result"]
 Entity = dict[str, Any]
+PAGE = 1000
+"""Observations that are asked for at once."""
 
 
 def things(table: ForecastTable) -> list[Entity]:
@@ -42,7 +45,8 @@ def made(table: ForecastTable) -> tuple[bytes, str]:
 def post(table: ForecastTable, target: str, choice: Choice) -> str:
     """Add the Observations at a server; Things and Datastreams that are not there are made.
 
-    A forecast that is there, by its result time, is not added again.
+    What is there of the forecast, by result time and time, is not added again, nor is what a server
+    took without answering.
     """
     found = things(table)
     words = _words([stream for thing in found for stream in thing["Datastreams"]])
@@ -94,30 +98,45 @@ def _stream(table: ForecastTable, rows: pl.DataFrame, column: str, sensor: str) 
 
 
 def _post_thing(place: Server, thing: Entity) -> bool:
-    """Whether anything was added."""
-    ids = _ids(place, thing)
-    first = thing["Datastreams"][0]
-    if not any(stream["Observations"] for stream in thing["Datastreams"]):
-        return True
-    if _has(place, ids[first["name"]], first["Observations"]):
-        return False
-    arrays = [_array(ids[stream["name"]], stream) for stream in thing["Datastreams"]]
-    answer = place.post("CreateObservations", arrays)
-    refused = [one for one in answer.json() if str(one).startswith("error")]
+    """Whether anything was added; what is there, also of a try without an answer, is left out."""
+    for count in range(1, TRIES + 1):
+        try:
+            streams = _streams(place, thing)
+            lacking = [one for stream in thing["Datastreams"]
+                       if (one := _lacking(place, streams[stream["name"]], stream))]  # fmt: skip
+            if lacking:
+                _refuse_errors(place, thing, place.post_once("CreateObservations", lacking).json())
+            return bool(lacking) or count > 1 or not _holds_any(thing)
+        except UnansweredError:
+            if count == TRIES:
+                raise
+            pause(count)
+    raise AssertionError("the last try returns or raises")
+
+
+def _holds_any(thing: Entity) -> bool:
+    return any(stream["Observations"] for stream in thing["Datastreams"])
+
+
+def _refuse_errors(place: Server, thing: Entity, answer: list[Any]) -> None:
+    refused = [one for one in answer if str(one).startswith("error")]
     if refused:
         raise InputError(
-            f"{place.name} refused {len(refused)} observations of {thing['name']!r}: {refused[0]}"
+            f"{place.name} refused {len(refused)} observations of {thing['name']!r}: {refused[0]}; "
+            "write once more, and only those that are not there are added"
         )
-    return True
 
 
-def _ids(place: Server, thing: Entity) -> dict[str, Any]:
-    """Name of each Datastream → its id, after those that are not there are made."""
-    found = _known(place, thing["name"])
+def _streams(place: Server, thing: Entity) -> dict[str, Entity]:
+    """Name of each Datastream → how it is at the server, after those that lack are made."""
+    issued = next(
+        (one["resultTime"] for s in thing["Datastreams"] for one in s["Observations"]), None
+    )
+    found = _known(place, thing["name"], issued)
     if found is None:
         bare = [{k: v for k, v in s.items() if k != "Observations"} for s in thing["Datastreams"]]
-        place.post("Things", thing | {"Datastreams": bare})
-        found = _known(place, thing["name"]) or {}
+        place.post_once("Things", thing | {"Datastreams": bare})
+        found = _known(place, thing["name"], issued) or {}
     if lacking := [s["name"] for s in thing["Datastreams"] if s["name"] not in found]:
         raise InputError(
             f"the Thing {thing['name']!r} at {place.name} has no Datastream {lacking[0]!r}; rename "
@@ -126,26 +145,60 @@ def _ids(place: Server, thing: Entity) -> dict[str, Any]:
     return found
 
 
-def _known(place: Server, name: str) -> dict[str, Any] | None:
-    """The Datastreams of a Thing; None if there is none of that name."""
+def _known(place: Server, name: str, issued: str | None) -> dict[str, Entity] | None:
+    """The Datastreams of a Thing, with what they hold of a forecast; None if there is no Thing."""
     escaped = name.replace("'", "''")
-    params = {"$filter": f"name eq '{escaped}'", "$expand": "Datastreams($top=100)"}
+    inner = "" if issued is None else f";$expand=Observations({_of_forecast(issued, ';')})"
+    params = {"$filter": f"name eq '{escaped}'", "$expand": f"Datastreams($top=100{inner})"}
     things = place.get("Things", params).get("value", [])
     if not things:
         return None
-    return {one["name"]: one["@iot.id"] for one in things[0].get("Datastreams", [])}
+    return {one["name"]: one for one in things[0].get("Datastreams", [])}
 
 
-def _has(place: Server, identity: Any, observations: list[Entity]) -> bool:
+def _of_forecast(issued: str, glue: str) -> str:
+    """What to ask for of the Observations of a forecast, by its result time."""
+    select = "$select=phenomenonTime,resultTime"
+    return glue.join([f"$filter=resultTime eq {issued}", select, f"$top={PAGE}"])
+
+
+def _lacking(place: Server, there: Entity, stream: Entity) -> Entity | None:
+    """The Observations that a Datastream does not hold yet, as a data array."""
+    observations = stream["Observations"]
     if not observations:
-        return False
+        return None
     issued = observations[0]["resultTime"]
-    params = {"$filter": f"resultTime eq {issued}", "$top": "1"}
-    return bool(place.get(f"Datastreams({_literal(identity)})/Observations", params).get("value"))
+    held = {
+        _begin(one["phenomenonTime"])
+        for one in _held(place, there, issued)
+        if _begin(one.get("resultTime") or issued) == _begin(issued)
+    }
+    rest = [one for one in observations if _begin(one["phenomenonTime"]) not in held]
+    return _array(there["@iot.id"], rest) if rest else None
 
 
-def _array(identity: Any, stream: Entity) -> Entity:
-    rows = [[one[name] for name in _COMPONENTS] for one in stream["Observations"]]
+def _held(place: Server, there: Entity, issued: str) -> list[Entity]:
+    """All Observations of a forecast in a Datastream, however many pages they are."""
+    found: list[Entity] = list(there.get("Observations", []))
+    if not there.get("Observations@iot.nextLink"):
+        return found
+    path = f"Datastreams({_literal(there['@iot.id'])})/Observations"
+    params = dict(part.split("=", 1) for part in _of_forecast(issued, ";").split(";"))
+    found = []
+    while True:
+        page = place.get(path, params | {"$orderby": "id", "$skip": str(len(found))})
+        found += page.get("value", [])
+        if not page.get("value") or not page.get("@iot.nextLink"):
+            return found
+
+
+def _begin(time: str) -> dt.datetime:
+    """The moment, or the first of an interval, however many decimals a server writes."""
+    return dt.datetime.fromisoformat(time.partition("/")[0].replace("Z", "+00:00"))
+
+
+def _array(identity: Any, observations: list[Entity]) -> Entity:
+    rows = [[one[name] for name in _COMPONENTS] for one in observations]
     return {"Datastream": {"@iot.id": identity}, "components": _COMPONENTS,
             "dataArray@iot.count": len(rows), "dataArray": rows}  # fmt: skip
 

@@ -42,6 +42,14 @@ class Writer:
     """Refuses a target, before there is something to write."""
 
 
+DATABASES = {
+    ".db": "sqlite:///",
+    ".sqlite": "sqlite:///",
+    ".sqlite3": "sqlite:///",
+    ".duckdb": "duckdb:///",
+}
+"""Ending of a file that holds a database → how its address begins."""
+
 _WRITERS: dict[str, Writer] = {}
 """By endings such as ".csv" and beginnings such as "sqlite://"."""
 
@@ -69,9 +77,11 @@ def writer_of(target: str) -> Writer:
     asked = target.partition("://")[0] + "://" if address else Path(target).suffix.lower()
     near = difflib.get_close_matches(asked, _WRITERS, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    if asked in DATABASES and not address:
+        hint = f" A database is named by its address: {DATABASES[asked]}{masked(target)}"
     raise InputError(
-        f"nothing is written to {masked(target)!r}: {asked or 'a name without an ending'} says "
-        f"not how.{hint} "
+        f"{masked(target)!r} does not say how to write it: {asked or 'a name without an ending'} "
+        f"is not known.{hint} "
         f"Known: {', '.join(sorted(_WRITERS))}"
     )
 

@@ -18,7 +18,7 @@ def method(material: Material) -> dict[str, Any]:
     scores, model = material.scores, material.model
     until = model.clock.text(model.clock.index(model.trained_until))
     facts = [] if scores is None else _holdout(material, scores)
-    final = scores is not None and _fitted_again(material, scores)
+    final = material.fitted_again
     return {
         "how": _how(scores, final),
         "facts": [*facts, (f"{'Final model' if final else 'Model'} fitted on data up to", until)],
@@ -26,13 +26,6 @@ def method(material: Material) -> dict[str, Any]:
             (name.replace("_", " "), elapsed(took)) for name, took in model.seconds.items()
         ],
     }
-
-
-def _fitted_again(material: Material, scores: Scores) -> bool:
-    """Whether the model that forecasts has also learnt from the test period."""
-    detail = scores.detail
-    learnt = detail.frame.clock.index(material.model.trained_until)
-    return scores.refitted or learnt >= int(detail.origin_index.min())
 
 
 def _how(scores: Scores | None, final: bool) -> str:

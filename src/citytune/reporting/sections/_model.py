@@ -21,6 +21,7 @@ def model(material: Material) -> dict[str, Any]:
     """What was done, the stack's weights as bars and in words, the card, and the advice."""
     tuned = material.model
     return {
+        "which": _which(material),
         "explained": words.strategy(tuned),
         "why": _why(material),
         "notes": [f"{words.for_page(capital(note))}." for note in tuned.notes],
@@ -29,6 +30,19 @@ def model(material: Material) -> dict[str, Any]:
         "facts": _card(material),
         "advice": None if material.advice is None else words.for_page(str(material.advice)),
     }
+
+
+def _which(material: Material) -> str:
+    """That the errors are not of this model, if they are those of an earlier fit."""
+    if not material.fitted_again:
+        return ""
+    tuned = material.model
+    until = tuned.clock.text(tuned.clock.index(tuned.trained_until))
+    return (
+        f"This is the model that forecasts, fitted on data up to {until}. The test period was "
+        "forecast by one fitted on the days before it, so what helped in the test may differ from "
+        "what is used now."
+    )
 
 
 def _why(material: Material) -> str:

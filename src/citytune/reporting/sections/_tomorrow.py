@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from citytune._text import capital, counted, listed, number, percent
-from citytune.forecasting import LEVELS, Forecast, Outlook, SensorOutlook
+from citytune._text import capital, chance, counted, listed, number, percent
+from citytune.forecasting import LEVELS, USUAL, Alert, Forecast, Outlook, SensorOutlook, Watch
+from citytune.reporting import _charts as charts
 from citytune.reporting._material import Material
 from citytune.reporting._spark import spark
 
@@ -29,23 +30,53 @@ def tomorrow(material: Material) -> dict[str, Any]:
     found, forecast = material.outlook, material.watched
     where = {name: i for i, name in enumerate(forecast.sensors)}
     rows = found.rows[:MOST_ROWS]
-    return {
-        "headline": _headline(found, material.unit),
+    return day_table(forecast, found, MOST_ROWS) | {
         "search": len(rows) > FEW,
-        "title": capital(found.title),
-        "columns": _columns(found, material.unit),
-        "rows": [_row(row, found, forecast, where[row.sensor]) for row in rows],
-        "left_out": max(0, len(found.rows) - MOST_ROWS),
         "shown": SHOWN,
-        "once": forecast.copula is not None,
-        "level": percent(found.levels[0]) if found.levels else "",
+        "map": _map(material),
         "data": _data(material, [where[row.sensor] for row in rows]),
     }
 
 
-def _headline(found: Outlook, unit: str) -> str:
+def day_table(forecast: Forecast, found: Outlook, most: int) -> dict[str, Any]:
+    """The next day in a sentence and in a row for each sensor, those that matter first."""
+    where = {name: i for i, name in enumerate(forecast.sensors)}
+    unit = forecast.quantity.unit
+    return {
+        "headline": _headline(found, unit, asked=_was_asked(forecast)),
+        "title": capital(found.title),
+        "columns": _columns(found, unit),
+        "rows": [_row(row, found, forecast, where[row.sensor]) for row in found.rows[:most]],
+        "left_out": max(0, len(found.rows) - most),
+        "once": forecast.copula is not None,
+        "level": percent(found.levels[0]) if found.levels else "",
+        "asked": _was_asked(forecast),
+    }
+
+
+def _map(material: Material) -> dict[str, Any] | None:
+    """The day's peaks at their places."""
+    rows = {row.sensor: row for row in material.outlook.rows if math.isfinite(row.peak)}
+    peaks = {name: row.peak for name, row in rows.items()}
+    unit = material.unit
+    said = {name: f"{number(row.peak)} {unit}".strip() for name, row in rows.items()}
+    heading = f"peak ({unit})" if unit else "peak"
+    figure = charts.place_map(material.frame, peaks, said, heading)
+    return None if figure is None else {"figure": figure, "heading": heading}
+
+
+def _was_asked(forecast: Forecast) -> bool:
+    """Whether anybody asked for an alert; the usual one is passed on every working day."""
+    return any(map(_is_asked, forecast.alerts))
+
+
+def _is_asked(watch: Watch) -> bool:
+    return watch.alert != Alert.parse(USUAL)
+
+
+def _headline(found: Outlook, unit: str, *, asked: bool) -> str:
     """What to take away, and which sensors it says nothing of."""
-    said = _of_known(found, unit)
+    said = _of_known(found, unit, asked)
     blind = [row.sensor for row in found.rows if not math.isfinite(row.peak)]
     if not blind or len(blind) == len(found.rows):
         return said
@@ -54,27 +85,28 @@ def _headline(found: Outlook, unit: str) -> str:
     return f"{said} {listed(blind, NAMED)} {has} no forecast{judged}."
 
 
-def _of_known(found: Outlook, unit: str) -> str:
+def _of_known(found: Outlook, unit: str, asked: bool) -> str:
     """Which alerts are likely, or where it is highest, among the sensors with a forecast."""
     known = [row for row in found.rows if math.isfinite(row.peak)]
     if not known:
         return f"{capital(found.title)}: no sensor has a forecast."
-    raised = [
-        (row, i) for row in known for i, at in enumerate(found.levels) if row.chances[i] >= at
-    ]
-    if found.alerts and not raised:
+    raised = [(row, i) for row in known for i, up in enumerate(found.raised(row)) if up]
+    if asked and not raised:
         likely = max(max(row.chances) for row in known)
+        if any(row.chances[i] >= at for row in known for i, at in enumerate(found.levels)):
+            dead = listed([row.sensor for row in known if row.sensor in found.dead], NAMED)
+            return f"{capital(found.title)}: no alert, but {dead} cannot tell: see its quality."
         return (
-            f"{capital(found.title)}: no alert is likely; the highest chance is {percent(likely)}."
+            f"{capital(found.title)}: no alert is likely; the highest chance is {chance(likely)}."
         )
-    if raised:
+    if asked and raised:
         row, i = raised[0]
         many = len({one.sensor for one, _ in raised})
         others = f", and {counted(many - 1, 'more sensor')}" if many > 1 else ""
         how = "likely" if row.chances[i] >= 0.5 else "possible"
         return (
             f"{capital(found.title)}: {found.alerts[i]} is {how} at {row.sensor} "
-            f"({percent(row.chances[i])}){others}."
+            f"({chance(row.chances[i])}){others}."
         )
     row = max(known, key=lambda one: one.peak)
     peak = f"{number(row.peak)} {unit}".strip()
@@ -99,18 +131,31 @@ def _row(row: SensorOutlook, found: Outlook, forecast: Forecast, column: int) ->
     return {
         "name": row.sensor,
         "spark": spark(edges[:, 0], forecast.point[steps, column], edges[:, -1], limit),
-        "tone": _tone(row, found),
+        "tone": _tone(row, forecast),
         "peak": number(row.peak),
         "interval": f"{number(row.low)} to {number(row.high)}",
         "values": [_sortable(row.peak), row.when, _sortable(row.day)],
         "when": row.when[5:] or "–",
         "day": number(row.day),
         "chances": [
-            {"text": percent(chance), "value": _sortable(chance), "tone": _level(chance, level)}
-            for chance, level in zip(row.chances, found.levels, strict=True)
+            {
+                "text": chance(share),
+                "value": _sortable(share),
+                "tone": _level(share, watch.alert.level) if _is_asked(watch) else "",
+                "limit": _own_limit(watch, column),
+            }
+            for share, watch in zip(row.chances, forecast.alerts, strict=True)
         ],
         "quality": _quality(forecast, column),
     }
+
+
+def _own_limit(watch: Watch, column: int) -> str:
+    """Where an alert of the rarest values begins for a sensor."""
+    limit = watch.thresholds[column]
+    if watch.alert.rarest is None or not math.isfinite(limit):
+        return ""
+    return f"{'>' if watch.alert.above else '<'} {number(limit)}"
 
 
 def _level(chance: float, level: float) -> str:
@@ -119,9 +164,10 @@ def _level(chance: float, level: float) -> str:
     return "high" if chance >= level else "some" if chance >= level / 2 else "low"
 
 
-def _tone(row: SensorOutlook, found: Outlook) -> str:
-    """The worst of its alerts."""
-    tones = {_level(chance, at) for chance, at in zip(row.chances, found.levels, strict=True)}
+def _tone(row: SensorOutlook, forecast: Forecast) -> str:
+    """The worst of the alerts that were asked for."""
+    alerts = zip(row.chances, forecast.alerts, strict=True)
+    tones = {_level(share, watch.alert.level) for share, watch in alerts if _is_asked(watch)}
     return next((tone for tone in ("high", "some", "low") if tone in tones), "")
 
 

@@ -99,9 +99,9 @@ def _zero_shot(material: Material) -> str:
     if material.model.strategy == "zero-shot":
         return f"The forecast is that of {rival}."
     start = {
-        "good": "Fine-tuning helped",
-        "bad": "Fine-tuning did not help",
-        "same": "Fine-tuning changed little",
+        "good": "In the test, fine-tuning helped",
+        "bad": "In the test, fine-tuning did not help",
+        "same": "In the test, fine-tuning changed little",
     }[judge_error(saved)]
     return f"{start}: {compared(saved, rival)}."
 

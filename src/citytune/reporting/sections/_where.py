@@ -46,12 +46,13 @@ def _map(material: Material) -> dict[str, Any] | None:
     figure = charts.error_map(material.frame, material.sensors)
     if figure is None:
         return None
-    placed = charts.located(material.frame, material.sensors)
-    placed.sort(key=lambda place: -place[0].relative)
+    errors = {sensor.name: sensor.relative for sensor in material.sensors}
+    placed = charts.located(material.frame, errors)
+    placed.sort(key=lambda place: -errors[place[0]])
     return {
         "figure": figure,
         "rows": [
-            [sensor.name, f"{north:.4f}", f"{east:.4f}", percent(sensor.relative, 1)]
-            for sensor, north, east in placed[:MOST_ROWS]
+            [name, f"{north:.4f}", f"{east:.4f}", percent(errors[name], 1)]
+            for name, north, east in placed[:MOST_ROWS]
         ],
     }
