@@ -115,7 +115,7 @@ def test_a_toy_expert_is_fitted_mixed_forecast_saved_loaded_and_updated(
     loaded = load(model.save(tmp_path / "model"))
     np.testing.assert_array_equal(loaded.forecast(frame).mean, model.forecast(frame).mean)
     again, full = loaded.update(frame), fit_model(frame, horizon=HORIZON, backbone="lags")
-    np.testing.assert_allclose(again.forecast(frame).mean, full.forecast(frame).mean, rtol=1e-4)
+    np.testing.assert_allclose(again.forecast(frame).mean, full.forecast(frame).mean, rtol=1e-3)
     assert "oracle" in again.weights["0-6"]
 
 
