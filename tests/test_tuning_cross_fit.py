@@ -218,6 +218,17 @@ def test_more_effort_is_more_work_and_a_long_horizon_costs_more(city: City) -> N
     assert work(horizon=7 * DAY) < work()
 
 
+def test_a_network_passes_twice_only_over_few_windows(city: City) -> None:
+    def plan(sensors: int, days: int) -> Plan:
+        return Plan.of(task_of(city(sensors, days), horizon=HORIZON, backbone="citytune-base"))
+
+    weeks, year, many = plan(1, 90), plan(1, 400), plan(12, 400)
+    assert (weeks.passes, weeks.scout.passes) == (2, 1)
+    assert year.passes == many.passes == 1
+    assert year.scout.windows == year.windows  # all there are
+    assert many.scout.windows < 0.6 * many.windows
+
+
 def test_an_unknown_effort_is_refused() -> None:
     with pytest.raises(ct.InputError, match="thorough"):
         Settings(horizon=24, effort="heroic")  # type: ignore[arg-type]
