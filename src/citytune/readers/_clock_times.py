@@ -147,8 +147,8 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     text = text.str.replace(r"^(\d{2})(\d{2}) ?(?:UTC|GMT|Uhr|h)$", "${1}:${2}")
     part = r"^(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?"
     hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
-    late = text.str.contains(r"(?i)p\.?m\.?$").cast(pl.Int64)
-    named = text.str.contains(r"(?i)[ap]\.?m\.?$")
+    late = text.str.contains(r"(?i)p\.?(m\.?)?$").cast(pl.Int64)
+    named = text.str.contains(r"(?i)[ap]\.?(m\.?)?$")
     hour = pl.when(named).then(hour % 12 + 12 * late).otherwise(hour)
     seconds = hour * 3600 + minute * 60 + second.fill_null(0)
     legal = (minute < 60) & (second.fill_null(0) < 60) & (seconds <= DAY)

@@ -53,7 +53,7 @@ def candidates(table: SourceTable, columns: Columns) -> list[Time]:
     dates = [c for c in moments if c.date]
     pairs = [pair for date in dates for pair in _with_clock(table, columns, date)]
     alone = [(c.name,) for c in dates if not c.constant and not any(p[0] == c.name for p in pairs)]
-    parts = _parts(columns) if not dates else ()
+    parts = _with_clock_text(_parts(columns), columns) if not dates else ()
     found = [*full, *pairs, *([parts] if parts else []), *alone]
     return sorted(found, key=lambda time: (_rank(time[0]), len(time) == 1 and time in alone))
 
@@ -151,6 +151,12 @@ def _parts(columns: Columns) -> Time:
             break
         found.append(fitting[0])
     return tuple(found) if len(found) >= 3 else ()
+
+
+def _with_clock_text(parts: Time, columns: Columns) -> Time:
+    """Year, month and day with the only column of times of the day such as 14:30."""
+    clocks = [c.name for c in columns.by_name.values() if c.kind in ("clock", "clock-range")]
+    return (*parts, clocks[0]) if len(parts) == 3 and len(clocks) == 1 else parts
 
 
 def _part_name(name: str) -> str:
