@@ -144,6 +144,7 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars()
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點]$", "${1}:00")
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點](\d{1,2}) ?[分분]$", "${1}:${2}")
+    text = text.str.replace(r"(?i)^(\d{1,2}) ?([ap]\.?m\.?)$", "${1}:00 ${2}")
     text = text.str.replace(r"^(\d{2})(\d{2}) ?(?:UTC|GMT|Uhr|h)$", "${1}:${2}")
     part = r"^(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?"
     hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))

@@ -27,6 +27,7 @@ SAMPLE_ROWS = 20_000
 DISTINCT_CELLS = 5_000
 _CLOCK = re.compile(
     r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?([Mm]\.?)?|UTC|GMT|Uhr|h)?\s*$|"
+    r"^\s*\d{1,2} ?[AaPp]\.?[Mm]\.?\s*$|"
     r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
     r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
 )

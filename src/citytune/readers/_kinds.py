@@ -23,7 +23,7 @@ _KINDS: tuple[dict[str, str], ...] = (
     },
     {
         "flow": "flow|volume|vol|counts?|intensity|intensiteit|intensidad|debit|verkehrsstarke",
-        "speed": "speed|snelheid|geschwindigkeit|vitesse|velocidad|velocita",
+        "speed": "speed|spd|snelheid|geschwindigkeit|vitesse|velocidad|velocita",
         "occupancy": "occupancy|occ|belegung|bezettung|ocupacion|occupation",
         "travel time": "duration|traveltime|reisezeit|delays?",
     },

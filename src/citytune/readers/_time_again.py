@@ -6,10 +6,14 @@ import polars as pl
 
 from citytune.readers._columns import Column
 from citytune.readers._structure import TIME, Moment
+from citytune.readers._time_words import TIME as TIME_WORDS
+from citytune.readers._vocabulary import tokens
 
 FEWEST_ROWS, FEWEST_STEPS, FEWEST_DAYS = 12, 24, 3
 """From which a column is seen to repeat a part of the moment, to grow evenly with it, and to count
 periods of the day."""
+WORDS = frozenset([*TIME_WORDS, "ms", "sec", "seconds", "serial", "julian", "excel", "mjd"])
+"""Words of the names of columns that count time."""
 EVEN = 1.001
 """Ratio of the largest to the smallest step up to which they are alike."""
 
@@ -39,9 +43,10 @@ def tells_time(column: Column, moment: Moment) -> bool:
 
 def _runs_with_time(column: Column, moment: Moment) -> bool:
     """Whether a column grows evenly with the moment: it is another way to write it."""
+    if not {*tokens(column.name)} & WORDS:
+        return False
     number = pl.col(column.name).cast(pl.Float64, strict=False)
-    rows = moment.rows.select(TIME, number.fill_nan(None)).drop_nulls().sort(TIME).unique(TIME)
-    rows = rows.sort(TIME)
+    rows = moment.rows.select(TIME, number.fill_nan(None)).drop_nulls().unique(TIME).sort(TIME)
     steps = rows.select(pl.col(column.name).diff() / pl.col(TIME).diff()).to_series().drop_nulls()
     if len(steps) < FEWEST_STEPS or float(steps.min() or 0) <= 0:  # type: ignore[arg-type]
         return False

@@ -27,6 +27,10 @@ from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, token
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
+ZONE_NAMES = frozenset(
+    ["CET", "CEST", "MEZ", "MESZ", "WET", "WEST", "EET", "EEST", "GMT", "BST", "UTC", "EST", "EDT",
+     "CST", "CDT", "MST", "MDT", "PST", "PDT", "AEST", "AEDT", "NZST", "NZDT", "JST", "KST", "IST"]
+)  # fmt: skip
 Time: TypeAlias = tuple[str, ...]
 
 
@@ -157,6 +161,15 @@ def _with_clock_text(parts: Time, columns: Columns) -> Time:
     """Year, month and day with the only column of times of the day such as 14:30."""
     clocks = [c.name for c in columns.by_name.values() if c.kind in ("clock", "clock-range")]
     return (*parts, clocks[0]) if len(parts) == 3 and len(clocks) == 1 else parts
+
+
+def zone_columns(columns: Columns) -> set[str]:
+    """Columns that say of each time whether it is summer: CET and CEST, EST and EDT."""
+    return {
+        name
+        for name, column in columns.by_name.items()
+        if column.kind == "text" and len(column.cells) and {*map(str, column.cells)} <= ZONE_NAMES
+    }
 
 
 def _part_name(name: str) -> str:

@@ -15,7 +15,7 @@ from citytune.readers._kinds import bare_names, without_variants
 from citytune.readers._measures import PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
-from citytune.readers._units import kind_of_unit, unit_in
+from citytune.readers._units import kind_of_unit, unit_in, unit_of
 from citytune.readers._vocabulary import (
     GENERIC,
     TARGETS,
@@ -138,11 +138,12 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
     """
     groups: dict[str, list[str]] = {}
     for name in chosen:
-        unit = unit_in(name) if re.search(r"[(\[]", name) else None
+        unit = _spelt_unit(name)
         if unit is None:
             return list(chosen)
         groups.setdefault(kind_of_unit(unit), []).append(name)
-    known = [n for n in chosen if {*tokens(n)} & TARGETS.keys() and not goes_beside(n)]
+    sure = TARGETS.keys() - {"gas", "heat", "volume"}
+    known = [n for n in chosen if {*tokens(n)} & sure and not goes_beside(n)]
     if len(groups) > 1 and len(known) == 1:
         rest = [name for name in chosen if name not in known]
         findings.warn(
@@ -162,6 +163,16 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
             count=len(groups),
         )
     return list(chosen)
+
+
+def _spelt_unit(name: str) -> str | None:
+    """The unit in brackets, or that of more than a letter behind other words."""
+    bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
+    found = unit_in(name)
+    if found or bracket:
+        return found if found and (bracket or len(found) > 1) else bracket[1] if bracket else None
+    last = name.rsplit(maxsplit=1)[-1]
+    return unit_of(last) if last != name else None
 
 
 def _proposed(groups: Mapping[str, list[str]]) -> str:
