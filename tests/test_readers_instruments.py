@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import zipfile
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -165,17 +166,18 @@ def test_units_behind_names_of_a_heat_meter_are_of_several_quantities(tmp_path: 
 
 def shapes() -> dict[str, object]:
     one, two = (v.tolist() for v in waves(2, 480))
-    at = [f"{t:%Y-%m-%d %H:%M:%S}" for t in hours(480)]
+    at = [f"{t:%Y-%m-%d %H:%M:%S}" for t in hours(481)]
+    both = (one, two)
     return {
-        "lists under times": {"data": {"143": {t: [5, 2, v, str(hours(481)[i + 1])]
-                                               for i, (t, v) in enumerate(zip(at, one, strict=False))}}},
-        "lists in a list": {"attrs": [{"entities": [{"id": name, "index": at, "values": v}
-                                                    for name, v in (("A", one), ("B", two))]}]},
+        "lists under times": {"data": {"143": {at[i]: [5, 2, one[i], at[i + 1]]
+                                               for i in range(480)}}},
+        "lists in a list": {"attrs": [{"entities": [{"id": name, "index": at[:-1], "values": v}
+                                                    for name, v in zip("AB", both, strict=True)]}]},
         "digits": {"header": [{"ID": "x"}],
-                   "data": [{"sort_order": i, "at_full": f"{t:%Y%m%d%H%M%S}", "load": v}
-                            for i, (t, v) in enumerate(zip(hours(480), one, strict=False))]},
+                   "data": [{"sort_order": i, "at_full": re.sub(r"\D", "", at[i]), "load": one[i]}
+                            for i in range(480)]},
         "features": {"features": [{"attributes": {"OBJECTID": i, "STATION": "AB"[i % 2],
-                                                  "at": at[i // 2], "PM25": (one, two)[i % 2][i // 2]}}
+                                                  "at": at[i // 2], "PM25": both[i % 2][i // 2]}}
                                   for i in range(960)]},
     }  # fmt: skip
 

@@ -116,7 +116,7 @@ rssi battery pf vll vln volts amps thd frequency diff difference barometer windd
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(
-    _words("noise t rh t2m rh2m ws10m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
+    _words("noise t rh t2m rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
 )
 """The same, where the word is the whole name."""
 SOURCES = frozenset(
