@@ -141,6 +141,35 @@ def write_timesfm(folder: Path) -> Path:
     return folder
 
 
+TTM: dict[str, dict[str, Any]] = {
+    "longer": {"context_length": 1024, "prediction_length": 192, "patch_length": 128,
+               "patch_stride": 128, "adaptive_patching_levels": 3},
+    "longest, with its past": {"context_length": 1536, "prediction_length": 720,
+                               "patch_length": 128, "patch_stride": 128, "d_model": 16,
+                               "adaptive_patching_levels": 4, "decoder_raw_residual": True},
+    "told the clock": {"context_length": 52, "prediction_length": 16, "patch_length": 4,
+                       "patch_stride": 4, "adaptive_patching_levels": 3,
+                       "resolution_prefix_tuning": True, "frequency_token_vocab_size": 10},
+    "plain layers, patches that overlap": {"context_length": 90, "prediction_length": 30,
+                                           "patch_length": 16, "patch_stride": 8,
+                                           "expansion_factor": 3, "decoder_raw_residual": True,
+                                           "resolution_prefix_tuning": True,
+                                           "frequency_token_vocab_size": 10},
+}  # fmt: skip
+"""What TinyTimeMixers of other lengths are like → that in their own words."""
+
+
+def write_ttm(folder: Path, **sizes: Any) -> Path:
+    """A TinyTimeMixer, by default a small one of 1024 steps to 96."""
+    with _quiet("tsfm_public.models.tinytimemixer") as ttm:
+        usual = TTM["longer"] | {"prediction_length": 96, "d_model": 24, "decoder_d_model": 16}
+        fixed = {"num_layers": 2, "decoder_num_layers": 2, "adaptive_patching_levels": 0}
+        config = ttm.TinyTimeMixerConfig(**(fixed | usual if not sizes else fixed | {
+            "d_model": 24, "decoder_d_model": 16} | sizes))  # fmt: skip
+        ttm.TinyTimeMixerForPrediction(config).save_pretrained(folder)
+    return folder
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "chronos-bolt": write_bolt,
     "chronos-2": write_chronos2,

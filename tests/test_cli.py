@@ -628,7 +628,12 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     assert next(iter(rows)) == "citytune-base"
     assert "Recent values, the same hours of past" in said  # what it is, in a person's words
     lines = said.split("\n\n")[0].splitlines()[1:]
-    assert [line.split()[0] for line in lines] == list(rows)  # one line each, those here first
+    alone = [name for name in rows if not name.startswith("ttm-r2") or name == "ttm-r2"]
+    others = [name for name in alone if name != "ttm-r2" or rows[name]["at_hand"]]
+    assert [line.split()[0] for line in lines] == [
+        *others,
+        "ttm",
+    ]  # one line each, those here first
     assert [row["at_hand"] for row in rows.values()] == sorted(
         (row["at_hand"] for row in rows.values()), reverse=True
     )
@@ -690,6 +695,9 @@ def test_models_tells_all_about_one(
     code, _, err = run("models", "lgas")
     assert code == 2
     assert "Did you mean 'lags'?" in err
+    code, said, _ = run("models", "ttm")
+    assert code == 0
+    assert "\n  ttm-r2-1536-192\n" in said
     (row,) = json.loads(run("models", "chronos-2", "--json").out)["models"]
     assert (row["name"], row["at_hand"]) == ("chronos-2", False)
 

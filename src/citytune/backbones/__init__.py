@@ -17,6 +17,7 @@ from citytune.backbones import (  # noqa: F401 - importing them puts them on the
 )
 from citytune.backbones._device import device_of_answers, root_of
 from citytune.backbones._eyes import Eye, eye_of
+from citytune.backbones._families import Family, families, member_of, register_family
 from citytune.backbones._familiar import (
     FAMILIAR,
     Familiar,
@@ -42,6 +43,7 @@ __all__ = [
     "Eye",
     "FAMILIAR",
     "Familiar",
+    "Family",
     "LEVELS",
     "Past",
     "Probabilistic",
@@ -50,6 +52,7 @@ __all__ = [
     "daily_share",
     "device_of_answers",
     "eye_of",
+    "families",
     "familiar_of",
     "find_weights",
     "from_forecaster",
@@ -59,8 +62,10 @@ __all__ = [
     "from_torch",
     "identity_of",
     "load_backbone",
+    "member_of",
     "missing",
     "register",
+    "register_family",
     "root_of",
     "shelf",
     "speed_of",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from citytune._errors import MissingWeights
 from citytune._registry import Registry
 from citytune.backbones._device import placed
+from citytune.backbones._families import refuse_family
 from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones._weights import find_weights
 
@@ -88,12 +89,14 @@ def load_backbone(name: str) -> Backbone:
 
     Raises:
         UnknownName: nobody knows it; the nearest name is suggested.
+        InputError: it is the name of a family, whose members are listed.
         MissingWeights: its weights or its package are not here; one sentence says how to get them.
 
     >>> load_backbone("lags").card.features
     309
     """
     _load_plugins()
+    refuse_family(name)
     return _make(name_of(name))
 
 

@@ -10,6 +10,7 @@ from citytune.backbones.guests import (  # noqa: F401 - importing them puts them
     _flowstate,
     _timesfm,
     _tirex,
+    _ttm,
 )
 from citytune.backbones.guests._kind import Kind, add_kind
 
