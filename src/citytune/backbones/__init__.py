@@ -17,7 +17,6 @@ from citytune.backbones import (  # noqa: F401 - importing them puts them on the
 )
 from citytune.backbones._device import device_of_answers, root_of
 from citytune.backbones._eyes import Eye, eye_of
-from citytune.backbones._families import Family, families, member_of, register_family
 from citytune.backbones._familiar import (
     FAMILIAR,
     Familiar,
@@ -25,6 +24,7 @@ from citytune.backbones._familiar import (
     familiar_of,
     write_familiar,
 )
+from citytune.backbones._families import Family, families, member_of, register_family
 from citytune.backbones._guest import unit_of
 from citytune.backbones._identity import identity_of
 from citytune.backbones._own import from_forecaster

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from citytune._errors import MissingWeights
 from citytune.backbones._families import Family, register_family
-from citytune.backbones._mixer import Sizes, read_weights, sizes_of, unlike
+from citytune.backbones._mixer import CONTEXT, HORIZON, Sizes, read_weights, sizes_of, unlike
 from citytune.backbones._protocol import COARSE, Backbone, Card
 from citytune.backbones._ttm import CARD as USUAL
 from citytune.backbones._ttm import TtmBackbone
@@ -100,7 +100,7 @@ FINE = {
     )
     for context in PARAMETERS
     for horizon in HORIZONS
-    if (context, horizon) != (USUAL.context, USUAL.horizon)
+    if (context, horizon) != (CONTEXT, HORIZON)
 }
 """Of minutes and hours, next to `ttm-r2`."""
 TOLD = {
@@ -110,7 +110,7 @@ TOLD = {
     )
     for lengths in COARSE_LENGTHS
 }  # fmt: skip
-MEMBERS = FINE | {(USUAL.context, USUAL.horizon): USUAL}
+MEMBERS: dict[tuple[int, int], Card] = FINE | {(CONTEXT, HORIZON): USUAL}
 
 
 def pick(rows: int, horizon: int, steps_per_day: int) -> str:
