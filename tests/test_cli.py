@@ -628,12 +628,8 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     assert next(iter(rows)) == "citytune-base"
     assert "Recent values, the same hours of past" in said  # what it is, in a person's words
     lines = said.split("\n\n")[0].splitlines()[1:]
-    alone = [name for name in rows if not name.startswith("ttm-r2") or name == "ttm-r2"]
-    others = [name for name in alone if name != "ttm-r2" or rows[name]["at_hand"]]
-    assert [line.split()[0] for line in lines] == [
-        *others,
-        "ttm",
-    ]  # one line each, those here first
+    alone = [name for name in rows if name == "ttm-r2" or not name.startswith("ttm-r2")]
+    assert [line.split()[0] for line in lines] == [*alone, "ttm"]  # one line each, here first
     assert [row["at_hand"] for row in rows.values()] == sorted(
         (row["at_hand"] for row in rows.values()), reverse=True
     )

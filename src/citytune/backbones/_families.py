@@ -14,7 +14,7 @@ class Family(NamedTuple):
     title: str
     """One line for people."""
     members: tuple[str, ...]
-    """Their names on the shelf."""
+    """Their names on the shelf; the first is the usual one."""
     pick: Callable[[int, int, int], str]
     """The member for (rows of history, steps ahead, steps a day)."""
 

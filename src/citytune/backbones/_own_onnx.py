@@ -88,7 +88,8 @@ def _session(place: Path) -> Any:
         return ort.InferenceSession(place, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InputError(
-            f"{place.name} is no ONNX file that can be run, or is cut short; get it anew, as a whole ({error})"
+            f"{place.name} is no ONNX file that can be run, or is cut short; get it anew, as a "
+            f"whole ({error})"
         ) from error
 
 

@@ -118,8 +118,8 @@ def name_of(name: str, card: Card | None = None) -> str:
             return opener.open(place, card).name
     if place.is_file():
         raise InputError(
-            f"{place} is no file that can be opened as a backbone: name one of Keras (.keras, .h5), "
-            "ONNX (.onnx) or TF-Lite (.tflite), or a folder with config.json and weights. A pickle "
+            f"{place} is no file that can be opened as a backbone: name one of Keras (.keras, "
+            ".h5), ONNX (.onnx) or TF-Lite (.tflite), or a folder of weights. A pickle "
             "(.pkl, .pt, .pth) is code, and never opened: read it yourself, and give the network "
             "to citytune.backbones.from_torch"
         )

@@ -89,8 +89,8 @@ def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, floa
         rows.append((card.name, here, weights, *often, licence, _gives(card), card.title))
     for name, family in _families(cards).items():
         often = [""] if speeds else []
-        here = sum(member not in lacking for member in family.members)
-        some = f"{here} of {len(family.members)}"
+        count = sum(member not in lacking for member in family.members)
+        some = f"{count} of {len(family.members)}"
         rows.append((name, some, "", *often, "", "forecasts", family.title))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     console = stdout()
@@ -103,8 +103,8 @@ def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, floa
 
 
 def _alone(cards: Sequence[Card], lacking: dict[str, str]) -> list[Card]:
-    """Those that have a line of their own: of a family only what is here."""
-    related = {member for family in _families(cards).values() for member in family.members}
+    """Those that have a line of their own: of a family the usual one, and what is here."""
+    related = {member for family in _families(cards).values() for member in family.members[1:]}
     return [card for card in cards if card.name not in related or card.name not in lacking]
 
 

@@ -110,7 +110,7 @@ TOLD = {
     )
     for lengths in COARSE_LENGTHS
 }  # fmt: skip
-MEMBERS: dict[tuple[int, int], Card] = FINE | {(CONTEXT, HORIZON): USUAL}
+MEMBERS: dict[tuple[int, int], Card] = {(CONTEXT, HORIZON): USUAL} | FINE
 
 
 def pick(rows: int, horizon: int, steps_per_day: int) -> str:
