@@ -21,7 +21,7 @@ YEAR_GAIN, SPREAD = 0.08, 0.06
 """Share of the error that a network tuned on a year gained on other cities, and how much it varied
 from city to city and season to season."""
 YEAR = 365.0
-"""Less history gains less; of more years no more is taken for granted, for on three of four cities
+"""Less history gains less; of more years no more is taken for granted, for on two of four cities
 three years gained nothing beyond one."""
 UNSEEN = 0.5
 """Share of it that the folds, which learn from less, and less that is recent, fail to show."""
