@@ -34,6 +34,7 @@ from citytune.forecasting import Forecast, load
 from citytune.runs import Reading
 from citytune.writers import _http
 
+pytestmark = pytest.mark.usefixtures("plain_report")
 COMMANDS = (
     "demo", "check", "advise", "tune", "refresh", "run", "forecast", "score", "models", "pretrain",
 )  # fmt: skip
@@ -300,6 +301,7 @@ def test_the_forecast_goes_on_where_the_file_ends(tuned: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_tuning_says_in_words_how_good_it_is(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
@@ -314,6 +316,7 @@ def test_tuning_says_in_words_how_good_it_is(
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")[:200]
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_alerts_are_answered_in_a_table_and_in_words(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
@@ -398,6 +401,7 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(
     assert (found["horizon"], found["chosen"]["strategy"]) == (12, "zero-shot")
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_a_history_too_short_to_hold_anything_out_still_gives_a_forecast(
     run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -762,6 +766,7 @@ def test_the_command_is_also_a_module() -> None:
     assert done.stdout.startswith("citytune ")
 
 
+@pytest.mark.usefixtures("whole_report")
 @pytest.mark.extras  # three whole jobs
 def test_the_demo_does_the_whole_job(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
