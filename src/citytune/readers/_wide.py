@@ -188,7 +188,7 @@ def without_totals(
         for name, said in zip(chosen, plain, strict=True)
         if _TOTAL.search(said)
         or (len(plain) <= MOST_PLACES and _begins(said, plain))
-        or _all_parts([one for one in chosen if one != name])
+        or (len(plain) <= MOST_PLACES and _all_parts([one for one in chosen if one != name]))
     ]
     found = [name for name in totals if _parts_of(table, name, chosen, totals)]
     if not found:
