@@ -56,7 +56,7 @@ def refuse_clocks(
     ]  # fmt: skip
     for name, cell in found[:1]:
         findings.error(
-            "durations",
+            "no-numeric-target",
             f"column {name!r} holds times of the day or durations, such as '{cell}', not numbers",
             "write durations as a number of seconds or of minutes; those in hours, minutes and "
             "seconds (00:12:30) are read if the column is called duration or travel_time",

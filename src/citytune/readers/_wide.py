@@ -12,7 +12,7 @@ from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import bare_names, without_variants
-from citytune.readers._measures import PARTS, proposed
+from citytune.readers._measures import ALL, PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._units import kind_of_unit, unit_in
@@ -35,7 +35,7 @@ MOST_GROUPS = 4
 """Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
-_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
+_TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))})(_|$)")
 
 
 def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
