@@ -4,8 +4,8 @@
 
 A change of bytes may make a file unreadable, and it may change what is written in it. It must never
 make a reading out of another cell: each value of a frame must be one that is written in the file.
-Exits 1 if one does, or if an exception escapes, or a read takes over
-10 s of a processor.
+Exits 1 if one does, or if an exception escapes, or a read takes over 10 s of a
+processor.
 """
 
 from __future__ import annotations
@@ -145,6 +145,8 @@ def main(count: int = 10_000, first: int = 0) -> int:
             if said not in ("read", "refused"):
                 print(i, name, kind.__name__, said, sep="\t", flush=True)
             tally[said.split()[0]] += 1
+            if i % 500 == 499:
+                print(i + 1 - first, dict(tally), file=sys.stderr, flush=True)
     print(dict(tally), f"{count} files, {time.monotonic() - begun:.0f} s")
     return sum(n for said, n in tally.items() if said not in ("read", "refused"))
 

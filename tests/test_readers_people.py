@@ -290,7 +290,9 @@ def test_travel_times_of_hours_minutes_and_seconds_are_seconds(tmp_path: Path) -
 def test_durations_of_two_parts_are_refused_with_the_remedy(
     tmp_path: Path, options: dict[str, str]
 ) -> None:
-    rows = "".join(f"{h:%Y-%m-%d %H:%M},{i % 9 + 1:02d}:{i % 60:02d}\n" for i, h in enumerate(HOURS))
+    rows = "".join(
+        f"{h:%Y-%m-%d %H:%M},{i % 9 + 1:02d}:{i % 60:02d}\n" for i, h in enumerate(HOURS)
+    )
     with pytest.raises(InputError, match="times of the day or durations, such as '01:00'"):
         read(write(tmp_path, ["time,travel_time\n" + rows]), **options)
 
@@ -315,3 +317,16 @@ def test_a_column_called_name_is_one_like_others(tmp_path: Path) -> None:
     frame = read(write(tmp_path, ["time,name,load\n" + rows]))
     assert frame.sensors == ("north", "south")
     assert frame.quantity.unit == "kW"
+
+
+def test_dates_written_once_a_day_stand_among_titles_and_above_a_source(tmp_path: Path) -> None:
+    lines = ["date,time,flow,speed"]
+    for i, (hour, value) in enumerate(zip(HOURS, FLOW, strict=True)):
+        if i % 100 == 5:
+            lines.append(f"Week {i // 100},,,")
+        date = f"{hour:%Y-%m-%d}" if hour.hour == 0 else ""
+        lines.append(f"{date},{hour:%H:%M},{value},{50 + i % 7}")
+    assert is_flow(write(tmp_path, [*lines, "Source: City of Example,,,"]), target="flow")
+    lines.remove(next(line for line in lines if line.startswith("2024-02-03,00:00")))
+    with pytest.raises(InputError, match="cannot be read as time"):
+        read(write(tmp_path, lines), target="flow")

@@ -196,4 +196,4 @@ def units_of(cells: pl.DataFrame, pattern: str = _SCALED) -> dict[str, list[str]
 
 @functools.cache
 def _is_unit(said: str) -> bool:
-    return unit_of(said.split()[-1]) is not None
+    return unit_of(said.rsplit(maxsplit=1)[-1]) is not None

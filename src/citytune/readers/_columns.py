@@ -157,7 +157,9 @@ def _said(sample: pl.DataFrame) -> dict[str, pl.Series]:
         missing = cells.str.strip_chars().str.to_lowercase().is_in(missing_words())
         some.append(cells.filter(~missing))
     lists = sample.select(one.implode() for one in some) if some else pl.DataFrame()
-    return {one.name: one[0].alias(one.name) for one in lists} | {name: sample[name].head(1) for name in odd}
+    return {one.name: one[0].alias(one.name) for one in lists} | {
+        name: sample[name].head(1) for name in odd
+    }
 
 
 def _distinct(cells: pl.Expr) -> pl.Expr:

@@ -71,9 +71,9 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
             count=len(layout.titles),
         )
     rows = pl.DataFrame(layout.body, dict.fromkeys(names, pl.String), orient="row")
-    head = Texts(rows)
-    types, commas = _types(layout, names, head)
-    missing = len(head.said) < len(head.once.filter(CELL != ""))
+    texts = Texts(rows)
+    types, commas = _types(layout, names, texts)
+    missing = len(texts.said) < len(texts.once.filter(CELL != ""))
     return Dialect(layout, names, types, commas, comments, missing)
 
 
@@ -112,11 +112,11 @@ def _names(layout: Layout, findings: Findings) -> tuple[str, ...]:
 
 
 def _types(
-    layout: Layout, names: Sequence[str], head: Texts
+    layout: Layout, names: Sequence[str], texts: Texts
 ) -> tuple[dict[str, type[pl.DataType]], frozenset[str]]:
     """Numbers where the head holds clean numbers only; a code such as 0042 stays text."""
     found = by_name(
-        head.said,
+        texts.said,
         CELL,
         marks=CELL.str.contains(NOTATION).any(),
         codes=(is_code(CELL) | CELL.str.contains(LONG)).any(),

@@ -130,7 +130,9 @@ def _commonest(steps: pl.Series) -> int | None:
 def _at_fixed_times(rows: pl.DataFrame, finer: Sequence[str], step: int) -> bool:
     """Whether each of several sensors has minutes of the step at which it nearly always reports."""
     offset = (pl.col(TIME) % step).alias("offset")
-    each = rows.group_by(finer).agg(offset.mode().min(), share=(offset == offset.mode().min()).mean())
+    each = rows.group_by(finer).agg(
+        offset.mode().min(), share=(offset == offset.mode().min()).mean()
+    )
     return bool((each["share"] > FIXED).all()) and each["offset"].n_unique() > 1
 
 
