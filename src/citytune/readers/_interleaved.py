@@ -29,7 +29,7 @@ FIXED = 0.95
 """Share of a sensor's rows that come at one time of its step."""
 FEWEST, MOST_ROWS = 48, 200_000
 MOST_KEYS, MOST_ABLE = 3, 6
-"""Columns that name the sensors together, and columns of which these are looked for."""
+"""Columns that name the sensors together, and columns among which several are looked for."""
 
 
 def with_further(
@@ -74,7 +74,7 @@ def with_further(
     found = rows.drop_nulls(TIME).head(MOST_ROWS).collect(engine="streaming").sort(TIME)
     able.sort(key=lambda one: name_rank(one, columns))
     for size in range(1, MOST_KEYS + 1 - len(keys)):
-        for names in combinations(able[:MOST_ABLE], size):
+        for names in combinations(able[: None if size == 1 else MOST_ABLE], size):
             if _interleaves(found, keys, names, numbers):
                 return with_further(table, seconds, some, columns, taken, (*keys, *names))
     return keys
