@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -68,7 +69,7 @@ def _range(rows: NDArray[np.float64], threshold: float) -> tuple[float, float]:
 def _path(points: list[tuple[float, float]]) -> str:
     """Where the first point is, and how far each is from the one before, which is shorter."""
     whole = [(round(float(x)), round(float(y))) for x, y in points]
-    steps = [(x - a, y - b) for (a, b), (x, y) in zip(whole, whole[1:], strict=False)]
+    steps = [(x - a, y - b) for (a, b), (x, y) in itertools.pairwise(whole)]
     said = " ".join(f"{x} {y}" for x, y in steps).replace(" -", "-")
     return f"M{whole[0][0]} {whole[0][1]}" + (f"l{said}" if said else "")
 
