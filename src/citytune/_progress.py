@@ -44,7 +44,7 @@ def shows_progress(function: Callable[P, Result]) -> Callable[P, Result]:
                     return function(*args, **kwargs)
             finally:
                 _shown.release()
-        if given not in (None, False):
+        if given is not None and given is not False:
             kwargs["progress"] = given
         return function(*args, **kwargs)
 
