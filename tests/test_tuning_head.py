@@ -82,14 +82,6 @@ def test_the_objective_is_the_sum_it_says_it_is() -> None:
     assert Statistics.of(seen, residual, weight).objective(head, 7.0) == pytest.approx(expected)
 
 
-def test_statistics_of_two_halves_add_up_to_those_of_the_whole() -> None:
-    parts = problem()
-    whole = Statistics.of(*parts)
-    both = Statistics.of(*(p[:77] for p in parts)).plus(Statistics.of(*(p[77:] for p in parts)))
-    for one, other in zip(both, whole, strict=True):
-        torch.testing.assert_close(one, other)
-
-
 def test_an_infinite_penalty_is_exactly_the_prior() -> None:
     path = RidgePath.of(Statistics.of(*problem()))
     assert torch.equal(path.head(torch.inf), torch.zeros(12, 3, dtype=torch.float64))

@@ -30,10 +30,6 @@ class Statistics(NamedTuple):
             (residual.square() * weight[:, None]).sum(0),
         )
 
-    def plus(self, other: Statistics) -> Statistics:
-        """The statistics of both sets of examples together."""
-        return Statistics(*(a + b for a, b in zip(self, other, strict=True)))
-
     def objective(self, head: Tensor, penalty: float) -> float:
         """Σ w‖r − Wᵀφ‖² + λ‖W‖² of a head (feature, target)."""
         fit = self.power.sum() - 2 * (head * self.cross).sum() + (head * (self.gram @ head)).sum()
