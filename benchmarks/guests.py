@@ -112,6 +112,7 @@ OURS = "citytune-base"
 MAKERS: dict[str, Callable[[Card], Backbone]] = {
     OURS: lambda card: load_backbone(card.name),
     "ttm-r2": lambda card: load_backbone(card.name),
+    "tabpfn-ts": lambda card: load_backbone(card.name),
     "flowstate": flowstate,
     **{f"chronos-bolt-{size}": bolt for size in WIDTHS},
     "tirex": tirex,

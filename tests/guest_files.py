@@ -141,6 +141,68 @@ def write_timesfm(folder: Path) -> Path:
     return folder
 
 
+def write_tabpfn(path: Path) -> Path:
+    """The weights of a TabPFN regressor of one layer and 50 steps, named as those released."""
+    wide, heads, bars = 192, 6, 50
+    layer = "transformer_encoder.layers.0"
+    shapes = {
+        "encoder.5.layer.weight": (wide, 4), "y_encoder.1.layer.weight": (wide, 2),
+        "y_encoder.1.layer.bias": (wide,),
+        **{f"{layer}.self_attn_between_{what}._w_out": (heads, wide // heads, wide)
+           for what in ("features", "items")},
+        **{f"{layer}.self_attn_between_{what}._w_qkv": (3, heads, wide // heads, wide)
+           for what in ("features", "items")},
+        f"{layer}.mlp.linear1.weight": (4 * wide, wide),
+        f"{layer}.mlp.linear2.weight": (wide, 4 * wide),
+        "decoder_dict.standard.0.weight": (4 * wide, wide),
+        "decoder_dict.standard.0.bias": (4 * wide,),
+        "decoder_dict.standard.2.weight": (bars, 4 * wide),
+        "decoder_dict.standard.2.bias": (bars,),
+        "feature_positional_embedding_embeddings.weight": (wide, wide // 4),
+        "feature_positional_embedding_embeddings.bias": (wide,),
+    }  # fmt: skip
+    draw = torch.Generator().manual_seed(0)
+    weights = {name: 0.1 * torch.randn(shape, generator=draw) for name, shape in shapes.items()}
+    weights["criterion.borders"] = torch.linspace(-3, 3, bars + 1)
+    weights["criterion.losses_per_bucket"] = torch.zeros(bars)
+    config = {
+        "emsize": wide, "nhead": heads, "nlayers": 1, "features_per_group": 2, "num_buckets": bars,
+        "max_num_classes": 0, "task_type": "regression",
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": weights, "config": config}, path)
+    return path
+
+
+TTM: dict[str, dict[str, Any]] = {
+    "longer": {"context_length": 1024, "prediction_length": 192, "patch_length": 128,
+               "patch_stride": 128, "adaptive_patching_levels": 3},
+    "longest, with its past": {"context_length": 1536, "prediction_length": 720,
+                               "patch_length": 128, "patch_stride": 128, "d_model": 16,
+                               "adaptive_patching_levels": 4, "decoder_raw_residual": True},
+    "told the clock": {"context_length": 52, "prediction_length": 16, "patch_length": 4,
+                       "patch_stride": 4, "adaptive_patching_levels": 3,
+                       "resolution_prefix_tuning": True, "frequency_token_vocab_size": 10},
+    "plain layers, patches that overlap": {"context_length": 90, "prediction_length": 30,
+                                           "patch_length": 16, "patch_stride": 8,
+                                           "expansion_factor": 3, "decoder_raw_residual": True,
+                                           "resolution_prefix_tuning": True,
+                                           "frequency_token_vocab_size": 10},
+}  # fmt: skip
+"""What TinyTimeMixers of other lengths are like → that in their own words."""
+
+
+def write_ttm(folder: Path, **sizes: Any) -> Path:
+    """A TinyTimeMixer, by default a small one of 1024 steps to 96."""
+    with _quiet("tsfm_public.models.tinytimemixer") as ttm:
+        usual = TTM["longer"] | {"prediction_length": 96, "d_model": 24, "decoder_d_model": 16}
+        fixed = {"num_layers": 2, "decoder_num_layers": 2, "adaptive_patching_levels": 0}
+        config = ttm.TinyTimeMixerConfig(**(fixed | usual if not sizes else fixed | {
+            "d_model": 24, "decoder_d_model": 16} | sizes))  # fmt: skip
+        ttm.TinyTimeMixerForPrediction(config).save_pretrained(folder)
+    return folder
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "chronos-bolt": write_bolt,
     "chronos-2": write_chronos2,

@@ -498,7 +498,9 @@ def test_flowstate_is_told_the_length_of_the_day(folders: dict[str, Path]) -> No
 def test_every_released_guest_is_listed_with_what_to_do() -> None:
     for card in shelf().values():
         if card.hub:
-            assert card.hub in card.get
+            repository, _, branch = card.hub.partition("@")
+            assert repository in card.get
+            assert f"--revision {branch}" in card.get or not branch
             assert card.get.endswith(".")
             assert card.packages == () or "pip install 'citytune[" in card.get
     assert {kind.name for kind in _kind._kinds} >= set(WRITERS)

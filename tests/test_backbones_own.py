@@ -88,6 +88,17 @@ def test_a_function_of_arrays_is_asked_in_the_unit_of_the_data() -> None:
     assert load_backbone(name).features(past).shape == (700, shelf()[name].features)
 
 
+def test_an_array_that_may_not_be_written_to_is_taken() -> None:
+    def read_only(past: np.ndarray, horizon: int) -> np.ndarray:
+        found = np.ascontiguousarray(yesterday(past, horizon), dtype=np.float64)
+        return np.frombuffer(found.tobytes()).reshape(found.shape)
+
+    from_forecaster(read_only, name="mine", context=48)
+    past = windows()
+    found = load_backbone("mine").forecast(past, 12)
+    torch.testing.assert_close(found, past.values[:, -24:][:, :12])
+
+
 def test_quantiles_of_a_function_become_ours() -> None:
     name = from_forecaster(spread_out, name="mine", levels=NINE)
     found = load_backbone(name).quantiles(windows(), 24)  # type: ignore[attr-defined]
@@ -377,3 +388,10 @@ def test_the_door_is_open_from_the_first_import() -> None:
     code = "import citytune as ct; print(ct.backbones.from_forecaster.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["from_forecaster"]
+
+
+@pytest.mark.parametrize("name", ["net.pkl", "net.pt", "net.txt"])
+def test_a_file_of_no_known_kind_is_refused_and_not_opened(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x04.")
+    with pytest.raises(InputError, match=r"no file that can be opened as a backbone: .* is code"):
+        load_backbone(str(tmp_path / name))

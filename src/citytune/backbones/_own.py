@@ -148,7 +148,7 @@ class Question:
                 given = table_of(shown, past, self.table)
                 answer = answer_of(self.fn(given, horizon), len(shown), horizon, levels)
             else:
-                answer = np.asarray(self.fn(shown.numpy(), horizon), dtype=np.float64)
+                answer = np.array(self.fn(shown.numpy(), horizon), dtype=np.float64)
         except InputError as error:
             raise InputError(f"the forecaster {self.name!r} {error}") from error
         except Exception as error:

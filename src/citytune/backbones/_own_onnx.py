@@ -87,7 +87,10 @@ def _session(place: Path) -> Any:
     try:
         return ort.InferenceSession(place, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"{place.name} is no ONNX file that can be run ({error})") from error
+        raise InputError(
+            f"{place.name} is no ONNX file that can be run, or is cut short; get it anew, as a "
+            f"whole ({error})"
+        ) from error
 
 
 def _open(place: Path, saved: Card | None) -> Card:

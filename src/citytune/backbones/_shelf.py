@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple
 
-from citytune._errors import MissingWeights
+from citytune._errors import InputError, MissingWeights
 from citytune._registry import Registry
 from citytune.backbones._device import placed
+from citytune.backbones._families import refuse_family
 from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones._weights import find_weights
 
@@ -88,12 +89,14 @@ def load_backbone(name: str) -> Backbone:
 
     Raises:
         UnknownName: nobody knows it; the nearest name is suggested.
+        InputError: it is the name of a family, whose members are listed.
         MissingWeights: its weights or its package are not here; one sentence says how to get them.
 
     >>> load_backbone("lags").card.features
     309
     """
     _load_plugins()
+    refuse_family(name)
     return _make(name_of(name))
 
 
@@ -103,6 +106,9 @@ def name_of(name: str, card: Card | None = None) -> str:
     Args:
         name: Of one of them.
         card: What was saved of it, if it was.
+
+    Raises:
+        InputError: it is a file of no kind that is known.
     """
     place = Path(name).expanduser()
     if name in shelf() or not (place.is_dir() or (place.is_file() and place.suffix)):
@@ -110,6 +116,13 @@ def name_of(name: str, card: Card | None = None) -> str:
     for opener in _openers:
         if opener.takes(place):
             return opener.open(place, card).name
+    if place.is_file():
+        raise InputError(
+            f"{place} is no file that can be opened as a backbone: name one of Keras (.keras, "
+            ".h5), ONNX (.onnx) or TF-Lite (.tflite), or a folder of weights. A pickle "
+            "(.pkl, .pt, .pth) is code, and never opened: read it yourself, and give the network "
+            "to citytune.backbones.from_torch"
+        )
     return name
 
 

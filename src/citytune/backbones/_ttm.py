@@ -1,4 +1,4 @@
-"""`ttm-r2`: IBM Granite TinyTimeMixer r2, 512 steps of past to 96 ahead, one sensor at a time."""
+"""IBM Granite TinyTimeMixer, one sensor at a time; `ttm-r2` is the release of 512 steps to 96."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ STEADY = 0.7
 """… and each half of the window moves at least at this share of its pace."""
 FEWEST_TREND_DAYS = 6
 """Days from which a trend can be told from a daily cycle."""
+CLOCKS = {1440: 1, 720: 2, 288: 3, 144: 4, 96: 5, 48: 6, 24: 7, 1: 8}
+"""Steps a day → the number of that clock, for networks that are told it; 0 is any other."""
 
 CARD = Card(
     name="ttm-r2",
@@ -56,7 +58,7 @@ CARD = Card(
 class Standardised(NamedTuple):
     """Windows as the network sees them, and what undoes it."""
 
-    values: Tensor  # (example, 512), standardised, a strong line taken off
+    values: Tensor  # (example, context), standardised, a strong line taken off
     level: Tensor  # (example, 1), in the unit of the data
     spread: Tensor  # (example, 1), in the unit of the data
     slope: Tensor  # (example, 1), unit of the data a step; 0 without a strong trend
@@ -69,24 +71,22 @@ class Standardised(NamedTuple):
 
 
 class TtmBackbone:
-    """TinyTimeMixer r2 as a `Backbone`.
+    """TinyTimeMixer as a `Backbone`.
 
     A window is standardised by its own mean and spread, and one with a strong trend is shown
     without its line, which is added again to the forecast: the network, left alone, forecasts a
     trend flat. Features are the decoder's state, the very thing its own last layer reads.
     """
 
-    card = CARD
-
-    def __init__(self, network: TinyTimeMixer) -> None:
-        self.network = frozen(network)
+    def __init__(self, network: TinyTimeMixer, card: Card = CARD) -> None:
+        self.network, self.card = frozen(network), card
 
     def features(self, past: Past) -> Tensor:
-        """Decoder state (example, 8 patches × 128)."""
+        """Decoder state (example, patch · state)."""
 
         def step(values: Tensor) -> Tensor:
-            seen = show(values, past.steps_per_day).values
-            return ask(self.network, self.network.state, seen)
+            seen = self._show(values, past).values
+            return ask(self.network, lambda told: self.network.state(told, self._clock(past)), seen)
 
         return in_chunks(self.network, step, past.values, CHUNK)
 
@@ -94,21 +94,31 @@ class TtmBackbone:
         """Zero-shot forecast (example, horizon), in the unit of `past.values`."""
 
         def step(values: Tensor) -> Tensor:
-            shown = show(values, past.steps_per_day)
-            ahead = ask(self.network, self.network, shown.values)
+            shown = self._show(values, past)
+            ahead = ask(
+                self.network, lambda told: self.network(told, self._clock(past)), shown.values
+            )
             return shown.undo(ahead[:, :horizon]).to(values.dtype)
 
         return in_chunks(self.network, step, past.values, CHUNK)
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Patch embedding, three levels of the encoder, decoder, last layer."""
-        network = self.network
-        return [network.patcher, *network.levels, network.adapter, *network.decoder, network.head]
+        """Patch embedding, clock, levels of the encoder, decoder, last layer."""
+        own = self.network
+        parts = (own.patcher, own.clock, *own.levels, own.adapter, own.raw, *own.decoder, own.head)
+        return [part for part in parts if part is not None and list(part.parameters())]
+
+    def _show(self, values: Tensor, past: Past) -> Standardised:
+        return show(values, past.steps_per_day, self.card.context)
+
+    def _clock(self, past: Past) -> int:
+        number = CLOCKS.get(past.steps_per_day, 0)
+        return number if number < self.network.sizes.clocks else 0
 
 
-def show(values: Tensor, steps_per_day: int) -> Standardised:
-    """Standardise windows (example, time), take off a strong line, and lengthen to 512 steps."""
-    scaled, level, spread = standardise(values[:, -CONTEXT:])
+def show(values: Tensor, steps_per_day: int, context: int = CONTEXT) -> Standardised:
+    """Standardise windows (example, time), take off a strong line, and lengthen to the context."""
+    scaled, level, spread = standardise(values[:, -context:])
     slope, middle = strong_slope(scaled, steps_per_day)
     if bool((slope != 0).any()):
         line = slope * (torch.arange(-scaled.shape[1], 0) - middle)
@@ -116,7 +126,7 @@ def show(values: Tensor, steps_per_day: int) -> Standardised:
         scaled = torch.where(slope == 0, scaled, straight)
         level = torch.where(slope == 0, level, level + rest_level * spread)
         slope, spread = slope * spread, torch.where(slope == 0, spread, rest * spread)
-    return Standardised(lengthen(scaled, steps_per_day), level, spread, slope, middle)
+    return Standardised(lengthen(scaled, steps_per_day, context), level, spread, slope, middle)
 
 
 def strong_slope(scaled: Tensor, steps_per_day: int) -> tuple[Tensor, float]:
@@ -156,10 +166,10 @@ def _slope_weight(count: int) -> float:
     return count * (count**2 - 1) / 12
 
 
-def lengthen(values: Tensor, steps_per_day: int) -> Tensor:
-    """Left-pad windows (example, time) to 512 steps with their own first whole weeks or days."""
+def lengthen(values: Tensor, steps_per_day: int, context: int = CONTEXT) -> Tensor:
+    """Left-pad windows (example, time) to the context with their own first whole weeks or days."""
     length = values.shape[1]
-    lacking = CONTEXT - length
+    lacking = context - length
     if lacking <= 0:
         return values
     unit = next((u for u in (7 * steps_per_day, steps_per_day) if u <= length), length)

@@ -12,7 +12,7 @@ from citytune.cli._console import say, say_json, stdout
 from citytune.cli._reading import Json
 
 if TYPE_CHECKING:
-    from citytune.backbones import Card
+    from citytune.backbones import Card, Family
 
 
 Name = Annotated[
@@ -38,10 +38,13 @@ def models(name: Name = "", *, speed: Speed = False, json: Json = False) -> None
     CITYTUNE_WEIGHTS=/data/weights citytune models --speed
     ```
     """
-    from citytune.backbones import missing, shelf
+    from citytune.backbones import families, missing, shelf
 
-    chosen = [_card(name)] if name else shelf().values()
     lacking = missing()
+    if (family := families().get(name)) and not json:
+        return _tell_family(name, family, lacking)
+    members = family.members if family else ()
+    chosen = [_card(one) for one in members or [name]] if name else shelf().values()
     cards = sorted(chosen, key=lambda card: card.name in lacking)
     timed = [card.name for card in cards if card.name not in lacking] if speed or name else []
     speeds = {} if json and not speed else _speeds(timed)
@@ -51,6 +54,15 @@ def models(name: Name = "", *, speed: Speed = False, json: Json = False) -> None
         _tell(cards[0], lacking.get(cards[0].name, ""), speeds)
     else:
         _show(cards, lacking, speeds)
+    return None
+
+
+def _tell_family(name: str, family: Family, lacking: dict[str, str]) -> None:
+    """What it picks from, a line each."""
+    say(f"{name}\n  {family.title}")
+    for member in family.members:
+        say(f"  {member}{'' if member in lacking else ' (here)'}")
+    say(f"\n{HINT}")
 
 
 def _card(name: str) -> Card:
@@ -66,15 +78,20 @@ def _speeds(names: Iterable[str]) -> dict[str, float]:
 
 
 def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, float]) -> None:
-    """One line each; where the terminal ends, or whole in a file."""
+    """One line each, and one for a family; where the terminal ends, or whole in a file."""
     timed = ("a second",) if speeds else ()
     rows = [("name", "here", "weights", *timed, "licence", "gives", "what it is")]
-    for card in cards:
+    for card in _alone(cards, lacking):
         here = _needed(card) if card.name in lacking else "yes"
         often = [_often(speeds.get(card.name))] if speeds else []
         licence = "restricted" if card.restricted else card.licence
         weights = f"{card.parameters / 1e6:.1f} M" if card.parameters else "none"
         rows.append((card.name, here, weights, *often, licence, _gives(card), card.title))
+    for name, family in _families(cards).items():
+        often = [""] if speeds else []
+        count = sum(member not in lacking for member in family.members)
+        some = f"{count} of {len(family.members)}"
+        rows.append((name, some, "", *often, "", "forecasts", family.title))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     console = stdout()
     most = console.width if console.is_terminal else sum(widths) + 2 * len(widths)
@@ -83,6 +100,19 @@ def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, floa
     if any(row[1].startswith("[") for row in rows):
         say("\n[extra]: run `pip install 'citytune[extra]'`, then fetch the weights once.")
     say(f"\n{HINT}")
+
+
+def _alone(cards: Sequence[Card], lacking: dict[str, str]) -> list[Card]:
+    """Those that have a line of their own: of a family the usual one, and what is here."""
+    related = {member for family in _families(cards).values() for member in family.members[1:]}
+    return [card for card in cards if card.name not in related or card.name not in lacking]
+
+
+def _families(cards: Sequence[Card]) -> dict[str, Family]:
+    from citytune.backbones import families
+
+    names = {card.name for card in cards}
+    return {name: one for name, one in families().items() if names & set(one.members)}
 
 
 def _line(row: Sequence[str], widths: Sequence[int], most: int) -> str:

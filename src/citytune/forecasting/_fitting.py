@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 
 from citytune._errors import UnknownName
-from citytune.backbones import load_backbone
+from citytune._progress import shows_progress
+from citytune.backbones import Backbone, load_backbone, member_of
 from citytune.forecasting._door import spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
@@ -29,6 +30,7 @@ BACKBONE, STRATEGY = "citytune-base", "blend"
 """What "auto" stands for where nothing is tried."""
 
 
+@shows_progress
 @takes_settings(Call)
 def fit_model(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.
@@ -65,7 +67,7 @@ def task_of(source: object, settings: Settings, progress: Progress | None = None
 def task_with(frame: SensorFrame, settings: Settings, progress: Progress | None = None) -> Task:
     """The same with settings that are already one thing."""
     settings = settings.on(frame)
-    model = load_backbone(BACKBONE if settings.backbone == "auto" else settings.backbone)
+    model = _backbone_of(frame, settings)
     horizon = settings.steps
     spec = WindowSpec(context=model.card.context_at(frame.clock.steps_per_day), horizon=horizon)
     return Task(
@@ -74,6 +76,14 @@ def task_with(frame: SensorFrame, settings: Settings, progress: Progress | None 
         spec=spec,
         settings=replace(settings, backbone=model.card.name),
         progress=progress,
+    )
+
+
+def _backbone_of(frame: SensorFrame, settings: Settings) -> Backbone:
+    name = BACKBONE if settings.backbone == "auto" else settings.backbone
+    day = frame.clock.steps_per_day
+    return load_backbone(
+        member_of(name, rows=len(frame), horizon=settings.steps, steps_per_day=day)
     )
 
 

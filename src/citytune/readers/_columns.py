@@ -26,7 +26,8 @@ Kind = Literal[
 SAMPLE_ROWS = 20_000
 DISTINCT_CELLS = 5_000
 _CLOCK = re.compile(
-    r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?|UTC|GMT|Uhr|h)?\s*$|"
+    r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?([Mm]\.?)?|UTC|GMT|Uhr|h)?\s*$|"
+    r"^\s*\d{1,2} ?[AaPp]\.?[Mm]\.?\s*$|"
     r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
     r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
 )
@@ -190,10 +191,12 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
         if not dots or _named_clock(present.name):
             return "clock"
         return "moment" if dots == {2} and looks_like_moments(present) else "number"
-    if all(is_range(cell) for cell in some):
-        return range_kind(some)
+    if _are_ranges(present):
+        return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))
     named = plain_name(present.name) in TIME
     share = numeric_share(present, present.name in table.commas)
+    if share == 1 and spells_moments(present.cast(pl.Float64, strict=False)):
+        return "moment"
     if (share < 0.5 or named) and looks_like_moments(present):
         return "moment"
     return "number" if share >= 0.5 else "text"
@@ -207,6 +210,13 @@ def _are_clocks(present: pl.Series) -> bool:
         return False
     times = [cell for cell in present if _CLOCK.match(cell) and ":" in cell]
     return len(times) > MOSTLY * len(present)
+
+
+def _are_ranges(present: pl.Series) -> bool:
+    """Whether cells are ranges, but for a word such as Total below many of them."""
+    some = present.head(50)
+    found = sum(is_range(cell) for cell in some)
+    return found == len(some) or (len(some) >= FEWEST_CELLS and found > MOSTLY * len(some))
 
 
 def _named_clock(name: str) -> bool:

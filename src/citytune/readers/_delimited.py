@@ -31,6 +31,7 @@ from citytune.readers._dialect import (
 from citytune.readers._durations import as_seconds
 from citytune.readers._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers._findings import Findings
+from citytune.readers._layout import bare_titles
 from citytune.readers._numbers import (
     MISSING,
     cells,
@@ -47,6 +48,9 @@ FIRST = 5000
 """Distinct cells of a column from which its notation is told."""
 LONGEST_NUMBER = 24
 """Characters of a number."""
+
+_NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
+"""The day that spreadsheets and databases write before a time of the day."""
 
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
@@ -72,7 +76,7 @@ def read_rows(
 ) -> SourceTable:
     """A table from rows of cells that are already told apart, such as a sheet's."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(bare_titles(rows))
     return read_delimited(text.getvalue().encode(), name, stem, findings)
 
 
@@ -222,7 +226,8 @@ def _stripped(texts: Texts) -> Texts:
 
 def _bare(text: Any) -> Any:
     """Cells without outer spaces and the marks by which spreadsheets keep text: '01:00, ="0042"."""
-    return text.strip_chars().str.replace(r'^="(.*)"$', "${1}").str.replace(r"^'(\d.*?)'?$", "${1}")
+    text = text.strip_chars().str.replace(r'^="(.*)"$', "${1}")
+    return text.str.replace(r"^'(\d.*?)'?$", "${1}").str.replace(_NO_DATE, "")
 
 
 def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:

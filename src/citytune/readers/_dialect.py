@@ -79,13 +79,14 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
 
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
     """The layout of rows without a header, of which the last of the comments above is one."""
-    rows = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
-    if not rows:
+    rows = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    last = next((i for i in range(rows - 1, -1, -1) if lines[i].startswith("#")), None)
+    if last is None:
         return layout
-    bare = lines[rows - 1].lstrip("# ")
+    bare = lines[last].lstrip("# ")
     if len(next(csv.reader([bare], delimiter=layout.delimiter), [])) != len(layout.names):
         return layout
-    again = [*kept[: rows - 1], bare, *kept[rows:]][:HEAD_LINES]
+    again = [*kept[:last], bare, *kept[last + 1 :]][:HEAD_LINES]
     found = find_layout(again, start, layout.delimiter)
     return layout if found is None or found.headless else found
 

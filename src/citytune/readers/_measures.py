@@ -173,6 +173,12 @@ def _whole(table: SourceTable, names: Sequence[str], counts: bool) -> str | None
     if len(names) == 1:
         return names[0]
     words = {name: set(tokens(name)) for name in names}
+    totals = [name for name in names if words[name] & ALL]
+    others = [name for name in names if name not in totals]
+    if len(totals) == 1 and (
+        _adds_up(table, totals[0], others) or (len(others) > 2 and _holds(table, totals[0], others))
+    ):
+        return totals[0]
     parts = [name for name in names if words[name] & PARTS and not words[name] & ALL]
     rest = [name for name in names if name not in parts]
     if len(rest) != 1 or not parts or not (counts or words[rest[0]] & ALL):

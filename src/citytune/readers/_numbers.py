@@ -23,6 +23,7 @@ _MARKS = r"[ '\u00a0\u202f]"
 _POINT = re.compile(r"\.\d+$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
+_GROUPED_WHOLE = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+$")
 _PADDED = re.compile(r"^[+-]\d{4,5},\d$")
 _GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 
@@ -63,8 +64,10 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     cells = [cell.strip() for cell in cells]
     if _are_codes(cells):
         return False
-    if _group_by_points(cells):
+    if _group_by(_GROUPED_POINT, cells):
         return True
+    if _group_by(_GROUPED_WHOLE, cells):
+        return False
     decimal = grouped = 0
     for cell in cells:
         if "," not in cell:
@@ -84,17 +87,18 @@ def _are_codes(cells: Sequence[str]) -> bool:
     return bool(padded) and len(padded) == len(cells) and any(c[1] == "0" for c in padded)
 
 
-def _group_by_points(cells: Sequence[str]) -> bool:
-    """Whether points part thousands: three digits follow each, and whole numbers stand by.
+def _group_by(form: re.Pattern[str], cells: Sequence[str]) -> bool:
+    """Whether points or commas part thousands: three digits follow each, whole numbers stand by.
 
     Of numbers with three decimals hardly any is whole; of others, some have one or two decimals.
 
-    >>> _group_by_points([*map(str, range(900, 1000)), *(f"1.{n:03d}" for n in range(100))])
+    >>> hundreds = [*map(str, range(900, 1000))]
+    >>> _group_by(_GROUPED_POINT, [*hundreds, *(f"1.{n:03d}" for n in range(100))])
     True
-    >>> _group_by_points([f"{n / 1000:g}" for n in range(2000)])
+    >>> _group_by(_GROUPED_POINT, [f"{n / 1000:g}" for n in range(2000)])
     False
     """
-    grouped = sum(bool(_GROUPED_POINT.match(cell)) for cell in cells)
+    grouped = sum(bool(form.match(cell)) for cell in cells)
     whole = sum(cell.isdigit() and len(cell) < 4 for cell in cells)
     return grouped + whole == len(cells) and grouped >= 10 and whole > 0.02 * len(cells)
 

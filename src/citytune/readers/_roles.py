@@ -36,7 +36,7 @@ from citytune.readers._structure import (
 )
 from citytune.readers._table import MOMENT, SourceTable
 from citytune.readers._targets import guess_targets
-from citytune.readers._time_columns import guess_time
+from citytune.readers._time_columns import guess_time, zone_columns
 from citytune.readers._times import Moments, plan_moments
 from citytune.readers._unfold import SECONDS, VALUE, unfold
 from citytune.readers._validity import valid_rows
@@ -108,7 +108,7 @@ def understand(
         taken.add(parameter.column)
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
-    taken |= set(targets)
+    taken |= {*targets, *zone_columns(columns)}
     places = _guess_places(columns, taken)
     some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)

@@ -42,9 +42,10 @@ class Job:
 
             check_strategy(settings.strategy, settings.options)
         if settings.backbone != "auto":
-            from citytune.backbones import load_backbone
+            from citytune.backbones import families, load_backbone
 
-            load_backbone(settings.backbone)
+            if settings.backbone not in families():
+                load_backbone(settings.backbone)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,10 @@ from citytune.backbones.guests import (  # noqa: F401 - importing them puts them
     _chronos2,
     _chronos_t5,
     _flowstate,
+    _tabpfn,
     _timesfm,
     _tirex,
+    _ttm,
 )
 from citytune.backbones.guests._kind import Kind, add_kind
 

@@ -23,7 +23,7 @@ CONFIG, WEIGHTS, CHECKPOINT = "config.json", "model.safetensors", "model.ckpt"
 FILES = (CONFIG, WEIGHTS)
 Config: TypeAlias = dict[str, Any]
 COMPARED = ("context", "horizon", "features", "levels")
-"""What a card says and a config must agree with."""
+"""What a card says and a config must agree with; a card's 0 is what only a config says."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,11 @@ def released(kind_facts: dict[str, Any], **facts: Any) -> Card:
     """The card of a model that was released on the Hugging Face hub."""
     hub, install = facts["hub"], kind_facts["get"]
     files = facts.get("files", FILES)
+    repository, _, revision = hub.partition("@")
+    fetch = f"run `hf download {repository} {' '.join(files)}"
+    fetch += f" --revision {revision}`" if revision else "`"
     get = (
-        f"{install}; then run `hf download {hub} {' '.join(files)}`, or put these files into a "
+        f"{install + '; then ' if install else ''}{fetch}, or put these files into a "
         f"folder `{facts['name']}` inside a folder named by CITYTUNE_WEIGHTS."
     )
     return Card(**{**kind_facts, "files": files, "get": get, **facts})
@@ -72,7 +75,7 @@ def _load_released(kind: Kind, card: Card) -> Backbone:
         raise MissingWeights(f"the weights in {folder} are not of {card.name!r}: {card.get}")
     found = kind.facts(config)
     for name in COMPARED:
-        if name in found and found[name] != getattr(card, name):
+        if name in found and getattr(card, name) not in (0, found[name]):
             raise MissingWeights(
                 f"the weights in {folder} are of another model than {card.name!r}: their {name} is "
                 f"{found[name]}, and its is {getattr(card, name)}; name the folder itself as "

@@ -218,8 +218,9 @@ def _check_setup(asked: shapes.RunIn) -> None:
         raise Problem(422, 'settings need a horizon, such as {"horizon": "24h"}')
     settings = Settings(**asked.settings)
     if settings.backbone != "auto":
-        from citytune.backbones import shelf
+        from citytune.backbones import families, shelf
 
-        if settings.backbone not in shelf():
-            raise UnknownName("backbone", settings.backbone[:100], shelf())
+        known_backbones = [*shelf(), *families()]
+        if settings.backbone not in known_backbones:
+            raise UnknownName("backbone", settings.backbone[:100], known_backbones)
     Setup(settings=settings, alerts=tuple(asked.alerts)).check()
