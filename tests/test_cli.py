@@ -456,9 +456,11 @@ def test_a_forecast_goes_to_as_many_targets_as_are_named(
         code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
         assert (code, reason in err) == (2, True), err
         assert not (tmp_path / "new.csv").exists()  # nothing is written if one cannot be
+    Path("here").symlink_to(tmp_path)
     for target, reason in (
         ("sqlite:///nowhere/city.db", "cannot be opened"), ("sqlite:///city.db#loops", "no column"),
-        ("new.csv", "named twice"),
+        ("new.csv", "named twice; name"), ("./new.csv", "named twice, as new.csv is the same"),
+        ("here/new.csv", "named twice, as"),
     ):  # fmt: skip
         with closing(sqlite3.connect("city.db")) as database:
             database.execute("CREATE TABLE IF NOT EXISTS loops (time TEXT, flow REAL)")

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from citytune import InputError
 from citytune.readers import read
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -57,7 +58,6 @@ EXPECTED = {
     "traffic/aarhus_count": ("5min", 449, "158324", "traffic"),
     "traffic/aarhus_parking": ("30min", 8, "BRUUNS", "traffic"),
     "traffic/aarhus_speed": ("5min", 449, "158324", "traffic"),
-    "traffic/aarhus_weather": ("20min", 3, "hum", "other"),
     "traffic/bangkok_bus_link_times": ("30min", 491, "0_0_6", "traffic"),
     "traffic/beijing_metro_15min": ("15min", 552, "in_000", "traffic"),
     "traffic/birmingham_parking": ("30min", 30, "BHMBCCMKT01", "traffic"),
@@ -98,6 +98,11 @@ def test_a_real_file_is_read_as_a_person_would(name: str) -> None:
     assert (frame.clock.freq, len(frame.sensors), frame.sensors[0]) == (freq, count, first)
     assert frame.quantity.domain == domain
     assert not [fault for fault in frame.faults if fault.severity == "error"]
+
+
+def test_weather_alone_is_several_quantities() -> None:
+    with pytest.raises(InputError, match="target='tempm'"):
+        read(path_of("traffic/aarhus_weather"))
 
 
 @pytest.mark.parametrize(

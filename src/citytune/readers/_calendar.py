@@ -7,6 +7,8 @@ import re
 import polars as pl
 
 from citytune._text import counted, listed
+from citytune.readers._clock_times import clock_times
+from citytune.readers._columns import look_at
 from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._table import SourceTable
@@ -113,7 +115,9 @@ def from_parts(table: SourceTable, time: tuple[str, ...]) -> pl.Expr:
         first = pl.date(year, 1, 1).dt.epoch("s")
         start = pl.when(of_year.is_between(1, 366)).then(first + (of_year - 1) * 86_400)
         return _with_parts(table, start, rest)
-    year, month, day, *rest = (whole(table, name) for name in time)
+    clock = clock_times(table, look_at(table, time[3])) if len(time) == 4 else None
+    clock = clock if clock is not None and "times of the day" in clock.words else None
+    year, month, day, *rest = (whole(table, name) for name in (time[:3] if clock else time))
     year = _full(year)
     # Months and days out of range give null, which is reported as an unreadable time.
     fits = month.is_between(1, 12) & day.is_between(1, 31)
@@ -121,7 +125,8 @@ def from_parts(table: SourceTable, time: tuple[str, ...]) -> pl.Expr:
         [year.cast(pl.String), month.cast(pl.String), day.cast(pl.String)], separator="-"
     )
     seconds = text.str.to_date("%Y-%m-%d", strict=False).dt.epoch("s")
-    return pl.when(fits).then(_with_parts(table, seconds, rest))
+    seconds = _with_parts(table, seconds, rest)
+    return pl.when(fits).then(seconds if clock is None else seconds + clock.seconds)
 
 
 def _with_parts(table: SourceTable, seconds: pl.Expr, rest: list[pl.Expr]) -> pl.Expr:

@@ -40,6 +40,9 @@ _DAYS = (
 )
 _LEAST_SPELT = 1e7
 """Below it no number spells a year of four digits, a month and a day."""
+_FEWEST_STEPS, _SHORTEST = 24, 30
+"""Steps from which one is seen to be kept, and the shortest one in seconds."""
+_CENTURY = (946_684_800, 4_102_444_800)
 _GRID = 5
 """Seconds to which days with decimals are rounded."""
 
@@ -83,6 +86,8 @@ def spells_moments(numbers: pl.Series) -> bool:
     if present.dtype.is_float() and not bool((present == present.round()).all()):
         return False
     epoch = epoch_unit(present)
+    if epoch is not None and epoch.pattern is None and epoch.first is None:
+        return _beats(_spelt(present, epoch))
     if epoch is None or epoch.pattern is None or epoch.pattern == "%y%m%d":
         return False
     days = _spelt(present, epoch) // _DAY
@@ -90,6 +95,15 @@ def spells_moments(numbers: pl.Series) -> bool:
         steps = days.unique().sort().diff().drop_nulls()
         return len(steps) > 8 and float((steps == 1).mean() or 0) > 0.8  # type: ignore[arg-type]
     return bool(days.is_between(7_300, 30_000).all()) and present.n_unique() > 24
+
+
+def _beats(seconds: pl.Series) -> bool:
+    """Whether moments are of this century and follow one another in one step."""
+    steps = seconds.unique().sort().diff().drop_nulls()
+    if len(steps) < _FEWEST_STEPS or not bool(seconds.is_between(*_CENTURY).all()):
+        return False
+    usual = float(steps.median() or 0)  # type: ignore[arg-type]
+    return usual >= _SHORTEST and float((steps == usual).mean() or 0) > 0.9  # type: ignore[arg-type]
 
 
 def _spelt(numbers: pl.Series, epoch: Epoch) -> pl.Series:

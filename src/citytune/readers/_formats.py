@@ -14,8 +14,8 @@ _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", 
           "%m-%d-%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y",
           "%d %b %Y", "%d %b %y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%b %d, %Y",
           "%B %d, %Y", "%b %d %Y", "%G-W%V-%u")  # fmt: skip
-_CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M",
-           "%H.%M.%S", "%H%M", "%H%M%S")  # fmt: skip
+_CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%I:%M:%S%.f %p",
+           "%I:%M%p", "%H.%M", "%H.%M.%S", "%H%M", "%H%M%S")  # fmt: skip
 _GLUES = (" ", "T", "", ":", ", ", " - ", "-")
 _SHAPE = re.compile(
     r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}|"

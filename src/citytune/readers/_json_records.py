@@ -75,7 +75,7 @@ def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         records = [row for row in value if isinstance(row, Mapping)]
         yield _Table(frozenset(records[0]), records, around, path)
-        if any(_holds_lists(row) for row in records[:LOOKED_AT]):
+        if any(_holds_lists(row) or _holds_columns(row) for row in records[:LOOKED_AT]):
             for i, row in enumerate(records):
                 yield from _tables(row, around, (*path, i))
     elif isinstance(value, list):
@@ -124,10 +124,11 @@ def _keyed(value: Record) -> list[dict[str, Any]]:
     if len(value) > LOOKED_AT and all(map(_is_time_key, list(value)[:LOOKED_AT])):
         if all(plain):
             return [{"time": _time_of(key)} | dict(row) for key, row in value.items()]
-        return (
-            [{"time": _time_of(key), "value": one} for key, one in value.items()]
-            if _is_scalars(parts) else []
-        )  # fmt: skip
+        if _is_scalars(parts):
+            return [{"time": _time_of(key), "value": one} for key, one in value.items()]
+        if all(isinstance(one, list) and _is_scalars(one) for one in parts):
+            return _keyed_lists(value)
+        return []
     if not parts or not all(plain) or len(parts[0]) <= LOOKED_AT:
         return []
     keys = list(parts[0])
@@ -139,6 +140,16 @@ def _keyed(value: Record) -> list[dict[str, Any]]:
     return [
         {**({"time": _time_of(key)} if timed else {}), **{n: one[key] for n, one in value.items()}}
         for key in keys
+    ]
+
+
+def _keyed_lists(value: Record) -> list[dict[str, Any]]:
+    """Rows of lists under their times, but for what is the same in all of them: codes."""
+    columns = list(zip(*value.values(), strict=False))
+    live = [i for i, cells in enumerate(columns) if any(cell != cells[0] for cell in cells)]
+    return [
+        {"time": _time_of(key)} | {f"value_{i + 1}": columns[i][row] for i in live}
+        for row, key in enumerate(value)
     ]
 
 
@@ -192,6 +203,12 @@ def _holds_lists(value: Any) -> bool:
         or _holds_lists(one)
         for one in inner
     )
+
+
+def _holds_columns(value: Record) -> bool:
+    """Whether an object holds long lists of plain values, as many of each."""
+    lengths = [len(one) for one in value.values() if isinstance(one, list) and _is_scalars(one)]
+    return any(size > LOOKED_AT and lengths.count(size) > 1 for size in lengths)
 
 
 def _plain(value: Record) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _KINDS: tuple[dict[str, str], ...] = (
     },
     {
         "flow": "flow|volume|vol|counts?|intensity|intensiteit|intensidad|debit|verkehrsstarke",
-        "speed": "speed|snelheid|geschwindigkeit|vitesse|velocidad|velocita",
+        "speed": "speed|spd|snelheid|geschwindigkeit|vitesse|velocidad|velocita",
         "occupancy": "occupancy|occ|belegung|bezettung|ocupacion|occupation",
         "travel time": "duration|traveltime|reisezeit|delays?",
     },
@@ -36,7 +36,7 @@ _KINDS: tuple[dict[str, str], ...] = (
         "consumption": r"consum\w*|\w*verbrauch\w*|bezug|demand|afname|soutirage|imports?|usage|"
                        r"forbruk|forbrug",
         "production": r"produ\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"exports?|teruglevering|lieferung|surplus",
+                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus",
     },
     {
         "cars": "cars?|pkw|autos?|voitures?",
@@ -75,13 +75,17 @@ _QUALIFIERS = frozenset(
         "transmission",
         "gross",
         "brutto",
+        "vcetne",
+        "bez",
+        "inclus",
+        "incluso",
     ]
 )
 """Words by which a name says a version of another column."""
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
-_COMPUTED = re.compile(
-    "auflos|resolution|original|calculated|hourly|daily|values?$|wert|mean|final"
+COMPUTED = re.compile(
+    "auflos|resolution|original|calculated|hourly|daily|values?$|wert|mean|average|avg|final"
 )
 
 
@@ -182,7 +186,7 @@ def _place(name: str) -> tuple[str, ...]:
     return tuple(
         word
         for word in tokens(name)
-        if not (_is_kind(word) or word in TARGETS or word in UNITS or _COMPUTED.search(word))
+        if not (_is_kind(word) or word in TARGETS or word in UNITS or COMPUTED.search(word))
     )
 
 
@@ -222,7 +226,7 @@ def bare_names(names: Sequence[str]) -> dict[str, str]:
     """
     words = {name: tokens(name) for name in names}
     shared = set.intersection(*map(set, words.values())) if len(names) > 1 else set()
-    said = {word for word in shared if _COMPUTED.search(word)}
+    said = {word for word in shared if COMPUTED.search(word)}
     return {name: "_".join(w for w in some if w not in said) for name, some in words.items()}
 
 

@@ -12,8 +12,11 @@ from typing import NamedTuple
 from citytune.readers._numbers import NUMBER_LIKE, is_missing
 
 DELIMITERS = ",;\t|"
+MOST_CELLS = 40_000
+"""Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
-    r"^[\[(]?\s*(veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
+    r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
     r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|"
     r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
     r"[\w/³²·.\s-]*[\])]?$",
@@ -98,6 +101,17 @@ def find_layout(
     )
 
 
+def bare_titles(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Rows of cells, those above the first full one without the empty cells behind their last."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    usual = sorted(filled)[len(filled) // 2] if filled else 0
+    top = next((i for i, count in enumerate(filled) if count >= usual), 0)
+    # Cells with gaps between them are no title: they name groups of columns.
+    titles = [row[:count] if all(cell.strip() for cell in row[:count]) else row
+              for row, count in zip(rows[:top], filled, strict=False)]  # fmt: skip
+    return [*titles, *rows[top:]]
+
+
 def find_delimiter(lines: Sequence[str]) -> str:
     """The delimiter by which the most lines have the same number of fields.
 
@@ -136,7 +150,7 @@ def _usual_width(rows: Sequence[Row]) -> int:
 def _label_rows(rows: Sequence[Sequence[str]]) -> int:
     """How many of the first rows hold labels: cells of another kind than those of their column."""
     width = len(rows[0])
-    below = rows[min(len(rows) // 2, 5) :][:200]
+    below = rows[min(len(rows) // 2, 5) :][: max(20, min(200, MOST_CELLS // width))]
     kinds = [_kind([row[i] for row in below]) for i in range(width)]
     count = 0
     for row in rows[: min(8, max(1, len(rows) - 1))]:
@@ -194,8 +208,10 @@ def _which(
         )
     filled = {i: sum(bool(cell.strip()) for cell in rows[i].cells) for i in top}
     units = None
-    if len(top) > 1 and _are_units(rows[top[-1]].cells, rows[top[-2]].cells):
-        units, top = top[-1], top[:-1]
+    for i in range(len(top) - 1, 0, -1):
+        if _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
+            units, top = top[i], top[:i]  # what stands below them says how they were computed
+            break
     most = max(filled[i] for i in top)
     able = [i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most]
     header = max(able, key=lambda i: len({cell.strip() for cell in rows[i].cells}))

@@ -126,8 +126,11 @@ def particles(columns: Columns) -> dict[str, str]:
 def without_channels(table: SourceTable, names: Sequence[str], findings: Findings) -> list[str]:
     """Without the channels A and B of a sensor whose mean is a column of its own."""
     kept = list(names)
+    of = {name: list[str]() for name in names}
     for name in names:
-        channels = [n for n in names if n != name and _CHANNEL.sub("", n) == name]
+        if (whole := _CHANNEL.sub("", name)) != name and whole in of:
+            of[whole].append(name)
+    for name, channels in of.items():
         if len(channels) != 2 or not _between(table, name, channels):
             continue
         kept = [n for n in kept if n not in channels]
@@ -170,6 +173,12 @@ def _whole(table: SourceTable, names: Sequence[str], counts: bool) -> str | None
     if len(names) == 1:
         return names[0]
     words = {name: set(tokens(name)) for name in names}
+    totals = [name for name in names if words[name] & ALL]
+    others = [name for name in names if name not in totals]
+    if len(totals) == 1 and (
+        _adds_up(table, totals[0], others) or (len(others) > 2 and _holds(table, totals[0], others))
+    ):
+        return totals[0]
     parts = [name for name in names if words[name] & PARTS and not words[name] & ALL]
     rest = [name for name in names if name not in parts]
     if len(rest) != 1 or not parts or not (counts or words[rest[0]] & ALL):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from citytune.frame import Clock, Quantity
 from citytune.readers._findings import Findings
 
-_STRONG = np.array([-999, -9999, -99999, 99999, -999.9, -99.99, -9999.9, 999999], np.float32)
+_STRONG = np.array([-999, -9999, -99999, 99999, -999.9, -99.99, -99.9, -9999.9, 999999], np.float32)
 """Markers that nobody measures; one of them far from the rest is enough."""
 _WEAK = np.array(
     [-1, -9, -99, -200, 999, 9999, 6999, 7999, 32767, 65535, -32768, 999.9, 9999.9], np.float32

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 _GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–](?=\d{1,2}:\d{2}))\s*"
-_SPLIT = re.compile(rf"^(?P<begin>.*?\d){_GLUE}(?P<end>\d.*)$")
+_SPLIT = re.compile(rf"^(?P<begin>.*?[\d)]){_GLUE}(?P<end>\d.*)$")
 _CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
 _HOURS = re.compile(r"^(\d{2})\s*[-–]\s*(\d{2})$")
 _MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
@@ -44,5 +44,6 @@ def begin_of(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars().str.replace(_HOURS.pattern, "${1}:00")
     for glue in (r"/", r"\s[-–—]\s", r"\s+to\s+", r"\s+bis\s+"):
         clock = r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?( [AaPp][Mm])?"
+        clock += r"( \([A-Z]{3,4}\))?"
         text = text.str.replace(rf"^(.*{clock})\s*{glue}\s*\d.*$", "${1}")
     return text.str.replace(r"^(\d{1,2}[:.]\d{2}([:.]\d{2})?)\s*[-–]\s*\d{1,2}[:.]\d{2}.*$", "${1}")

@@ -10,6 +10,7 @@ import polars as pl
 from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers._columns import Columns, look
+from citytune.readers._durations import refuse_clocks
 from citytune.readers._findings import Findings
 from citytune.readers._headless import with_names
 from citytune.readers._interleaved import with_further
@@ -35,7 +36,7 @@ from citytune.readers._structure import (
 )
 from citytune.readers._table import MOMENT, SourceTable
 from citytune.readers._targets import guess_targets
-from citytune.readers._time_columns import guess_time
+from citytune.readers._time_columns import guess_time, zone_columns
 from citytune.readers._times import Moments, plan_moments
 from citytune.readers._unfold import SECONDS, VALUE, unfold
 from citytune.readers._validity import valid_rows
@@ -107,7 +108,7 @@ def understand(
         taken.add(parameter.column)
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
-    taken |= set(targets)
+    taken |= {*targets, *zone_columns(columns)}
     places = _guess_places(columns, taken)
     some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
@@ -280,7 +281,8 @@ def _told_targets(
             f"first with target={targets[0]!r}"
         )
     for name in targets:
-        if columns.kind(name) not in ("number", "empty"):
+        able = columns.kind(name) in ("number", "empty")
+        if not able and not refuse_clocks(columns, (), name, findings):
             findings.error(
                 "no-numeric-target",
                 f"column {name!r} is asked for as target but does not hold numbers"

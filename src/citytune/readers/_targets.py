@@ -10,6 +10,7 @@ import polars as pl
 
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
+from citytune.readers._durations import refuse_clocks
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
 from citytune.readers._measures import (
@@ -20,8 +21,15 @@ from citytune.readers._measures import (
     proposed,
     without_channels,
 )
-from citytune.readers._structure import TIME, Moment
+from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
+from citytune.readers._time_again import tells_time
+from citytune.readers._unlike import (
+    is_flag_of_another,
+    is_speed_of_wind,
+    refuse_unlike,
+    sight,
+)
 from citytune.readers._vocabulary import (
     FLAGS,
     SENSOR,
@@ -34,8 +42,8 @@ from citytune.readers._vocabulary import (
 from citytune.readers._wide import (
     fullest,
     likely,
+    of_one_unit,
     refuse_crossed,
-    refuse_units,
     refuse_versions,
     wide_columns,
     without_totals,
@@ -43,10 +51,10 @@ from citytune.readers._wide import (
 
 MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
-FEWEST_ROWS, FEWEST_DAYS = 12, 3
-"""From which a column is seen to repeat a part of the moment, and to count periods of the day."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
-_ID = re.compile(r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order)$")
+_ID = re.compile(
+    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order|source|cnt|objectid)$"
+)
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
@@ -75,13 +83,15 @@ def guess_targets(
     able = [
         n
         for n in numbers
-        if n in readings or not _is_no_reading(columns.by_name[n], table, moment, keys)
+        if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
-    telling = {n for n in able if _tells_time(columns.by_name[n], moment)}
+    telling = {n for n in able if tells_time(columns.by_name[n], moment)}
     if telling < set(able):
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
+    if not able and refuse_clocks(columns, {*taken, *keys}, None, findings):
+        return ()
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
         findings.error(
@@ -91,7 +101,7 @@ def guess_targets(
         )
         return ()
     if long:
-        chosen = _long(table, able, columns, findings)
+        chosen = _long(table, able, columns, keys, findings)
     else:
         able = without_strangers(without_channels(table, able, findings))
         main = (
@@ -107,7 +117,8 @@ def guess_targets(
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
-        refuse_units(chosen, findings)
+        chosen = of_one_unit(chosen, findings)
+        refuse_unlike(chosen, columns, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -117,9 +128,13 @@ def guess_targets(
     return tuple(chosen)
 
 
-def _is_no_reading(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
+def _is_no_reading(
+    column: Column, columns: Columns, table: SourceTable, moment: Moment, keys: Sequence[str]
+) -> bool:
     """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
     rank = target_rank(column.name)
+    if is_speed_of_wind(column.name, columns) or is_flag_of_another(column, columns):
+        return True
     if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
         return True
     if rank is not None:
@@ -159,6 +174,8 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
             or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
         )  # fmt: skip
 
+    numbers = [n for n in numbers
+               if n in able or not is_flag_of_another(columns.by_name[n], columns)]  # fmt: skip
     quiet = {n for n in numbers if n not in able and (may_be(n) or target_rank(n) is not None)}
     live = [n for n in able if not goes_beside(n)]
     if not able or (not live and len(quiet) == 1):
@@ -187,7 +204,9 @@ def _flags(name: str, other: str) -> bool:
 
 def _is_coordinate(name: str) -> bool:
     words = set(tokens(name))
-    return bool(words & {"lat", "latitude", "lon", "lng", "longitude", "easting", "northing"})
+    return bool(
+        words & {"alt", "alti", "lat", "latitude", "lon", "lng", "longitude", "easting", "northing"}
+    )
 
 
 def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
@@ -199,42 +218,13 @@ def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequenc
     return bool(len(each)) and bool((each[column.name] <= 1).all())
 
 
-def _tells_time(column: Column, moment: Moment) -> bool:
-    """Whether a column repeats a part of the moment: its hour, weekday, day, month or year."""
-    if not column.whole or len(moment.rows) < 24 or column.low < 0 or column.high > 2200:
-        return False
-    number = pl.col(column.name).cast(pl.Float64, strict=False)
-    rows = moment.rows.select(TIME, number.fill_nan(None)).drop_nulls()
-    if len(rows) < FEWEST_ROWS:
-        return False
-    if _counts_periods(rows, column):
-        return True
-    at = pl.from_epoch(pl.col(TIME)).dt
-    parts = (at.hour(), at.hour() + 1, at.weekday(), at.weekday() - 1, at.weekday() % 7,
-             at.weekday() % 7 + 1, at.day(), at.month(), at.year(), at.ordinal_day(),
-             at.week())  # fmt: skip
-    found = [(part == number).mean().alias(str(i)) for i, part in enumerate(parts)]
-    alike = rows.select(found).row(0)
-    return max(alike) > 0.99
-
-
-def _counts_periods(rows: pl.DataFrame, column: Column) -> bool:
-    """Whether a column counts the periods of the day, on this clock or that of another zone."""
-    if (rows[TIME] // 86_400).n_unique() < FEWEST_DAYS:
-        return False
-    number = pl.col(column.name)
-    for periods in (24, 48, 96, 144, 288):
-        span = column.high - column.low + 1
-        if not periods / 2 < span <= periods + periods // 24:
-            continue
-        ahead = (number - pl.col(TIME) * periods // 86_400) % periods
-        found = rows.select(ahead.alias("ahead"))["ahead"].value_counts(sort=True)["count"]
-        if found.head(2).sum() > 0.99 * len(rows):  # two of them where summer time begins or ends
-            return True
-    return False
-
-
-def _long(table: SourceTable, names: list[str], columns: Columns, findings: Findings) -> list[str]:
+def _long(
+    table: SourceTable,
+    names: list[str],
+    columns: Columns,
+    keys: Sequence[str],
+    findings: Findings,
+) -> list[str]:
     """One column; refused where nothing tells which, with a look at each."""
     names = without_channels(table, names, findings)
     if len(names) == 1:
@@ -249,19 +239,16 @@ def _long(table: SourceTable, names: list[str], columns: Columns, findings: Find
     if len(plain) == 1:
         return plain
     some = plain or names
+    one = bool(keys) and all(columns.by_name[key].constant for key in keys)
+    every = f", or all with target={some!r} if each is a sensor" if one else ""
     findings.error(
         "which-target",
         f"{len(some)} columns could be the readings: "
-        + "; ".join(_sight(columns.by_name[n]) for n in some[:8]),
-        f"name one with {proposed(some)}",
+        + "; ".join(sight(columns.by_name[n]) for n in some[:8]),
+        f"name one with {proposed(some)}{every}",
         count=len(some),
     )
     return []
-
-
-def _sight(column: Column) -> str:
-    examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
-    return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
 
 
 def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:

@@ -27,6 +27,10 @@ from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, token
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
+ZONE_NAMES = frozenset(
+    ["CET", "CEST", "MEZ", "MESZ", "WET", "WEST", "EET", "EEST", "GMT", "BST", "UTC", "EST", "EDT",
+     "CST", "CDT", "MST", "MDT", "PST", "PDT", "AEST", "AEDT", "NZST", "NZDT", "JST", "KST", "IST"]
+)  # fmt: skip
 Time: TypeAlias = tuple[str, ...]
 
 
@@ -53,7 +57,7 @@ def candidates(table: SourceTable, columns: Columns) -> list[Time]:
     dates = [c for c in moments if c.date]
     pairs = [pair for date in dates for pair in _with_clock(table, columns, date)]
     alone = [(c.name,) for c in dates if not c.constant and not any(p[0] == c.name for p in pairs)]
-    parts = _parts(columns) if not dates else ()
+    parts = _with_clock_text(_parts(columns), columns) if not dates else ()
     found = [*full, *pairs, *([parts] if parts else []), *alone]
     return sorted(found, key=lambda time: (_rank(time[0]), len(time) == 1 and time in alone))
 
@@ -151,6 +155,21 @@ def _parts(columns: Columns) -> Time:
             break
         found.append(fitting[0])
     return tuple(found) if len(found) >= 3 else ()
+
+
+def _with_clock_text(parts: Time, columns: Columns) -> Time:
+    """Year, month and day with the only column of times of the day such as 14:30."""
+    clocks = [c.name for c in columns.by_name.values() if c.kind in ("clock", "clock-range")]
+    return (*parts, clocks[0]) if len(parts) == 3 and len(clocks) == 1 else parts
+
+
+def zone_columns(columns: Columns) -> set[str]:
+    """Columns that say of each time whether it is summer: CET and CEST, EST and EDT."""
+    return {
+        name
+        for name, column in columns.by_name.items()
+        if column.kind == "text" and len(column.cells) and {*map(str, column.cells)} <= ZONE_NAMES
+    }
 
 
 def _part_name(name: str) -> str:

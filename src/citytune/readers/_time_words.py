@@ -28,7 +28,8 @@ DAY_OF_YEAR = frozenset(
 """Columns that count the days of a year from 1."""
 CLOCK_TIME = _words("""
 time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tijd stunde hours
-settlement_period period periodo periode start_time time_local time_gmt time_utc fra_tidspunkt
+minute minutes minuten settlement_period period periodo periode start_time time_local time_gmt
+time_utc fra_tidspunkt
 interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
 hourday hour_number uhrzeit_von czas godzina klokken kello saat 時 時刻 时 小时 시간 시
 """)
@@ -75,6 +76,7 @@ DATE_PARTS = (
         "miesiac",
         "mesic",
         "kuukausi",
+        "kk",
         "ay",
         "honap",
         "mo",
@@ -91,6 +93,8 @@ DATE_PARTS = (
         "giorno",
         "dag",
         "mdate",
+        "dy",
+        "pv",
         "dzien",
         "den",
         "paiva",
@@ -110,6 +114,7 @@ DATE_PARTS = (
         "ora",
         "uur",
         "timme",
+        "klo",
         "time",
         "godzina",
         "hodina",

@@ -28,6 +28,9 @@ Stamp: TypeAlias = Literal["begin", "end"]
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_NAMED_OFFSET = re.compile(
+    r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
+)
 _BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
 
 
@@ -81,8 +84,8 @@ def plan_moments(
     if not first.ends and not first.aware and len(time) < 3:
         first = _with_last_midnight(table, time, first, findings)
     ends = first.ends or _named_end(time)
-    if not first.aware and _named_utc(time):
-        first = replace(first, aware=True, zone="UTC")
+    if not first.aware and (ahead := _named_offset(time)) is not None:
+        first = replace(first, seconds=first.seconds - ahead, aware=True, zone=_zone_at(ahead))
     if stamp is not None:
         ends = stamp == "end"
     elif ends:
@@ -118,11 +121,23 @@ def _named_end(time: tuple[str, ...]) -> bool:
     return bool(_END.search(said)) and not _BEGIN.search(said)
 
 
-def _named_utc(time: tuple[str, ...]) -> bool:
-    """Whether a name says that the times are in UTC."""
+def _named_offset(time: tuple[str, ...]) -> int | None:
+    """How many seconds the times are ahead of UTC as their names say; None if they do not.
+
+    >>> _named_offset(("Date Time, GMT-05:00",)), _named_offset(("date", "hour UTC"))
+    (-18000, 0)
+    """
+    if told := next(filter(None, map(_NAMED_OFFSET.search, time)), None):
+        ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
+        return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
     joined = any(re.search(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])", n) for n in time)
-    return (joined or bool(words & {"utc", "gmt", "zulu"})) and "local" not in words
+    return 0 if (joined or words & {"utc", "gmt", "zulu"}) and "local" not in words else None
+
+
+def _zone_at(ahead: int) -> str:
+    """The zone of times with one offset, where there is one for it; else UTC."""
+    return f"Etc/GMT{-ahead // 3600:+d}" if ahead and ahead % 3600 == 0 else "UTC"
 
 
 def _with_clock(
@@ -260,9 +275,7 @@ def _zone(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
             count=len(offsets),
         )
         return "UTC"
-    hours = offsets[0] if offsets else 0.0
-    whole = hours == int(hours) and hours
-    return f"Etc/GMT{-int(hours):+d}" if whole else "UTC"
+    return _zone_at(round(3600 * offsets[0])) if offsets else "UTC"
 
 
 def _offset_hours(text: str) -> float:

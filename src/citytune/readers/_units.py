@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from citytune.readers._vocabulary import plain_name
 
 UNITS = {
+    "$": "$", "€": "€", "£": "£",
     "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh", "w": "W", "kw": "kW",
     "mw": "MW", "gw": "GW", "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",

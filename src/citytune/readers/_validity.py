@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -41,6 +42,14 @@ GOOD = frozenset(
 """Cells of such a column that let a reading pass; 2 and 3 are EEA's "below detection limit"."""
 GOOD_ERRORS = frozenset(["n", "0", "none", "no", "false", "ok"])
 """Cells of a column of errors that let a reading pass."""
+STATUS_WORDS = frozenset(["status", "quality", "qualitat", "qualite", "qualidade", "calidad"])
+SOUND = frozenset(["good", "ok", "normal", "valid", "gut", "bon", "good-overridden"])
+UNSOUND = frozenset(
+    ["bad", "uncertain", "questionable", "fault", "down", "offline", "invalid", "error",
+     "comm fail", "no data", "failed", "stale", "schlecht", "substituted", "bad input",
+     "i/o timeout"]
+)  # fmt: skip
+"""Words by which historians and control systems call readings."""
 MOST_VALUES = 12
 OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
 OPC_GOOD, OPC_MOST = 192, 255
@@ -98,9 +107,19 @@ def _good_cells(column: Column) -> frozenset[str]:
         return GOOD
     if words & ERROR_WORDS:
         return GOOD_ERRORS
+    if words & STATUS_WORDS and (good := _good_status(column)):
+        return good
     if words & OPC_WORDS and column.whole and 0 <= column.low < OPC_GOOD <= column.high <= OPC_MOST:
         return frozenset(str(quality) for quality in range(OPC_GOOD, OPC_MOST + 1))
     return frozenset()
+
+
+def _good_status(column: Column) -> frozenset[str]:
+    """Of the statuses that a control system writes in words, those of sound readings."""
+    said = {str(cell).strip().lower() for cell in column.cells}
+    if all(re.fullmatch(r"\{.*\}", cell) for cell in said):
+        return frozenset(cell for cell in said if "ok" in re.split(r"\W+", cell))
+    return frozenset(said & SOUND) if said <= SOUND | UNSOUND else frozenset()
 
 
 def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:

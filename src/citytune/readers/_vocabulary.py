@@ -72,6 +72,7 @@ veh vehicles num_vehicles traffic traffic_count count counts cnt rentals rented_
 ridership passengers boardings car cars bike bikes bicycles pedestrian pedestrians people
 visitors intensity intensidad intensite trafikkmengde trafikmaengde verkehrsmenge debit_horaire
 debit vol veh_count vehiclecount verkehrsstaerke aforo mengde intensiteit gem_intensiteit
+nb_passages passages transiti passaggi fordon biler bilar natezenie liikennemaara
 hourly_counts hourly_count comptage_horaire kfz anzahl anz_fahrzeuge speed avg_speed average_speed
 gem_snelheid
 mean_speed traffic_speed averagevehiclespeed occupancy travel_time
@@ -83,12 +84,14 @@ AIR = _words(
     "dioxyde_d_azote dioxido_de_nitrogeno biossido_di_azoto stickstoffmonoxid schwefeldioxid"
 )
 ENERGY = _words("""
+zatizeni belastung belastning obciazenie zapotrzebowanie spotreba terheles fogyasztas kulutus
+tuketim consum demanda demanda_real
 actual_total_load actual_load load totaldemand demand total_load national_demand ontario_demand
 netzlast consommation consumo verbrauch forbruk forbrug maengde mængde verbruik consumptie
 stromverbrauch nd consumption mw energy power active_power
 global_active_power power_consumption energy_consumption electricity usage electricity_usage
 appliances heat gas net_load
-负荷 負荷 負載 用电量 用電量 电量 電量 功率 電力 電力量 需要 전력 전력사용량
+현재수요 负荷 負荷 負載 用电量 用電量 电量 電量 功率 電力 電力量 需要 전력 전력사용량
 """)
 TARGETS = {
     word: rank for rank, word in enumerate([*GENERIC, *TRAFFIC, *AIR, *ENERGY])
@@ -106,13 +109,15 @@ completeness mdl uncertainty lat_lon precision latest gust forecast_load total_h
 estimated carga vmed periodo_integracion samples observed lanes confidence ethane
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
-prognose prognosis pronostico fcst planned scheduled
+previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
 residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
-rssi battery
+rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
-BESIDES_SHORT = frozenset(_words("t rh ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane"))
+BESIDES_SHORT = frozenset(
+    _words("noise t rh t2m rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
+)
 """The same, where the word is the whole name."""
 SOURCES = frozenset(
     _words("""
@@ -142,8 +147,11 @@ calle avenida via viale straat laan gade vej gata stop terminal city springs
 """Words that places are called by, and that tell no two of them apart."""
 _QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8h|1h|mean))?|"
                        r"temperature|humidity|count|speed|occupancy")  # fmt: skip
+_MEANS = frozenset(["avg", "mean", "average", "mittelwert", "moyenne", "media"])
 _AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
 """Bidding areas of electricity, among which NO2 is no gas."""
+_OBIS = re.compile(r"\b\d-\d{1,2}:([12])\.\d{1,2}\.\d{1,2}(?:\*\d+)?")
+"""Codes of what a meter counts: 1 is drawn from the grid, 2 is fed into it."""
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -154,6 +162,7 @@ def plain_name(column: str) -> str:
     >>> plain_name("PM2.5"), plain_name("NO2(GT)"), plain_name("TravelTime_387")
     ('pm25', 'no2', 'travel_time_387')
     """
+    column = _OBIS.sub(lambda code: " import " if code[1] == "1" else " export ", column)
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
     name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")
     name = unicodedata.normalize("NFC", name)
@@ -202,6 +211,7 @@ def bidding_areas(names: Iterable[str]) -> list[str]:
     return [name for name, one in plain.items() if _AREAS.fullmatch(one) or one == "no2"]
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def family(column: str) -> str:
     """What columns that differ only in a number or code have in common.
 
@@ -215,6 +225,7 @@ def family(column: str) -> str:
     return "_".join(kept)
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def target_rank(column: str) -> int | None:
     """How likely a column is what is to be forecast, by its name: 0 is likeliest, None unknown.
 
@@ -223,7 +234,7 @@ def target_rank(column: str) -> int | None:
     """
     for name in (plain_name(column), family(column)):
         words = name.split("_")
-        while len(words) > 1 and words[-1] in UNITS:
+        while len(words) > 1 and words[-1] in UNITS | _MEANS:
             words.pop()
         if (rank := TARGETS.get("_".join(words))) is not None:
             return rank
@@ -237,7 +248,7 @@ def goes_beside(column: str) -> bool:
     (True, True, False)
     """
     name = plain_name(column)
-    short = len(name) <= 4 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
+    short = len(name) <= 5 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
     if name in SOURCES:
         return True
     return short or name.split("_")[0] == "rh" or bool(BESIDES.intersection(name.split("_")))

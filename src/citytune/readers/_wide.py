@@ -12,10 +12,10 @@ from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import bare_names, without_variants
-from citytune.readers._measures import PARTS, proposed
+from citytune.readers._measures import ALL, PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
-from citytune.readers._units import kind_of_unit, unit_in
+from citytune.readers._units import kind_of_unit, unit_in, unit_of
 from citytune.readers._vocabulary import (
     GENERIC,
     TARGETS,
@@ -35,7 +35,9 @@ MOST_GROUPS = 4
 """Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
-_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt|summe|sum|all|both)(_|$)")
+NEARLY = 0.02
+"""Part of a column by which it may differ from the sum of others, if it is known by its name."""
+_TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))})(_|$)")
 
 
 def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
@@ -129,14 +131,29 @@ def refuse_versions(
         )
 
 
-def refuse_units(chosen: Sequence[str], findings: Findings) -> None:
-    """Columns whose names spell units of different kinds, such as °C and %."""
+def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
+    """Of columns whose names spell units of different kinds, such as MW and %, the known one.
+
+    They are refused where no name, or more than one, is known to be forecast.
+    """
     groups: dict[str, list[str]] = {}
     for name in chosen:
-        unit = unit_in(name) if re.search(r"[(\[]", name) else None
+        unit = _spelt_unit(name)
         if unit is None:
-            return
+            return list(chosen)
         groups.setdefault(kind_of_unit(unit), []).append(name)
+    sure = TARGETS.keys() - {"gas", "heat", "volume"}
+    known = [n for n in chosen if {*tokens(n)} & sure and not goes_beside(n)]
+    if len(groups) > 1 and len(known) == 1:
+        rest = [name for name in chosen if name not in known]
+        findings.warn(
+            "several-quantities",
+            f"the columns are in {len(groups)} kinds of units; {known[0]!r} was read, not "
+            f"{listed(rest, 6, quoted=True)}",
+            f"pass target={rest[0]!r} for another one",
+            count=len(chosen),
+        )
+        return known
     if len(groups) > 1:
         findings.error(
             "which-target",
@@ -145,6 +162,17 @@ def refuse_units(chosen: Sequence[str], findings: Findings) -> None:
             f"name those of one quantity with {_proposed(groups)}",
             count=len(groups),
         )
+    return list(chosen)
+
+
+def _spelt_unit(name: str) -> str | None:
+    """The unit in brackets, or that of more than a letter behind other words."""
+    bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
+    found = unit_in(name)
+    if found or bracket:
+        return found if found and (bracket or len(found) > 1) else bracket[1] if bracket else None
+    last = name.rsplit(maxsplit=1)[-1]
+    return unit_of(last) if last != name else None
 
 
 def _proposed(groups: Mapping[str, list[str]]) -> str:
@@ -183,12 +211,14 @@ def without_totals(
     and so is any next to "in" and "out".
     """
     plain = [plain_name(name) for name in chosen]
+    known = [name for name in chosen if target_rank(name) is not None]
     totals = [
         name
         for name, said in zip(chosen, plain, strict=True)
         if _TOTAL.search(said)
+        or known == [name]
         or (len(plain) <= MOST_PLACES and _begins(said, plain))
-        or _all_parts([one for one in chosen if one != name])
+        or (len(plain) <= MOST_PLACES and _all_parts([one for one in chosen if one != name]))
     ]
     found = [name for name in totals if _parts_of(table, name, chosen, totals)]
     if not found:
@@ -215,14 +245,20 @@ def _parts_of(
     table: SourceTable, total: str, chosen: tuple[str, ...], totals: list[str]
 ) -> list[str]:
     """The columns that a total adds up: those of its group, or all others; none if it does not."""
+    called = _TOTAL.search(plain_name(total)) or target_rank(total) is None
+    share, room = (1e-3, 0.5) if called else (NEARLY, 0.0)
     group = _TOTAL.sub("", plain_name(total)).strip("_")
     others = [n for n in chosen if n not in totals]
     near = [n for n in others if group and plain_name(n).startswith(group)]
-    for parts in (near, others):
-        if len(parts) < 2:
+    place = chosen.index(total)
+    before = [[*chosen[first:place]] for first in range(place - 1)][-MOST_PLACES:]
+    for parts in (near, others, *before):
+        if len(parts) < 2 or total in parts:
             continue
-        rows = table.rows.select(total, *parts).drop_nulls().head(500).collect()
+        numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in (total, *parts)]
+        rows = table.rows.select(numbers).drop_nulls().head(500).collect()
         gap = (rows[total] - rows.select(pl.sum_horizontal(parts)).to_series()).abs()
-        if len(rows) > 10 and float((gap <= 1e-3 * rows[total].abs() + 0.5).mean() or 0) > 0.98:  # type: ignore[arg-type]
+        fits = gap <= share * rows[total].abs() + room
+        if len(rows) > 10 and float(fits.mean() or 0) > 0.98:  # type: ignore[arg-type]
             return parts
     return []

@@ -19,6 +19,13 @@ PIECE = 4096
 unpacks whatever there is before it cuts off."""
 
 
+_ABOUT = re.compile(
+    r"(^|/)(readme|licen[cs]e|about|metadata|lies_?mich|lisez_?moi)[^/]*$|\.(md|pdf|docx?|html?)$",
+    re.IGNORECASE,
+)
+"""Files that say something of the table in an archive."""
+
+
 def is_zip(data: bytes) -> bool:
     """Whether a file begins as zip archives do."""
     return data.startswith(b"PK\x03\x04")
@@ -39,6 +46,8 @@ def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             "make a table of it with a column of times: pandas.DataFrame(numpy.load(path)['data']"
             "[..., 0], index=pandas.date_range('2018-01-01', periods=..., freq='5min'))",
         )
+    told = [one for one in names if not _ABOUT.search(one)]
+    names = told if len(told) == 1 else names
     if len(names) != 1:
         findings.fail(
             "several-files",

@@ -90,7 +90,7 @@ class ByGroups(ABC):
             group: Sensors that are read and forecast at a time.
             alerts: What to be warned of; by default those that the run was asked for.
             overwrite: Whether an earlier forecast there may be replaced.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:
@@ -136,7 +136,7 @@ class ByGroups(ABC):
             engine: See there.
             group: See there.
             days: Only the last so many.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:

@@ -1,0 +1,104 @@
+"""Columns that are no sensors of one quantity: flags of others, and quantities side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from citytune.readers._columns import Column, Columns
+from citytune.readers._findings import Findings
+from citytune.readers._kinds import COMPUTED
+from citytune.readers._vocabulary import (
+    PLACES,
+    bidding_areas,
+    family,
+    goes_beside,
+    plain_name,
+    target_rank,
+    tokens,
+)
+
+MOST = 12
+"""Columns up to which they may be quantities of one place; networks have more."""
+FAR = 20.0
+"""Ratio of the largest values of two columns from which they seem to be of two quantities."""
+FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
+"""Differences of columns of several quantities; columns of weather next to the speed of wind."""
+_FLAG = re.compile(r"q|qc|qf|qn|qa|k|s|f|st|flag|status|state|valid|quality")
+_WEATHER = frozenset(
+    ["temp", "temperature", "humidity", "hum", "dew", "dewpoint", "pressure", "barometer", "wind",
+     "gust", "rain", "precip"]
+)  # fmt: skip
+_BARE = re.compile(r"column_\d+")
+_CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
+
+
+def is_flag_of_another(column: Column, columns: Columns) -> bool:
+    """Whether few small whole numbers stand under the name of another column and a word: QT, T."""
+    if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
+        return False
+    plain = plain_name(column.name)
+    return any(
+        other.kind in ("number", "empty")
+        and other is not column
+        and (one := plain_name(name))
+        and len(one) < len(plain)
+        and (plain.endswith(one) or plain.startswith(one))
+        and bool(_FLAG.fullmatch(plain.replace(one, "", 1).strip("_")))
+        for name, other in columns.by_name.items()
+    )
+
+
+def is_speed_of_wind(name: str, columns: Columns) -> bool:
+    """Whether a column called speed stands among columns of weather."""
+    weather = [n for n in columns.by_name if _WEATHER & {*tokens(n)}]
+    return plain_name(name) in ("speed", "avg_speed") and len(weather) >= FEWEST_WEATHER
+
+
+def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
+    """Columns of names of their own that all say a quantity, or stand by weather and are unlike."""
+    bare = all(_BARE.fullmatch(name) for name in chosen)
+    alone = bare or len({family(name) or name for name in chosen}) == len(chosen)
+    if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
+        return
+    if not bare and _are_named(chosen):
+        return
+    said = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
+    if not said and not ((near or bare) and _differences(chosen, columns) >= FEWEST_SIGNS):
+        return
+    ordered = sorted(chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
+    findings.error(
+        "which-target",
+        f"{len(chosen)} columns could be the readings, and they are of several quantities: "
+        + "; ".join(sight(columns.by_name[name]) for name in ordered),
+        "name one with " + " or ".join(f"target={name!r}" for name in ordered),
+        count=len(chosen),
+    )
+
+
+def sight(column: Column) -> str:
+    """A column with its range and its first values."""
+    examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
+    return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
+
+
+def _are_named(names: Sequence[str]) -> bool:
+    """Whether names share a word, as those of substations do, or one is that of a place."""
+    words = [{w for w in tokens(name) if not COMPUTED.search(w)} for name in names]
+    return bool(set.intersection(*words) or set().union(*words) & PLACES)
+
+
+def _differences(names: Sequence[str], columns: Columns) -> int:
+    """In how many ways columns differ: level, decimals, sign, standing still."""
+    some = [columns.by_name[name] for name in names]
+    live = [column for column in some if not column.constant and column.kind != "empty"]
+    highest = [max(abs(column.low), abs(column.high)) for column in live]
+    return sum(
+        (
+            bool(live) and max(highest) > FAR * min(highest),
+            len({column.whole for column in live}) > 1,
+            len({column.low < 0 for column in live}) > 1,
+            len(live) < len(some),
+        )
+    )
