@@ -213,6 +213,14 @@ def test_an_unknown_backbone_is_answered_with_the_nearest(city: City) -> None:
     refused(city, answer, before, "'ttm-r3'", "Did you mean 'ttm-r2'")
 
 
+def test_a_mistyped_time_zone_is_answered_with_the_nearest_alone(city: City) -> None:
+    file = city.write(hours())
+    before = state(city.folder)
+    answer = city.tune(file, "--timezone", "Europe/Berln")
+    refused(city, answer, before, "Did you mean 'Europe/Berlin'")
+    assert "Africa" not in answer.err
+
+
 def test_an_unknown_strategy_is_answered_with_the_nearest(city: City) -> None:
     file = city.write(hours())
     before = state(city.folder)

@@ -97,6 +97,7 @@ def test_a_stuck_sensor_is_silenced_and_said() -> None:
     fault = found(frame, "stuck")
     assert fault.count >= 50
     assert "417" in fault.message
+    assert "normally changes at every step" in fault.message
     assert np.isnan(frame.values[200:250, 0]).all()
     assert np.isnan(frame.values).sum() <= 52
 

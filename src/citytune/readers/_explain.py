@@ -105,6 +105,8 @@ def _role(column: Column, table: SourceTable, roles: Roles) -> tuple[str, str]:
     if name in roles.sensor:
         return "sensor", "with the time it tells the rows apart"
     if name in roles.targets:
+        if column.cells.is_empty():
+            return "reading", "no numbers in the rows looked at"
         unit = table.units.get(name) or roles.unit
         comma = ", with a decimal comma" if name in table.commas else ""
         return "reading", "numbers that change" + (f", in {unit}" if unit else "") + comma

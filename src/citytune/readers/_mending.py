@@ -180,9 +180,8 @@ def _drop_stuck(column: Column, clock: Clock, findings: Findings) -> None:
         value = column.values[start]
         findings.warn(
             "stuck",
-            f"it reads {value:g} for {length} steps in a row, although it normally changes at "
-            "least "
-            f"every {max(1, round(habit))} steps",
+            f"it reads {value:g} for {length} steps in a row, although it normally changes "
+            + (f"at least every {round(habit)} steps" if habit >= 1.5 else "at every step"),
             "these readings are treated as missing; have the sensor checked",
             sensor=column.name,
             count=int(length),
