@@ -17,6 +17,7 @@ from citytune.readers._cell_units import (
     without_marks,
     without_units,
 )
+from citytune.readers._coded_cells import without_codes
 from citytune.readers._dialect import (
     HEAD_BYTES,
     LONGEST_WHOLE,
@@ -211,7 +212,7 @@ def _tidy(
     rows = _data_rows(rows, dialect, findings)
     check_one_unit(rows, findings)
     rows, units = without_units(rows)
-    rows = without_marks(without_letters(rows), findings)
+    rows = without_marks(without_letters(without_codes(rows, findings)), findings)
     texts = [n for n, kind in rows.schema.items() if kind == pl.String]
     return *_numbers(rows, texts, dialect), units
 

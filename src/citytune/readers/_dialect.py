@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from citytune._text import counted, listed
+from citytune.readers._coded_cells import are_coded
 from citytune.readers._findings import Findings
 from citytune.readers._layout import Layout, find_layout
 from citytune.readers._numbers import COMMA, PLAIN, is_missing, writes_commas
@@ -112,11 +113,14 @@ def _types(
     commas = set()
     for i, name in enumerate(names):
         column = [row[i] for row in layout.body if not is_missing(row[i])]
-        comma = writes_commas(dict.fromkeys(column), usual=layout.delimiter != ",")
+        tenths = are_coded(name, column)
+        comma = not tenths and writes_commas(
+            dict.fromkeys(column), usual=layout.delimiter != ","
+        )
         number = COMMA if comma else PLAIN
         clean = bool(column) and all(number.match(cell) for cell in column)
         same = clean and reused(name, pl.Series(list(dict.fromkeys(column)), dtype=pl.String))
-        code = same or any(is_code(cell) or _is_long(cell) for cell in column)
+        code = same or tenths or any(is_code(cell) or _is_long(cell) for cell in column)
         types[name] = pl.Float64 if clean and not code else pl.String
         if comma and any("," in cell for cell in column):
             commas.add(name)

@@ -19,6 +19,7 @@ from citytune.readers._measures import (
     of_classes,
     proposed,
     without_channels,
+    without_statistics,
 )
 from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
@@ -34,6 +35,7 @@ from citytune.readers._vocabulary import (
     SENSOR,
     family,
     goes_beside,
+    is_quantity,
     plain_name,
     target_rank,
     tokens,
@@ -84,6 +86,7 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
+    able = without_statistics(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
     if telling < set(able):
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
@@ -201,7 +204,7 @@ def _flags(name: str, other: str) -> bool:
 
 def _is_coordinate(name: str) -> bool:
     words = set(tokens(name))
-    return bool(
+    return not any(map(is_quantity, words)) and bool(
         words & {"alt", "alti", "lat", "latitude", "lon", "lng", "longitude", "easting", "northing"}
     )
 
