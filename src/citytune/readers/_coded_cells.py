@@ -9,6 +9,7 @@ import polars as pl
 
 from citytune._text import listed
 from citytune.readers._findings import Findings
+from citytune.readers._texts import CELL, Texts, by_name
 
 TENTHS = ("TMP", "DEW", "SLP")
 """Columns of air temperature and dew point in °C, and pressure in hPa, each in tenths."""
@@ -27,14 +28,10 @@ def are_coded(name: str, cells: Sequence[str]) -> bool:
     return name in TENTHS and bool(cells) and all(re.match(_CELL, cell) for cell in cells)
 
 
-def without_codes(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def without_codes(texts: Texts, findings: Findings) -> Texts:
     """The numbers of cells with a code behind a comma, in whole units, in columns known by name."""
-    found = [
-        name
-        for name in TENTHS
-        if rows.schema.get(name) == pl.String
-        and are_coded(name, rows[name].drop_nulls().unique().to_list())
-    ]
+    cells = by_name(texts.of(TENTHS), CELL).rows()
+    found = [name for name, some in cells if are_coded(name, some)]
     if found:
         findings.note(
             "coded-cells",
@@ -42,7 +39,7 @@ def without_codes(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
             "they were read in whole units; values of codes 3 and 7 are missing",
             count=len(found),
         )
-    return rows.with_columns(_number(name) for name in found)
+    return texts.changed([_number(name) for name in found])
 
 
 def _number(name: str) -> pl.Expr:

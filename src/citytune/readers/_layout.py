@@ -13,6 +13,8 @@ from citytune.readers._numbers import NUMBER_LIKE, is_missing
 from citytune.readers._time_words import DATE_PARTS, DAY_OF_YEAR
 
 DELIMITERS = ",;\t|"
+MOST_CELLS = 40_000
+"""Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
     r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
     r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
@@ -153,7 +155,7 @@ def _usual_width(rows: Sequence[Row]) -> int:
 def _label_rows(rows: Sequence[Sequence[str]]) -> int:
     """How many of the first rows hold labels: cells of another kind than those of their column."""
     width = len(rows[0])
-    below = rows[min(len(rows) // 2, 5) :][:200]
+    below = rows[min(len(rows) // 2, 5) :][: max(20, min(200, MOST_CELLS // width))]
     kinds = [_kind([row[i] for row in below]) for i in range(width)]
     count = 0
     for row in rows[: min(8, max(1, len(rows) - 1))]:
@@ -187,7 +189,9 @@ def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
     wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
     if not any(kind == "number" for kind in kinds):
         return not any(kind in ("time", "number") for kind in kinds)
-    return len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
+    return (
+        len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
+    )
 
 
 def _counts_up(row: Sequence[str]) -> bool:

@@ -23,7 +23,10 @@ horodatage messzeit messzeitpunkt zeitpunkt_der_messung czas data_czas datum_cas
 """)
 """Names of columns of times; the earlier, the likelier."""
 DAY_OF_YEAR = frozenset(
-    _words("doy day_of_year dayofyear julian_day julianday jday julian jd yday dia_juliano giorno_giuliano jour_julien ordinal_day")
+    _words(
+        "doy day_of_year dayofyear julian_day julianday jday julian jd yday ordinal_day "
+        "dia_juliano giorno_giuliano jour_julien"
+    )
 )
 """Columns that count the days of a year from 1."""
 CLOCK_TIME = _words("""

@@ -73,7 +73,7 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
-    if not said and signs < FEWEST_SIGNS - placed or not (said or near or bare or placed):
+    if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
         return
     ordered = sorted(chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
     findings.error(

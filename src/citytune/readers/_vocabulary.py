@@ -112,7 +112,8 @@ longitude embedded forecast forecasts forecasted predicted prediction prevision 
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
 residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
-rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
+rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres wddir wdsp wetb dewpt
+vappr rhum rltv msl
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(
@@ -211,6 +212,7 @@ def bidding_areas(names: Iterable[str]) -> list[str]:
     return [name for name, one in plain.items() if _AREAS.fullmatch(one) or one == "no2"]
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def family(column: str) -> str:
     """What columns that differ only in a number or code have in common.
 
@@ -224,6 +226,7 @@ def family(column: str) -> str:
     return "_".join(kept)
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def target_rank(column: str) -> int | None:
     """How likely a column is what is to be forecast, by its name: 0 is likeliest, None unknown.
 

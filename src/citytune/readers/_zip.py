@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NoReturn
 
+from citytune._errors import InputError
 from citytune._text import listed
 from citytune.readers._containers import FREE_BYTES, MOST_RATIO, open_bytes, register
 from citytune.readers._files import stem_of
@@ -38,7 +39,7 @@ def is_zip(data: bytes) -> bool:
 
 
 def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
-    """The table of an archive: of its one file, of several alike, or of the one that outweighs the others."""
+    """The table of an archive: of its one file, of several alike, or of one beside small ones."""
     archive = members(data, findings)
     names = [
         info.filename
@@ -92,7 +93,10 @@ def _joined(
     parts = []
     for one in sorted(names):
         inner = Findings(f"{name}/{one}")
-        parts.append(_member(archive, one, name, stem_of(one), inner))
+        try:
+            parts.append(_member(archive, one, name, stem_of(one), inner))
+        except InputError:
+            _fail_several(names, findings)
         findings.keep(inner.faults)
     if len({frozenset(part.schema) for part in parts}) > 1:
         _fail_several(names, findings)
