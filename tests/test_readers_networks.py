@@ -125,3 +125,21 @@ def test_small_files_beside_the_table_of_an_archive_describe_it(tmp_path: Path) 
     files["Sites.csv"] = files["Readings.csv"].replace("a,b", "c,d")
     with pytest.raises(InputError, match="2 files"):
         read(zipped(tmp_path, files))
+
+
+def test_the_total_of_totals_is_read(tmp_path: Path) -> None:
+    parts = [ONE.round(), (2 * ONE).round(), TWO.round()]
+    rows = [f"{t},{parts[0][i] + parts[1][i] + parts[2][i]:.0f},"
+            + ",".join(f"{part[i]:.0f}" for part in parts) + f",{60 + i % 9}.5,{12 + i // 300},7"
+            for i, t in enumerate(TIMES)]  # fmt: skip
+    head = "time,Total Carriageway Flow,Total Flow below 5 m,Total Flow 5 to 7 m,Total Flow above"
+    path = given(tmp_path, head + ",Speed Value,Model Version,Network Link Id", *rows)
+    assert is_right(System(b"", [sum(parts[1:], parts[0])], {}), read(path))
+
+
+@pytest.mark.parametrize("form", ["{:02d}시-{:02d}시", "{:02d}-{:02d}시간대", "{:02d}~{:02d}"])
+def test_hours_from_and_to_across_columns_in_korean(tmp_path: Path, form: str) -> None:
+    head = ",".join(form.format(h, h + 1) for h in range(24))
+    rows = [f"{TIMES[i]:%Y-%m-%d},{gate}," + ",".join(f"{x:.2f}" for x in v[i : i + 24])
+            for i in range(0, 480, 24) for gate, v in (("승차", ONE), ("하차", TWO))]  # fmt: skip
+    assert both(read(given(tmp_path, "날짜,구분," + head, *rows)))

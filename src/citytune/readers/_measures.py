@@ -191,6 +191,8 @@ def _whole(table: SourceTable, names: Sequence[str], counts: bool) -> str | None
         return names[0]
     words = {name: set(tokens(name)) for name in names}
     totals = [name for name in names if words[name] & ALL]
+    if len(totals) > 2 and counts:
+        totals = [n for n in totals if _adds_up(table, n, [o for o in totals if o != n])] or totals
     others = [name for name in names if name not in totals]
     if len(totals) == 1 and (
         _adds_up(table, totals[0], others) or (len(others) > 2 and _holds(table, totals[0], others))

@@ -55,7 +55,7 @@ MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(
-    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order|source|cnt|objectid)$"
+    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
 )
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
