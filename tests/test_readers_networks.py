@@ -143,3 +143,9 @@ def test_hours_from_and_to_across_columns_in_korean(tmp_path: Path, form: str) -
     rows = [f"{TIMES[i]:%Y-%m-%d},{gate}," + ",".join(f"{x:.2f}" for x in v[i : i + 24])
             for i in range(0, 480, 24) for gate, v in (("승차", ONE), ("하차", TWO))]  # fmt: skip
     assert both(read(given(tmp_path, "날짜,구분," + head, *rows)))
+
+
+def test_words_among_whole_numbers_beside_a_date_are_no_hours(tmp_path: Path) -> None:
+    rows = [f"{t:%Y-%m-%d %H:%M},{t:%Y-%m-%d},{'closed' if i == 300 else 200 + i % 37}"
+            for i, t in enumerate(TIMES)]  # fmt: skip
+    assert len(read(given(tmp_path, "time,date,flow", *rows))) == 480

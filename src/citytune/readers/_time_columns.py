@@ -72,7 +72,10 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
         if column.kind in ("clock", "clock-range") or (
             column.kind == "number"
             and column.whole
-            and (_may_be_clock(column) or are_hours(column.cells.cast(pl.Float64, strict=False)))
+            and (
+                _may_be_clock(column)
+                or are_hours(column.cells.cast(pl.Float64, strict=False).drop_nulls())
+            )
         ):
             found.append(column)
     fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]

@@ -39,7 +39,7 @@ def is_zip(data: bytes) -> bool:
 
 
 def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
-    """The table of an archive: of its one file, of several alike, or of one beside small ones."""
+    """The table of an archive: of its one file, of several alike, or of one next to small ones."""
     archive = members(data, findings)
     names = [
         info.filename
