@@ -128,3 +128,65 @@ def test_an_empty_column_between_blocks_is_no_sensor(tmp_path: Path) -> None:
     path.write_text("\n".join(["Trafo 1,,,Trafo 2,", "Time,kW,,Time,kW", *rows]))
     assert read(path).sensors == ("Trafo 1 kW", "Trafo 2 kW")
     assert not [fault for fault in check(path) if fault.kind == "silent-sensor"]
+
+
+def test_directions_of_a_meter_are_quantities() -> None:
+    codes = [pl.lit(code).alias("Channel") for code in ("A+", "A-")]
+    both = pl.concat([wide(kWh=v).with_columns(c) for v, c in zip((A, B), codes, strict=True)])
+    assert np.allclose(read(both).values[:, 0], A)
+    assert np.allclose(read(both, target="A-").values[:, 0], B)
+
+
+@pytest.mark.parametrize("months", [True, False])
+def test_sheets_alike_are_one_table(tmp_path: Path, months: bool) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    pytest.importorskip("fastexcel")
+    half = len(A) // 2
+    book = xlsxwriter.Workbook(tmp_path / "year.xlsx")
+    for name, values, times in (
+        ("one", A[:half] if months else A, TIMES[:half] if months else TIMES),
+        ("two", A[half:] if months else B, TIMES[half:] if months else TIMES),
+    ):
+        sheet = book.add_worksheet(name)
+        for i, row in enumerate([("Time", "kWh"), *zip(map(str, times), values, strict=True)]):
+            sheet.write_row(i, 0, row)
+    book.close()
+    frame = read(tmp_path / "year.xlsx")
+    assert np.allclose(frame.values, A[:, None] if months else np.c_[A, B], atol=0.01)
+
+
+@pytest.mark.parametrize("names", [("DC1 U", "DC1 I", "DC1 P"), ("AC1 U", "AC1 P", "AC2 F")])
+def test_letters_of_electricity_are_quantities(names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="several quantities"):
+        read(wide(**dict(zip(names, (A, B, C), strict=True))))
+
+
+def test_a_day_of_gas_begins_at_six() -> None:
+    rows = wide(load=A)[6:].with_columns(
+        day=pl.col("time").dt.offset_by("-6h").dt.strftime("%d.%m.%Y"),
+        hour=pl.col("time").dt.strftime("%H:%M"),
+    )
+    frame = read(rows.select("day", "hour", "load"))
+    assert "day-begins-later" in {fault.kind for fault in frame.faults}
+    assert np.allclose(frame.values[:, 0], A[6:])
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [("intensity.forecast, intensity.actual, Temp", "intensity.actual"),
+     ("Main kW, Annex kW, Hall kW", "Main kW, Annex kW, Hall kW")],
+)  # fmt: skip
+def test_forecasts_beside_what_was_measured_are_left_out(names: str, chosen: str) -> None:
+    columns = dict(zip(names.split(", "), (A, B, C), strict=True))
+    assert ", ".join(read(wide(**columns)).sensors) == chosen
+
+
+def test_an_empty_column_of_notes_is_no_sensor() -> None:
+    empty = pl.lit(None, pl.Float64).alias("Notes")
+    assert read(wide(north=A, quay=B).with_columns(empty)).sensors == ("north", "quay")
+
+
+def test_the_highest_load_of_two_grids_is_their_sum() -> None:
+    names = ("Höchstentnahmelast [kW]", "Last HS [kW]", "Last MS [kW]")
+    source = wide(**dict(zip(names, ((A + B).round(1), A, B), strict=True)))
+    assert read(source).sensors == names[1:]

@@ -125,9 +125,9 @@ def _say_unordered(
 def _step(gaps: pl.DataFrame, findings: Findings) -> int:
     """The commonest gap, exact or snapped to a usual step, if it explains the others."""
     step, share, multiple = _commonest(gaps)
-    if share >= 0.5 or (share >= 0.25 and multiple >= 0.95):
-        if not _is_odd(step, multiple, findings):
-            return _known(step, findings)
+    explains = share >= 0.5 or (share >= 0.25 and multiple >= 0.95)
+    if explains and not _is_odd(step, multiple, findings):
+        return _known(step, findings)
     snapped, share, multiple = _commonest(_snapped(gaps))
     if not (snapped and (share >= 0.5 or (share >= 0.35 and multiple >= 0.95))):
         common = gaps.group_by("gap").agg(pl.col("n").sum()).sort("n", descending=True)["gap"]

@@ -156,6 +156,25 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     return pl.when(legal).then(seconds)
 
 
+def begin_of_days(table: SourceTable, seconds: pl.Expr) -> int:
+    """The time at which the rows of all dates begin anew, such as 6:00 for gas; 0 if at midnight.
+
+    Told by their order: the hours before it stand below 23:00 of their date.
+    """
+    rows = table.rows.select((seconds // DAY).alias("d"), (seconds % DAY).alias("s")).drop_nulls()
+    days = rows.unique(maintain_order=True).group_by("d", maintain_order=True).agg(
+        first=pl.col("s").first(),
+        turns=(pl.col("s").diff() < 0).sum(),
+        late=pl.col("s").last() < pl.col("s").first(),
+        many=pl.col("s").n_unique() >= MANY_TIMES,
+    )  # fmt: skip
+    found = days.filter("many").collect(engine="streaming")[1:-1]
+    wraps = found.filter((pl.col("turns") == 1) & pl.col("late") & (pl.col("first") > 0))
+    if len(found) < 3 or len(wraps) <= MOST_DAYS * len(found) or wraps["first"].n_unique() > 1:
+        return 0
+    return int(wraps["first"][0])
+
+
 def midnight_is_last(table: SourceTable, seconds: pl.Expr) -> bool:
     """Whether the rows of a date run from 1:00 over 23:00 to 0:00, or the other way round."""
     rows = table.rows.select((seconds // DAY).alias("d"), (seconds % DAY).alias("s")).drop_nulls()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from citytune._text import listed
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, place_of
 from citytune.readers._table import SourceTable
@@ -18,6 +19,7 @@ _FLOWS = frozenset(
 )
 _SAY_SO = re.compile(r"solar|pv|batter(y|ies)|\w*batterie\w*|akku|powerwall|grid|generation")
 """Words of flows that elsewhere stand beside a target."""
+_GRID = frozenset(["grid", "netz", "self", "eigen"])
 _USED = re.compile(r"consum\w*|\w*verbrauch\w*|demand|usage|loads?|homes?|houses?|haus")
 """Words of all that a place uses, of which what it draws from the grid is a part."""
 
@@ -31,18 +33,29 @@ def of_one_flow(
     if len(groups) < 2 or not _FLOWS.issuperset(groups):
         return list(names)
     chosen = of_one_kind(table, able, quantity, findings)
-    if len({place_of(name) for name in chosen}) == len(chosen):
+    places = {place_of(name) for name in chosen}
+    others = {place_of(name) for name in able if name not in chosen}
+    apart = _are_of_places(chosen)
+    if apart and (len(chosen) == 1 or places & others):
         return chosen
     if set(chosen) == set(able):
         return list(names)
-    used = [n for n in chosen if any(map(_USED.fullmatch, tokens(n)))]
-    if len({place_of(name) for name in used}) == len(used) > 0:
+    used = [n for n in chosen if any(map(_USED.fullmatch, tokens(n))) and not _GRID & {*tokens(n)}]
+    if used and _are_of_places(used):
         return used
     several = sorted(chosen, key=plain_name)
     findings.error(
         "which-target",
-        f"{len(several)} columns seem to be the same flow of energy of one place",
-        "name one with " + " or ".join(f"target={name!r}" for name in several[:8]),
+        f"{listed(several, quoted=True)} seem to be the same flow of energy, of one place or several",
+        "name one with "
+        + " or ".join(f"target={name!r}" for name in several[:8])
+        + (f", or all with target={several!r} if each is a sensor" if apart else ""),
         count=len(several),
     )
     return chosen
+
+
+def _are_of_places(names: Sequence[str]) -> bool:
+    """Whether each name says a place of its own, and none says that of another and more."""
+    places = {place_of(name) for name in names}
+    return len(places) == len(names) and not any({*a} < {*b} for a in places for b in places)

@@ -35,7 +35,7 @@ _KINDS: tuple[dict[str, str], ...] = (
     {
         "consumption": r"consum\w*|\w*verbrauch\w*|\w*bezug|demand|afname|soutirage|imports?|usage|"
                        r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie",
-        "production": r"produ\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
+        "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
                       r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|generacj\w*",
         "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
         "grid": r"grid|netz|red",
@@ -61,6 +61,8 @@ _QUALIFIERS = frozenset(
      "gross", "brutto", "vcetne", "bez", "inclus", "incluso"]
 )  # fmt: skip
 """Words by which a name says a version of another column."""
+_FORECASTS = frozenset(["forecast", "forecasted", "predicted", "prognose", "prevision", "planned"])
+_ACTUALS = frozenset(["actual", "real", "measured", "observed", "ist"])
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
 COMPUTED = re.compile(
@@ -190,6 +192,9 @@ def without_variants(names: Sequence[str]) -> list[str]:
     ['Netzlast [MWh]', 'Wind']
     """
     words = {name: set(tokens(name)) for name in names}
+    bare = {name: words[name] - _FORECASTS - _ACTUALS for name in names}
+    known = [bare[name] for name in names if not words[name] & _FORECASTS]
+    names = [n for n in names if not (words[n] & _FORECASTS and bare[n] in known)]
     return [
         name
         for name in names

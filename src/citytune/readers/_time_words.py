@@ -111,6 +111,7 @@ DATE_PARTS = (
         "hora",
         "heure",
         "stunde",
+        "std",
         "ora",
         "uur",
         "timme",

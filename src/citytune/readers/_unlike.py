@@ -29,6 +29,7 @@ _WEATHER = frozenset(
     ["temp", "temperature", "humidity", "hum", "dew", "dewpoint", "pressure", "barometer", "wind",
      "gust", "rain", "precip"]
 )  # fmt: skip
+_ELECTRICAL = frozenset("uipfqs")
 _BARE = re.compile(r"column_\d+")
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
@@ -58,12 +59,13 @@ def is_speed_of_wind(name: str, columns: Columns) -> bool:
 def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
     """Columns of names of their own that all say a quantity, or stand by weather and are unlike."""
     bare = all(_BARE.fullmatch(name) for name in chosen)
-    alone = bare or len({family(name) or name for name in chosen}) == len(chosen)
+    electrical = _are_electrical(chosen)
+    alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
     if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
         return
-    if not bare and _are_named(chosen):
+    if not (bare or electrical) and _are_named(chosen):
         return
-    said = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     if not said and not ((near or bare) and _differences(chosen, columns) >= FEWEST_SIGNS):
         return
@@ -75,6 +77,14 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         "name one with " + " or ".join(f"target={name!r}" for name in ordered),
         count=len(chosen),
     )
+
+
+def _are_electrical(names: Sequence[str]) -> bool:
+    """Whether names end with letters of current, power and frequency: DC1 U, DC1 I, AC1 P."""
+    words = [tokens(name) for name in names]
+    ends = {some[-1] for some in words if len(some) > 1}
+    sure = "p" in ends and bool(ends & {"u", "i"}) and len(ends) > 2
+    return sure and ends <= _ELECTRICAL and all(len(some) > 1 for some in words)
 
 
 def sight(column: Column) -> str:
