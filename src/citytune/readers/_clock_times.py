@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citytune.readers._columns import Column
+from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._ranges import begin_of
 from citytune.readers._table import SourceTable
@@ -173,6 +174,20 @@ def begin_of_days(table: SourceTable, seconds: pl.Expr) -> int:
     if len(found) < 3 or len(wraps) <= MOST_DAYS * len(found) or wraps["first"].n_unique() > 1:
         return 0
     return int(wraps["first"][0])
+
+
+def from_morning(table: SourceTable, seconds: pl.Expr, date: str, findings: Findings) -> pl.Expr:
+    """Moments in s, those before the time at which all dates begin moved to the next date."""
+    first = begin_of_days(table, seconds)
+    if not first:
+        return seconds
+    findings.warn(
+        "day-begins-later",
+        f"the rows of each date in {date!r} begin at {first // 3600}:{first % 3600 // 60:02d} and "
+        "end on the next morning, as those of gas days do",
+        "earlier times were taken as those of the next date; write full times if this is wrong",
+    )
+    return seconds + pl.when(seconds % DAY < first).then(DAY).otherwise(0)
 
 
 def midnight_is_last(table: SourceTable, seconds: pl.Expr) -> bool:

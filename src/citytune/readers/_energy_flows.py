@@ -46,7 +46,7 @@ def of_one_flow(
     several = sorted(chosen, key=plain_name)
     findings.error(
         "which-target",
-        f"{listed(several, quoted=True)} seem to be the same flow of energy, of one place or several",
+        f"{listed(several, quoted=True)} seem to be the same flow of energy",
         "name one with "
         + " or ".join(f"target={name!r}" for name in several[:8])
         + (f", or all with target={several!r} if each is a sensor" if apart else ""),

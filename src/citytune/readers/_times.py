@@ -14,10 +14,9 @@ from citytune._errors import UnknownName
 from citytune._text import listed
 from citytune.readers._calendar import from_parts
 from citytune.readers._clock_times import (
-    DAY,
-    begin_of_days,
     clock_times,
     end_of_day,
+    from_morning,
     midnight_is_last,
 )
 from citytune.readers._columns import look_at
@@ -111,7 +110,9 @@ def _with_last_midnight(
     """The same times, where 0:00 stands below 23:00 of its date: it is the date's 24:00."""
     written = len(time) == 2 or table.schema[time[0]] == pl.String
     if not (written and midnight_is_last(table, plan.seconds)):
-        return _with_begin_of_days(table, time, plan, findings) if len(time) == 2 else plan
+        if len(time) == 2 and not plan.ends:
+            plan = replace(plan, seconds=from_morning(table, plan.seconds, time[0], findings))
+        return plan
     findings.note(
         "midnight-last",
         f"the rows of a day end with 0:00 of its date in {listed(list(time), quoted=True)}: it was "
@@ -119,23 +120,6 @@ def _with_last_midnight(
         "write 24:00, or the date of the next day, if this is wrong",
     )
     return replace(plan, seconds=end_of_day(plan.seconds), ends=True)
-
-
-def _with_begin_of_days(
-    table: SourceTable, time: tuple[str, ...], plan: Moments, findings: Findings
-) -> Moments:
-    """The same times, where the day of a date begins at 6:00 and ends on the next morning."""
-    first = begin_of_days(table, plan.seconds)
-    if not first or plan.ends:
-        return plan
-    findings.warn(
-        "day-begins-later",
-        f"the rows of each date in {time[0]!r} begin at {first // 3600}:{first % 3600 // 60:02d} and "
-        "end on the next morning, as those of gas days do",
-        "earlier times were taken as those of the next date; write full times if this is wrong",
-    )
-    late = pl.when(plan.seconds % DAY < first).then(DAY).otherwise(0)
-    return replace(plan, seconds=plan.seconds + late)
 
 
 def _named_end(time: tuple[str, ...]) -> bool:
