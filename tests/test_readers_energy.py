@@ -190,3 +190,8 @@ def test_the_highest_load_of_two_grids_is_their_sum() -> None:
     names = ("Höchstentnahmelast [kW]", "Last HS [kW]", "Last MS [kW]")
     source = wide(**dict(zip(names, ((A + B).round(1), A, B), strict=True)))
     assert read(source).sensors == names[1:]
+
+
+def test_tariffs_of_electricity_stay_next_to_gas() -> None:
+    source = wide(electricity_low=A, electricity_high=B, gas=C)
+    assert read(source).sensors == ("electricity_low", "electricity_high")

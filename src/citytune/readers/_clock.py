@@ -145,7 +145,7 @@ def _step(gaps: pl.DataFrame, findings: Findings) -> int:
 def _is_odd(step: int, multiple: float, findings: Findings) -> bool:
     """Whether a step divides no day and many gaps are none of its multiples.
 
-    Near a usual step it is a clock that drifts; else the rows are events, which are refused.
+    Near a usual step it is a clock that drifts; otherwise the rows are events, which are refused.
     """
     divides = step % _DAY == 0 if step > _DAY else _DAY % step == 0
     if divides or step < 2 * _MINUTE or multiple >= REGULAR:

@@ -14,11 +14,10 @@ from citytune.readers._kinds import kinds_of, of_one_kind, place_of
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import goes_beside, plain_name, tokens
 
-_FLOWS = frozenset(
-    ["consumption", "production", "battery", "grid", "electricity", "gas", "water", "heat"]
-)
+_ROLES = frozenset(["consumption", "production", "battery", "grid"])
+_FLOWS = _ROLES | {"electricity", "gas", "water", "heat"}
 _SAY_SO = re.compile(r"solar|pv|batter(y|ies)|\w*batterie\w*|akku|powerwall|grid|generation")
-"""Words of flows that elsewhere stand beside a target."""
+"""Words of flows that elsewhere stand next to a target."""
 _GRID = frozenset(["grid", "netz", "self", "eigen"])
 _USED = re.compile(r"consum\w*|\w*verbrauch\w*|demand|usage|loads?|homes?|houses?|haus")
 """Words of all that a place uses, of which what it draws from the grid is a part."""
@@ -36,7 +35,7 @@ def of_one_flow(
     places = {place_of(name) for name in chosen}
     others = {place_of(name) for name in able if name not in chosen}
     apart = _are_of_places(chosen)
-    if apart and (len(chosen) == 1 or places & others):
+    if apart and (len(chosen) == 1 or places & others or not _ROLES.issuperset(groups)):
         return chosen
     if set(chosen) == set(able):
         return list(names)
