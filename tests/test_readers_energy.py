@@ -195,3 +195,14 @@ def test_the_highest_load_of_two_grids_is_their_sum() -> None:
 def test_tariffs_of_electricity_stay_next_to_gas() -> None:
     source = wide(electricity_low=A, electricity_high=B, gas=C)
     assert read(source).sensors == ("electricity_low", "electricity_high")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_units_are_compared_without_what_is_no_number(odd: float) -> None:
+    late = np.where(np.arange(len(A)) < 300, odd, A)
+    source = pl.DataFrame({"time": TIMES, "north": late, "quay": B})
+    if np.isinf(odd):
+        with pytest.raises(InputError, match="infinite"):
+            read(source)
+    else:
+        assert read(source).sensors == ("north", "quay")

@@ -35,6 +35,7 @@ def refuse_multiples(
     rows = table.rows.select(pl.col(n).cast(pl.Float64) for n in live).head(ROWS).collect()
     for one, other in combinations(live, 2):
         pair = rows.select(one, other).drop_nulls().to_numpy()
+        pair = pair[np.isfinite(pair).all(1)]
         if len(pair) > 48 and _is_multiple(pair):
             findings.error(
                 "which-target",
