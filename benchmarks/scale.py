@@ -3,11 +3,11 @@
 A city is made of eight weeks of the bundled traffic counts, repeated with other sizes, other hours
 and noise, as a folder of Parquet with 500 sensors a file. A model is fitted to it once. Then each
 engine looks into the files, forecasts them into a folder, and scores the last day, each in a
-process of its own. Shown are seconds of each stage; the work, that is seconds of processors for the
-first two, of Ray's workers too; the peak memory of the largest process; the bytes of the files that
-were opened; the slope of the work over the sensors (1 is "twice the sensors, twice the work"); and
-the largest difference from the first engine, as a share of the largest value. With `--kill`, a
-worker is killed in the middle.
+process of its own. Shown are the work of each stage, that is seconds of processors, of Ray's
+workers too; seconds of the clock of all stages; the peak memory of the largest process; the bytes
+of the files that were opened; the slope of the work over the sensors (1 is "twice the sensors,
+twice the work"); and the largest difference from the first engine, as a share of the largest value.
+With `--kill`, a worker is killed in the middle.
 
     python benchmarks/scale.py --sensors 1000 10000 --engines local ray --kill
     python benchmarks/scale.py --sensors 100000 --engines local --no-score --group 1000
@@ -37,7 +37,7 @@ import polars as pl
 
 ROWS = 8 * 7 * 24
 PER_FILE = 500
-STAGES = ("index", "forecast", "score")
+STAGES = ("read", "fit", "index", "forecast", "score")
 OPTIONS = {"horizon": 24, "backbone": "citytune-base", "strategy": "blend"}
 
 
@@ -86,37 +86,57 @@ class Dies:
         """It is closed by whoever opened it."""
 
 
-@contextmanager
-def watched() -> Iterator[dict[str, float]]:
+class Watched:
     """Peak memory, in MB, of the largest process among this one and Ray's workers; their work."""
-    import psutil
 
-    found, over = {"peak": 0.0}, threading.Event()
-    workers: dict[int, float] = {}
-    idle: dict[int, float] = {}
+    def __init__(self) -> None:
+        self.peak, self.over = 0.0, threading.Event()
+        self.workers: dict[int, float] = {}
+        self.idle: dict[int, float] = {}
 
-    def look() -> None:
+    def watch(self) -> None:
+        """Look ten times a second until it is over."""
+        while not self.over.wait(0.1):
+            self.look()
+
+    def look(self) -> float:
+        """Seconds of processors since it began."""
+        import psutil
+
         own = psutil.Process()
-        while not over.wait(0.1):
-            for one in [own, *own.children(recursive=True)]:
-                try:
-                    if one.pid == own.pid or "ray::" in one.name():
-                        memory = one.memory_info()
-                        held = memory.rss - (memory.shared if one.pid != own.pid else 0)
-                        found["peak"] = max(found["peak"], held / 1e6)
-                        workers[one.pid] = sum(one.cpu_times()[:2])
-                        idle.setdefault(one.pid, workers[one.pid])
-                except psutil.Error:
-                    continue
-            found["work"] = sum(workers.values()) - sum(idle.values())
+        for one in [own, *own.children(recursive=True)]:
+            try:
+                if one.pid == own.pid or "ray::" in one.name():
+                    memory = one.memory_info()
+                    held = memory.rss - (memory.shared if one.pid != own.pid else 0)
+                    self.peak = max(self.peak, held / 1e6)
+                    self.workers[one.pid] = sum(one.cpu_times()[:2])
+                    self.idle.setdefault(one.pid, self.workers[one.pid])
+            except psutil.Error:
+                continue
+        return sum(self.workers.values()) - sum(self.idle.values())
 
-    thread = threading.Thread(target=look, daemon=True)
+
+@contextmanager
+def watched() -> Iterator[Watched]:
+    """Of all that happens within."""
+    found = Watched()
+    found.look()
+    thread = threading.Thread(target=found.watch, daemon=True)
     thread.start()
     try:
         yield found
     finally:
-        over.set()
+        found.over.set()
         thread.join()
+
+
+@contextmanager
+def stage(name: str, watch: Watched, work: dict[str, float]) -> Iterator[None]:
+    """Notes the work of one stage."""
+    before = watch.look()
+    yield
+    work[name] = watch.look() - before
 
 
 def cell(
@@ -128,24 +148,21 @@ def cell(
     from citytune.runs import Reading
     from citytune.runs.groups import grouped
 
-    run, seconds = ct.open_run(place / "model"), {}
+    run, work, mae = ct.open_run(place / "model"), dict[str, float](), math.nan
     run.model.backbone  # noqa: B018 - loaded before the clock starts
-    with opened(engine) as used, watched() as memory:
+    city, started = place / "city", time.perf_counter()
+    with opened(engine) as used, watched() as watch:
         asked = Dies(used, out.with_suffix(".killed")) if kill else used
-        started = time.perf_counter()
-        grouped(str(place / "city"), Reading(unit="veh/h"), used, group)
-        seconds["index"] = time.perf_counter() - started
-        started = time.perf_counter()
-        written = run.forecast_into(place / "city", out, engine=asked, group=group, unit="veh/h")
-        seconds["forecast"] = time.perf_counter() - started
-        work = memory.get("work", math.nan)
-        started, mae = time.perf_counter(), math.nan
+        with stage("index", watch, work):
+            grouped(str(city), Reading(unit="veh/h"), used, group)
+        with stage("forecast", watch, work):
+            written = run.forecast_into(city, out, engine=asked, group=group, unit="veh/h")
         if score:
-            scores = run.score_groups(place / "city", engine=used, group=group, unit="veh/h")
+            with stage("score", watch, work):
+                scores = run.score_groups(city, engine=used, group=group, unit="veh/h")
             mae = scores.models["tuned"]["mae"]
-        seconds["score"] = time.perf_counter() - started
-    return {"seconds": seconds, "work": work, "peak": memory["peak"], "mae": mae,
-            "bytes": written.bytes_read, "bad": len(written.bad)}  # fmt: skip
+    return {"work": work, "seconds": time.perf_counter() - started, "peak": watch.peak,
+            "mae": mae, "bytes": written.bytes_read, "bad": len(written.bad)}  # fmt: skip
 
 
 def whole_job(engine: str, place: Path, group: int) -> dict[str, Any]:
@@ -162,24 +179,30 @@ def whole_job(engine: str, place: Path, group: int) -> dict[str, Any]:
             stages[last] = stages.get(last, 0.0) + now - began
             last, began = name, now
 
-    with watched() as memory:
+    with watched() as watch:
         run = ct.run(place / "city", out=place / f"run-{engine}", engine=engine, group=group,
                      unit="veh/h", progress=tell, **OPTIONS)  # fmt: skip
         tell("", 1.0)
     scores = run.scores or {}
-    return {"seconds": stages, "peak": memory["peak"], "mae": scores["models"]["tuned"]["mae"]}
+    return {"seconds": stages, "peak": watch.peak, "mae": scores["models"]["tuned"]["mae"]}
 
 
-def fit(place: Path) -> None:
+def fit(place: Path) -> dict[str, Any]:
     """A model of all but the last day."""
     from citytune.engines import opened
     from citytune.forecasting import fit_model
     from citytune.runs import Reading
     from citytune.runs.groups import grouped
 
-    with opened("local") as engine:
-        frame = grouped(str(place / "city"), Reading(unit="veh/h"), engine).whole(engine)
-    fit_model(frame.until(len(frame) - 24), **OPTIONS).save(place / "model", memory=False)
+    work, started = dict[str, float](), time.perf_counter()
+    with opened("local") as engine, watched() as watch:
+        with stage("read", watch, work):
+            frame = grouped(str(place / "city"), Reading(unit="veh/h"), engine).whole(engine)
+        with stage("fit", watch, work):
+            model = fit_model(frame.until(len(frame) - 24), **OPTIONS)
+    model.save(place / "model", memory=False)
+    return {"work": work, "seconds": time.perf_counter() - started, "peak": watch.peak,
+            "mae": math.nan, "bytes": frame.values.nbytes, "bad": 0}  # fmt: skip
 
 
 def differs(one: Path, other: Path) -> float:
@@ -206,30 +229,41 @@ def in_a_process(*words: object) -> dict[str, Any]:
 def measure(asked: argparse.Namespace, root: Path) -> None:
     """Every size on every engine, and the table."""
     print(f"{'sensors':>8} {'engine':<10} " + "".join(f"{s:>11}" for s in STAGES)
-          + f"{'work':>9}{'peak MB':>10}{'MB read':>9}{'mae':>9}  differs")  # fmt: skip
-    taken: dict[str, list[float]] = {}
+          + f"{'clock':>9}{'peak MB':>10}{'MB read':>9}{'mae':>9}  differs")  # fmt: skip
+    taken: dict[tuple[str, str], list[float]] = {}
     for sensors in asked.sensors:
         place = root / str(sensors)
         write_city(place / "city", sensors, asked.per_file)
-        in_a_process("--fit", place)
+        fitted = in_a_process("--fit", place)
+        show(sensors, "local", fitted, math.nan, taken)
         for name in [*asked.engines, *(["ray, killed"] if asked.kill else [])]:
             engine, _, kill = name.partition(", ")
             out = place / name.replace(", ", "-")
             words = ["--cell", place, engine, out, "--group", asked.group]
             said = [*(["--kill"] if kill else []), *(["--no-score"] if asked.no_score else [])]
             found = in_a_process(*words, *said)
-            off = differs(place / asked.engines[0], out)
-            took = "".join(f"{found['seconds'][stage]:>10.1f}s" for stage in STAGES)
-            rest = f"{found['work']:>8.1f}s{found['peak']:>10.0f}{found['bytes'] / 1e6:>9.0f}"
-            print(
-                f"{sensors:>8} {name:<10} {took}{rest}{found['mae']:>9.3f}  {off:.1e}", flush=True
-            )
-            taken.setdefault(name, []).append(found["work"])
+            show(sensors, name, found, differs(place / asked.engines[0], out), taken)
         if not asked.keep:
             shutil.rmtree(place)
-    if len(asked.sensors) > 1:
-        for name, work in taken.items():
-            print(f"{'slope':>8} {name:<10} {slope(asked.sensors, work):.2f}")
+    for (name, what), work in taken.items():
+        if len(work) == len(asked.sensors) > 1:
+            print(f"{'slope':>8} {name:<10} {what:<9} {slope(asked.sensors, work):.2f}")
+
+
+def show(
+    sensors: int,
+    name: str,
+    found: dict[str, Any],
+    off: float,
+    taken: dict[tuple[str, str], list[float]],
+) -> None:
+    """A line of the table; what was done is added to what was `taken`."""
+    work = found["work"]
+    took = "".join(f"{work[s]:>10.1f}s" if s in work else f"{'':>11}" for s in STAGES)
+    rest = f"{found['seconds']:>8.0f}s{found['peak']:>10.0f}{found['bytes'] / 1e6:>9.0f}"
+    print(f"{sensors:>8} {name:<10} {took}{rest}{found['mae']:>9.3f}  {off:.1e}", flush=True)
+    for what, seconds in work.items():
+        taken.setdefault((name, what), []).append(seconds)
 
 
 def main() -> None:
@@ -247,8 +281,7 @@ def main() -> None:
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.fit:
-        fit(asked.fit)
-        print("{}")
+        print(json.dumps(fit(asked.fit)))
     elif asked.cell:
         place, engine, out = asked.cell
         own = {"kill": asked.kill, "score": not asked.no_score}

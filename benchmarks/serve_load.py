@@ -129,7 +129,7 @@ def tune_on() -> None:
     os.environ["CITYTUNE_CACHE"] = "off"
     frame = ct.read(ct.sample("air"))
     while True:
-        ct.tune(frame.since(len(frame) - 24 * 90), horizon=24)
+        ct.tune(frame.since(len(frame) - 24 * 90), horizon=24, progress=False)
 
 
 def memory_of(process: Any) -> float:
@@ -159,23 +159,38 @@ def main() -> None:
         server.start()
         url = f"http://127.0.0.1:{port}"
         wait_for(url)
-        print(f"readings taken: {push(url, 8, 20_000):,.0f} a second, in batches of 20,000")
+        begin = memory_of(server)
+        taken = push(url, 8, 20_000)
         tuning = spawn.Process(target=tune_on, daemon=True)
         if asked.tuning:
             tuning.start()
-        before, answers = memory_of(server), spawn.Queue()
+        answers = spawn.Queue()
         arguments = (url, asked.seconds, asked.clients, asked.sensors, answers)
         client = spawn.Process(target=ask, args=arguments)
         client.start()
         spent = np.sort(answers.get())
         client.join()
-        print(f"forecasts served: {len(spent) / asked.seconds:,.0f} a second to {asked.clients} "
-              f"clients, median {1000 * np.median(spent):.0f} ms, "
-              f"p99 {1000 * np.quantile(spent, 0.99):.0f} ms")  # fmt: skip
-        print(f"memory of the server: {before:.0f} MB before, {memory_of(server):.0f} MB after")
+        print_table(
+            {
+                f"forecasts served a second, to {asked.clients} clients":
+                    f"{len(spent) / asked.seconds:,.0f}",
+                "half of the answers within": f"{1000 * np.median(spent):,.0f} ms",
+                "99 of 100 answers within (p99)": f"{1000 * np.quantile(spent, 0.99):,.0f} ms",
+                "readings taken a second, 20,000 at a time": f"{taken:,.0f}",
+                "memory of the server at the start": f"{begin:,.0f} MB",
+                "memory of the server at the end": f"{memory_of(server):,.0f} MB",
+            }
+        )  # fmt: skip
         for one in (tuning, server) if asked.tuning else (server,):
             one.terminate()
             one.join()
+
+
+def print_table(rows: dict[str, str]) -> None:
+    """What was measured, a line each."""
+    names, values = max(map(len, rows)), max(map(len, rows.values()))
+    for name, value in rows.items():
+        print(f"{name:<{names}}  {value:>{values}}")
 
 
 def wait_for(url: str) -> None:

@@ -127,8 +127,7 @@ def ask(backbone: Backbone, history: History, examples: Examples, horizon: int) 
     seasonal, context = Seasonal(history), backbone.card.context_at(history.steps_per_day)
     points, quantiles, seconds = [], [], 0.0
     for chunk in torch.arange(len(examples)).split(BATCH):
-        unused = torch.empty(len(chunk), horizon)  # the profiles of other lenses
-        shown = LensInput(seasonal, examples.pick(chunk), context, unused, unused)
+        shown = LensInput(seasonal, examples.pick(chunk), context, horizon)
         past = Past(shown.past, shown.measured, shown.calendar, shown.day)
         started = time.perf_counter()
         points.append(plain(backbone, shown))

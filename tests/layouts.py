@@ -18,7 +18,20 @@ from citytune.readers import read
 
 Row = dict[str, str]
 ZONE = "Europe/Oslo"
-SHAPES = ("long", "long", "wide", "unfolded")
+SHAPES = ("long", "long", "long", "wide", "wide", "unfolded", "unfolded", "calendar")
+GERMAN = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
+FRENCH = ("janvier", "févr.", "mars", "avril", "mai", "juin", "juil.", "août", "sept.", "oct.",
+          "nov.", "déc.")  # fmt: skip
+ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _lettered(wall: dt.datetime) -> str:
+    """The hour, with a letter if it comes twice."""
+    zone = ZoneInfo(ZONE)
+    first, second = (wall.replace(fold=fold, tzinfo=zone).utcoffset() for fold in (0, 1))
+    return f"{wall.hour}{'' if first == second else 'AB'[wall.fold]}"
+
+
 NOTATIONS: dict[str, Callable[[dt.datetime], Row]] = {
     "iso": lambda t: {"time": f"{t:%Y-%m-%d %H:%M}"},
     "iso T": lambda t: {"timestamp": f"{t:%Y-%m-%dT%H:%M:%S}"},
@@ -36,6 +49,12 @@ NOTATIONS: dict[str, Callable[[dt.datetime], Row]] = {
     "date and hour 1-24": lambda t: {"Fecha": f"{t:%Y/%m/%d}", "Hora": f"{t.hour + 1}"},
     "date and HHMM": lambda t: {"Date": f"{t:%Y-%m-%d}", "HHMM": f"{t.hour * 100}"},
     "end 24:00": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1:02d}:00"},
+    "date and lettered hour": lambda t: {"date": f"{t:%Y-%m-%d}", "hour": _lettered(t)},
+    "weekday": lambda t: {"Datum": f"{GERMAN[t.weekday()]}, {t:%d.%m.%Y %H:%M}"},
+    "French": lambda t: {"date": f"{t.day} {FRENCH[t.month - 1]} {t:%Y %H:%M}"},
+    "Taiwan": lambda t: {"time": f"{t.year - 1911}/{t:%m/%d %H:%M}"},
+    "Buddhist": lambda t: {"date": f"{t:%d/%m}/{t.year + 543} {t:%H:%M}"},
+    "Japan": lambda t: {"日時": f"令和{t.year - 2018}年{t.month}月{t.day}日 {t.hour}時"},
     "parts": lambda t: {"year": f"{t.year}", "month": f"{t.month}", "day": f"{t.day}",
                         "hour": f"{t.hour}"},
 }  # fmt: skip
@@ -59,6 +78,12 @@ VALUES = ("flow", "value", "intensity", "load_kw", "Messwert", "count")
 PREAMBLES = ("none", "none", "titles", "sep", "units", "comment", "blank")
 FOOTERS = ("none", "none", "none", "source", "total")
 GAPS = ("none", "empty", "NA", "-999", "rows")
+MARKS: dict[str, Callable[[str], str]] = {
+    "none": str, "star": "{}*".format, "letter": "{} R".format, "limit": "<{}".format,
+}  # fmt: skip
+"""What stands next to some numbers."""
+AMONG = ("none", "none", "none", "totals", "titles")
+"""Rows among those of a table that are none of it."""
 EXTRAS = ("none", "none", "row id", "constant", "places", "quality", "weather", "end time")
 
 
@@ -75,6 +100,8 @@ class Drawn:
     quantities: dict[str, str] = field(default_factory=dict)
     """Series → what it measures, where that differs."""
     dimensions: dict[str, str] = field(default_factory=dict)
+    step: int = 1
+    """Hours."""
 
 
 def draw(seed: int, **fixed: str) -> Drawn:
@@ -94,12 +121,56 @@ def draw(seed: int, **fixed: str) -> Drawn:
         "summer time": one(("none", "none", "none", "change")),
         "order": one(("by time", "by sensor", "newest first")),
     }  # fmt: skip
+    keys, value = one(KEYS) if shape not in ("wide", "calendar") else (), one(VALUES)
+    dims |= {
+        "marks": one(("none", "none", *MARKS)), "among": one(AMONG),
+        "dates": one(("each", "each", "once")), "total": one(("none", "none", "direction")),
+        "turns": one(("none", "none", "none", "minutes")), "keys": str(len(keys)),
+    }  # fmt: skip
     dims |= fixed
-    if dims["notation"] in ("epoch", "epoch ms") or shape == "unfolded":
+    _settle(dims, keys)
+    if shape == "calendar":
+        return _calendar(rng, dims)
+    return _write(rng, dims, keys, value)
+
+
+def _settle(dims: dict[str, str], keys: tuple[str, ...]) -> None:
+    """Take back what nobody writes together."""
+    shape, notation = dims["shape"], dims["notation"]
+    if notation in ("epoch", "epoch ms") or shape in ("unfolded", "calendar"):
         dims["summer time"] = "none"
-    keys = one(KEYS) if shape != "wide" else ()
-    dims["keys"] = str(len(keys))
-    return _write(rng, dims, keys, one(VALUES))
+    if notation == "date and lettered hour":
+        dims["summer time"] = "change"
+    if dims["numbers"] == "exponent" or shape == "unfolded":
+        dims["marks"] = "none"
+    if shape != "long" or "direction" not in keys:
+        dims["total"] = "none"
+    whole = "hour" in notation or "24:00" in notation or notation in ("Japan", "parts", "range")
+    if shape != "long" or whole or "HHMM" in notation or dims["extra"] == "end time":
+        dims["turns"] = "none"
+    if shape not in ("long", "wide") or not notation.startswith("date and"):
+        dims["dates"] = "each"
+    if shape in ("unfolded", "calendar"):
+        dims["among"] = "none"
+    if dims["dates"] == "once" or dims["among"] != "none":
+        dims["order"] = "by time"
+
+
+def _calendar(rng: np.random.Generator, dims: dict[str, str]) -> Drawn:
+    """Two years of days of one sensor: a row a month and a column a day, or the other way."""
+    moments = [dt.datetime(2023, 1, 1) + dt.timedelta(days=i) for i in range(365 + 366)]
+    dims |= {"footer": "none", "preamble": "none", "notation": "calendar", "gaps": "none"}
+    values, texts = _series(rng, len(moments), dims)
+    rows: dict[tuple[int, int], Row] = {}
+    across = rng.random() < 0.5
+    names = [f"{i}" for i in range(1, 32)] if across else list(ENGLISH)
+    for day, text in zip(moments, texts, strict=True):
+        beside, place = (day.month, day.day) if across else (day.day, day.month)
+        row = {"Year": f"{day.year}", "Month" if across else "Day": f"{beside}"}
+        found = rows.setdefault((day.year, beside), row | dict.fromkeys(names, ""))
+        found[names[place - 1]] = text
+    text = _text([rows[key] for key in sorted(rows)], dims, rng)
+    return Drawn(text.encode(), {}, {"": values}, moments, dimensions=dims, step=24)
 
 
 def _write(
@@ -150,6 +221,12 @@ def _series(
     exact = {"whole": 0, "one decimal": 1, "three decimals": 3, "comma": 2, "grouped": 1,
              "grouped point": 2, "grouped space": 1}.get(dims["numbers"])  # fmt: skip
     values = np.array([float(f"{v:.3e}") for v in values]) if exact is None else values.round(exact)
+    if dims["marks"] != "none":
+        few = rng.choice(length, length // 25, replace=False)
+        if dims["marks"] == "limit":
+            texts = [write(8.0) if i in few else text for i, text in enumerate(texts)]
+            values[few] = 4.0
+        texts = [MARKS[dims["marks"]](t) if i in few else t for i, t in enumerate(texts)]
     if dims["gaps"] in ("empty", "NA", "-999"):
         for i in rng.choice(length, 12, replace=False):
             values[i], texts[i] = np.nan, "" if dims["gaps"] == "empty" else dims["gaps"]
@@ -177,12 +254,15 @@ class _Table:
                     if i in dropped:
                         self.truth[name][i] = np.nan
                         continue
-                    row = {**NOTATIONS[self.dims["notation"]](wall),
+                    at = wall + dt.timedelta(minutes=4 * s if self.dims["turns"] != "none" else 0)
+                    row = {**NOTATIONS[self.dims["notation"]](at),
                            **dict(zip(self.keys, sensor, strict=True))}  # fmt: skip
                     if kind:
                         row["parameter"] = kind
                     row[self.value] = self.cells[name][i]
                     rows.append((i, s, row | self._beside(rng, name, i, s, wall)))
+        if self.dims["total"] == "direction":
+            rows += self._totals(rows)
         if self.dims["order"] == "by sensor":
             rows.sort(key=lambda one: (one[1], one[0]))
         if self.dims["order"] == "newest first" and self.dims["summer time"] == "none":
@@ -190,6 +270,23 @@ class _Table:
         found = [row for *_, row in rows]
         if self.dims["extra"] == "row id":
             found = [{"id": str(5000 + i)} | row for i, row in enumerate(found)]
+        return found
+
+    def _totals(self, rows: list[tuple[int, int, Row]]) -> list[tuple[int, int, Row]]:
+        """For each pair of the rows of two directions one with their sum."""
+        write, found = NUMBERS[self.dims["numbers"]], []
+        for i, s, row in rows:
+            if row["direction"] != "out":
+                continue
+            parts = [
+                self.truth[" / ".join(
+                    [part if key == "direction" else row[key] for key in self.keys]
+                    + ([row["parameter"]] if "parameter" in row else [])
+                )][i]
+                for part in CELLS["direction"]
+            ]  # fmt: skip
+            total = "" if np.isnan(sum(parts)) else write(sum(parts))
+            found.append((i, s, row | {"direction": "total", self.value: total}))
         return found
 
     def _beside(
@@ -272,12 +369,27 @@ def _text(rows: list[Row], dims: dict[str, str], rng: np.random.Generator) -> st
                          for i, name in enumerate(names)])  # fmt: skip
     if before == "blank":
         out.write("\n")
-    writer.writerows([[row.get(name, "") for name in names] for row in rows])
+    writer.writerows(_among([[row.get(name, "") for name in names] for row in rows], dims))
     if dims["footer"] == "source":
         out.write("Source: City of Example\n")
     elif dims["footer"] == "total":
         writer.writerow(["Total", *[""] * (len(names) - 1)])
     return out.getvalue()
+
+
+def _among(rows: list[list[str]], dims: dict[str, str]) -> list[list[str]]:
+    """The rows with others among them: a total or a title after each week; dates written once."""
+    found, last = list[list[str]](), ""
+    each = max(1, len(rows) // 4)
+    for i, row in enumerate(rows):
+        if dims["among"] == "titles" and i % each == 0:
+            found.append([f"Week {i // each + 1}", *[""] * (len(row) - 1)])
+        same = dims["dates"] == "once" and row[0] == last
+        last = row[0]
+        found.append(["", *row[1:]] if same else row)
+        if dims["among"] == "totals" and i % each == each - 1:
+            found.append(["Total", *[""] * (len(row) - 2), "123"])
+    return found
 
 
 def verdict(drawn: Drawn, source: Any) -> str:
@@ -291,10 +403,11 @@ def verdict(drawn: Drawn, source: Any) -> str:
 
 def compare(drawn: Drawn, frame: SensorFrame) -> str:
     """Whether a frame holds each true series in a column of its own, and nothing else."""
-    if frame.clock.freq != "1h":
+    if frame.clock.freq != {1: "1h", 24: "1D"}[drawn.step]:
         return f"WRONG step {frame.clock.freq}"
     start = np.datetime64(frame.clock.start, "h").astype(int)
-    steps = np.array([np.datetime64(t, "h").astype(int) for t in drawn.moments]) - start
+    hours = np.array([np.datetime64(t, "h").astype(int) for t in drawn.moments]) - start
+    steps = hours // drawn.step
     names = list(drawn.truth)
     if drawn.quantities:
         read_kind = {kind for kind in drawn.quantities.values()

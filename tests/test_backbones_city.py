@@ -362,9 +362,8 @@ def past_at(frame: SensorFrame, origin: int, horizon: int, base: CityBackbone) -
     history = History.of(frame, ahead=horizon)
     count = len(frame.sensors)
     examples = Examples(torch.arange(count), torch.full((count,), origin))
-    unused = torch.empty(count, horizon)
     context = base.card.context_at(history.steps_per_day)
-    shown = LensInput(Seasonal(history), examples, context, unused, unused)
+    shown = LensInput(Seasonal(history), examples, context, horizon)
     return Past(shown.past, shown.measured, shown.calendar, history.steps_per_day)
 
 

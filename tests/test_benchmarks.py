@@ -179,6 +179,7 @@ def test_tuned_backbones_play_the_same_todays_and_are_compared(
     assert "0.500" in said
 
 
+@pytest.mark.extras
 def test_rare_values_are_counted_over_all_days_that_play_today(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +240,7 @@ def jobs_file(zero_shot: ModuleType, tmp_path: Path, asked: str) -> Path:
     return out
 
 
+@pytest.mark.extras
 def test_every_strategy_plays_the_same_tasks_and_a_run_goes_on_where_it_stopped(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,6 +327,7 @@ def test_trust_is_compared_with_all_the_way(
     assert cells == "x 2 1.000 0.0% 0.0% 1.005 1.039 50.0% 50.0% 1.200 0.75"
 
 
+@pytest.mark.extras
 def test_a_models_own_quantiles_are_compared_with_those_of_past_errors(
     zero_shot: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,6 +382,7 @@ def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(
     np.testing.assert_array_equal(shown, measured[3 + 5 + 512 :][:48])
 
 
+@pytest.mark.extras
 def test_experts_are_compared_with_a_fit_without_some_of_them(
     zero_shot: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

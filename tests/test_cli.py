@@ -34,6 +34,7 @@ from citytune.forecasting import Forecast, load
 from citytune.runs import Reading
 from citytune.writers import _http
 
+pytestmark = pytest.mark.usefixtures("plain_report")
 COMMANDS = (
     "demo", "check", "advise", "tune", "refresh", "run", "forecast", "score", "models", "pretrain",
 )  # fmt: skip
@@ -300,6 +301,7 @@ def test_the_forecast_goes_on_where_the_file_ends(tuned: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_tuning_says_in_words_how_good_it_is(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
@@ -314,6 +316,7 @@ def test_tuning_says_in_words_how_good_it_is(
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")[:200]
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_alerts_are_answered_in_a_table_and_in_words(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
@@ -398,6 +401,7 @@ def test_a_run_that_is_there_is_replaced_only_when_asked(
     assert (found["horizon"], found["chosen"]["strategy"]) == (12, "zero-shot")
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_a_history_too_short_to_hold_anything_out_still_gives_a_forecast(
     run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -452,9 +456,11 @@ def test_a_forecast_goes_to_as_many_targets_as_are_named(
         code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
         assert (code, reason in err) == (2, True), err
         assert not (tmp_path / "new.csv").exists()  # nothing is written if one cannot be
+    Path("here").symlink_to(tmp_path)
     for target, reason in (
         ("sqlite:///nowhere/city.db", "cannot be opened"), ("sqlite:///city.db#loops", "no column"),
-        ("new.csv", "named twice"),
+        ("new.csv", "named twice; name"), ("./new.csv", "named twice, as new.csv is the same"),
+        ("here/new.csv", "named twice, as"),
     ):  # fmt: skip
         with closing(sqlite3.connect("city.db")) as database:
             database.execute("CREATE TABLE IF NOT EXISTS loops (time TEXT, flow REAL)")
@@ -767,6 +773,7 @@ def test_the_command_is_also_a_module() -> None:
     assert done.stdout.startswith("citytune ")
 
 
+@pytest.mark.usefixtures("whole_report")
 @pytest.mark.extras  # three whole jobs
 def test_the_demo_does_the_whole_job(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,7 +33,7 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BACKBONE = ROOT / "docs" / "examples" / "add_a_backbone.py"
 TITLE = operator.attrgetter("name")
-HEAVY = ("add_a_backbone", "pictures", "pretrain", "rare")
+HEAVY = ("add_a_backbone", "pictures", "pretrain", "rare", "strategies")
 """Pages that pretrain, or tune a lot, or need an extra."""
 
 
@@ -135,6 +135,7 @@ def light(pages: Iterable[Path]) -> list[Any]:
     return [pytest.param(p, marks=pytest.mark.extras if p.stem in HEAVY else ()) for p in pages]
 
 
+@pytest.mark.usefixtures("plain_report")
 @pytest.mark.parametrize("page", light(p for p in PAGES[1:] if blocks(p, "python")), ids=TITLE)
 def test_the_python_of_every_page_runs(page: Path, place: Path, quick: None) -> None:
     set_the_scene(page, place)
@@ -147,6 +148,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
     assert (place / "runs" / "loops").is_dir()
 
 
+@pytest.mark.usefixtures("plain_report")  # no command looks at the pictures
 @pytest.mark.parametrize("page", light(page for page in PAGES if commands(page)), ids=TITLE)
 def test_the_commands_of_every_page_run(
     page: Path, place: Path, quick: None, capsys: pytest.CaptureFixture[str]
@@ -171,6 +173,7 @@ def test_the_page_about_backbones_shows_the_example_whole() -> None:
     assert shown.split() == code.split()
 
 
+@pytest.mark.extras  # as the page itself, which pretrains
 def test_what_the_page_about_backbones_says_of_its_numbers_is_so(place: Path) -> None:
     scores = runpy.run_path(str(BACKBONE), run_name="__main__")["scores"]
     mae = {name: row["mae"] for name, row in scores.models.items()}

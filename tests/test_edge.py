@@ -19,6 +19,7 @@ from conftest import make_city
 
 import citytune as ct
 import citytune_edge as edge
+from citytune.backbones.city import CityNetwork
 from citytune.cli import main
 from citytune.forecasting import TunedModel
 from citytune.forecasting.graph import _write, in_eight_bits
@@ -149,6 +150,20 @@ def test_every_expert_and_interval_comes_out_as_in_the_model(
     there = played(everything)
     assert max(apart(everything, there, frame) for frame in moments_of(city)) < CLOSE
     assert apart(everything, there, city.select(["s2", "s0"])) < CLOSE
+
+
+def test_each_network_is_asked_once_for_all_that_experts_show_it(
+    city: SensorFrame, everything: TunedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, asked, states = played(everything), list[CityNetwork](), CityNetwork.states
+
+    def counted(network: CityNetwork, *given: Any) -> Any:
+        asked.append(network)
+        return states(network, *given)
+
+    monkeypatch.setattr(CityNetwork, "states", counted)
+    there.forecast(city.values, city.clock.start, city.sensors)
+    assert len(asked) == len({id(one) for one in asked}) == 2
 
 
 @pytest.mark.parametrize("strategy", ["head", "last-blocks", "lora"])

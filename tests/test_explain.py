@@ -65,6 +65,25 @@ def test_the_part_of_the_past_that_it_names_matters_more_than_the_one_it_names_l
     assert np.mean(np.array(first) > np.array(last)) > 0.6
 
 
+def test_on_real_data_too_the_part_that_it_names_matters_most() -> None:
+    """The deletion test on the bundled traffic counts; the explanation has not seen the noise."""
+    draw, frame = np.random.default_rng(0), ct.read(ct.sample("traffic"), target="traffic_volume")
+    frame = frame.since(len(frame) - 60 * 24)
+    model = ct.tune(frame.until(len(frame) - 20 * 24), horizon=24, strategy="zero-shot")
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for back in range(4):
+        now = frame.until(len(frame) - 29 * back)
+        forecast, parts = model.forecast(now), stretches(now.clock, len(now))
+        named = [one.name for one in forecast.explain(now.sensors[0]).past]
+        for name in (named[0], named[-1]):
+            values = now.values.copy()
+            noise = np.exp(0.5 * draw.standard_normal(values[parts[name]].shape))
+            values[parts[name]] *= noise.astype(np.float32)
+            other = model.forecast(replace(now, values=values))
+            found[name == named[0]].append(float(np.abs(other.point - forecast.point).mean()))
+    assert np.mean(found[True]) > 1.5 * np.mean(found[False])
+
+
 def test_the_weather_that_matters_is_named_before_the_one_that_does_not() -> None:
     city = make_city(2, 60, noise=0.02, gaps=0.0, turn=0.0)
     draw = np.random.default_rng(3)

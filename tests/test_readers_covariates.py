@@ -100,6 +100,22 @@ def test_a_second_file_may_tell_sensors_apart() -> None:
     np.testing.assert_array_equal(frame.covariates["temp"][0], [20, 10])
 
 
+@pytest.mark.parametrize("station", [False, True])
+def test_a_second_file_may_hold_several_quantities(*, station: bool) -> None:
+    """All of them are known ahead: none has to be picked as a single table's readings have to."""
+    weather = pl.DataFrame({
+        "time": hours(264),
+        "wind": [0.45 + i % 50 * 9 for i in range(264)],
+        "temperature": [float(i % 22 - 10) for i in range(264)],
+        "no2": [30 + i % 7 / 2 for i in range(264)],
+    })  # fmt: skip
+    if station:
+        weather = weather.with_columns(station=pl.lit("airport"))
+    found = read(table().drop("rain"), covariates=[weather]).covariates
+    assert list(found) == ["wind", "temperature", "no2"]
+    np.testing.assert_array_equal(found["temperature"][:, 0], np.arange(264) % 22 - 10)
+
+
 def test_a_second_file_in_utc_fits_readings_in_wall_time() -> None:
     flow = table().drop("rain")
     utc = pl.Series(hours(240)).dt.replace_time_zone("UTC")

@@ -247,3 +247,86 @@ def test_a_load_below_zero_is_not_said_to_be_never_negative(tmp_path: Path) -> N
         rows = [f"{t:%Y-%m-%d %H:%M},{v - least}" for t, v in zip(HOURS, FLOW, strict=True)]
         frame = read(write(tmp_path, ["time,load_mw", *rows]))
         assert any("never below 0" in str(fault) for fault in frame.faults) is is_said
+
+
+@pytest.mark.parametrize(("limit", "point", "half"), [("<5", ".", 2.5), ("< 0,9", ",", 0.45)])
+def test_values_below_the_limit_of_detection_are_half_of_it(
+    tmp_path: Path, limit: str, point: str, half: float
+) -> None:
+    cells = [limit if i % 10 == 3 else f"{v:.1f}".replace(".", point) for i, v in enumerate(FLOW)]
+    rows = "".join(f"{h:%Y-%m-%d %H:%M};{c}\n" for h, c in zip(HOURS, cells, strict=True))
+    frame = read(write(tmp_path, ["time;NO2\n" + rows]))
+    assert np.allclose(frame.values[3::10, 0], half)
+    assert [fault.count for fault in frame.faults if fault.kind == "below-detection"] == [
+        len(FLOW[3::10])
+    ]
+
+
+def test_a_limit_of_which_the_comma_is_unclear_is_missing(tmp_path: Path) -> None:
+    cells = ["<1,000" if i % 50 == 3 else f"{v:.1f}" for i, v in enumerate(FLOW)]
+    rows = "".join(f"{h:%Y-%m-%d %H:%M};{c}\n" for h, c in zip(HOURS, cells, strict=True))
+    frame = read(write(tmp_path, ["time;NO2\n" + rows]))
+    assert np.isnan(frame.values[3::50]).all()
+    assert "text-in-numbers" in {fault.kind for fault in frame.faults}
+
+
+def test_classes_below_a_limit_are_no_readings(tmp_path: Path) -> None:
+    rows = "".join(f"{h:%Y-%m-%d %H:%M},{c},{v:g}\n" for h, v in zip(HOURS, FLOW, strict=True)
+                   for c in ("<5", "5-10"))  # fmt: skip
+    frame = read(write(tmp_path, ["time,class,flow\n" + rows]), sensor="class")
+    assert set(frame.sensors) == {"<5", "5-10"}
+
+
+def test_travel_times_of_hours_minutes_and_seconds_are_seconds(tmp_path: Path) -> None:
+    spelt = [f"00:{int(v) % 50:02d}:{i % 60:02d}" for i, v in enumerate(FLOW)]
+    rows = "".join(f"{h:%Y-%m-%d %H:%M},{c}\n" for h, c in zip(HOURS, spelt, strict=True))
+    frame = read(write(tmp_path, ["time,travel_time\n" + rows]))
+    seconds = [60 * (int(v) % 50) + i % 60 for i, v in enumerate(FLOW)]
+    assert np.allclose(frame.values[:, 0], seconds)
+    assert frame.quantity.unit == "s"
+
+
+@pytest.mark.parametrize("options", [{}, {"target": "travel_time"}])
+def test_durations_of_two_parts_are_refused_with_the_remedy(
+    tmp_path: Path, options: dict[str, str]
+) -> None:
+    rows = "".join(
+        f"{h:%Y-%m-%d %H:%M},{i % 9 + 1:02d}:{i % 60:02d}\n" for i, h in enumerate(HOURS)
+    )
+    with pytest.raises(InputError, match="times of the day or durations, such as '01:00'"):
+        read(write(tmp_path, ["time,travel_time\n" + rows]), **options)
+
+
+@pytest.mark.parametrize("key", ["station", "site_id"])
+def test_sensors_that_report_at_minutes_of_their_own_stay_apart(tmp_path: Path, key: str) -> None:
+    ids = [("7", "1"), ("7", "2"), ("9", "1"), ("9", "2")]
+    rows = "".join(
+        f"{h + dt.timedelta(minutes=4 * i):%Y-%m-%d %H:%M},{site},{lane},{v + 40 * i:.1f}\n"
+        for h, v in zip(HOURS, FLOW, strict=True)
+        for i, (site, lane) in enumerate(ids)
+    )
+    frame = read(write(tmp_path, [f"time,{key},lane,flow\n" + rows]))
+    assert len(frame.sensors) == 4
+    assert frame.clock.freq == "1h"
+    assert np.allclose(frame.values[5], FLOW[5] + 40 * np.arange(4))
+
+
+def test_a_column_called_name_is_one_like_others(tmp_path: Path) -> None:
+    rows = "".join(f"{h:%Y-%m-%d %H:%M},{n},{v:g} kW\n" for h, v in zip(HOURS, FLOW, strict=True)
+                   for n in ("north", "south"))  # fmt: skip
+    frame = read(write(tmp_path, ["time,name,load\n" + rows]))
+    assert frame.sensors == ("north", "south")
+    assert frame.quantity.unit == "kW"
+
+
+def test_dates_written_once_a_day_stand_among_titles_and_above_a_source(tmp_path: Path) -> None:
+    lines = ["date,time,flow,speed"]
+    for i, (hour, value) in enumerate(zip(HOURS, FLOW, strict=True)):
+        if i % 100 == 5:
+            lines.append(f"Week {i // 100},,,")
+        date = f"{hour:%Y-%m-%d}" if hour.hour == 0 else ""
+        lines.append(f"{date},{hour:%H:%M},{value},{50 + i % 7}")
+    assert is_flow(write(tmp_path, [*lines, "Source: City of Example,,,"]), target="flow")
+    lines.remove(next(line for line in lines if line.startswith("2024-02-03,00:00")))
+    with pytest.raises(InputError, match="cannot be read as time"):
+        read(write(tmp_path, lines), target="flow")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import gzip
 import json
 import re
 import shutil
@@ -264,10 +266,12 @@ def words(page: str) -> str:
 
 
 def charts(page: str) -> dict[str, dict]:
-    found = re.findall(
-        r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, flags=re.S
-    )
-    return {name: json.loads(text) for name, text in found if name != "dark"}
+    found = re.findall(r'<script type="text/plain" id="([^"]+)">(.*?)</script>', page, flags=re.S)
+    return {
+        name: json.loads(gzip.decompress(base64.b64decode(text)))
+        for name, text in found
+        if f'data-chart="{name}"' in page
+    }
 
 
 def test_the_headline_is_the_ratio_of_mean_errors(page: str) -> None:

@@ -160,6 +160,21 @@ def test_a_config_is_done_and_then_refreshed(
     assert "Did you mean 'north'" in err
 
 
+def test_a_run_refreshed_by_hand_meanwhile_stays_as_it_is(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    path = config(tmp_path)
+    write_readings(tmp_path / "air.csv")
+    assert run("run", path, "--only", "north")[0] == 0
+    write_readings(tmp_path / "newer.csv", days=22)
+    ct.open_run(tmp_path / "runs" / "north").refresh(tmp_path / "newer.csv")
+    code, _, err = run("run", path, "--only", "north")
+    assert code == 0
+    assert "the run has read until 2024-01-22 23:00; this is an older file" in err
+    code, _, err = run("refresh", tmp_path / "runs" / "north", tmp_path / "air.csv")
+    assert code == 2  # named by hand, it is a slip
+
+
 def test_a_page_that_cannot_be_written_hides_no_alert(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,7 +136,7 @@ def test_a_sensor_that_froze_is_said(
     assert found.raised == ()  # its forecast is of nine days ago
     assert [one.sensor for one in found.held] == ["south"]
     assert found.held[0].chance > 0.3
-    assert found.held[0].quality == "fallback: yesterday (silent since 2024-03-12)"
+    assert found.held[0].quality == "fallback: last good day (silent since 2024-03-12)"
     code, said, _ = run("refresh", tmp_path / "run", "--update")
     assert code == 0
     assert "No alert of south, which measures nothing" in said
@@ -322,9 +322,25 @@ def test_a_kill_leaves_the_old_run_and_its_record(place: Path) -> None:
 def test_a_damaged_record_is_named_and_nothing_changes(place: Path) -> None:
     table = next((place / "run" / RECORD).glob("2024*.parquet"))
     table.write_bytes(b"not a table")
-    with pytest.raises(ct.RunError, match=r"2024-01-21T000000.parquet is damaged"):
+    with pytest.raises(ct.RunError, match=r"not as citytune wrote it \(record/2024-01-21T0"):
         ct.open_run(place / "run").refresh(place / "week.csv")
     assert table.read_bytes() == b"not a table"
+
+
+@pytest.mark.parametrize("how", ["changed", "gone", "added"])
+def test_a_record_that_was_tampered_with_is_not_sealed_as_good(place: Path, how: str) -> None:
+    table = next((place / "run" / RECORD).glob("2024*.parquet"))
+    if how == "changed":
+        pl.read_parquet(table).with_columns(point=pl.col("point") + 1).write_parquet(table)
+    elif how == "gone":
+        table.unlink()
+    else:
+        shutil.copy(table, table.with_name("2024-01-14T000000.parquet"))
+    before = content(place / "run")
+    for way in ("refresh", "update"):
+        with pytest.raises(ct.RunError, match="put it back from a copy, or make the run anew"):
+            getattr(ct.open_run(place / "run"), way)(place / "week.csv")
+    assert content(place / "run") == before
 
 
 def test_the_command_tells_all_of_it_and_warns(

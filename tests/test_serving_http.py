@@ -323,6 +323,22 @@ def test_a_forecast_is_never_taken_for_another_of_its_number(database: Database)
     assert cache.of(rows[0]) is found[0]
 
 
+def test_of_many_forecasts_those_asked_for_last_stay_in_memory(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cache, "KEPT", 2)
+    cache = Cache(database)
+    one, two, three = (
+        Forecast(id=i, run_id=i, version_id=1, issued_at=T0, created_at=T0, facts={})
+        for i in range(3)
+    )
+    first, second = cache.of(one), cache.of(two)
+    assert cache.of(one) is first
+    cache.of(three)
+    assert cache.of(one) is first
+    assert cache.of(two) is not second
+
+
 def test_versions_are_compared_promoted_and_rolled_back(
     client: httpx.Client, served: Served
 ) -> None:

@@ -339,6 +339,23 @@ def test_what_never_arrives_is_given_up_and_noted(
         assert "gave up notice 1" in session.scalars(select(AuditLine.action)).one()
 
 
+def test_what_waits_for_a_channel_of_another_name_is_not_given_up_in_silence(
+    database: Database,
+    told: Configuration,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(_deliver, "MOST_ATTEMPTS", 1)
+    raise_alarms(database, a_run(database, a_source(database)), Finding("noise", "s0", "jumps"))
+    gather(database, told)
+    renamed = replace(told.notices.webhooks[0], name="night")
+    deliver_due(database, replace(told, notices=replace(told.notices, webhooks=(renamed,))))
+    one = notices(database)[0]
+    said = "duty is in serve.toml no longer, so nobody is told by it"
+    assert (one.state, said in (one.error or "")) == ("failed", True)
+    assert f"by duty: {said}" in caplog.text
+
+
 def test_of_many_workers_one_tells(
     database: Database, told: Configuration, receiver: Receiver
 ) -> None:

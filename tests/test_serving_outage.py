@@ -132,13 +132,14 @@ def test_a_clock_that_is_set_back_holds_up_no_job(
         now = database.now(session)
         enqueue(session, "check", source, now=now, not_before=now + HOUR)  # meant so
     assert claim(database) is None
+    monkeypatch.setattr(database, "now", lambda _: now - dt.timedelta(seconds=1))
+    assert claim(database) is None  # a worker that asked the time just before
     monkeypatch.setattr(database, "now", lambda _: now - dt.timedelta(days=2))
     assert claim(database) is not None
 
 
-def test_a_schedule_that_a_clock_ahead_has_moved_is_brought_back(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def a_schedule(database: Database) -> dt.datetime:
+    """At six every day, of a run that has a model; gives when it is due first."""
     run = a_run(database, a_source(database))
     with database.writing() as session:
         version = Version(run_id=run, number=1, folder="x", made_by="tune", created_at=T0)
@@ -148,9 +149,32 @@ def test_a_schedule_that_a_clock_ahead_has_moved_is_brought_back(
         begin = next_time("0 6 * * *", "UTC", T0)
         session.add(Schedule(run_id=run, kind="forecast", cron="0 6 * * *", timezone="UTC",
                              next_at=begin))  # fmt: skip
+    return begin
+
+
+def test_a_schedule_that_a_clock_ahead_has_moved_is_brought_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = a_schedule(database)
     monkeypatch.setattr(database, "now", lambda _: T0 + dt.timedelta(days=3650))
     assert enqueue_due(database) == 1
     monkeypatch.setattr(database, "now", lambda _: T0)
     assert (mend_schedules(database), mend_schedules(database)) == (1, 0)
     with database.reading() as session:
         assert session.scalars(sa.select(Schedule.next_at)).one() == begin
+
+
+def test_a_schedule_that_comes_due_while_it_is_looked_at_is_kept_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = a_schedule(database)
+    before, after = begin - dt.timedelta(seconds=1), begin + dt.timedelta(seconds=1)
+    with monkeypatch.context() as at:
+        at.setattr(database, "now", lambda _: after)
+        assert enqueue_due(database) == 1
+    moments = iter([before, after])  # another worker asked the time before, and reads it after
+    with monkeypatch.context() as at:
+        at.setattr(database, "now", lambda _: next(moments))
+        assert mend_schedules(database) == 0
+    monkeypatch.setattr(database, "now", lambda _: after)
+    assert enqueue_due(database) == 0

@@ -33,6 +33,8 @@ from citytune.serving.notices import TEXTS
 from citytune.serving.web._charts import Line, chart
 from citytune.serving.web._page import environment
 from citytune.serving.web._reading import options_of
+from citytune.serving.web._stored import STORED as SHOWN
+from citytune.serving.web._stored import quality_words, stage_words
 from citytune.serving.web.routes import ROUTERS
 
 EVIL = "<script>alert(1)</script> & co"
@@ -389,7 +391,7 @@ def messages() -> set[str]:
 STORED = {
     "time", "sensor", "reading", "known ahead", "not used", "check", "tune", "forecast", "refresh",
     "queued", "running", "done", "failed", "cancelled", "read", "write", "admin", "retune", "sent",
-    *PROPOSALS.values(), *POLICIES.values(), *TEXTS,
+    *PROPOSALS.values(), *POLICIES.values(), *TEXTS, *SHOWN,
 }  # fmt: skip
 """Words of the database that are shown, and what notices say."""
 
@@ -404,6 +406,18 @@ def test_a_catalogue_has_every_text_and_no_other(language: str) -> None:
         parts = r"%\(\w+\)s|%%|\{\w+\}"
         assert sorted(re.findall(parts, message)) == sorted(re.findall(parts, text)), message
         assert text
+
+
+def test_what_is_stored_in_english_is_shown_in_the_language_of_the_page() -> None:
+    say = catalogue("zh_CN").gettext
+    assert quality_words("fallback: last good week (frozen since 2024-05-08)", say) == (
+        "备用预测：最近正常一周的值 (2024-05-08 起数值不变)"
+    )
+    both = "silent since 2024-05-08; fallback: last day measured"
+    assert quality_words(both, say) == "2024-05-08 起无数据; 备用预测：最近有测量的一天的值"
+    assert quality_words(both, str) == both
+    assert stage_words("Scoring: naive-week", say) == "正在评分: naive-week"
+    assert environment("zh_CN").from_string("{{ 0.999 | chance }}").render() == "高于 99\xa0%"
 
 
 def test_names_of_large_values_have_room_in_a_chart() -> None:

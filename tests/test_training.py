@@ -554,6 +554,7 @@ def together(processes: int) -> list[list[Any]]:
     return [json.loads(text.splitlines()[-1]) for text in said]
 
 
+@pytest.mark.extras  # two processes that import everything anew
 def test_two_processes_share_the_work_and_end_with_the_same_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

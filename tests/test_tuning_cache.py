@@ -66,7 +66,7 @@ def same(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
 def test_cold_warm_and_without_cache_are_the_same_to_the_bit(
     folder: Path, asked: list[str], city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = city(3, 70)
+    frame = city(2, 35)
     cold = fitted(frame)
     assert asked
     asked.clear()

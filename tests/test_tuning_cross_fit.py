@@ -37,10 +37,10 @@ class Fitted(NamedTuple):
 
 @functools.cache
 def fitted(city: City) -> Fitted:
-    """A city of 80 days, tuned once for all tests of this file."""
+    """A city of 64 days, tuned once for all tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Plan, "of", classmethod(lambda _, task: SMALL))
-        frame, told = city(2, 80, turn=1.0, noise=0.1), []
+        frame, told = city(2, 64, turn=1.0, noise=0.1), []
         model = fit_model(
             frame,
             horizon=HORIZON,
@@ -90,7 +90,7 @@ def test_ctrl_c_while_it_learns_keeps_what_was_learnt_so_far(
         if told.count(cross_fitting.LEARNING) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base", progress=progress)
+    task = task_of(city(1, 40), horizon=HORIZON, backbone="citytune-base", progress=progress)
     found, notes = cross_fit(task, Plan.of(task))
     assert found
     assert any("as you asked by Ctrl-C" in note for note in notes)
@@ -98,7 +98,7 @@ def test_ctrl_c_while_it_learns_keeps_what_was_learnt_so_far(
 
 
 def test_with_few_weeks_no_weight_moves(city: City) -> None:
-    task = task_of(city(2, 40), horizon=HORIZON, backbone="citytune-base")
+    task = task_of(city(1, 35), horizon=HORIZON, backbone="citytune-base")
     assert can_cross_fit(task)
     learned = Blend().fit(task)
     assert not any(isinstance(one, FineTuned) for one in learned.mixture.experts)
@@ -149,7 +149,7 @@ def test_saved_and_loaded_it_forecasts_the_same_and_an_update_keeps_it(
     model.save(tmp_path / "model")
     back = load(tmp_path / "model")
     np.testing.assert_array_equal(back.forecast(frame).quantiles, model.forecast(frame).quantiles)
-    later = back.update(city(2, 84, turn=1.0, noise=0.1))
+    later = back.update(city(2, 66, turn=1.0, noise=0.1))
     kept, before = tuned_part(later).values, tuned_part(model).values
     assert all(torch.equal(kept[name], before[name]) for name in before)
     assert later.weights["6-24"]["fine-tuned"] > 0.5
@@ -200,7 +200,7 @@ def test_a_window_is_learnt_from_in_its_own_unit(city: City) -> None:
 
 
 def test_too_little_time_is_used_and_said(city: City) -> None:
-    task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base", max_seconds=1e-3)
+    task = task_of(city(1, 40), horizon=HORIZON, backbone="citytune-base", max_seconds=1e-3)
     found, notes = cross_fit(task, SMALL)
     assert len(found) == 1
     assert any("s it may take are used up" in note for note in notes)
@@ -218,6 +218,17 @@ def test_more_effort_is_more_work_and_a_long_horizon_costs_more(city: City) -> N
     assert work(horizon=7 * DAY) < work()
 
 
+def test_a_network_passes_twice_only_over_few_windows(city: City) -> None:
+    def plan(sensors: int, days: int) -> Plan:
+        return Plan.of(task_of(city(sensors, days), horizon=HORIZON, backbone="citytune-base"))
+
+    weeks, year, many = plan(1, 90), plan(1, 400), plan(12, 400)
+    assert (weeks.passes, weeks.scout.passes) == (2, 1)
+    assert year.passes == many.passes == 1
+    assert year.scout.windows == year.windows  # all there are
+    assert many.scout.windows < 0.6 * many.windows
+
+
 def test_an_unknown_effort_is_refused() -> None:
     with pytest.raises(ct.InputError, match="thorough"):
         Settings(horizon=24, effort="heroic")  # type: ignore[arg-type]
@@ -226,7 +237,7 @@ def test_an_unknown_effort_is_refused() -> None:
 def test_nothing_is_learnt_from_a_sensor_that_teaches_the_others_nothing(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = city(3, 80)
+    frame = city(3, 40)
     dead = np.full((len(frame), 1), 3.0, np.float32)
     frame = replace(frame, values=np.hstack([frame.values, dead]), sensors=(*frame.sensors, "dead"))
     task = task_of(frame, horizon=HORIZON, backbone="citytune-base")
@@ -258,6 +269,6 @@ def test_an_interruption_ends_all_folds(city: City) -> None:
         if stage.startswith("fine-tuning"):
             raise KeyboardInterrupt
 
-    task = task_of(city(2, 80), horizon=HORIZON, backbone="citytune-base", progress=interrupt)
+    task = task_of(city(1, 40), horizon=HORIZON, backbone="citytune-base", progress=interrupt)
     with pytest.raises(KeyboardInterrupt):
         cross_fit(task, replace(SMALL, passes=1000))

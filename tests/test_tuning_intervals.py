@@ -165,10 +165,15 @@ def learnt(city: City) -> Learnt:
     return Learnt(base(frame.until(40 * DAY)), frame)
 
 
+def trusted(model: TunedModel, past: float) -> TunedModel:
+    """The same, whose intervals are those of past errors to that share."""
+    intervals = replace(model.tuned.intervals, trust=past)
+    return replace(model, tuned=replace(model.tuned, intervals=intervals))
+
+
 def untrusted(model: TunedModel) -> TunedModel:
     """The same with the intervals of past errors alone."""
-    intervals = replace(model.tuned.intervals, trust=1.0)
-    return replace(model, tuned=replace(model.tuned, intervals=intervals))
+    return trusted(model, 1.0)
 
 
 @pytest.mark.parametrize("horizon", [24, 340])
@@ -229,17 +234,15 @@ def test_a_sensor_that_fell_silent_has_the_intervals_of_past_errors(learnt: Lear
     assert (own.quantiles[:, 0] != past.quantiles[:, 0]).any()
 
 
-def test_they_come_back_from_disk(tmp_path: Path, city: City) -> None:
-    frame = city(2, 40, noise=0.2)
-    model = base(frame)
+def test_they_come_back_from_disk(tmp_path: Path, learnt: Learnt) -> None:
+    model, frame = learnt
     again = load(model.save(tmp_path / "model"))
     assert again.tuned.intervals.stretch == model.tuned.intervals.stretch != 1.0
     np.testing.assert_array_equal(again.forecast(frame).quantiles, model.forecast(frame).quantiles)
 
 
-@pytest.mark.parametrize("trust", [0.0, 0.4, None])
 def test_crossing_quantiles_of_a_plug_in_never_pass(
-    city: City, monkeypatch: pytest.MonkeyPatch, trust: float | None
+    city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are sorted where they enter; the forecast stays the one that the model gave."""
     backbone = load_backbone("citytune-base")
@@ -251,15 +254,13 @@ def test_crossing_quantiles_of_a_plug_in_never_pass(
         )
 
     frame = city(2, 30, noise=0.2)
-    usual = base(frame, strategy="zero-shot")
+    usual = base(frame, strategy="zero-shot").forecast(frame)
     monkeypatch.setattr(backbone, "quantiles", crossing)
     model = base(frame, strategy="zero-shot")
-    if trust is not None:
-        intervals = replace(model.tuned.intervals, trust=trust)
-        model = replace(model, tuned=replace(model.tuned, intervals=intervals))
-    found = model.forecast(frame)
-    assert (np.diff(found.quantiles, axis=-1) >= 0).all()
-    np.testing.assert_allclose(found.point, usual.forecast(frame).point, rtol=1e-5)
+    for trust in (0.0, 0.4, model.tuned.intervals.trust):
+        found = trusted(model, trust).forecast(frame)
+        assert (np.diff(found.quantiles, axis=-1) >= 0).all(), trust
+        np.testing.assert_allclose(found.point, usual.point, rtol=1e-5)
 
 
 def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt) -> None:
@@ -273,8 +274,8 @@ def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt)
 
 def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
     """Windows that saw another unit would ask for hundreds of times the width."""
-    frame = city(2, 50, noise=0.1)
-    frame.values[: 36 * DAY] *= 0.001
+    frame = city(2, 50, steps_per_day=12, noise=0.1)
+    frame.values[: 36 * 12] *= 0.001
     model = fit_model(frame, horizon=48, backbone="citytune-base", strategy="blend")
     assert 1 / 3 <= model.tuned.intervals.stretch <= 3
     said = model.forecast(frame).quantiles
@@ -284,7 +285,7 @@ def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
 def test_a_sensor_that_stood_still_is_not_taken_for_certain(city: City) -> None:
     frame = city(2, 50, noise=0.1)
     frame.values[-29 * DAY :, 1] = 200.0
-    model = base(frame.until(40 * DAY))
+    model = base(frame.until(40 * DAY), strategy="zero-shot")
     own, past = model.forecast(frame), untrusted(model).forecast(frame)
     assert own.fallback == ()
     np.testing.assert_array_equal(own.quantiles[:, 1], past.quantiles[:, 1])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,11 +53,17 @@ def broken(values: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np
 
 
 ADDED = (noise, dead, doubled, broken)
-TRIED = [
-    pytest.param(*case, kind, marks=() if case[0] == "lags" else pytest.mark.extras)
-    for case in CASES
-    for kind in (ADDED if case[0] == "lags" else ADDED[:1])
-]
+
+
+def marked(cases: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """The cases, those of a network marked as heavy."""
+    heavy = pytest.mark.extras
+    return [pytest.param(*case, marks=() if case[0] == "lags" else heavy) for case in cases]
+
+
+TRIED = marked(
+    (*case, kind) for case in CASES for kind in (ADDED if case[0] == "lags" else ADDED[:1])
+)
 
 
 def with_weather(frame: SensorFrame) -> SensorFrame:
@@ -111,12 +118,14 @@ def test_a_bad_sensor_moves_no_other(
     assert change(frame, before, after, more) < MOST
 
 
-def test_the_city_is_one_in_which_there_is_something_to_spoil(city: City) -> None:
-    for case in CASES:
-        _, model = fitted(city, *case)
-        assert (model.tuned.mixture.trust > 0).all(), case
-        assert not case[2] or model.weights["0-6"]["known-ahead"] > 0.1, case
-    assert fitted(city, *CASES[1])[1].weights["6-24"]["head"] > 0.1
+@pytest.mark.parametrize(("backbone", "strategy", "weather"), marked(CASES))
+def test_the_city_is_one_in_which_there_is_something_to_spoil(
+    backbone: str, strategy: str, *, weather: bool, city: City
+) -> None:
+    _, model = fitted(city, backbone, strategy, weather)
+    assert (model.tuned.mixture.trust > 0).all()
+    assert not weather or model.weights["0-6"]["known-ahead"] > 0.1
+    assert strategy != "head" or model.weights["6-24"]["head"] > 0.1
 
 
 def test_a_sensor_of_noise_moves_no_other_of_the_bundled_sample() -> None:

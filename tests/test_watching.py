@@ -330,6 +330,22 @@ def test_the_safe_forecast_is_served_for_sensors_that_fell_back() -> None:
         safe_forecast(said, frame.until(len(frame) - 24), found_in(frame))
 
 
+def test_a_frozen_sensor_gets_its_last_good_week_however_long_it_is_stuck() -> None:
+    frame = broken(series(), "frozen")
+    quantiles = np.full((24, 1, len(LEVELS)), 7, np.float32)
+    said = Forecast(quantiles[..., 0], quantiles, frame.clock.shifted(len(frame)), frame.sensors,
+                    frame.quantity)  # fmt: skip
+    found = found_in(frame)
+    assert [one.kind for one in found.alarms] == ["frozen"]
+    safe = safe_forecast(said, frame, found)
+    since = frame.clock.index(dt.datetime.fromisoformat(found.alarms[0].since))
+    assert len(frame) - since > 7 * 24
+    stuck = frame.values[-1, 0]
+    assert (np.abs(safe.mean[:, 0] - stuck) > 1e-3).mean() > 0.8
+    assert str(safe.quality[0, 0]).startswith("fallback: last good ")
+    assert set(safe.mean[:, 0]) <= set(frame.values[:since, 0])
+
+
 def test_what_was_served_by_a_fallback_is_not_held_against_the_model() -> None:
     frame = series()
     good = record(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -112,7 +112,7 @@ def history_of(frame: SensorFrame, horizon: int) -> Seasonal:
     return Seasonal(History.of(frame, ahead=horizon))
 
 
-def forecasts(frame: SensorFrame, origin: int, horizon: int) -> dict[str, torch.Tensor]:
+def forecasts(frame: SensorFrame, origin: int, horizon: int) -> Mapping[str, torch.Tensor]:
     examples = all_sensors(History.of(frame, ahead=horizon), torch.tensor([origin]))
     return history_of(frame, horizon).ahead(examples, horizon)
 
@@ -289,3 +289,11 @@ def test_a_sensor_alone_is_forecast_as_among_all(city: City, world: str) -> None
         at = seasonal.at(one, origin + torch.arange(horizon)[None])
         for rule in ("last_day", "last_week", "days", "kind", "weeks"):
             assert torch.equal(getattr(at, rule)[0], getattr(every, rule)[1, sensor])
+
+
+def test_rules_that_nobody_asks_for_are_not_made(city: City) -> None:
+    frame = city(2, 40)
+    found = forecasts(frame, len(frame) - 24, 24)
+    assert found["yesterday"].shape == (2, 24)
+    assert not {"days", "kind", "weeks"} & vars(found.at).keys()  # type: ignore[attr-defined]
+    assert list(found) == list(SEASONAL)

@@ -6,6 +6,7 @@ CitytuneError
 │   ├── UnknownName     a name nobody knows; suggests the nearest one (also a LookupError)
 │   ├── MissingWeights  a backbone is known, but its weights or its package are not here
 │   ├── NothingNew      a source ends where it ended before, so a run is up to date
+│   ├── OlderSource     a source ends before what a run has read
 │   └── RunError        a run folder is damaged, foreign, in the way, or does not fit the file
 └── (anything else that escapes is a bug in citytune; the command line exits with 1)
 """
@@ -53,6 +54,10 @@ class MissingWeights(InputError):  # noqa: N818 - reads as what it says
 
 class NothingNew(InputError):  # noqa: N818 - reads as what it says
     """A source ends where it ended when a run read it last: there is nothing to do yet."""
+
+
+class OlderSource(InputError):  # noqa: N818 - reads as what it says
+    """A source ends before what a run has read, from another one perhaps."""
 
 
 class RunError(InputError):

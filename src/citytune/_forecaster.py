@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
+from citytune._progress import shows_progress
 from citytune.settings import Call, Horizon, Options, Progress, Settings, setting, takes_settings
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ P = ParamSpec("P")
 PARAMETER_NAMES = tuple(one.name for one in fields(Settings))
 
 
+@shows_progress
 @takes_settings(Call)
 def tune(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
@@ -29,7 +31,7 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
         settings: Every field of `Settings` by its own name: `horizon` (24 or "24h"), `backbone`,
             `strategy`, `options`, `seed`, `caution`, `effort`, `max_seconds`, `rare`, `forget`.
             What is "auto" is chosen by measuring it here, out of fold.
-        progress: Called with what is being done and the share done, 0 … 1.
+        progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
 
     Raises:
         InputError: the source cannot be read, or a setting does not fit it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from citytune._errors import MissingWeights
+from citytune._progress import shows_progress
 from citytune.advice._candidate import Candidate, Choice, try_backbone
 from citytune.advice._curve import enough_of
 from citytune.advice._decide import Decision, decide
@@ -21,6 +22,7 @@ from citytune.settings import Call, Progress, Settings, takes_settings
 ASKED = "it was asked for"
 
 
+@shows_progress
 @takes_settings(Call)
 def recommend(
     source: object, settings: Settings, progress: Progress | None = None
@@ -36,7 +38,7 @@ def recommend(
         source: What the city measured, a frame or anything that `read` takes; all of it may be
             learnt from.
         settings: Every field of `Settings` by its own name; backbone and strategy are "auto".
-        progress: Called with what is being done and the share done, 0 … 1.
+        progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
 
     Raises:
         InputError: the horizon does not fit the frame.

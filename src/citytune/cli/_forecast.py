@@ -117,8 +117,7 @@ def forecast(
     choice = Choice(wide=wide, overwrite=overwrite, dry_run=dry_run)
     csv = out or (None if to else Path("forecast.csv"))
     targets = [*([] if csv is None else [str(csv)]), *(to or ())]
-    if twice := sorted({target for target in targets if targets.count(target) > 1}):
-        raise InputError(f"{masked(twice[0])} is named twice; name each target once")
+    _refuse_twice(targets)
     if csv is not None:
         check_file(csv, overwrite)
     for target in to or ():
@@ -148,6 +147,19 @@ def forecast(
         how = partial(found.write, target, wide=wide, overwrite=overwrite, dry_run=dry_run)
         ways.append((masked(target), how))
     _write_all(ways)
+
+
+def _refuse_twice(targets: Sequence[str]) -> None:
+    """Refuse one target under two names, such as a.csv and ./a.csv, or a link and its file."""
+    from citytune.readers import is_address, masked
+
+    seen: dict[str, str] = {}
+    for target in targets:
+        place = target if is_address(target) else str(Path(target).expanduser().resolve())
+        if place in seen:
+            same = "" if seen[place] == target else f", as {masked(seen[place])} is the same"
+            raise InputError(f"{masked(target)} is named twice{same}; name each target once")
+        seen[place] = target
 
 
 def _write_all(ways: Sequence[tuple[str, Callable[[], str]]]) -> None:

@@ -22,6 +22,7 @@ import typer
 
 from citytune._errors import CitytuneError
 from citytune._files import noting_what_is_written
+from citytune._progress import VARIABLE as PROGRESS
 from citytune.cli._app import app
 from citytune.cli._console import be_quiet, complain
 
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that wait by spinning make everything three times slower on a machine that is also
     # used for something else. Read when the library is loaded, so it must be said before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault(PROGRESS, "0")  # commands have bars of their own, workers none
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without "µ" is no reason to fail

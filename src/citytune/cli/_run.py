@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from citytune._errors import InputError, NothingNew, UnknownName
-from citytune.cli._console import Quiet, complain, say, stages
+from citytune._errors import InputError, NothingNew, OlderSource, UnknownName
+from citytune.cli._console import Quiet, complain, note, say, stages
 from citytune.cli._refresh import RAISED, tell
 from citytune.cli._tomorrow import tomorrow
 from citytune.runs import (
@@ -45,7 +45,8 @@ def run(
 ) -> None:
     """Do every run of a config file: the first time tune it, afterwards refresh it.
 
-    A run that cannot be done does not stop the others, and one without new readings stays as it is.
+    A run that cannot be done does not stop the others, and one without new readings stays as it is,
+    as does one that was refreshed meanwhile from a newer file than the config names.
     Several runs are shown on one page, `runs/overview.html`. The exit code is 3 if the chance of an
     alert has reached its level, otherwise 2 if one could not be done.
 
@@ -86,6 +87,10 @@ def _do(planned: Planned, troubles: dict[str, str], *, anew: bool) -> int:
             raised = _made(planned, progress) if raised is None else raised
     except NothingNew as nothing:
         say(f"{nothing}.")
+        say()
+        return 0
+    except OlderSource as older:  # it was refreshed from another file since
+        note(f"{planned.name}: {older}, in the config, too; until then the run stays as it is")
         say()
         return 0
     except (InputError, OSError) as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from citytune._progress import Asked, Progress, shows_progress
 from citytune.engines import SIZE, Engine, check_group, opened
 from citytune.evaluation._alerts import score_alert
 from citytune.evaluation._arrays import Floats
@@ -27,7 +28,7 @@ from citytune.evaluation._holdout import Holdout, Refit, plan
 from citytune.evaluation._measured import measured_of, shrunk
 from citytune.evaluation._metrics import day_scale
 from citytune.evaluation._origins import Moment, Origins
-from citytune.evaluation._progress import Progress, Tell
+from citytune.evaluation._progress import Tell
 from citytune.evaluation._rare import regions
 from citytune.evaluation._scores import Scores
 from citytune.forecasting import Alert, alerts_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from citytune.forecasting import TunedModel
 
 
+@shows_progress
 def backtest(
     model: TunedModel,
     source: object,
@@ -51,7 +53,7 @@ def backtest(
     windows: int | None = None,
     engine: str | Engine | None = None,
     group: int = SIZE,
-    progress: Progress | None = None,
+    progress: Asked = None,
 ) -> Scores:
     """Score `model` on rows it has not seen, with the pretrained model and simple forecasts.
 
@@ -84,7 +86,7 @@ def backtest(
             the fits of the weeks side by side, and the forecasts group by group, with the same
             numbers. Without it everything is done here, at once.
         group: With an engine: sensors that are forecast at a time.
-        progress: Called with what is being done and the share done, 0 … 1.
+        progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
 
     Example:
         >>> scores = backtest(model, frame, days=7)  # doctest: +SKIP
@@ -92,13 +94,13 @@ def backtest(
         "On 7 test days, the tuned model's mean error was 31 % lower than that of last week's
         values."
     """
-    asked_for = Origins(origins=origins, stride=stride, windows=windows)
+    asked_for, told = Origins(origins=origins, stride=stride, windows=windows), progress or None
     if engine is not None:
         check_group(group)
         with opened(engine) as used:
             how = Spread(used, group)
-            return _backtest(model, source, days, refit, against, alerts, asked_for, progress, how)
-    return _backtest(model, source, days, refit, against, alerts, asked_for, progress)
+            return _backtest(model, source, days, refit, against, alerts, asked_for, told, how)
+    return _backtest(model, source, days, refit, against, alerts, asked_for, told)
 
 
 def _backtest(

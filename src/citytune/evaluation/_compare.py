@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from citytune._errors import InputError, UnknownName
+from citytune._progress import Asked, shows_progress
 from citytune._text import listed
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._backtest import seen_of
@@ -19,7 +20,7 @@ from citytune.evaluation._leaderboard import Leaderboard, leaderboard_of
 from citytune.evaluation._measured import measured_of, shrunk
 from citytune.evaluation._metrics import day_scale
 from citytune.evaluation._origins import Moment, Origins
-from citytune.evaluation._progress import Progress, Tell
+from citytune.evaluation._progress import Tell
 from citytune.evaluation._rivals import rival
 from citytune.frame import SensorFrame
 from citytune.settings import Horizon, Settings, steps_of
@@ -38,6 +39,7 @@ class _Found(NamedTuple):
     quantiles: Floats | None
 
 
+@shows_progress
 def compare(
     models: Mapping[str, Entry] | Sequence[str],
     source: object,
@@ -49,7 +51,7 @@ def compare(
     origins: Sequence[Moment] | None = None,
     stride: Horizon | None = None,
     windows: int | None = None,
-    progress: Progress | None = None,
+    progress: Asked = None,
     **common: Any,
 ) -> Leaderboard:
     """Rank models by their error on past days, and say which differences are within noise.
@@ -73,7 +75,7 @@ def compare(
         origins: See `days`.
         stride: See `days`.
         windows: See `days`.
-        progress: Called with what is being done and the share done, 0 … 1.
+        progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
         **common: Settings of all that are fitted here, such as `backbone`, `effort` or `seed`;
             what a model's own settings say goes before.
 
@@ -99,7 +101,7 @@ def compare(
     asked = Origins(origins=origins, stride=stride, windows=windows)
     refit = "auto" if refit is False and not tuned else refit
     holdout = plan(frame, horizon=steps, seen=seen, days=days, refit=refit, asked=asked)
-    tell = Tell(progress, 2 * len(named) * len(holdout.blocks))
+    tell = Tell(progress or None, 2 * len(named) * len(holdout.blocks))
     late = {name: one for name, one in ready.items() if _is_behind(one, frame, holdout)}
     found = {}
     for name, one in ready.items():

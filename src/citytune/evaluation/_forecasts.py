@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from citytune._errors import InputError
+from citytune._progress import Progress
 from citytune.engines import Engine
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._baselines import Baseline, baselines
 from citytune.evaluation._holdout import Block, Holdout
 from citytune.evaluation._intervals import intervals
-from citytune.evaluation._progress import Progress, Tell
+from citytune.evaluation._progress import Tell
 from citytune.frame import SensorFrame, convert, same_unit
 
 if TYPE_CHECKING:

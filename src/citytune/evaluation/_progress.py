@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[str, float], None]
+from citytune._progress import Progress
 
 
 @dataclass

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from citytune._errors import UnknownName
+from citytune._progress import shows_progress
 from citytune.backbones import Backbone, load_backbone, member_of
 from citytune.forecasting._door import spans_of
 from citytune.forecasting._fallback import short_of_history
@@ -29,6 +30,7 @@ BACKBONE, STRATEGY = "citytune-base", "blend"
 """What "auto" stands for where nothing is tried."""
 
 
+@shows_progress
 @takes_settings(Call)
 def fit_model(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
     """Tune one backbone by one strategy; seconds on a laptop.

@@ -1,14 +1,15 @@
-"""Units and marks that stand behind numbers in the cells of a text table."""
+"""Units and marks that stand next to numbers in the cells of a text table."""
 
 from __future__ import annotations
 
+import functools
 import re
 
 import polars as pl
 
-from citytune._text import listed
+from citytune._text import counted, listed
 from citytune.readers._findings import Findings
-from citytune.readers._numbers import missing_words
+from citytune.readers._texts import CELL, Texts, by_name, names_where, of
 from citytune.readers._units import unit_of
 from citytune.readers._vocabulary import SENSOR, plain_name, tokens
 
@@ -22,6 +23,9 @@ _MARKED = (
     r"^(\s*[<>~]?\s*[+-]?(?:\d[\d.,' ]*|\.\d+))\s?"
     r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"
 )
+_PLAIN = r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$"
+_LIMIT = r"^\s*<\s*=?\s*(\d+(?:\.\d+|,\d{1,2}|,\d{4,})?)\s*$"
+"""A value below the limit of detection; of "<1,000" nobody knows what the comma means."""
 _SCALES = frozenset("kKmMgGtTbBhµ")
 """Letters that change a number or its unit."""
 _DEGREES = frozenset("CF")
@@ -32,23 +36,20 @@ _BAD = ("#", "x", "X", "?", "!")
 """Marks of readings that are not to be used; next to them a * is one of them."""
 FEWEST_NUMBERS, MOST_MARKS = 12, 8
 """Distinct numbers, and at most so many marks behind them, from which a column is marked."""
+MOST_ODD = 0.02
+"""Share of distinct cells of a marked column that may be anything else."""
 _DOUBLED = r"^(0?[0-4])([ABab])((?::\d{2})*)$"
 """An hour of the night that comes twice in autumn: 2A, 02B, 3A:15."""
 
 
-def without_marks(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+def without_marks(texts: Texts, findings: Findings) -> Texts:
     """Numbers of cells such as "12.3 R" and "45*", whose marks tell how good a reading is.
 
     Values whose mark says that they are not to be used stay text, which is no number.
     """
+    able = [n for n in names_where(texts.said, CELL.str.contains(_MARKED)) if not _is_name(n)]
     bare, said = [], {}
-    for name in (n for n, kind in rows.schema.items() if kind == pl.String):
-        distinct = rows[name].unique(maintain_order=True).drop_nulls()
-        if not len(distinct) or not distinct.head(5000).str.contains(_MARKED).any():
-            continue
-        marks = None if _names_sensors(name) else _marks(distinct)
-        if marks is None:
-            continue
+    for name, marks in _marks(texts.of(able)).items():
         bad = {*_BAD, *(("*", "**") if {*_BAD} & {*marks} else ())}
         mark = pl.col(name).str.extract(_MARKED, 2)
         good = mark.is_not_null() & ~mark.is_in(sorted(bad))
@@ -65,33 +66,78 @@ def without_marks(rows: pl.DataFrame, findings: Findings) -> pl.DataFrame:
             "they were read without them; take out what is not valid if these mean that",
             count=len(said),
         )
-    return rows.with_columns(bare)
+    return texts.changed(bare)
 
 
-def _names_sensors(name: str) -> bool:
+def _is_name(name: str) -> bool:
     return plain_name(name) in SENSOR or tokens(name)[-1] == "id"
 
 
-def _marks(distinct: pl.Series) -> list[str] | None:
-    """The marks behind a column's numbers; None if they may be parts of names or units."""
-    said = distinct.filter(~distinct.str.strip_chars().str.to_lowercase().is_in(missing_words()))
-    number, mark = said.str.extract(_MARKED, 1), said.str.extract(_MARKED, 2)
-    plain = said.str.contains(r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$")
-    marks = mark.drop_nulls().unique().sort().to_list()
-    known = number.str.strip_chars().drop_nulls().n_unique() + int(plain.sum())
-    odd = int((mark.is_null() & ~plain).sum())
-    if not marks or len(marks) > MOST_MARKS or {*marks} & _SCALES or {*marks} >= _DEGREES:
-        return None
-    if {"am", "pm", "AM", "PM"} & {*marks} or said.str.contains(_NAME).all():
-        return None
-    return marks if known >= FEWEST_NUMBERS and odd <= 0.02 * len(said) else None
+def _marks(cells: pl.DataFrame) -> dict[str, list[str]]:
+    """Column → the marks behind its numbers, unless they may be parts of names or units."""
+    number, mark = CELL.str.extract(_MARKED, 1), CELL.str.extract(_MARKED, 2)
+    plain = CELL.str.contains(_PLAIN)
+    found = by_name(
+        cells,
+        marks=mark.drop_nulls().unique().sort(),
+        known=number.str.strip_chars().drop_nulls().n_unique() + plain.sum(),
+        odd=(mark.is_null() & ~plain).mean(),
+        names=CELL.str.contains(_NAME).all(),
+    )
+    sure = found.filter(~pl.col("names"), pl.col("known") >= FEWEST_NUMBERS,
+                        pl.col("odd") <= MOST_ODD)  # fmt: skip
+    every = dict(sure.select("name", "marks").rows())
+    return {name: marks for name, marks in every.items() if _are_marks({*marks})}
 
 
-def without_letters(rows: pl.DataFrame) -> pl.DataFrame:
+def _are_marks(marks: set[str]) -> bool:
+    scaled = marks & _SCALES or marks >= _DEGREES or marks & {"am", "pm", "AM", "PM"}
+    return 0 < len(marks) <= MOST_MARKS and not scaled
+
+
+def without_limits(texts: Texts, findings: Findings) -> Texts:
+    """Half the limit for values below the limit of detection, such as "<5" among numbers.
+
+    So the European Environment Agency reports them, as valid (its validity 3).
+    """
+    cells = texts.of(names_where(texts.said, CELL.str.contains(_LIMIT)))
+    limit, plain = CELL.str.extract(_LIMIT, 1), CELL.str.contains(_PLAIN)
+    found = by_name(
+        cells,
+        below=CELL.filter(limit.is_not_null()).first(),
+        known=(plain & limit.is_null()).sum(),
+        odd=(~plain).mean(),
+    )
+    sure = found.filter(pl.col("known") >= FEWEST_NUMBERS, pl.col("odd") <= MOST_ODD)
+    below = {name: cell for name, cell in sure.select("name", "below").rows() if not _is_name(name)}
+    if not below:
+        return texts
+    count = texts.rows.select(pl.col(list(below)).str.contains(_LIMIT).sum()).row(0)
+    findings.warn(
+        "below-detection",
+        f"{counted(sum(count), 'value')} of {listed(list(below), 3, quoted=True)} below the limit "
+        f"of detection, such as {next(iter(below.values()))!r}",
+        "half the limit was read, as the European Environment Agency reports them; leave the cells "
+        "empty if they are not to count",
+        count=sum(count),
+    )
+    return texts.changed([_half_the_limit(name) for name in below])
+
+
+def _half_the_limit(name: str) -> pl.Expr:
+    """The cells of a column, halved where they are a limit, in the notation that it writes."""
+    limit = pl.col(name).str.extract(_LIMIT, 1)
+    half = (limit.str.replace(",", ".", literal=True).cast(pl.Float64) / 2).cast(pl.String)
+    comma = limit.str.contains(",", literal=True)
+    half = pl.when(comma).then(half.str.replace(".", ",", literal=True)).otherwise(half)
+    return half.fill_null(pl.col(name)).alias(name)
+
+
+def without_letters(texts: Texts) -> Texts:
     """Times of the day without the letters of the doubled hour: 2A and 2B are both 2."""
     changed = []
-    for name in (n for n, kind in rows.schema.items() if kind == pl.String):
-        distinct = rows[name].unique().drop_nulls()
+    for name in names_where(texts.once, CELL.str.contains(_DOUBLED)):
+        distinct = of(texts.once, [name])["cell"]
         lettered = distinct.filter(distinct.str.contains(_DOUBLED))
         first, second = (
             {*lettered.filter(lettered.str.contains(f"(?i){letter}")).str.replace("(?i)[ab]", "")}
@@ -100,34 +146,28 @@ def without_letters(rows: pl.DataFrame) -> pl.DataFrame:
         rest = distinct.filter(~distinct.str.contains(_DOUBLED))
         if first and first == second and len(rest) > len(lettered) and _are_times(rest):
             changed.append(pl.col(name).str.replace(_DOUBLED, "${1}${3}"))
-    return rows.with_columns(changed)
+    return texts.changed(changed)
 
 
 def _are_times(cells: pl.Series) -> bool:
     return bool(cells.str.contains(r"^([01]?\d|2[0-5])(:\d{2})*$").all())
 
 
-def without_units(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+def without_units(texts: Texts) -> tuple[Texts, dict[str, str]]:
     """Numbers of cells such as "12.5 kW", where a column writes one known unit throughout."""
-    units = {}
-    for name in (n for n, kind in rows.schema.items() if kind == pl.String):
-        some = rows[name].drop_nulls().head(50)
-        if (unit := unit_of_cells(some)) is None or unit_of(unit) is None or unit == "%":
-            continue
-        if unit_of_cells(rows[name].drop_nulls().unique()) == unit:
-            units[name] = unit
+    units = {
+        name: some[0]
+        for name, some in _units_behind(texts, _WITH_UNIT).items()
+        if len(some) == 1 and some[0] != "%"
+    }
     bare = [pl.col(n).str.replace(rf"\s*{re.escape(unit)}\s*$", "") for n, unit in units.items()]
-    return rows.with_columns(bare), units
+    return texts.changed(bare), units
 
 
-def check_one_unit(rows: pl.DataFrame, findings: Findings) -> None:
+def check_one_unit(texts: Texts, findings: Findings) -> None:
     """Refuse columns whose numbers have several units, such as "949 W" and "1.42 kW"."""
-    for name in (n for n, kind in rows.schema.items() if kind == pl.String):
-        few = rows[name].drop_nulls().head(50)
-        if not any(unit_of(unit.split()[-1]) for unit in units_of_cells(few)):
-            continue
-        units = units_of_cells(rows[name].drop_nulls().unique())
-        if len(units) > 1 and all(unit_of(unit.split()[-1]) for unit in units):
+    for name, units in _units_behind(texts, _SCALED).items():
+        if len(units) > 1:
             findings.error(
                 "units-in-cells",
                 f"column {name!r} writes numbers in several units: {listed(units, quoted=True)}",
@@ -136,27 +176,24 @@ def check_one_unit(rows: pl.DataFrame, findings: Findings) -> None:
     findings.stop_on_errors()
 
 
-def unit_of_cells(cells: pl.Series) -> str | None:
-    """The unit that stands behind every number of a text column, as it is written; None if none.
+def _units_behind(texts: Texts, pattern: str) -> dict[str, list[str]]:
+    """Column → the units behind its numbers, where it holds nothing else and all are known."""
+    able = units_of(texts.first(50), pattern)
+    return units_of(texts.of(able), pattern)
 
-    >>> unit_of_cells(pl.Series(["12.5 kW", "n/a", "3 kW"]))
-    'kW'
-    >>> unit_of_cells(pl.Series(["1 W", "1 kW"]))
+
+def units_of(cells: pl.DataFrame, pattern: str = _SCALED) -> dict[str, list[str]]:
+    """Column → the known units behind its numbers; not of columns with any other cell.
+
+    >>> cells = ["949 veh/h", "1.42 K veh/h", "949 veh/h", "north"]
+    >>> units_of(pl.DataFrame({"name": ["a", "a", "b", "b"], "cell": cells}))
+    {'a': ['K veh/h', 'veh/h']}
     """
-    said = cells.filter(~cells.str.strip_chars().str.to_lowercase().is_in(missing_words()))
-    units = said.str.extract(_WITH_UNIT, 1)
-    found = units.unique()
-    return str(found[0]) if len(found) == 1 and found[0] is not None else None
+    found = by_name(cells, CELL.str.extract(pattern, 1).unique()).rows()
+    told = {name: sorted(units) for name, units in found if None not in units}
+    return {name: units for name, units in told.items() if all(map(_is_unit, units))}
 
 
-def units_of_cells(cells: pl.Series) -> list[str]:
-    """The units behind the numbers of a text column; none if a cell is anything else.
-
-    >>> units_of_cells(pl.Series(["949 veh/h", "1.42 K veh/h"]))
-    ['K veh/h', 'veh/h']
-    >>> units_of_cells(pl.Series(["949 veh/h", "north"]))
-    []
-    """
-    said = cells.filter(~cells.str.strip_chars().str.to_lowercase().is_in(missing_words()))
-    units = said.str.extract(_SCALED, 1)
-    return [] if units.null_count() else sorted(units.unique())
+@functools.cache
+def _is_unit(said: str) -> bool:
+    return unit_of(said.rsplit(maxsplit=1)[-1]) is not None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from citytune.readers._epochs import spells_moments
 from citytune.readers._formats import looks_like_dates, looks_like_moments
-from citytune.readers._numbers import cells, is_missing, numeric_share
+from citytune.readers._numbers import cells, missing_words, numeric_share
 from citytune.readers._ranges import is_range, range_kind
 from citytune.readers._table import SourceTable
 from citytune.readers._time_words import CLOCK_TIME, TIME
@@ -99,21 +99,23 @@ class Columns:
 
 def look(table: SourceTable) -> Columns:
     """Look at the types of all columns, and at the first cells of each."""
-    sample = table.rows.head(SAMPLE_ROWS).collect()
-    found = {name: _look(table, sample[name], dtype) for name, dtype in table.schema.items()}
-    return Columns(found)
+    return Columns(_look_all(table, table.rows.head(SAMPLE_ROWS).collect()))
 
 
 def look_at(table: SourceTable, name: str) -> Column:
     """One column."""
-    return _look(
-        table, table.rows.select(name).head(SAMPLE_ROWS).collect()[name], table.schema[name]
-    )
+    return _look_all(table, table.rows.select(name).head(SAMPLE_ROWS).collect())[name]
 
 
-def _look(table: SourceTable, sample: pl.Series, dtype: pl.DataType) -> Column:
-    name = sample.name
-    present = _present(table, sample)
+def _look_all(table: SourceTable, sample: pl.DataFrame) -> dict[str, Column]:
+    said = _said(sample)
+    return {one.name: _look(table, one, said[one.name]) for one in sample}
+
+
+def _look(table: SourceTable, sample: pl.Series, said: pl.Series) -> Column:
+    """One column, by its first cells and those of them that say something."""
+    name, dtype = sample.name, table.schema[sample.name]
+    present = _present(table, sample, said)
     kind = _kind(table, present, dtype)
     example = str(present[0]) if kind in ("text", "other", "empty") and len(present) else ""
     if kind != "number":
@@ -136,22 +138,33 @@ def _numbers(table: SourceTable, present: pl.Series) -> NDArray[np.float64]:
     return found[np.isfinite(found)]
 
 
-def _present(table: SourceTable, sample: pl.Series) -> pl.Series:
+def _present(table: SourceTable, sample: pl.Series, found: pl.Series) -> pl.Series:
     """Distinct cells that say something; of the whole column where the first rows say nothing."""
-    found = _said(sample)
     if not len(found) and len(sample) == SAMPLE_ROWS:
         rows = table.rows.select(pl.col(sample.name).drop_nulls())
-        found = _said(rows.collect(engine="streaming").to_series())
+        found = _said(rows.collect(engine="streaming"))[sample.name]
     return found
 
 
-def _said(series: pl.Series) -> pl.Series:
-    if series.dtype.is_nested() or series.dtype == pl.Object:
-        return series.head(1)
-    distinct = series.drop_nulls().unique(maintain_order=True).head(DISTINCT_CELLS)
-    if distinct.dtype != pl.String:
-        return distinct
-    return distinct.filter(pl.Series([not is_missing(cell) for cell in distinct], dtype=pl.Boolean))
+def _said(sample: pl.DataFrame) -> dict[str, pl.Series]:
+    """Of each column its first distinct cells, without the words for a missing value."""
+    odd = [one.name for one in sample if one.dtype.is_nested() or one.dtype == pl.Object]
+    texts = [one.name for one in sample if one.dtype == pl.String]
+    known = {*odd, *texts}
+    rest = [one.name for one in sample if one.name not in known]
+    some = [_distinct(pl.col(rest))] if rest else []
+    if texts:
+        cells = _distinct(pl.col(texts))
+        missing = cells.str.strip_chars().str.to_lowercase().is_in(missing_words())
+        some.append(cells.filter(~missing))
+    lists = sample.select(one.implode() for one in some) if some else pl.DataFrame()
+    return {one.name: one[0].alias(one.name) for one in lists} | {
+        name: sample[name].head(1) for name in odd
+    }
+
+
+def _distinct(cells: pl.Expr) -> pl.Expr:
+    return cells.drop_nulls().unique(maintain_order=True).head(DISTINCT_CELLS)
 
 
 def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:

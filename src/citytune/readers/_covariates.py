@@ -92,7 +92,7 @@ def of_second_source(
 
     What is wrong with it is said of that table, and not of the readings.
     """
-    inner = Findings(source_name(source))
+    inner = Findings(source_name(source), moot=("which-target",))  # each is known ahead
     try:
         known = _second(source, clock, sensors, length, missing, inner)
         inner.stop_on_errors()

@@ -14,18 +14,21 @@ from citytune._text import counted
 from citytune.readers._cell_units import (
     check_one_unit,
     without_letters,
+    without_limits,
     without_marks,
     without_units,
 )
 from citytune.readers._dialect import (
     HEAD_BYTES,
-    LONGEST_WHOLE,
+    LONG,
+    NOTATION,
     Dialect,
     is_code,
     named,
     reused,
     sniff,
 )
+from citytune.readers._durations import as_seconds
 from citytune.readers._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers._findings import Findings
 from citytune.readers._layout import bare_titles
@@ -33,13 +36,18 @@ from citytune.readers._numbers import (
     MISSING,
     cells,
     is_missing,
-    missing_words,
-    numeric_share,
     with_clean_numbers,
+    with_numbers,
     writes_commas,
 )
 from citytune.readers._spaced import with_tabs
 from citytune.readers._table import SourceTable
+from citytune.readers._texts import CELL, Texts, by_name, names_where, of
+
+FIRST = 5000
+"""Distinct cells of a column from which its notation is told."""
+LONGEST_NUMBER = 24
+"""Characters of a number."""
 
 _NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
 """The day that spreadsheets and databases write before a time of the day."""
@@ -111,7 +119,7 @@ def _is_utf8(data: bytes) -> bool:
 
 def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
     """All rows; as text if a number of the head turns out to be none further below."""
-    for missing in (False, True) if not _head_misses(dialect) else (True,):
+    for missing in (False, True) if not dialect.missing else (True,):
         try:
             return _scan(text, dialect, dialect.types, missing)
         except pl.exceptions.PolarsError as error:
@@ -130,11 +138,6 @@ def _parse(text: bytes, dialect: Dialect, findings: Findings) -> pl.DataFrame:
             "are of very different kinds",
             "check the export that wrote it",
         )
-
-
-def _head_misses(dialect: Dialect) -> bool:
-    """Whether a word for a missing value is written in the head."""
-    return any(cell and is_missing(cell) for row in dialect.layout.body for cell in row)
 
 
 def _scan(
@@ -207,20 +210,18 @@ def _tidy(
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset(), {}
-    rows = _stripped(rows)
-    rows = _data_rows(rows, dialect, findings)
-    check_one_unit(rows, findings)
-    rows, units = without_units(rows)
-    rows = without_marks(without_letters(rows), findings)
-    texts = [n for n, kind in rows.schema.items() if kind == pl.String]
-    return *_numbers(rows, texts, dialect), units
+    texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
+    check_one_unit(texts, findings)
+    texts, units = without_units(texts)
+    texts = without_limits(without_marks(without_letters(texts), findings), findings)
+    texts, seconds = as_seconds(texts, findings)
+    return *_numbers(texts, dialect), units | seconds
 
 
-def _stripped(rows: pl.DataFrame) -> pl.DataFrame:
+def _stripped(texts: Texts) -> Texts:
     """Texts without outer spaces; few columns have any, which their distinct cells show faster."""
-    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
-    padded = [n for n in texts if (c := rows[n].unique()).ne_missing(_bare(c.str)).any()]
-    return rows.with_columns(_bare(pl.col(padded).str)) if padded else rows
+    padded = names_where(texts.once, CELL.ne_missing(_bare(CELL.str)))
+    return texts.changed([_bare(pl.col(padded).str)] if padded else [])
 
 
 def _bare(text: Any) -> Any:
@@ -229,56 +230,40 @@ def _bare(text: Any) -> Any:
     return text.str.replace(r"^'(\d.*?)'?$", "${1}").str.replace(_NO_DATE, "")
 
 
-def _data_rows(rows: pl.DataFrame, dialect: Dialect, findings: Findings) -> pl.DataFrame:
+def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:
     """Without rows that are empty or repeat the header."""
-    rows = _without(rows, pl.all_horizontal(pl.all().is_null()), "blank-rows",
+    rows = _without(texts.rows, pl.all_horizontal(pl.all().is_null()), "blank-rows",
                     "that are completely empty", "they were left out", findings)  # fmt: skip
-    texts = [n for n, kind in rows.schema.items() if kind == pl.String]
-    if len(texts) < rows.width or dialect.layout.headless:
-        return rows
-    heading = dict(zip(dialect.names, dialect.layout.heading, strict=True))
-    again = [pl.col(n).str.strip_chars() == heading[n] for n in texts if heading[n]]
-    return _without(rows, pl.all_horizontal(again), "repeated-header",
-                    "repeat the header", "they were left out", findings)  # fmt: skip
+    names = [n for n, kind in rows.schema.items() if kind == pl.String]
+    if len(names) == rows.width and not dialect.layout.headless:
+        heading = dict(zip(dialect.names, dialect.layout.heading, strict=True))
+        again = [pl.col(n).str.strip_chars() == heading[n] for n in names if heading[n]]
+        rows = _without(rows, pl.all_horizontal(again), "repeated-header",
+                        "repeat the header", "they were left out", findings)  # fmt: skip
+    return texts if rows is texts.rows else Texts(rows)
 
 
-def _numbers(
-    rows: pl.DataFrame, texts: list[str], dialect: Dialect
-) -> tuple[pl.DataFrame, frozenset[str]]:
+def _numbers(texts: Texts, dialect: Dialect) -> tuple[pl.DataFrame, frozenset[str]]:
     """Each text column that holds numbers only, in the one notation that it writes."""
-    commas, made = set(), []
-    usual = dialect.layout.delimiter != ","
-    for name in texts:
-        present = rows[name].drop_nulls().unique(maintain_order=True)
-        present = present.filter(
-            ~present.str.strip_chars().str.to_lowercase().is_in(missing_words())
-        )
-        some = present.head(5000)
-        if not len(some):
-            continue
-        comma = writes_commas(some.to_list(), usual=usual)
-        if comma and bool(some.str.contains(",", literal=True).any()):
-            commas.add(name)
-        if (
-            any(is_code(cell) for cell in some)
-            or reused(name, some)
-            or bool((some.str.len_chars() > 24).any())
-        ):
-            continue
-        if numeric_share(some, comma) < 1 or _too_long(some):
-            continue
-        both = rows.select(number=cells(name, comma).number, wrong=cells(name, comma).wrong.sum())
-        if not both["wrong"][0]:
-            made.append(both["number"].alias(name))
-    return rows.with_columns(made), frozenset(commas)
-
-
-def _too_long(cells: pl.Series) -> bool:
-    """Whether whole numbers have more digits than a float keeps: they are names."""
-    whole = cells.filter(cells.str.contains(r"^\s*\d+\s*$"))
-    return bool(len(whole)) and bool(
-        (whole.str.strip_chars().str.len_chars() > LONGEST_WHOLE).any()
+    some = texts.first(FIRST)
+    long = (CELL.str.len_chars() > LONGEST_NUMBER) | CELL.str.contains(LONG)
+    found = by_name(
+        some, CELL, marks=CELL.str.contains(NOTATION).any(), names=(is_code(CELL) | long).any()
     )
+    usual = dialect.layout.delimiter != ","
+    commas, notations = set[str](), {False: list[str](), True: list[str]()}
+    for name, distinct, marks, are_names in found.rows():
+        comma = marks and writes_commas(distinct, usual=usual)
+        if comma and any("," in cell for cell in distinct):
+            commas.add(name)
+        if not are_names and not reused(name, distinct):
+            notations[comma].append(name)
+    rows = texts.rows
+    for comma, names in notations.items():
+        wrong = {*names_where(of(some, names), cells("cell", comma).wrong)}
+        able = [name for name in names if name not in wrong]
+        rows = with_numbers(rows, able, decimal_comma=comma)
+    return rows, frozenset(commas)
 
 
 def _without(
@@ -294,6 +279,6 @@ def _without(
 def _exact(text: bytes, dialect: Dialect, names: tuple[str, ...]) -> pl.DataFrame:
     """Columns as they were written, without outer spaces; the rows are those of the table."""
     rows = _scan(text, dialect, dict.fromkeys(dialect.names, pl.String), missing=False)
-    rows = _data_rows(rows, dialect, Findings(""))
+    rows = _data_rows(Texts(rows), dialect, Findings("")).rows
     texts = rows.select(_bare(pl.col(name).str) for name in names)
     return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))

@@ -12,14 +12,17 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers._findings import Findings
 from citytune.readers._layout import Layout, find_layout
-from citytune.readers._numbers import COMMA, PLAIN, is_missing, writes_commas
+from citytune.readers._numbers import COMMA, PLAIN, writes_commas
 from citytune.readers._table import guarded
+from citytune.readers._texts import CELL, Texts, by_name
 from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 
 HEAD_BYTES = 1 << 19
 HEAD_LINES = 2000
-LONGEST_WHOLE = 15
-"""Digits up to which a whole number is exact as a float."""
+LONG = r"^\s*[+-]?\d{16,}\s*$"
+"""More digits than a float keeps exactly."""
+NOTATION = r",|\.\d{3}"
+"""What numbers of different notations are told apart by."""
 
 
 class Dialect(NamedTuple):
@@ -31,6 +34,8 @@ class Dialect(NamedTuple):
     commas: frozenset[str]
     comments: bool
     """Whether lines that begin with # are no rows."""
+    missing: bool
+    """Whether a word for a missing value is written in the head."""
 
 
 def sniff(text: bytes, findings: Findings) -> Dialect:
@@ -65,8 +70,11 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
             "they were not read as data",
             count=len(layout.titles),
         )
-    types, commas = _types(layout, names)
-    return Dialect(layout, names, types, commas, comments)
+    rows = pl.DataFrame(layout.body, dict.fromkeys(names, pl.String), orient="row")
+    texts = Texts(rows)
+    types, commas = _types(layout, names, texts)
+    missing = len(texts.said) < len(texts.once.filter(CELL != ""))
+    return Dialect(layout, names, types, commas, comments, missing)
 
 
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
@@ -105,20 +113,24 @@ def _names(layout: Layout, findings: Findings) -> tuple[str, ...]:
 
 
 def _types(
-    layout: Layout, names: Sequence[str]
+    layout: Layout, names: Sequence[str], texts: Texts
 ) -> tuple[dict[str, type[pl.DataType]], frozenset[str]]:
     """Numbers where the head holds clean numbers only; a code such as 0042 stays text."""
-    types: dict[str, type[pl.DataType]] = {}
+    found = by_name(
+        texts.said,
+        CELL,
+        marks=CELL.str.contains(NOTATION).any(),
+        codes=(is_code(CELL) | CELL.str.contains(LONG)).any(),
+        plain=CELL.str.contains(PLAIN).all(),
+        comma=CELL.str.contains(COMMA).all(),
+    )
+    types: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.String)
     commas = set()
-    for i, name in enumerate(names):
-        column = [row[i] for row in layout.body if not is_missing(row[i])]
-        comma = writes_commas(dict.fromkeys(column), usual=layout.delimiter != ",")
-        number = COMMA if comma else PLAIN
-        clean = bool(column) and all(number.match(cell) for cell in column)
-        same = clean and reused(name, pl.Series(list(dict.fromkeys(column)), dtype=pl.String))
-        code = same or any(is_code(cell) or _is_long(cell) for cell in column)
-        types[name] = pl.Float64 if clean and not code else pl.String
-        if comma and any("," in cell for cell in column):
+    for name, cells, marks, codes, *clean in found.rows():
+        comma = marks and writes_commas(cells, usual=layout.delimiter != ",")
+        if clean[comma] and not codes and not reused(name, cells):
+            types[name] = pl.Float64
+        if comma and any("," in cell for cell in cells):
             commas.add(name)
     return types, frozenset(commas)
 
@@ -129,19 +141,14 @@ def named(name: str) -> bool:
     return plain_name(name) in SENSOR or bool(set(words) & SENSOR_PARTS) or words[-1] == "id"
 
 
-def reused(name: str, distinct: pl.Series) -> bool:
+def reused(name: str, distinct: Sequence[str]) -> bool:
     """Whether ids are different texts of one number, such as 1e5 and 100000."""
     if not named(name):
         return False
-    return distinct.cast(pl.Float64, strict=False).drop_nulls().is_duplicated().any()
+    cells = pl.Series(distinct, dtype=pl.String)
+    return cells.cast(pl.Float64, strict=False).drop_nulls().is_duplicated().any()
 
 
-def _is_long(cell: str) -> bool:
-    """Whether a number has more digits than a float keeps."""
-    return len(cell) > LONGEST_WHOLE and sum(c.isdigit() for c in cell) > LONGEST_WHOLE
-
-
-def is_code(cell: str) -> bool:
+def is_code(cell: pl.Expr) -> pl.Expr:
     """Whether digits are a name: 0042, +7."""
-    cell = cell.strip()
-    return len(cell) > 1 and ((cell[0] == "0" and cell.isdigit()) or cell[0] == "+")
+    return cell.str.contains(r"^\s*(0\d+|\+.+)\s*$")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, NoReturn, TypeAlias
 
 from citytune._errors import TableError
@@ -15,10 +15,13 @@ _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
 class Findings:
-    """The growing list of faults of one source; the errors among them stop the reading."""
+    """The growing list of faults of one source; the errors among them stop the reading.
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    Errors of the kinds that are `moot` are none of this source.
+    """
+
+    def __init__(self, source: str, moot: Collection[str] = ()) -> None:
+        self.source, self._moot = source, moot
         self._faults: list[Fault] = []
 
     @property
@@ -63,7 +66,8 @@ class Findings:
         first: str | None = None,
     ) -> None:
         """Something that makes the file unusable; all such errors are reported together."""
-        self._add("error", kind, message, remedy, sensor, count, first)
+        if kind not in self._moot:
+            self._add("error", kind, message, remedy, sensor, count, first)
 
     def _add(
         self,

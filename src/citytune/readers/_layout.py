@@ -12,6 +12,8 @@ from typing import NamedTuple
 from citytune.readers._numbers import NUMBER_LIKE, is_missing
 
 DELIMITERS = ",;\t|"
+MOST_CELLS = 40_000
+"""Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
     r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
     r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
@@ -150,7 +152,7 @@ def _usual_width(rows: Sequence[Row]) -> int:
 def _label_rows(rows: Sequence[Sequence[str]]) -> int:
     """How many of the first rows hold labels: cells of another kind than those of their column."""
     width = len(rows[0])
-    below = rows[min(len(rows) // 2, 5) :][:200]
+    below = rows[min(len(rows) // 2, 5) :][: max(20, min(200, MOST_CELLS // width))]
     kinds = [_kind([row[i] for row in below]) for i in range(width)]
     count = 0
     for row in rows[: min(8, max(1, len(rows) - 1))]:

@@ -126,8 +126,11 @@ def particles(columns: Columns) -> dict[str, str]:
 def without_channels(table: SourceTable, names: Sequence[str], findings: Findings) -> list[str]:
     """Without the channels A and B of a sensor whose mean is a column of its own."""
     kept = list(names)
+    of = {name: list[str]() for name in names}
     for name in names:
-        channels = [n for n in names if n != name and _CHANNEL.sub("", n) == name]
+        if (whole := _CHANNEL.sub("", name)) != name and whole in of:
+            of[whole].append(name)
+    for name, channels in of.items():
         if len(channels) != 2 or not _between(table, name, channels):
             continue
         kept = [n for n in kept if n not in channels]

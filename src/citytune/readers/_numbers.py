@@ -12,8 +12,9 @@ MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "N.A.", "#N
            "NAN", "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data",
            "No data", "NoData", "*", "**", "#", "##", "#NV", "#VALUE!", "#REF!", "<NA>", "NaT",
            "\\N", "unavailable", "unknown", "n/d", "s/d", "k.A.", "invalid", "error")  # fmt: skip
-PLAIN = re.compile(r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$")
-COMMA = re.compile(r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$")
+PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$"
+COMMA = r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$"
+_PLAIN = re.compile(PLAIN)
 NUMBER_LIKE = re.compile(
     r"^\s*[#]{0,2}[$€£]?\s*[+-]?(\d[\d ,.'\u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
 )
@@ -70,7 +71,7 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     decimal = grouped = 0
     for cell in cells:
         if "," not in cell:
-            decimal -= 2 if _POINT.search(cell) and PLAIN.match(cell) else 0
+            decimal -= 2 if _POINT.search(cell) and _PLAIN.match(cell) else 0
             grouped += 2 if len(cell) > 3 and cell.isdigit() else 0  # 1234 next to 1,234
             continue
         one, other = _DECIMAL_COMMA.match(cell), _GROUPED_COMMA.match(cell)
@@ -102,8 +103,8 @@ def _group_by(form: re.Pattern[str], cells: Sequence[str]) -> bool:
     return grouped + whole == len(cells) and grouped >= 10 and whole > 0.02 * len(cells)
 
 
-def cells(column: str, decimal_comma: bool) -> Cells:
-    """How to read a text column as numbers, and where that fails."""
+def cells(column: str | Sequence[str], decimal_comma: bool) -> Cells:
+    """How to read a text column, or several of one notation, as numbers, and where that fails."""
     text = pl.col(column).str.strip_chars().str.replace(r"^##?\s*", "")
     number = _parse(text, decimal_comma)
     missing = pl.col(column).is_null() | text.str.to_lowercase().is_in(missing_words())
@@ -127,14 +128,29 @@ def with_clean_numbers(texts: pl.DataFrame, able: Sequence[str]) -> pl.DataFrame
     """The rows, some columns as numbers where every cell is one: a bad cell spoils no others."""
     if not able:
         return texts
-    empty = {name: pl.col(name).is_in(list(MISSING)) for name in able}
-    made = texts.select(
-        pl.when(~empty[name]).then(pl.col(name)).cast(pl.Float64, strict=False).alias(name)
-        for name in able
-    )
-    lost = texts.select(empty[name].fill_null(value=True).sum() for name in able).row(0)
-    clean = [n for n, count in zip(able, lost, strict=True) if made[n].null_count() == count]
-    return texts.with_columns(made[name] for name in clean)
+    column = pl.col(able)
+    empty = column.is_in(list(MISSING))
+    made = texts.select(pl.when(~empty).then(column).cast(pl.Float64, strict=False))
+    lost = texts.select(empty.fill_null(value=True).sum()).row(0)
+    null = made.null_count().row(0)
+    clean = [n for n, count, others in zip(able, null, lost, strict=True) if count == others]
+    return texts.with_columns(made.select(clean))
+
+
+def with_numbers(
+    texts: pl.DataFrame, able: Sequence[str], *, decimal_comma: bool = False
+) -> pl.DataFrame:
+    """The rows, some columns as numbers where every cell is one in the notation that is told."""
+    if not decimal_comma:
+        texts = with_clean_numbers(texts, able)
+    schema = texts.schema
+    rest = [name for name in able if schema[name] == pl.String]
+    if not rest:
+        return texts
+    both = cells(rest, decimal_comma)
+    wrong = texts.select(both.wrong.any()).row(0, named=True)
+    made = texts.select(both.number).select(n for n in rest if not wrong[n])
+    return texts.with_columns(made)
 
 
 def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:

@@ -127,6 +127,8 @@ def _look_at_zeros(column: Column, clock: Clock, findings: Findings) -> None:
     if clock.steps_per_day < 2:
         return
     size = np.abs(column.values)
+    if (size <= NEXT_TO * np.nanmax(size)).sum() <= clock.steps_per_day:
+        return  # too few, whatever a high reading is
     near = np.where(np.isnan(size), np.nan, size <= NEXT_TO * float(np.nanquantile(size, 0.95)))
     starts, lengths = runs(near.astype(np.float32))
     zero = near[starts] == 1

@@ -10,6 +10,7 @@ import polars as pl
 from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers._columns import Columns, look
+from citytune.readers._durations import refuse_clocks
 from citytune.readers._findings import Findings
 from citytune.readers._headless import with_names
 from citytune.readers._interleaved import with_further
@@ -280,7 +281,8 @@ def _told_targets(
             f"first with target={targets[0]!r}"
         )
     for name in targets:
-        if columns.kind(name) not in ("number", "empty"):
+        able = columns.kind(name) in ("number", "empty")
+        if not able and not refuse_clocks(columns, (), name, findings):
             findings.error(
                 "no-numeric-target",
                 f"column {name!r} is asked for as target but does not hold numbers"

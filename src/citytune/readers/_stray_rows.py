@@ -23,6 +23,8 @@ _SUMMARY = (
 """What stands in place of a time in a row that sums up others."""
 MERGED = 0.5
 """Share of empty dates from which a date is written once for the rows below it."""
+STRAY = 0.02
+"""Share of rows that may have no time of the day, such as titles."""
 TURNS = 0.95
 """Share of dates at which the time of the day begins anew, if they are written so."""
 
@@ -71,9 +73,9 @@ def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
     if found is None:
         return table
     rows = table.rows.select(there=pl.col(date).is_not_null(), at=found.seconds).collect()
-    turns = rows.select((pl.col("at") < pl.col("at").shift()).alias("turns")).to_series()
-    there = rows["there"]
-    if not there[0] or rows["at"].null_count() or turns.filter(~there).sum():
+    timed = rows.drop_nulls("at")  # titles and sources have no time of the day
+    there, turns = timed["there"], timed["at"] < timed["at"].shift()
+    if len(timed) < (1 - STRAY) * len(rows) or not there[0] or turns.filter(~there).sum():
         return table
     if float(turns.filter(there).mean() or 0) < TURNS - 1 / int(there.sum()):  # type: ignore[arg-type]
         return table
@@ -84,4 +86,6 @@ def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
         "each date was taken for the rows below it",
         count=int((~there).sum()),
     )
-    return replace(table, rows=table.rows.with_columns(pl.col(date).forward_fill()))
+    of_rows = pl.when(found.seconds.is_not_null()).then(pl.col(date)).forward_fill()
+    filled = pl.when(found.seconds.is_not_null()).then(of_rows).otherwise(pl.col(date))
+    return replace(table, rows=table.rows.with_columns(filled.alias(date)))

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from citytune._text import listed
 from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
+from citytune.readers._measures import ALL
 from citytune.readers._readings import Readings
 
-TOTAL = re.compile(r"(?<![^\W_])(total|totals|totalt|totaal|gesamt|summe|sum|all|both)(?![^\W_])")
+TOTAL = re.compile(rf"(?<![^\W_])({'|'.join(sorted(ALL))})(?![^\W_])")
 """What the name of a total says."""
 MOST_PARTS = 8
 """Sensors next to a total, of which some may be its parts."""

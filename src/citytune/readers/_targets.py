@@ -10,6 +10,7 @@ import polars as pl
 
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
+from citytune.readers._durations import refuse_clocks
 from citytune.readers._energy_flows import of_one_flow
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
@@ -91,6 +92,8 @@ def guess_targets(
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
+    if not able and refuse_clocks(columns, {*taken, *keys}, None, findings):
+        return ()
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
         findings.error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 
 def _words(text: str) -> frozenset[str]:
@@ -38,14 +39,29 @@ vr vrijdag fredag fre za zaterdag lordag lor zo zondag sondag son
 _WORD_FIRST = re.compile(r"^([^\W\d]{2,12})[.,]*\s+(?=[^\W_])")
 _MONTH_FIRST = re.compile(r"^([^\W\d]{3,10})[.,]*\s+\d{1,2},?\s+\d{4}(?!\d)")
 _SPELT = re.compile(r"^(\d{1,2})\.?[ /-](?:de )?([^\W\d]{3,10})\.?[ /-](?:de )?(\d{2,4})(?!\d)")
+_LENGTH = re.compile(r"/P[\dTDHMS.]+$")
 _TAIWAN = re.compile(r"^(1\d\d)(?=[-/.]\d{1,2}[-/.]\d|年)|^(?:中華)?民國 ?(\d{1,3})(?= ?年)")
 _REIWA = re.compile(r"^令和 ?(\d{1,2}|元)(?= ?年)")
 _BUDDHIST = re.compile(r"^(\d{1,2}[-/. ]\w{1,9}[-/. ])?(2[45]\d\d)(?=[-/.]\d|$| )")
-_EAST = re.compile(r"^(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일] ?")
-_EAST_CLOCK = re.compile(r"(\d{1,2}) ?[时時시点點](?: ?(\d{1,2}) ?[分분])?$")
-_GLUED = re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?")
-_POINTS = re.compile(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?: |$)")
-_LENGTH = re.compile(r"/P[\dTDHMS.]+$")
+
+
+def _in_english(found: re.Match[str]) -> str:
+    month = month_of(found[2])
+    return f"{found[1]} {_ENGLISH[month - 1]} {found[3]}" if month else found[0]
+
+
+_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (_SPELT, _in_english),
+    (_TAIWAN, lambda year: str(int(year[1] or year[2]) + 1911)),
+    (_REIWA, lambda year: str(int(year[1].replace("元", "1")) + 2018)),
+    (_BUDDHIST, lambda found: f"{found[1] or ''}{int(found[2]) - 543}"),
+    (re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?"), r"\1-\2-\3 "),
+    (re.compile(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?: |$)"), r"\1.\2.\3 "),
+    (re.compile(r"^(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일] ?"), r"\1-\2-\3 "),
+    (re.compile(r"(\d{1,2}) ?[时時시点點](?: ?(\d{1,2}) ?[分분])?$"),
+     lambda at: f"{at[1]}:{int(at[2] or 0):02d}"),
+)  # fmt: skip
+"""What makes a date usual, one after the other."""
 
 
 def is_unusual(cell: str) -> bool:
@@ -65,17 +81,10 @@ def usual(cell: str) -> str:
     >>> usual("112/05/01 03:00"), usual("01/05/2566"), usual("令和6年2月1日")
     ('2023/05/01 03:00', '01/05/2023', '2024-2-1')
     """
-    text = _LENGTH.sub("", cell.strip())  # a begin and a length
-    text = _without_weekday(text)
-    if (spelt := _SPELT.match(text)) and (month := month_of(spelt[2])):
-        text = f"{spelt[1]} {_ENGLISH[month - 1]} {spelt[3]}{text[spelt.end() :]}"
-    text = _TAIWAN.sub(lambda year: str(int(year[1] or year[2]) + 1911), text)
-    text = _REIWA.sub(lambda year: str(int(year[1].replace("元", "1")) + 2018), text)
-    text = _BUDDHIST.sub(lambda found: f"{found[1] or ''}{int(found[2]) - 543}", text)
-    text = _GLUED.sub(r"\1-\2-\3 ", text)
-    text = _POINTS.sub(r"\1.\2.\3 ", text)
-    text = _EAST.sub(r"\1-\2-\3 ", text)
-    return _EAST_CLOCK.sub(lambda at: f"{at[1]}:{int(at[2] or 0):02d}", text).strip()
+    text = _without_weekday(_LENGTH.sub("", cell.strip()))  # a begin and a length
+    for pattern, plain in _RULES:
+        text = pattern.sub(plain, text)
+    return text.strip()
 
 
 def _without_weekday(text: str) -> str:

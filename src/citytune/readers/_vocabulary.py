@@ -213,6 +213,7 @@ def bidding_areas(names: Iterable[str]) -> list[str]:
     return [name for name, one in plain.items() if _AREAS.fullmatch(one) or one == "no2"]
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def family(column: str) -> str:
     """What columns that differ only in a number or code have in common.
 
@@ -226,6 +227,7 @@ def family(column: str) -> str:
     return "_".join(kept)
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def target_rank(column: str) -> int | None:
     """How likely a column is what is to be forecast, by its name: 0 is likeliest, None unknown.
 

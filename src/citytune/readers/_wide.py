@@ -12,7 +12,7 @@ from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import bare_names, without_variants
-from citytune.readers._measures import PARTS, proposed
+from citytune.readers._measures import ALL, PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._units import kind_of_unit, unit_in, unit_of
@@ -37,7 +37,7 @@ FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
-_TOTAL = re.compile(r"(^|_)(total|totals|totalt|gesamt\w*|hochst\w*|summe|sum|all|both)(_|$)")
+_TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
 
 
 def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
@@ -218,7 +218,7 @@ def without_totals(
         if _TOTAL.search(said)
         or known == [name]
         or (len(plain) <= MOST_PLACES and _begins(said, plain))
-        or _all_parts([one for one in chosen if one != name])
+        or (len(plain) <= MOST_PLACES and _all_parts([one for one in chosen if one != name]))
     ]
     found = [name for name in totals if _parts_of(table, name, chosen, totals)]
     if not found:

@@ -93,12 +93,15 @@ def _template(name: str) -> str:
 def _chart(figure: go.Figure) -> str:
     from citytune.reporting._charts import dress
 
-    return _json(str(dress(figure).to_json()))
+    return _squeezed(str(dress(figure).to_json()))
 
 
 def _packed(data: Mapping[str, Any]) -> str:
     """JSON, packed, for the script to unpack when it is needed."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _squeezed(json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+
+
+def _squeezed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -44,8 +45,8 @@ def spark(
         there = list(range(run.start, run.stop))
         edge = [(across[i], down[2, i]) for i in there]
         back = [(across[i], down[0, i]) for i in reversed(there)]
-        parts.append(f'<path class="b" d="M{_points(edge + back)}z"/>')
-        parts.append(f'<path class="l" d="M{_points([(across[i], down[1, i]) for i in there])}"/>')
+        parts.append(f'<path class="b" d="{_path(edge + back)}z"/>')
+        parts.append(f'<path class="l" d="{_path([(across[i], down[1, i]) for i in there])}"/>')
     if bottom <= threshold <= top:
         at = HEIGHT - 4 - (threshold - bottom) / (top - bottom) * (HEIGHT - 8)
         parts.append(f'<path class="t" d="M0 {at:.0f}H{WIDTH}"/>')
@@ -65,8 +66,12 @@ def _range(rows: NDArray[np.float64], threshold: float) -> tuple[float, float]:
     return (bottom, top) if top > bottom else (bottom - 1, top + 1)
 
 
-def _points(points: list[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.0f} {y:.0f}" for x, y in points)
+def _path(points: list[tuple[float, float]]) -> str:
+    """Where the first point is, and how far each is from the one before, which is shorter."""
+    whole = [(round(float(x)), round(float(y))) for x, y in points]
+    steps = [(x - a, y - b) for (a, b), (x, y) in itertools.pairwise(whole)]
+    said = " ".join(f"{x} {y}" for x, y in steps).replace(" -", "-")
+    return f"M{whole[0][0]} {whole[0][1]}" + (f"l{said}" if said else "")
 
 
 def _runs(there: NDArray[np.bool_]) -> list[slice]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,6 @@ class ByGroups(ABC):
 
     @property
     @abstractmethod
-    def reading(self) -> Reading:
-        """How its source was read, as far as that was said."""
-
-    @property
-    @abstractmethod
     def _seal(self) -> Seal | None: ...
 
     def forecast_into(
@@ -90,7 +86,7 @@ class ByGroups(ABC):
             group: Sensors that are read and forecast at a time.
             alerts: What to be warned of; by default those that the run was asked for.
             overwrite: Whether an earlier forecast there may be replaced.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:
@@ -106,9 +102,9 @@ class ByGroups(ABC):
         check_engine(engine)
         check_place(out, overwrite=overwrite, source=source)
         limit_threads()
-        asked = Reading(**reading).over(self.reading, source)
         with opened(engine) as used:
-            laid = grouped(source, asked, used, group, progress)
+            with self._like_own(source, reading) as asked:
+                laid = grouped(source, asked, used, group, progress)
             with replacing(out, overwrite=overwrite) as place:
                 found = forecast_groups(
                     self.model, laid, used, place, run=self.path.resolve().name,
@@ -136,7 +132,7 @@ class ByGroups(ABC):
             engine: See there.
             group: See there.
             days: Only the last so many.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:
@@ -146,9 +142,9 @@ class ByGroups(ABC):
 
         check_engine(engine)
         limit_threads()
-        asked = Reading(**reading).over(self.reading, source)
         with opened(engine) as used:
-            frame = grouped(source, asked, used, group, progress).whole(used, progress)
+            with self._like_own(source, reading) as asked:
+                frame = grouped(source, asked, used, group, progress).whole(used, progress)
             return score_groups(self.model, frame, used, group, days=days, progress=progress)
 
     def _refresh_groups(
@@ -164,7 +160,15 @@ class ByGroups(ABC):
         from citytune.runs.groups import Old, group_of, refresh_groups
 
         old, how = Old(self.path, seal, self.model), How(engine, group_of(seal))
-        return refresh_groups(old, source, asked.over(self.reading, source), by, how, progress)
+        with asked.like_run(source, seal.reading, self.path) as reading:
+            return refresh_groups(old, source, reading, by, how, progress)
+
+    def _like_own(
+        self, source: object, reading: Mapping[str, Any]
+    ) -> AbstractContextManager[Reading]:
+        """How a source is read: as the run's own was, where `reading` says nothing else."""
+        kept = None if self._seal is None else self._seal.reading
+        return Reading(**reading).like_run(source, kept, self.path)
 
     @property
     def _asked(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from citytune._errors import InputError, NothingNew
+from citytune._errors import InputError, NothingNew, OlderSource
 from citytune._text import counted, listed, percent
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _check_end(frame: SensorFrame, last: np.datetime64) -> None:
     end = frame.clock.moments(len(frame) - 1, 1)[0]
     known = frame.clock.text(frame.clock.index(last))
     if end < last:
-        raise InputError(
+        raise OlderSource(
             f"{frame.source} ends at {frame.clock.text(len(frame) - 1)}, but the run has read "
             f"until {known}; this is an older file, so give the newest one"
         )

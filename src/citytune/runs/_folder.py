@@ -12,6 +12,7 @@ from typing import Any
 
 from citytune._errors import RunError
 from citytune._files import names_in, read_json
+from citytune._text import listed
 from citytune.runs._reading import Reading
 
 FORMAT = 1
@@ -22,6 +23,8 @@ PARTS = (MODEL, SCORES, FORECAST, REPORT)
 """What a run is for …"""
 RECORD = "record"
 """A folder of earlier forecasts and what came …"""
+KEPT_AS = (".parquet", ".safetensors")
+"""How the names of its files end."""
 GROUPS = "groups"
 """… or of a run by groups: a folder for each group, with a `record` of its own …"""
 SEAL = "run.json"
@@ -77,6 +80,23 @@ class Seal:
         """Files, of some names or of all, that are not there or not what was written."""
         known = [name for name in self.sums if not names or name in names]
         return tuple(name for name in known if _sum_of_file(folder / name) != self.sums[name])
+
+    def check_record(self, folder: Path) -> None:
+        """Refuse a record that is not as it was written, before a new seal vouches for it.
+
+        Raises:
+            RunError: one of its files was changed, taken away or added.
+        """
+        sealed = [name for name in self.sums if _is_of_record(name)]
+        there = [path.relative_to(folder).as_posix() for path in folder.rglob(f"{RECORD}/*.*")]
+        added = [name for name in there if name.endswith(KEPT_AS) and name not in sealed]
+        wrong = [*(self.changed(folder, sealed) if sealed else ()), *added]
+        if wrong:
+            raise RunError(
+                f"the record of {folder} is not as citytune wrote it ({listed(sorted(wrong), 3)}), "
+                "so what it says of past forecasts cannot be trusted; put it back from a copy, or "
+                "make the run anew (citytune tune … --overwrite), which begins a new record"
+            )
 
 
 def seal_of(folder: Path) -> Seal | None:
@@ -189,6 +209,10 @@ def copy_rest(folder: Path, draft: Path) -> list[str]:
         else:
             shutil.copy2(path, draft / name, follow_symlinks=False)
     return copied
+
+
+def _is_of_record(name: str) -> bool:
+    return name.rpartition("/")[0].rpartition("/")[2] == RECORD
 
 
 def _entries(folder: Path) -> list[Path]:

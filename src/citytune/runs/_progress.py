@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from citytune._progress import Asked, Progress, shows_progress
 
-Progress: TypeAlias = Callable[[str, float], None]
-"""Called with the stage ("Scoring", or "Scoring: yesterday") and the share of it done, 0 … 1."""
+__all__ = ["Asked", "Progress", "begin", "shows_progress"]
 
 
-def begin(progress: Progress | None, stage: str) -> Progress:
+def begin(progress: Asked, stage: str) -> Progress:
     """Begin a stage; what comes back is told what is being done in it, and the share done."""
-    if progress is None:
+    if not progress:
         return lambda _part, _share: None
     progress(stage, 0.0)
     return lambda part, share: progress(f"{stage}: {part}" if part else stage, share)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
@@ -111,10 +112,18 @@ class Reading:
         return replace(earlier, **said)
 
     def for_run(self, source: object, kept: Mapping[str, Any] | None, folder: Path) -> SensorFrame:
-        """A source read as that of a run was, where this reading says nothing else.
+        """A source read as that of a run was; see `like_run`."""
+        with self.like_run(source, kept, folder) as reading:
+            return reading.read(source)
+
+    @contextmanager
+    def like_run(
+        self, source: object, kept: Mapping[str, Any] | None, folder: Path
+    ) -> Iterator[Reading]:
+        """How a source is read as that of a run was, where this reading says nothing else.
 
         Args:
-            source: What `read` takes.
+            source: What `read` takes; what is done with the reading is to read it.
             kept: What the run keeps of how its own source was read, if it keeps anything.
             folder: Of the run, for messages.
 
@@ -125,7 +134,8 @@ class Reading:
         from citytune.frame import SensorFrame
 
         if isinstance(source, SensorFrame) or kept is None:
-            return self.read(source)
+            yield self
+            return
         elsewhere = kept.get(ELSEWHERE, ())
         if elsewhere and "covariates" not in self.said():
             raise InputError(
@@ -134,7 +144,7 @@ class Reading:
             )
         earlier = Reading.of_run(kept)
         try:
-            return self.over(earlier, source).read(source)
+            yield self.over(earlier, source)
         except UnknownName as error:
             if self.target is not None or error.name != earlier.target:
                 raise

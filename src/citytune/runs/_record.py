@@ -144,14 +144,26 @@ def measured(
 
 
 def fill(folder: Path, draft: Path, frame: SensorFrame) -> None:
-    """Copy a record into a draft, with what has been measured by now."""
+    """Copy a record into a draft, with what has been measured by now.
+
+    Tables of which nothing new is known stay the files that they are.
+    """
     (draft / RECORD).mkdir(exist_ok=True)
     for path in sorted((folder / RECORD).iterdir()) if (folder / RECORD).is_dir() else ():
         if _NAME.fullmatch(path.name):
-            table = _filled(_read(folder, path.name), frame)
-            table.write_parquet(draft / RECORD / path.name, compression="zstd")
+            _fill_table(folder, draft, path.name, frame)
         elif path.name != READINGS and path.is_file() and not path.is_symlink():
             shutil.copy2(path, draft / RECORD / path.name)
+
+
+def _fill_table(folder: Path, draft: Path, name: str, frame: SensorFrame) -> None:
+    before = _read(folder, name, ("moment", "sensor", "actual"))
+    actual = _filled(before, frame)["actual"]
+    if actual.is_nan().sum() == before["actual"].is_nan().sum():
+        shutil.copy2(own_file(folder, f"{RECORD}/{name}"), draft / RECORD / name)
+        return
+    table = _read(folder, name).with_columns(actual)
+    table.write_parquet(draft / RECORD / name, compression="zstd")
 
 
 def _table(forecast: Forecast, frame: SensorFrame) -> pl.DataFrame:
@@ -205,11 +217,11 @@ def _filled(table: pl.DataFrame, frame: SensorFrame) -> pl.DataFrame:
     return table.with_columns(pl.Series("actual", np.where(np.isnan(known), found, known)))
 
 
-def _read(folder: Path, name: str) -> pl.DataFrame:
+def _read(folder: Path, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     import polars as pl
 
     path = own_file(folder, f"{RECORD}/{name}")
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=columns if columns is None else list(columns))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error

@@ -13,27 +13,26 @@ from citytune._files import locked, read_json
 from citytune.engines import Engine
 from citytune.runs._by_groups import ByGroups, is_by_groups, refuse_groups
 from citytune.runs._changes import earlier
-from citytune.runs._folder import FORECAST, REPORT, SCORES, Seal, own_file, seal_of
+from citytune.runs._folder import FORECAST, SCORES, Seal, seal_of
 from citytune.runs._job import Job, JobResult, alerts_on, check_alerts, limit_threads
 from citytune.runs._joined import joined
+from citytune.runs._kept import Kept
 from citytune.runs._made import kept_settings, watches_of
-from citytune.runs._progress import Progress, begin
+from citytune.runs._progress import Asked, begin, shows_progress
 from citytune.runs._reading import Reading
-from citytune.runs._record import last_readings, read_filled, read_record
+from citytune.runs._record import last_readings, read_filled
 from citytune.runs._refresh import Before, By, Refreshed, refresh, source_of
 from citytune.runs._renew import Update, learn
 from citytune.runs._safe import served
 from citytune.runs._stored import stored_forecast, stored_model, stored_of
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from citytune.evaluation import Alert, Scores
     from citytune.forecasting import Forecast, TunedModel, Watch
     from citytune.frame import SensorFrame
 
 
-class Run(ByGroups):
+class Run(ByGroups, Kept):
     """A run folder: its model, its scores, and how its source was read.
 
     Wherever a source is wanted, anything that `read` takes will do, or a frame. It is read as the
@@ -81,27 +80,6 @@ class Run(ByGroups):
         """What the run was asked to warn of, on the sensors of a forecast."""
         return () if self._seal is None else watches_of(self._seal.made, sensors)
 
-    @property
-    def report(self) -> Path:
-        """The page to open in a browser."""
-        return self.file(REPORT)
-
-    def file(self, name: str) -> Path:
-        """The path of one of its files; a `RunError` if it is not there, or a link."""
-        if self._seal is None:
-            raise RunError(
-                f"{self.path} is not a run of citytune: it holds no {name}; give a FILE, or name a "
-                "folder that `citytune tune` wrote"
-            )
-        return own_file(self.path, name)
-
-    def changed(self, *names: str) -> tuple[str, ...]:
-        """Files, of these names or of all, that are no longer what was written.
-
-        A model renewed by `TunedModel.save` is among them; one that is damaged is refused.
-        """
-        return () if self._seal is None else self._seal.changed(self.path, names)
-
     def read(self, source: object, reading: Reading | None = None) -> SensorFrame:
         """A source as a frame, read as the run's own was where `reading` says nothing else.
 
@@ -112,13 +90,14 @@ class Run(ByGroups):
         kept = None if self._seal is None else self._seal.reading
         return (reading or Reading()).for_run(source, kept, self.path)
 
+    @shows_progress
     def forecast(
         self,
         source: object = None,
         *,
         alerts: Iterable[str | Alert] = (),
         safe: bool = True,
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> Forecast:
         """Forecast on from the last row of a source; without one, what the run was written with.
@@ -126,13 +105,13 @@ class Run(ByGroups):
         Args:
             source: Readings up to now, of the same sensors; what is new is enough.
             alerts: What to be warned of, such as "pm2.5>150"; by default the alerts of the run.
-            safe: Give a broken sensor a naive forecast, which `quality` names, and not the model's;
-                see `citytune.watching`.
-            progress: Called with the stage and the share done.
+            safe: Give a broken sensor a naive forecast, which `quality` names.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
         """
         from citytune.forecasting import admit
 
+        progress = progress or None
         wanted = tuple(alerts)
         check_alerts(wanted)
         model = self.model
@@ -159,13 +138,14 @@ class Run(ByGroups):
             return forecast.with_alerts(wanted, frame)
         return replace(forecast, alerts=self.watches(forecast.sensors))
 
+    @shows_progress
     def score(
         self,
         source: object,
         *,
         days: float | None = None,
         alerts: Iterable[str | Alert] = (),
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> Scores:
         """Score the model on a source, compared with the zero-shot model and simple rules.
@@ -175,11 +155,12 @@ class Run(ByGroups):
                 last part, by a model fitted anew on what lies before.
             days: Only the last so many.
             alerts: What to be warned of; by default the alerts of the run, or the top 5 %.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
         """
         from citytune.evaluation import backtest
 
+        progress = progress or None
         wanted = tuple(alerts) or self._asked
         check_alerts(wanted)
         begin(progress, "Reading")
@@ -189,12 +170,13 @@ class Run(ByGroups):
         found, told = alerts_on(frame, wanted), begin(progress, "Scoring")
         return backtest(model, frame, days=days, alerts=found, progress=told)
 
+    @shows_progress
     def update(
         self,
         source: object,
         *,
         forget: float | None = None,
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> Update:
         """Let the model learn from new readings: it and the forecast are renewed, both or neither.
@@ -202,12 +184,13 @@ class Run(ByGroups):
         Args:
             source: Ends with new rows. What the run has read before them is kept.
             forget: Half-life in days from now on; by default the model's.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:
             RunError: the folder is not a whole run, or another process is writing it.
         """
+        progress = progress or None
         with locked(self.path):
             seal = self._whole()
             refuse_groups(self.path, seal)
@@ -222,13 +205,14 @@ class Run(ByGroups):
     def _signed(self, forecast: Forecast) -> Forecast:
         return replace(forecast, run=self.path.resolve().name)
 
+    @shows_progress
     def refresh(
         self,
         source: object = None,
         *,
         by: By = "auto",
         engine: str | Engine | None = None,
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> Refreshed:
         """Monday's job: verify the last forecast, learn from what is new, forecast, and report.
@@ -243,7 +227,7 @@ class Run(ByGroups):
             engine: Of a run made by groups of sensors, what does the groups; by default "local".
                 Scores stay those of the run's test period, and the forecast in the answer is that
                 of the sensors on its page.
-            progress: Called with the stage and the share done.
+            progress: Called with the stage and the share done; False shows nothing.
             reading: Options of `read`.
 
         Raises:
@@ -254,6 +238,7 @@ class Run(ByGroups):
         Example:
             >>> ct.open_run("runs/air").refresh().raised  # doctest: +SKIP
         """
+        progress = progress or None
         with locked(self.path):
             seal = self._whole()
             begin(progress, "Reading")
@@ -273,25 +258,20 @@ class Run(ByGroups):
         said = kept_settings(job.settings), [str(alert) for alert in job.alerts]
         return "asked" in made and (made.get("settings"), made["asked"]) != said
 
-    @property
-    def record(self) -> pl.DataFrame:
-        """Every forecast that was written, with what was measured since as `actual`."""
-        self.file(SCORES)
-        return read_record(self.path)
-
     def _is_renewed(self) -> None:
         for name in ("model", "_seal"):
             self.__dict__.pop(name, None)
         self._result = None
 
     def _whole(self) -> Seal:
-        """The seal as it is now, which another process may have changed meanwhile."""
+        """The seal as it is now; its record is checked."""
         self._is_renewed()
         if self._seal is None:
             raise RunError(
                 f"{self.path} holds a model, but it is not a run; name a folder that `citytune "
                 "tune` wrote, or update the model from Python"
             )
+        self._seal.check_record(self.path)
         return self._seal
 
     @cached_property

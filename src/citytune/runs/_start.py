@@ -14,7 +14,7 @@ from citytune._files import leave_no_drafts, locked, replacing_folder
 from citytune.engines import SIZE, Engine, How, check_engine
 from citytune.runs._folder import FORECASTS, may_take_place
 from citytune.runs._job import Job, work
-from citytune.runs._progress import Progress, begin
+from citytune.runs._progress import Progress, begin, shows_progress
 from citytune.runs._reading import Reading
 from citytune.runs._run import Run
 from citytune.runs._write import write
@@ -67,6 +67,7 @@ def _takes(
     return wrap
 
 
+@shows_progress
 @_takes(RunCall)
 def run(source: object, call: RunCall) -> Run:
     """Do the whole job, from a source to a run folder: what `citytune tune` does.
@@ -80,9 +81,10 @@ def run(source: object, call: RunCall) -> Run:
         call: By name: `horizon` and every other field of `Settings`; `out`, the folder to write,
             and `overwrite`, whether it may take the place of an earlier run; `alerts`, such as
             "pm2.5>150"; the options of `read`; and `progress`, called with the stage and the share
-            of it done, 0 … 1. For more sensors than fit into memory, `engine` ("local", "ray",
-            "ray://host:10001", or what `register_engine` knows), which reads, scores and forecasts
-            `group` of them at a time; the forecast is then a folder of Parquet.
+            of it done, 0 … 1 (by default a line on the terminal; False shows nothing). For more
+            sensors than fit into memory, `engine` ("local", "ray", "ray://host:10001", or what
+            `register_engine` knows), which reads, scores and forecasts `group` of them at a time;
+            the forecast is then a folder of Parquet.
 
     Raises:
         InputError: the source cannot be read, or a setting does not fit it.
@@ -93,7 +95,7 @@ def run(source: object, call: RunCall) -> Run:
         >>> run.scores["models"]["tuned"]["mae"]                        # doctest: +SKIP
     """
     out = Path(call.out)
-    new, tell = call.overwrite, call.progress
+    new, tell = call.overwrite, call.progress or None
     if call.how is not None:
         return run_groups(source, call.job, out, call.how, overwrite=new, progress=tell)[0]
     return run_job(source, call.job, out, overwrite=new, progress=tell)

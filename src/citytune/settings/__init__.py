@@ -1,5 +1,6 @@
 """What a person decides about a fit: one typed thing, checked in one place."""
 
+from citytune._progress import Progress
 from citytune.settings._device import device_said
 from citytune.settings._options import Options
 from citytune.settings._rare import FEW_SHARE, Rare, Wanted
@@ -7,7 +8,6 @@ from citytune.settings._settings import (
     Call,
     Effort,
     Horizon,
-    Progress,
     Settings,
     setting,
     steps_of,

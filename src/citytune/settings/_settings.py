@@ -13,14 +13,13 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from citytune._errors import InputError, UnknownName
+from citytune._progress import Asked, Progress
 from citytune.settings._options import Options, read_options
 from citytune.settings._rare import Rare, Wanted
 
 if TYPE_CHECKING:
     from citytune.frame import Clock, SensorFrame
 
-Progress: TypeAlias = Callable[[str, float], None]
-"""Called with what is being done and the share done, 0 … 1."""
 Effort: TypeAlias = Literal["quick", "usual", "thorough"]
 """How much work fine-tuning may take."""
 Horizon: TypeAlias = int | str | dt.timedelta
@@ -149,7 +148,7 @@ class Settings:
 class Call(Settings):
     """The settings of a call, and who is told how far it has come."""
 
-    progress: Progress | None = field(default=None, compare=False, repr=False)
+    progress: Asked = field(default=None, compare=False, repr=False)
 
     @property
     def settings(self) -> Settings:
@@ -179,7 +178,7 @@ def takes_settings(
                     f"{function.__name__} needs a horizon, such as horizon=24 or '24h'"
                 )
             asked = call(*args, **kwargs)
-            return function(source, asked.settings, asked.progress)
+            return function(source, asked.settings, asked.progress or None)
 
         first = next(iter(inspect.signature(function).parameters.values()))
         wrapped.__signature__ = inspect.Signature([first, *fields_of.values()])  # type: ignore[attr-defined]

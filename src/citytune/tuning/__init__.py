@@ -2,22 +2,31 @@
 
 from citytune.backbones import LEVELS
 from citytune.tuning._band_trust import fine_bands
-from citytune.tuning._batch import COVARIATES, FEATURES, SENSOR, Batch
+from citytune.tuning._batch import COVARIATES, DEVIATIONS, FEATURES, SENSOR, STEP_AGO, Batch
 from citytune.tuning._blend import Blend
 from citytune.tuning._boosted import Boosted
 from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
 from citytune.tuning._conformal import Conformal, slots
 from citytune.tuning._covariates import KnownAhead, Usual
-from citytune.tuning._expert import Candidate, Expert, Start, experts, forecasts_of, register
+from citytune.tuning._expert import (
+    Candidate,
+    Expert,
+    Start,
+    deviations_of,
+    experts,
+    forecasts_of,
+    register,
+)
 from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning._gradient import GradientStrategy
 from citytune.tuning._head import Head, HeadData, Projection, fit_head
 from citytune.tuning._head_expert import HeadExpert
 from citytune.tuning._intervals import Intervals
-from citytune.tuning._last_hour import LastHour, near_bands
+from citytune.tuning._last_hour import LastHour, near_bands, shown_a_step_ago
 from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
 from citytune.tuning._lens import LensExpert
+from citytune.tuning._lenses import LENSES
 from citytune.tuning._lora import Lora
 from citytune.tuning._memory import Memory, Windows
 from citytune.tuning._mixture import Mixture, by_step, in_words, mix
@@ -58,6 +67,7 @@ __all__ = [
     "COVARIATES",
     "Candidate",
     "Conformal",
+    "DEVIATIONS",
     "Expert",
     "FEATURES",
     "FineTuned",
@@ -69,6 +79,7 @@ __all__ = [
     "HeadExpert",
     "Intervals",
     "KnownAhead",
+    "LENSES",
     "LEVELS",
     "LastBlocks",
     "LastHour",
@@ -85,6 +96,7 @@ __all__ = [
     "RidgePath",
     "SEASONAL_WEEKS",
     "SENSOR",
+    "STEP_AGO",
     "SeasonalExpert",
     "Start",
     "Statistics",
@@ -103,6 +115,7 @@ __all__ = [
     "chance_above",
     "chance_below",
     "choose_tilt",
+    "deviations_of",
     "errors_by_day",
     "experts",
     "fine_bands",
@@ -119,6 +132,7 @@ __all__ = [
     "reason_against",
     "register",
     "rows_learnt_from",
+    "shown_a_step_ago",
     "slots",
     "strategies",
     "strategies_for",

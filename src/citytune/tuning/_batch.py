@@ -24,6 +24,8 @@ FEATURES, COVARIATES = "features", "covariates"
 """What an expert may need besides forecasts of other experts."""
 DEVIATIONS = "deviations"
 """Next to the experts: the quantiles of the model itself, less its forecast."""
+STEP_AGO = "a step ago"
+"""What the model forecast as of a step ago, where that was computed before."""
 SENSOR = "sensor"
 """Which sensor of the model a window is of, where that is not its place in the history."""
 
@@ -50,10 +52,12 @@ class Batch:
 
     def chunks(self) -> Iterator[Batch]:
         """The same windows, as many at a time as memory allows."""
-        for which in _chunks(
-            self.examples.origin.shape[0], max(self.spec.horizon, self.spec.context)
-        ):
-            yield self.pick(which)
+        windows = self.examples.origin.shape[0]
+        parts = _chunks(windows, max(self.spec.horizon, self.spec.context))
+        if len(parts) == 1:
+            yield self  # with all that was computed of it
+        else:
+            yield from map(self.pick, parts)
 
     @property
     def sensor(self) -> Tensor:
@@ -61,15 +65,15 @@ class Batch:
         return self.computed.get(SENSOR, self.examples.sensor)
 
     @cached_property
-    def rules(self) -> dict[str, Tensor]:
-        """Seasonal rule → forecast (example, horizon)."""
+    def rules(self) -> Mapping[str, Tensor]:
+        """Seasonal rule → forecast (example, horizon), each made when it is first asked for."""
         return self.seasonal.ahead(self.examples, self.spec.horizon)
 
     @cached_property
     def shown(self) -> LensInput:
         """What the lenses see."""
-        profiles = self.rules["weeks"], self.rules["day-kind"]
-        return LensInput(self.seasonal, self.examples, self.spec.context, *profiles)
+        spec = self.spec
+        return LensInput(self.seasonal, self.examples, spec.context, spec.horizon, self.rules)
 
     @cached_property
     def quantiles(self) -> Tensor:

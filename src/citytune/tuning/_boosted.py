@@ -125,8 +125,10 @@ class Boosted(Expert):
             earlier = [one for one in task.earlier if isinstance(one, cls)]
             yield from (Candidate(one, task.forecast_again(one)) for one in earlier)
             return
-        wanted = view_of(task) if lightgbm_here() else None
-        found = None if wanted is None else _Growth(task, *wanted).candidate()
+        wanted = view_of(task)
+        found = (
+            None if wanted is None or not lightgbm_here() else _Growth(task, *wanted).candidate()
+        )
         if found is not None:
             task.note(found.expert.name, found.out_of_fold)
             yield found

@@ -37,11 +37,12 @@ from citytune.windows import Seasonal, cut_future, evenly
 WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
 """Windows to pass through the network and back, with a year and a horizon of a day …"""
 YEAR, LEAST, MOST = 365.0, 0.25, 1.5
-"""… and with other histories in proportion, but within these times as many: years gain most."""
-MOST_PASSES = 2
-"""Passes over the windows; more than one where there are few windows and effort is left."""
+"""… and with other histories in proportion, but within these times as many."""
 MOST_PER_DAY = 8
 """Windows of a sensor and day that still differ enough."""
+ENOUGH, MOST_PASSES = 2_000, 2
+"""Windows of which one pass is enough, for in a second one a network learns its past by heart; and
+passes over fewer, where effort is left."""
 FOLDS, FEW_FOLDS, FOLD_DAYS = 2, 3, 180
 """Folds of the evidence; more with a history of fewer days, of which each is a larger part …"""
 BLOCK_DAYS = 14
@@ -66,9 +67,11 @@ Phases = Callable[[Trainable, int], list[list[Group]]]
 class Plan:
     """How a network is tuned to a city."""
 
-    passes: int = 2
+    passes: int = 1
     windows: int = 4096
-    """To learn from."""
+    """To learn from …"""
+    scouted: float = 0.5
+    """… and the share of them that the network of a fold learns from."""
     folds: int = FOLDS
     rate: float = 8e-4
     batch: int = 64
@@ -86,17 +89,18 @@ class Plan:
         most = max(FEWEST, round(MOST_PER_DAY * len(history.raw) * days * known))
         work = WORK[task.settings.effort] * min(max(days / YEAR, LEAST), MOST)
         work = work / (1 + folds / 2) / (0.8 + 0.2 * horizon / 24)
-        passes = min(max(1, round(work / most)), MOST_PASSES)
+        passes = 1 if most >= ENOUGH else min(max(1, round(work / most)), MOST_PASSES)
         windows = min(most, max(2 * FEWEST, round(work / passes)))
-        return cls(passes=passes, windows=windows, folds=folds)
+        scouted = min(max(0.5, work / 2 / windows), 1.0)
+        return cls(passes=passes, windows=windows, scouted=scouted, folds=folds)
 
     @property
     def scout(self) -> Plan:
-        """Half as much, for the network of a fold."""
+        """Less, for the network of a fold."""
         if self.passes > 1:
             return replace(self, passes=self.passes // 2)
-        half = max(-(-self.windows // 2), 2 * FEWEST)
-        return replace(self, windows=min(self.windows, half))
+        some = max(round(self.scouted * self.windows), 2 * FEWEST)
+        return replace(self, windows=min(self.windows, some))
 
     @property
     def work(self) -> int:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from citytune._errors import UnknownName
-from citytune.backbones import Backbone, Card, root_of
+from citytune.backbones import Backbone, Card, Probabilistic, root_of
 from citytune.tuning._batch import FEATURES, MIDDLE, Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._head import Head
-from citytune.tuning._lenses import LENSES
+from citytune.tuning._lenses import LENSES, quantiles
 
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
@@ -70,12 +70,14 @@ class FineTuned(Expert):
 
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """The fine-tuned forecast."""
-        applied = _applied(self, batch.backbone)  # type: ignore[arg-type]
-        tuned = replace(batch, backbone=applied, computed={})
+        return self.forecast_by(_applied(self, batch.backbone), batch, so_far)  # type: ignore[arg-type]
+
+    def forecast_by(self, applied: Backbone, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
+        """The same, with the fine-tuned weights `applied`."""
         if self.prior is not None:
-            seen, found = tuned, so_far[self.prior]
+            seen, found = replace(batch, backbone=applied, computed={}), so_far[self.prior]
         else:
-            seen, found = batch, LENSES[self.lens](tuned.backbone, batch.shown)
+            seen, found = batch, LENSES[self.lens](applied, batch.shown)
         if self.head is None:
             return found
         return found + batch.window_spread * self.head.residual(seen.features)
@@ -91,8 +93,11 @@ class FineTuned(Expert):
 
     def quantiles_of(self, batch: Batch) -> Tensor:
         """(example, horizon, level) in the unit of the data, ascending; windows by the chunk."""
-        applied = _applied(self, batch.backbone)  # type: ignore[arg-type]
-        parts = [replace(one, backbone=applied, computed={}).quantiles for one in batch.chunks()]
+        return self.quantiles_by(_applied(self, batch.backbone), batch)  # type: ignore[arg-type]
+
+    def quantiles_by(self, applied: Probabilistic, batch: Batch) -> Tensor:
+        """The same, with the fine-tuned weights `applied`."""
+        parts = [quantiles(applied, one.shown) for one in batch.chunks()]
         found = torch.cat(parts).sort(-1).values
         return torch.lerp(found[..., [MIDDLE]], found, self.wider)
 

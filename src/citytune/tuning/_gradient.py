@@ -45,7 +45,8 @@ class GradientStrategy:
     """Of errors in units of each sensor's usual spread; by default the network's own, the pinball
     loss of its quantiles in units of each window's spread, and "mae" for one without quantiles."""
     epochs: int | None = None
-    """Most passes over the windows; by default 1 or 2 by the effort, without quantiles 8."""
+    """Most passes over the windows; by default 1, or 2 where there are few windows; without
+    quantiles 8."""
     batch: int = 64
     """Windows a step."""
     rate: float | None = None

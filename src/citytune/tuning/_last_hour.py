@@ -20,7 +20,7 @@ from torch import Tensor
 
 from citytune.backbones import Backbone, Card
 from citytune.tuning._band_trust import band_trust, by_step, fine_bands
-from citytune.tuning._batch import Batch
+from citytune.tuning._batch import STEP_AGO, Batch
 from citytune.tuning._expert import Candidate, Expert, Start, register
 from citytune.tuning._lenses import LensInput, plain
 from citytune.tuning._lessons import Lessons
@@ -179,19 +179,25 @@ def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor]) -> Tensor:
     found = [last - now[:, :1], last - past[:, -2:-1], odd[:, -1:]]
     found += [odd[:, -steps:].nanmean(1, keepdim=True) for steps in (3, 12, odd.shape[1])]
     found += [rule[:, : now.shape[1]] - now for rule in rules]
-    before = _a_step_ago(batch, now.shape[1] + 1)
+    before = _a_step_ago(batch)
     found += [last - before[:, :1], now - before[:, 1:]]
     seen = torch.stack([one.expand_as(now) for one in found], -1)
     early = examples.origin <= history.steps_per_day
     return seen.nan_to_num(0.0).masked_fill(early[:, None, None], 0.0)
 
 
-def _a_step_ago(batch: Batch, steps: int) -> Tensor:
-    """(example, step) the network's own forecast of then."""
+def _a_step_ago(batch: Batch) -> Tensor:
+    """(example, 1 + near step) the network's own forecast of then."""
+    if (known := batch.computed.get(STEP_AGO)) is not None:
+        return known
+    return plain(batch.backbone, shown_a_step_ago(batch))
+
+
+def shown_a_step_ago(batch: Batch) -> LensInput:
+    """What the plain lens was shown then, to forecast up to the last near step."""
     before = Examples(batch.examples.sensor, (batch.examples.origin - 1).clamp_min(1))
-    profile = torch.zeros(before.origin.shape[0], steps)  # which the plain lens does not look at
-    shown = LensInput(batch.seasonal, before, batch.spec.context, profile, profile)
-    return plain(batch.backbone, shown)
+    steps = min(NEAR, batch.spec.horizon) + 1
+    return LensInput(batch.seasonal, before, batch.spec.context, steps)
 
 
 def _signals_of_all(task: Task) -> Tensor:

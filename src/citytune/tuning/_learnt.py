@@ -20,8 +20,9 @@ from citytune.tuning._task import Task
 YEAR_GAIN, SPREAD = 0.08, 0.06
 """Share of the error that a network tuned on a year gained on other cities, and how much it varied
 from city to city and season to season."""
-YEAR, MOST_YEARS = 365.0, 2.0
-"""Two years gain twice as much; of more years so much is taken for granted, and no more."""
+YEAR = 365.0
+"""Less history gains less; of more years no more is taken for granted, for on two of four cities
+three years gained nothing beyond one."""
 UNSEEN = 0.5
 """Share of it that the folds, which learn from less, and less that is recent, fail to show."""
 HALF_LIFE = 30.0
@@ -57,7 +58,7 @@ def _share(task: Task, found: Estimate) -> Tensor:
     """(sensor,) of what was seen in one band."""
     first = task.history.first if task.memory is None else task.memory.since
     days = (task.history.end - first) / task.history.steps_per_day
-    usual = YEAR_GAIN * min(days / YEAR, MOST_YEARS)
+    usual = YEAR_GAIN * min(days / YEAR, 1.0)
     certainty = 1 / (SHARED_TARGETS * found.variance).clamp_min(1e-9)
     seen = (found.gain + UNSEEN * usual).where(certainty > 0, torch.zeros_like(found.gain))
     gain = (usual / SPREAD**2 + seen * certainty) / (1 / SPREAD**2 + certainty)

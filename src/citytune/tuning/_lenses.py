@@ -6,8 +6,8 @@ transforms the context, lets the model forecast, and transforms the forecast bac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -36,10 +36,10 @@ class LensInput:
     seasonal: Seasonal
     examples: Examples
     context: int
-    weeks: Tensor
-    """(example, horizon) the weekly profile ahead."""
-    kind: Tensor
-    """(example, horizon) the profile of like days ahead."""
+    horizon: int
+    """Steps ahead."""
+    rules: Mapping[str, Tensor] = field(default_factory=dict)
+    """The profiles ahead, for lenses that look at them."""
 
     @property
     def day(self) -> int:
@@ -47,9 +47,14 @@ class LensInput:
         return self.seasonal.history.steps_per_day
 
     @property
-    def horizon(self) -> int:
-        """Steps ahead."""
-        return self.weeks.shape[1]
+    def weeks(self) -> Tensor:
+        """(example, horizon) the weekly profile ahead."""
+        return self.rules["weeks"]
+
+    @property
+    def kind(self) -> Tensor:
+        """(example, horizon) the profile of like days ahead."""
+        return self.rules["day-kind"]
 
     @cached_property
     def past(self) -> Tensor:
@@ -84,7 +89,7 @@ class LensInput:
 
     def further(self, context: int) -> LensInput:
         """The same windows with a longer past."""
-        return LensInput(self.seasonal, self.examples, context, self.weeks, self.kind)
+        return replace(self, context=context)
 
     def _profile(self, rule: Tensor, past: Tensor) -> Tensor:
         found = cut_past(rule[:, : self.seasonal.history.length], self.examples, self.context)

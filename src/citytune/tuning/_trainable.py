@@ -82,9 +82,10 @@ class Trainable:
 
     def forecast(self, which: Tensor) -> Tensor:
         """(example, horizon) of some of the task's windows, in the unit of the data."""
-        live, (weeks, kind) = self.task.live.pick(which), self._profiles
-        context, profiles = live.spec.context, (weeks[which], kind[which])
-        shown = LensInput(live.seasonal, live.examples, context, *profiles)
+        live = self.task.live.pick(which)
+        spec = live.spec
+        profiles = {name: part[which] for name, part in zip(PROFILES, self._profiles, strict=True)}
+        shown = LensInput(live.seasonal, live.examples, spec.context, spec.horizon, profiles)
         if self.forecasts:
             found = LENSES[self.lens](self.backbone, shown)
             return found if self.fixed is None else found + self.correction[which]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from citytune._errors import InputError, UnknownName
+from citytune._progress import Asked, Progress, shows_progress
 from citytune._text import counted, listed
 from citytune.backbones import Eye, eye_of
 from citytune.training import Loop
@@ -39,9 +40,9 @@ VisionStrategy: TypeAlias = Literal["head", "head-sgd", "last-blocks", "full"]
 FOLDS = {"head": 20, "head-sgd": 5, "last-blocks": 3, "full": 3}
 """Most folds of groups that a strategy is tested on; those that move the network take long."""
 CAUTION = 2.0
-Progress: TypeAlias = Callable[[str, float], None]
 
 
+@shows_progress
 def tune_vision(
     pictures: PictureFrame,
     *,
@@ -54,7 +55,7 @@ def tune_vision(
     loop: Loop | None = None,
     caution: float = CAUTION,
     seed: int = 0,
-    progress: Progress = lambda _stage, _share: None,
+    progress: Asked = None,
 ) -> VisionModel:
     """Learn what is on pictures: how many vehicles, how full, jam or free.
 
@@ -77,7 +78,7 @@ def tune_vision(
         loop: How steps are taken, of the strategies that take steps.
         caution: How often a gain must have repeated; 0 trusts every gain.
         seed: The same seed and pictures give the same model.
-        progress: Told the stage and the share of it done.
+        progress: Told the stage and the share of it done; False shows nothing.
 
     Raises:
         InputError: there are no labels, too few groups, or nothing to learn.
@@ -101,10 +102,15 @@ def tune_vision(
     if folds is not None and folds < 2:
         raise InputError(f"folds is {folds}: a test needs 2 or more")
     eye = eye_of(backbone, pixels)
-    examples = _examples(eye, pictures, target, names, progress)
-    return _Tuning(target, eye, pictures, examples, strategy, loop, seed, progress).model(
+    told = progress or _nobody
+    examples = _examples(eye, pictures, target, names, told)
+    return _Tuning(target, eye, pictures, examples, strategy, loop, seed, told).model(
         names, folds or FOLDS[strategy], caution
     )
+
+
+def _nobody(_stage: str, _share: float) -> None:
+    """Nobody asked how far it is."""
 
 
 def _examples(

@@ -38,17 +38,27 @@ class Day:
     """Most steps in a row with one and the same value other than zero."""
 
     @cached_property
+    def whole(self) -> bool:
+        """Whether no part of the day is missing."""
+        return bool(np.isfinite(self.profile).all())
+
+    @cached_property
+    def level(self) -> float:
+        """The mean of what was measured, whatever its sign; NaN where nothing was."""
+        return _mean(np.abs(self.profile), whole=self.whole)
+
+    @cached_property
     def top(self) -> float:
         """The highest value, of whatever sign; NaN where nothing was measured."""
-        known = self.profile[np.isfinite(self.profile)]
+        known = self.profile if self.whole else self.profile[np.isfinite(self.profile)]
         return float(np.abs(known).max()) if len(known) else float("nan")
 
     @cached_property
     def rough(self) -> float:
         """Log of how far values lie from the middle of their neighbours, relative to the level."""
         bend = np.abs(self.profile[1:-1] - (self.profile[:-2] + self.profile[2:]) / 2)
-        level = _mean(np.abs(self.profile))
-        return math.log((_mean(bend) + 1e-4 * level + 1e-12) / (level + 1e-12))
+        off = _mean(bend, whole=self.whole)
+        return math.log((off + 1e-4 * self.level + 1e-12) / (self.level + 1e-12))
 
 
 def days_of(frame: SensorFrame, after: int | None = None) -> dict[str, list[Day]]:
@@ -93,9 +103,9 @@ def unmeasured(day: Day) -> Day:
     return replace(day, profile=np.full_like(day.profile, np.nan), missing=1.0, run=0.0)
 
 
-def _mean(values: Floats) -> float:
+def _mean(values: Floats, *, whole: bool) -> float:
     """Of what is known; NaN if nothing is."""
-    known = values[np.isfinite(values)]
+    known = values if whole else values[np.isfinite(values)]
     return float(known.sum()) / len(known) if len(known) else float("nan")
 
 

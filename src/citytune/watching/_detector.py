@@ -33,7 +33,7 @@ class Detector:
     def add(self, p: float, day: int) -> None:
         """Take in the p-value of a day."""
         e = e_value(p)
-        self.evidence = min((self.evidence + 1) * e, MOST)
+        self.evidence = grown(self.evidence, e)
         self.path = [*self.path, (day, math.log(e))][-LONGEST:]
         if sum(log for _, log in self.path) <= 0:
             self.path = []
@@ -54,3 +54,8 @@ class Detector:
     def copied(self) -> Detector:
         """One that may be moved on without changing this one."""
         return Detector(self.evidence, list(self.path))
+
+
+def grown(evidence: float, e: float) -> float:
+    """What evidence becomes by a bet that won `e` times its stake."""
+    return min((evidence + 1) * e, MOST)

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from citytune.watching._alarm import Alarm
     from citytune.watching._watch import Watch
 
-RULES = {"naive-day": (1, "yesterday"), "naive-week": (7, "last week")}
-"""Naive forecast → how many days it looks back, and its name."""
+RULES = {
+    "naive-day": (1, "yesterday", "last good day"),
+    "naive-week": (7, "last week", "last good week"),
+}
+"""Naive forecast → how many days it looks back, its name, and that for a sensor that is dead."""
 
 
 def safe_forecast(forecast: Forecast, readings: SensorFrame, found: Watch) -> Forecast:
     """The forecast, with the naive one for sensors that have fallen back.
 
     For each of them it is yesterday's values or last week's, whichever was better before the
-    alarm, with the quantiles of its past errors; `quality` says so: `fallback: last week (frozen
-    since 2024-03-01)`.
+    alarm, with the quantiles of its past errors; `quality` says so: `fallback: last week (doubled
+    since 2024-03-01)`. What a sensor that is silent or frozen has sent since counts for nothing:
+    it gets its last good day or week.
 
     Args:
         forecast: What the model says.
@@ -36,6 +40,8 @@ def safe_forecast(forecast: Forecast, readings: SensorFrame, found: Watch) -> Fo
     Raises:
         InputError: the readings end elsewhere.
     """
+    from citytune.forecasting import is_dead
+
     names = [
         name
         for name, word in zip(forecast.sensors, forecast.quality[0], strict=True)
@@ -56,11 +62,13 @@ def safe_forecast(forecast: Forecast, readings: SensorFrame, found: Watch) -> Fo
     moved = None if forecast.moved is None else forecast.moved.copy()
     for name, column in zip(names, columns, strict=True):
         alarm = found.fallback[name]
-        rule, spread = _rule(readings.select([name]), np.datetime64(alarm.since))
-        said = _ask(rule, readings.select([name]), len(mean))
+        since, own = np.datetime64(alarm.since), readings.select([name])
+        rule, spread = _rule(own, since)
+        dead = is_dead(_why(alarm))
+        said = _ask(rule, _good(own, since) if dead else own, len(mean))
         mean[:, column] = said
         quantiles[:, column] = _bounded(said[:, None] + spread, forecast)
-        quality[:, column] = f"fallback: {RULES[rule][1]} {_why(alarm)}"
+        quality[:, column] = f"fallback: {RULES[rule][1 + dead]} {_why(alarm)}"
         if moved is not None:
             moved[:, column] = said
     broken = listed([f"{name!r} {_why(found.fallback[name])}" for name in names])
@@ -86,7 +94,7 @@ def _rule(frame: SensorFrame, since: np.datetime64) -> tuple[str, NDArray[np.flo
     rows = frame.clock.local(0, len(frame)) < since
     values = frame.values[rows, 0]
     found = {}
-    for rule, (days, _) in RULES.items():
+    for rule, (days, *_) in RULES.items():
         back = days * frame.clock.steps_per_day
         errors = values[back:] - values[:-back]
         found[rule] = errors[np.isfinite(errors)]
@@ -96,6 +104,13 @@ def _rule(frame: SensorFrame, since: np.datetime64) -> tuple[str, NDArray[np.flo
     best = min(usable, key=lambda rule: float(np.abs(usable[rule]).mean()))
     off = usable[best] - np.median(usable[best])
     return best, np.quantile(off, LEVELS).astype(np.float32)
+
+
+def _good(frame: SensorFrame, since: np.datetime64) -> SensorFrame:
+    """Without what came since a change; as it is if nothing was measured before."""
+    before = (frame.clock.local(0, len(frame)) < since)[:, None]
+    values = np.where(before, frame.values, np.float32(np.nan))
+    return replace(frame, values=values) if np.isfinite(values).any() else frame
 
 
 def _ask(rule: str, frame: SensorFrame, horizon: int) -> NDArray[np.float32]:

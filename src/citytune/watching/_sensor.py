@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from citytune.watching._alarm import Alarm, date_text, number_of
 from citytune.watching._classify import Changed, classify, evidence_of
 from citytune.watching._day import Day
-from citytune.watching._detector import Detector
+from citytune.watching._detector import Detector, grown
 from citytune.watching._settings import WatchSettings
 from citytune.watching._statistics import ALL, FORECASTS, READINGS, of_readings
-from citytune.watching._tail import FEWEST, WINDOW, Ordinary
+from citytune.watching._tail import FEWEST, WINDOW, Ordinary, e_value
 from citytune.watching._verification import VerifiedDay
 
 KEPT = 42
@@ -74,7 +74,7 @@ class SensorState:
         return replace(
             self,
             learning={name: list(values) for name, values in self.learning.items()},
-            ordinary=dict(self.ordinary),
+            ordinary={name: replace(one) for name, one in self.ordinary.items()},
             detectors={name: one.copied() for name, one in self.detectors.items()},
             recent=list(self.recent),
             shadow=list(self.shadow),
@@ -168,7 +168,7 @@ class SensorState:
             if name in self.ordinary:
                 p = self.ordinary[name].p_fresh(value, self.before.get(name))
                 self.detectors[name].add(p, date)
-                self.ordinary[name] = self.ordinary[name].tracked(value)
+                self.ordinary[name].track(value)
         self.strict = max(1.0, self.strict * AGAIN ** (-settings.false_alarms / 365))
         if self.evidence < settings.threshold * self.strict:
             return False
@@ -258,12 +258,12 @@ def is_signed(values: NDArray[np.floating]) -> bool:
 
 def peak(ordinary: Ordinary, values: Sequence[float]) -> float:
     """The most evidence against a statistic's own ordinary days."""
-    detector, most = Detector(), 0.0
+    evidence, most, before = 0.0, 0.0, None
     one = replace(ordinary, centre=float(np.median(values[:WINDOW])))
-    for i, value in enumerate(values):
-        detector.add(one.p_fresh(value, values[i - 1] if i else None), i)
-        one = one.tracked(value)
-        most = max(most, detector.evidence)
+    for value in values:
+        evidence = grown(evidence, e_value(one.p_fresh(value, before)))
+        one.track(value)
+        most, before = max(most, evidence), value
     return most
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -73,15 +72,18 @@ def of_readings(day: Day, days: Sequence[Day], *, signed: bool) -> dict[str, flo
     found["frozen"] = _longer(day, before)
     if day.special:
         return found
-    usual = _median(before)
-    known = np.isfinite(day.profile) & np.isfinite(usual)
-    if known.sum() * 2 < len(usual):
+    now, usual = day.profile, _median(before)
+    slots = len(usual)
+    if not (whole := day.whole and np.isfinite(usual).all()):
+        known = np.isfinite(now) & np.isfinite(usual)
+        now, usual = now[known], usual[known]
+    if len(now) * 2 < slots:
         return found
-    found["level"] = _level(day.profile[known], usual[known], signed=signed)
+    found["level"] = _level(now, usual, signed=signed)
     found["range"] = _top(day, before)
-    if len(usual) >= 12 and known.all():
+    if slots >= 12 and whole:
         found["noise"] = day.rough - _middle([one.rough for one in before])
-        found |= _shift(day.profile, usual)
+        found |= _shift(now, usual)
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -95,13 +97,16 @@ def _middle(values: Sequence[float]) -> float:
     >>> _middle([3, 1, 2]), _middle([1, 4])
     (2.0, 2.5)
     """
-    return math.nan if any(map(math.isnan, values)) else float(statistics.median(values))
+    if any(map(math.isnan, values)):
+        return math.nan
+    ordered, half = sorted(values), len(values) // 2
+    return float(ordered[half] + ordered[~half]) / 2
 
 
 def _median(days: Sequence[Day]) -> Floats:
     """Slot by slot, of the days that have it; NaN where none has."""
     ordered = np.sort([one.profile for one in days], axis=0)  # NaN goes last
-    if np.isfinite(ordered[-1]).all():
+    if all(one.whole for one in days):
         return (ordered[(len(days) - 1) // 2] + ordered[len(days) // 2]) / 2
     known = np.isfinite(ordered).sum(0)
     slots = np.arange(ordered.shape[1])

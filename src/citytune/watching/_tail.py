@@ -5,8 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class Tail:
         return float(GRID[i - 1] + (score - low) / (high - low) * (GRID[i] - GRID[i - 1]))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ordinary:
     """How a statistic varies from day to day where nothing is wrong.
 
@@ -100,34 +99,33 @@ class Ordinary:
         found = np.asarray(values, float)
         centre = float(np.median(found[:WINDOW]))
         spread = max(float(np.median(np.abs(found - np.median(found)))), resolution / 3)
-        off = np.empty(len(found))
-        for i, value in enumerate(found):
-            off[i] = value - centre
-            centre += _pull(off[i], spread)
+        off = []
+        for value in found.tolist():
+            off.append(value - centre)
+            centre += _pull(off[-1], spread)
         held = np.clip(off, -3 * spread, 3 * spread)
         power = float((held[:-1] ** 2).sum())
         memory = float((held[1:] * held[:-1]).sum()) / power if power > 0 else 0.0
         memory = min(max(memory, 0.0), 0.95)
-        fresh = off[1:] - memory * held[:-1]
-        off, fresh = (_score(one, both_sides, resolution) for one in (off, fresh))
+        fresh = (np.array(off[1:]) - memory * held[:-1]).tolist()
         return cls(
             centre=centre,
             spread=spread,
             memory=memory,
             both_sides=both_sides,
             resolution=resolution,
-            marginal=Tail.of(off, resolution),
-            innovation=Tail.of(fresh, resolution),
+            marginal=Tail.of([_score(one, both_sides, resolution) for one in off], resolution),
+            innovation=Tail.of([_score(one, both_sides, resolution) for one in fresh], resolution),
         )
 
-    def tracked(self, value: float) -> Ordinary:
-        """After an ordinary day with this value."""
-        return replace(self, centre=self.centre + _pull(value - self.centre, self.spread))
+    def track(self, value: float) -> None:
+        """Let the centre follow an ordinary day with this value."""
+        self.centre += _pull(value - self.centre, self.spread)
 
     def p_value(self, value: float) -> float:
         """Of a day by itself."""
         off = value - self.centre
-        return self.marginal.p_value(float(_score(off, self.both_sides, self.resolution)))
+        return self.marginal.p_value(_score(off, self.both_sides, self.resolution))
 
     def p_fresh(self, value: float, before: float | None) -> float:
         """Given the day before, if it is known."""
@@ -135,7 +133,7 @@ class Ordinary:
             return self.p_value(value)
         held = min(max(before - self.centre, -3 * self.spread), 3 * self.spread)
         off = value - self.centre - self.memory * held
-        return self.innovation.p_value(float(_score(off, self.both_sides, self.resolution)))
+        return self.innovation.p_value(_score(off, self.both_sides, self.resolution))
 
 
 def e_value(p: float) -> float:
@@ -154,9 +152,9 @@ def e_value(p: float) -> float:
     return (1 - p + p * log) / (p * log * log)
 
 
-def _score(off: Any, both_sides: bool, resolution: float) -> Any:
-    """How unusual deviations are: higher is worse."""
-    return np.round((np.abs(off) if both_sides else off) / resolution) * resolution
+def _score(off: float, both_sides: bool, resolution: float) -> float:
+    """How unusual a deviation is: higher is worse."""
+    return round((abs(off) if both_sides else off) / resolution) * resolution
 
 
 def _pull(off: float, spread: float) -> float:

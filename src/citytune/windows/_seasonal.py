@@ -9,7 +9,7 @@ from a holiday. Earlier days are found by wall time, right across daylight savin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,22 +76,12 @@ class Seasonal:
         start, sensors = origins[:, None, None], torch.arange(len(self.history.raw))
         return Lookback(self, sensors[:, None], start + torch.arange(horizon), start)
 
-    def ahead(self, examples: Examples, horizon: int) -> dict[str, Tensor]:
-        """Every seasonal expert's forecast, name → (example, horizon), never NaN."""
-        at = self.at(examples, examples.origin[:, None] + torch.arange(horizon))
-        days, kind, weeks = (f.nan_to_num(nan=0.0) for f in (at.days, at.kind, at.weeks))
-        return {
-            "yesterday": at.last_day.nan_to_num(nan=0.0),
-            "last-week": at.last_week.nan_to_num(nan=0.0),
-            "days": days,
-            "day-kind": kind,
-            "weeks": weeks,
-            "days+level": days + self._shift(self.days, examples),
-            "day-kind+level": kind + self._shift(self.kind, examples),
-            "weeks+level": weeks + self._shift(self.profile, examples),
-            "weeks+fading": weeks + self._fading(self.profile, examples, horizon),
-            "day-kind+fading": kind + self._fading(self.kind, examples, horizon),
-        }
+    def ahead(self, examples: Examples, horizon: int) -> Mapping[str, Tensor]:
+        """Every seasonal expert's forecast, name → (example, horizon), never NaN.
+
+        Each is made when it is first asked for.
+        """
+        return _Ahead(self, examples, horizon)
 
     @cached_property
     def days(self) -> Tensor:
@@ -114,13 +104,13 @@ class Seasonal:
         steps = torch.arange(self.history.length)
         return Lookback(self, torch.arange(len(self.history.raw))[:, None], steps, steps)
 
-    def _shift(self, rule: Tensor, examples: Examples) -> Tensor:
+    def shift(self, rule: Tensor, examples: Examples) -> Tensor:
         """(example, 1) mean over the last day of what was measured minus the rule's forecast."""
         day = max(self.history.steps_per_day, 3)
         error = cut_past(self.history.raw - rule, examples, day)
         return error.nanmean(1, keepdim=True).nan_to_num(nan=0.0)
 
-    def _fading(self, rule: Tensor, examples: Examples, horizon: int) -> Tensor:
+    def fading(self, rule: Tensor, examples: Examples, horizon: int) -> Tensor:
         """The last deviation from a rule, fading as it did in the last two weeks."""
         recent = cut_past(
             self.history.raw - rule, examples, max(14 * self.history.steps_per_day, 14)
@@ -132,6 +122,49 @@ class Seasonal:
         rho = (cross / power.clamp_min(1e-30)).clamp(0.0, 0.995)
         last = recent[:, -3:].nanmean(1).nan_to_num(nan=0.0)
         return last[:, None] * rho[:, None] ** torch.arange(1, horizon + 1)
+
+
+class _Ahead(Mapping[str, Tensor]):
+    """The forecasts of the rules for some windows."""
+
+    def __init__(self, seasonal: Seasonal, examples: Examples, horizon: int) -> None:
+        self.seasonal, self.examples, self.horizon = seasonal, examples, horizon
+        self.at = seasonal.at(examples, examples.origin[:, None] + torch.arange(horizon))
+        self.found: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.found:
+            rule, _, how = name.partition("+")
+            self.found[name] = (
+                self[rule] + self._correction(rule, how) if how else self._plain(name)
+            )
+        return self.found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SEASONAL)
+
+    def __len__(self) -> int:
+        return len(SEASONAL)
+
+    def _plain(self, name: str) -> Tensor:
+        found: Tensor = getattr(self.at, _PLAIN[name])
+        return found.nan_to_num(nan=0.0)
+
+    def _correction(self, name: str, how: str) -> Tensor:
+        """By how much the rule was off lately."""
+        rule: Tensor = getattr(self.seasonal, _EACH_STEP[name])
+        if how == "fading":
+            return self.seasonal.fading(rule, self.examples, self.horizon)
+        return self.seasonal.shift(rule, self.examples)
+
+
+_PLAIN = {
+    "yesterday": "last_day", "last-week": "last_week", "days": "days", "day-kind": "kind",
+    "weeks": "weeks",
+}  # fmt: skip
+"""Rule → what `Lookback` calls it."""
+_EACH_STEP = {"days": "days", "day-kind": "kind", "weeks": "profile"}
+"""Rule → what `Seasonal` calls it at every step."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,14 @@ from citytune.backbones.city._adapter import (
     read_card,
     read_network,
 )
-from citytune.backbones.city._graph import GraphBackbone
+from citytune.backbones.city._graph import (
+    GraphBackbone,
+    Layout,
+    features_of,
+    one_above_the_other,
+    quantiles_of,
+    view_of,
+)
 from citytune.backbones.city._input import LAGS, PATCH, ROWS, CityInput, look, period_of
 from citytune.backbones.city._network import MEDIAN, CityNetwork
 
@@ -25,14 +32,19 @@ __all__ = [
     "FORMAT",
     "GraphBackbone",
     "LAGS",
+    "Layout",
     "MEDIAN",
     "PATCH",
     "ROWS",
     "SHIPPED",
     "WEIGHTS",
+    "features_of",
     "look",
+    "one_above_the_other",
     "open_folder",
     "period_of",
+    "quantiles_of",
     "read_card",
     "read_network",
+    "view_of",
 ]

@@ -214,7 +214,10 @@ class CityNetwork(nn.Module):
         `there` is as in `states`.
         """
         states, notes = self.states(view, there)
-        ahead = states[:, 1:]
+        return self.answer(states[:, 1:], notes, view)
+
+    def answer(self, ahead: Tensor, notes: Tensor, view: CityInput) -> Tensor:
+        """The same of the states `ahead` (example, patch, width)."""
         values, shift, _ = self.last(ahead, notes, view)
         ahead = self.norm(ahead)
         trust = self.trust(ahead).softmax(-1).float()

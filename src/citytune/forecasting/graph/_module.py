@@ -6,6 +6,7 @@ cannot do by itself is another: the network for all clock changes at once, and t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from citytune.backbones.city import CityBackbone, GraphBackbone
 from citytune.forecasting._fallback import FEWEST_WEEKS, fall_back, never_measured, too_few
 from citytune.forecasting._predict import SEASON_WIDER, around
 from citytune.forecasting.graph._mean import mean_in_graph
+from citytune.forecasting.graph._passes import Passes
 from citytune.forecasting.graph._rules import GivenHistory, GraphRules
 from citytune.tuning import SENSOR as SENSOR_OF_MODEL
 from citytune.tuning import Batch, FineTuned, LensExpert, forecasts_of, mix
@@ -70,7 +72,7 @@ class ForecastGraph(nn.Module):
         assert isinstance(model.backbone, CityBackbone), "no other network is exported"
         self.model, self.predictor = model, model.predictor
         self.backbone = GraphBackbone(model.backbone, forward)
-        self.networks = nn.ModuleList([self.backbone.network])
+        self.passes = Passes(model, self.backbone)
         mixture = model.tuned.mixture
         self.needed, self.names = mixture.needed, mixture.counted
         self.which = [mixture.names.index(name) for name in self.names]
@@ -126,7 +128,9 @@ class ForecastGraph(nn.Module):
 
     def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         mixture, sensor = self.model.tuned.mixture, batch.sensor
-        found = forecasts_of(self.needed, batch)
+        answers = self.passes(batch)
+        batch = replace(batch, computed={**batch.computed, **answers.parts})
+        found = forecasts_of(self.needed, batch, answers.forecasts)
         each = torch.stack([found[name] for name in self.names], -1)
         mean = mix(each, mixture.weights[..., self.which], sensor)
         if self.followed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -34,6 +34,17 @@ class GraphRules(Seasonal):
     """
 
     steps: int = 0
+    asked: dict[tuple[int, int], tuple[Examples, Mapping[str, Tensor]]] = field(
+        default_factory=dict
+    )
+    """What `ahead` gave before, by the windows and the horizon: a graph has it once."""
+
+    def ahead(self, examples: Examples, horizon: int) -> Mapping[str, Tensor]:
+        """As `Seasonal.ahead`."""
+        key = id(examples), horizon
+        if key not in self.asked:
+            self.asked[key] = examples, super().ahead(examples, horizon)
+        return self.asked[key][1]
 
     def at(self, examples: Examples, when: Tensor) -> Lookback:
         """As `Seasonal.at`."""

@@ -21,7 +21,7 @@
   }
 
   function figure(plot, dark) {
-    let text = plot.figureText ?? byId(plot.dataset.chart).textContent;
+    let text = plot.figureText;
     if (dark) for (const [light, deep] of Object.entries(swap)) text = text.replaceAll(light, deep);
     const found = JSON.parse(text);
     found.layout.autosize = true;
@@ -57,6 +57,7 @@
   };
 
   async function drawOne(plot, dark, fixed) {
+    plot.figureText ??= await unpack(plot.dataset.chart);
     const { data, layout } = figure(plot, dark);
     if (fixed) Object.assign(layout, { width: plot.clientWidth, autosize: false });
     await Plotly.react(plot, data, layout, config);

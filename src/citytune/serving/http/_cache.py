@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -27,7 +28,7 @@ FRESH = 1.0
 LONGEST = 5.0
 """Seconds that the former one is served while that is asked: not everybody waits for the answer."""
 KEPT = 16
-"""Forecasts in memory."""
+"""Forecasts in memory: those asked for last."""
 FORM = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -64,7 +65,7 @@ class Cache:
         at, tag = self._newest.get(run_id, (-math.inf, ""))
         age = time.monotonic() - at
         holds = age < FRESH or (age < LONGEST and run_id in self._looks)
-        return self._ready.get(tag) if holds else None
+        return self._used(tag) if holds else None
 
     def is_due(self, run_id: int) -> bool:
         """Whether somebody should `look`: what is known will soon be too old, and nobody does."""
@@ -96,13 +97,21 @@ class Cache:
     def of(self, row: Forecast) -> Ready:
         """A forecast of the database."""
         tag = tag_of(row)
-        found = self._ready.get(tag)
+        found = self._used(tag)
         if found is None:
             with self._lock:  # whoever asks at the same moment waits for the one who reads it
-                found = self._ready.get(tag) or self._read(row)
+                found = self._used(tag) or self._read(row)
                 self._ready[tag] = found
                 while len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
+        return found
+
+    def _used(self, tag: str) -> Ready | None:
+        """A forecast in memory, which is the last one to go from now on."""
+        found = self._ready.get(tag)
+        if found is not None:
+            with contextlib.suppress(KeyError):  # another thread took it out just now
+                self._ready.move_to_end(tag)
         return found
 
     def _read(self, row: Forecast) -> Ready:

@@ -27,6 +27,8 @@ from citytune.serving.database import (
 KINDS = ("check", "tune", "forecast", "refresh", "retune")
 LEASE = dt.timedelta(seconds=30)
 """Time without a sign of life after which a worker is taken for dead."""
+SET_BACK = dt.timedelta(minutes=1)
+"""A job that was made so long after now tells of a clock that was set back."""
 MOST_ATTEMPTS = 3
 """How often a job is begun before it is given up."""
 MOST_WAITING = 1000
@@ -222,8 +224,9 @@ def _worth_a_look(now: dt.datetime) -> Any:
 
 
 def _is_due(now: dt.datetime) -> Any:
-    # One that was made later than now: the clock was set back since, so its begin says nothing.
-    return and_(Job.state == QUEUED, or_(Job.not_before <= now, Job.created_at > now))
+    # One made long after now: the clock was set back since, so its begin says nothing. One made a
+    # moment after it, while this was being asked, waits for its begin.
+    return and_(Job.state == QUEUED, or_(Job.not_before <= now, Job.created_at > now + SET_BACK))
 
 
 def _is_lost(now: dt.datetime) -> Any:

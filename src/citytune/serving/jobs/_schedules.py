@@ -76,14 +76,19 @@ def mend_schedules(database: Database) -> int:
     with database.reading() as session:
         now = database.now(session)
         later = session.scalars(select(Schedule).where(Schedule.next_at > now)).all()
-    wrong = [(one, _later(one, now)) for one in later]
-    wrong = [(one, right) for one, right in wrong if right < one.next_at]
-    for one, right in wrong:
-        moved = update(Schedule).where(Schedule.id == one.id, Schedule.next_at == one.next_at)
-        with database.writing() as session:
-            session.execute(moved.values(next_at=right))
-        _log.warning("schedule %d was due at %s only, and is at %s", one.id, one.next_at, right)
-    return len(wrong)
+    return sum(_mend(database, one) for one in later if _later(one, now) < one.next_at)
+
+
+def _mend(database: Database, one: Schedule) -> int:
+    """Move one back, by the time that it is now: it may have come due since it was read."""
+    with database.writing() as session:
+        right = _later(one, database.now(session))
+        own = (Schedule.id == one.id, Schedule.next_at == one.next_at)
+        moved = update(Schedule).where(*own).values(next_at=right)
+        if right >= one.next_at or not session.execute(moved).rowcount:
+            return 0
+    _log.warning("schedule %d was due at %s only, and is at %s", one.id, one.next_at, right)
+    return 1
 
 
 def _enqueue(database: Database, number: int) -> int:

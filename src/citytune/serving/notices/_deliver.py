@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import secrets
 
 from sqlalchemy import delete, select, update
@@ -31,6 +32,7 @@ AT_ONCE = 20
 """Notices of one look."""
 KEPT = dt.timedelta(days=90)
 """How long notices are kept."""
+_log = logging.getLogger("citytune.serving")
 SENDER = "notices"
 """In the audit log."""
 
@@ -90,7 +92,10 @@ def _sent(notice: Notice, config: Configuration) -> str:
     """Send a notice; gives why it did not arrive, empty if it did."""
     channel = config.notices.channels.get(notice.channel)
     if channel is None:
-        return f"{notice.channel} is in serve.toml no longer"
+        return (
+            f"{notice.channel} is in serve.toml no longer, so nobody is told by it; if it was "
+            "given another name, that one is told of what comes from now on"
+        )
     page = config.notices.page.rstrip("/")
     link = f"{page}/runs/{notice.run_id}" if page and notice.run_id else page
     language = config.notices.language
@@ -123,12 +128,13 @@ def _note(
     if notice is None or notice.state != QUEUED:
         return
     notice.error = why or None
-    to = names_of(config.notices).get(notice.channel, "")
-    what = f"notice {number} ({notice.event}) by {notice.channel} to {to}"
+    to = names_of(config.notices).get(notice.channel)
+    what = f"notice {number} ({notice.event}) by {notice.channel}" + (f" to {to}" if to else "")
     if not why:
         notice.state, notice.sent_at = SENT, now
         note_action(session, now, SENDER, f"sent {what}")
     elif notice.attempts >= MOST_ATTEMPTS:
         notice.state = FAILED
         note_action(session, now, SENDER, f"gave up {what}: {why}", 502)
+        _log.warning("gave up %s: %s", what, why)
     session.execute(delete(Notice).where(Notice.created_at < now - KEPT, Notice.state != QUEUED))

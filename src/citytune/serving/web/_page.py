@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from citytune._text import capital, chance, number, percent
 from citytune.reporting import make_environment
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue, language_of
+from citytune.serving.database import QUEUED, RUNNING
 from citytune.serving.notices import alarm_words
+from citytune.serving.web._stored import STAGES, quality_words, stage_words
 
 if TYPE_CHECKING:
     from citytune.serving.database import Alarm
@@ -61,8 +64,13 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
         texts.gettext, texts.ngettext, newstyle=True
     )
-    made.filters |= {"number": number, "percent": percent, "chance": chance, "capital": capital}
+    made.filters |= {"number": number, "percent": percent, "capital": capital}
     made.filters["moment"] = lambda at: "–" if at is None else at.strftime("%Y-%m-%d %H:%M")
+    made.filters["chance"] = lambda share: texts.gettext(chance(share))
+    made.filters["quality"] = lambda text: quality_words(text, texts.gettext)
+    made.filters["stage"] = lambda text: stage_words(text, texts.gettext)
+    words = {one: texts.gettext(one) for one in (*STAGES, QUEUED, RUNNING)}
+    made.globals["stage_words"] = json.dumps(words, ensure_ascii=False)
     made.globals |= {"language": language.replace("_", "-"), "names_of_languages": LANGUAGES}
     made.globals |= {"proposal_words": PROPOSALS, "policy_words": POLICIES}
     made.filters["in_words"] = lambda alarm: alarm_words(alarm, language)

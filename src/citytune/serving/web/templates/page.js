@@ -4,11 +4,13 @@
   // A job that is followed: when it ends, the page is made anew on the server.
   for (const box of document.querySelectorAll("[data-job]")) {
     const bar = box.querySelector("progress"), stage = box.querySelector("[data-stage]");
+    const words = JSON.parse(box.dataset.words);
     const events = new EventSource(`/jobs/${box.dataset.job}/events`);
     events.addEventListener("progress", (event) => {
       const job = JSON.parse(event.data);
       bar.value = job.share;
-      stage.textContent = job.stage || job.state;
+      const [said, ...rest] = (job.stage || job.state).split(": ");
+      stage.textContent = [words[said] ?? said, ...rest].join(": ");
     });
     events.addEventListener("end", () => {
       events.close();
