@@ -152,6 +152,19 @@ def test_every_expert_and_interval_comes_out_as_in_the_model(
     assert apart(everything, there, city.select(["s2", "s0"])) < CLOSE
 
 
+def test_a_network_tuned_through_another_lens_comes_out_as_in_the_model(
+    city: SensorFrame, everything: TunedModel
+) -> None:
+    mixture = everything.tuned.mixture
+    experts = tuple(
+        replace(one, lens="squashed", probabilistic=False) if isinstance(one, FineTuned) else one
+        for one in mixture.experts
+    )
+    tuned = replace(everything.tuned, mixture=replace(mixture, experts=experts))
+    model = replace(everything, tuned=tuned)
+    assert apart(model, played(model), city) < CLOSE
+
+
 def test_each_network_is_asked_once_for_all_that_experts_show_it(
     city: SensorFrame, everything: TunedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

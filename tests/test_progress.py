@@ -105,7 +105,8 @@ def test_a_line_ends_with_an_error_too(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     "function",
     [ct.run, ct.tune, ct.backtest, ct.compare, ct.recommend, ct.tune_vision, fit_model,
-     ct.Run.refresh, ct.Run.update, ct.Run.score, ct.Run.forecast],
+     ct.Run.refresh, ct.Run.update, ct.Run.score, ct.Run.forecast, ct.Run.forecast_into,
+     ct.Run.score_groups],
 )  # fmt: skip
 def test_all_that_takes_long_shows_it(
     function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -68,7 +68,7 @@ def test_quantities_of_one_place_are_refused_and_each_proposal_works(
 def test_a_code_that_never_changes_is_no_reading(tmp_path: Path) -> None:
     rows = [f'72503,{t},7,"+{t.hour:04d},5"' for t in hours(480)]
     with pytest.raises(InputError, match="no column holds numbers that could be readings"):
-        read(written(tmp_path, "STATION,DATE,SOURCE,TMP", *rows))
+        read(written(tmp_path, "STATION,DATE,SOURCE,MW1", *rows))
 
 
 def test_commas_of_thousands_are_no_decimals_next_to_hundreds(tmp_path: Path) -> None:

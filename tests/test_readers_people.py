@@ -249,7 +249,9 @@ def test_a_load_below_zero_is_not_said_to_be_never_negative(tmp_path: Path) -> N
         assert any("never below 0" in str(fault) for fault in frame.faults) is is_said
 
 
-@pytest.mark.parametrize(("limit", "point", "half"), [("<5", ".", 2.5), ("< 0,9", ",", 0.45)])
+@pytest.mark.parametrize(
+    ("limit", "point", "half"), [("<5", ".", 2.5), ("< 0,9", ",", 0.45), ("<0,125", ",", 0.0625)]
+)
 def test_values_below_the_limit_of_detection_are_half_of_it(
     tmp_path: Path, limit: str, point: str, half: float
 ) -> None:
@@ -262,8 +264,19 @@ def test_values_below_the_limit_of_detection_are_half_of_it(
     ]
 
 
-def test_a_limit_of_which_the_comma_is_unclear_is_missing(tmp_path: Path) -> None:
-    cells = ["<1,000" if i % 50 == 3 else f"{v:.1f}" for i, v in enumerate(FLOW)]
+@pytest.mark.parametrize("limit", ["<5", "<6"])
+def test_a_limit_says_nothing_of_what_points_mean(tmp_path: Path, limit: str) -> None:
+    counts = [700 + 13 * i % 800 for i in range(len(HOURS))]
+    cells = [limit if i % 10 == 3 else f"{n:,}".replace(",", ".") for i, n in enumerate(counts)]
+    rows = "".join(f"{h:%Y-%m-%d %H:%M};{c}\n" for h, c in zip(HOURS, cells, strict=True))
+    frame = read(write(tmp_path, ["time;count\n" + rows]))
+    assert np.allclose(frame.values[3::10, 0], float(limit[1:]) / 2)
+    assert frame.values.max() == max(n for i, n in enumerate(counts) if i % 10 != 3)
+
+
+@pytest.mark.parametrize("unclear", ["<1,000", "<1.000"])
+def test_a_limit_of_which_the_comma_is_unclear_is_missing(tmp_path: Path, unclear: str) -> None:
+    cells = [unclear if i % 50 == 3 else f"{v:.1f}" for i, v in enumerate(FLOW)]
     rows = "".join(f"{h:%Y-%m-%d %H:%M};{c}\n" for h, c in zip(HOURS, cells, strict=True))
     frame = read(write(tmp_path, ["time;NO2\n" + rows]))
     assert np.isnan(frame.values[3::50]).all()
@@ -284,6 +297,14 @@ def test_travel_times_of_hours_minutes_and_seconds_are_seconds(tmp_path: Path) -
     seconds = [60 * (int(v) % 50) + i % 60 for i, v in enumerate(FLOW)]
     assert np.allclose(frame.values[:, 0], seconds)
     assert frame.quantity.unit == "s"
+
+
+def test_a_bus_may_be_ahead_of_time(tmp_path: Path) -> None:
+    seconds = [37 * i % 700 - 90 for i in range(len(HOURS))]
+    spelt = [f"{'-' if n < 0 else ''}0:{abs(n) // 60:02d}:{abs(n) % 60:02d}" for n in seconds]
+    rows = "".join(f"{h:%Y-%m-%d %H:%M},{c}\n" for h, c in zip(HOURS, spelt, strict=True))
+    frame = read(write(tmp_path, ["time,delay\n" + rows]))
+    assert frame.values[:, 0].tolist() == seconds
 
 
 @pytest.mark.parametrize("options", [{}, {"target": "travel_time"}])

@@ -168,11 +168,13 @@ def test_a_total_below_hours_of_days_side_by_side_is_no_sensor(tmp_path: Path) -
         assert is_right(System(b"", [flow], {}), read(tmp_path / "a.csv"))
 
 
-def test_a_number_and_the_code_of_its_quality_are_no_decimal(tmp_path: Path) -> None:
+def test_a_number_and_the_code_of_its_quality_are_tenths(tmp_path: Path) -> None:
     (warmth,) = waves(1, 480)
     rows = [f'"{t:%Y-%m-%dT%H:%M:%S}","+{10 * v:04.0f},{1 + i % 2}"'
             for i, (t, v) in enumerate(zip(hours(480), warmth / 2, strict=True))]  # fmt: skip
-    assert "no column holds numbers" in refused_text(tmp_path, ['"DATE","TMP"', *rows])
+    (tmp_path / "isd.csv").write_text("\n".join(['"DATE","TMP"', *rows]))
+    assert is_right(System(b"", [(10 * warmth / 2).round() / 10], {}), read(tmp_path / "isd.csv"))
+    assert "no column holds numbers" in refused_text(tmp_path, ['"DATE","OWN"', *rows])
 
 
 @pytest.mark.parametrize(

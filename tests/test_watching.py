@@ -346,6 +346,18 @@ def test_a_frozen_sensor_gets_its_last_good_week_however_long_it_is_stuck() -> N
     assert set(safe.mean[:, 0]) <= set(frame.values[:since, 0])
 
 
+def test_the_last_good_day_of_a_silent_sensor_is_found_after_months() -> None:
+    frame = broken(series(BREAK + 45), "silent")
+    quantiles = np.full((24, 1, len(LEVELS)), 7, np.float32)
+    said = Forecast(quantiles[..., 0], quantiles, frame.clock.shifted(len(frame)), frame.sensors,
+                    frame.quantity)  # fmt: skip
+    safe = safe_forecast(said, frame, found_in(frame))
+    assert str(safe.quality[0, 0]).startswith("fallback: last good week (silent since ")
+    same = next(row for row in range(BREAK * 24 - 7 * 24, BREAK * 24, 24)
+                if (len(frame) - row) % (7 * 24) == 0)  # fmt: skip
+    assert (safe.mean[:, 0] == frame.values[same : same + 24, 0]).all()
+
+
 def test_what_was_served_by_a_fallback_is_not_held_against_the_model() -> None:
     frame = series()
     good = record(frame)

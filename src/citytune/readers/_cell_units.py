@@ -24,8 +24,9 @@ _MARKED = (
     r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"
 )
 _PLAIN = r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$"
-_LIMIT = r"^\s*<\s*=?\s*(\d+(?:\.\d+|,\d{1,2}|,\d{4,})?)\s*$"
-"""A value below the limit of detection; of "<1,000" nobody knows what the comma means."""
+_LIMIT = r"^\s*<\s*=?\s*(0[.,]\d+|\d+(?:[.,](?:\d{1,2}|\d{4,}))?)\s*$"
+"""A value below the limit of detection; of "<1,000" and "<1.000" nobody knows what they mean."""
+_MILLION = 1_000_000
 _SCALES = frozenset("kKmMgGtTbBhµ")
 """Letters that change a number or its unit."""
 _DEGREES = frozenset("CF")
@@ -125,12 +126,13 @@ def without_limits(texts: Texts, findings: Findings) -> Texts:
 
 
 def _half_the_limit(name: str) -> pl.Expr:
-    """The cells of a column, halved where they are a limit, in the notation that it writes."""
-    limit = pl.col(name).str.extract(_LIMIT, 1)
-    half = (limit.str.replace(",", ".", literal=True).cast(pl.Float64) / 2).cast(pl.String)
-    comma = limit.str.contains(",", literal=True)
-    half = pl.when(comma).then(half.str.replace(".", ",", literal=True)).otherwise(half)
-    return half.fill_null(pl.col(name)).alias(name)
+    """The cells of a column, halved where they are a limit.
+
+    Halves are written as 2500000e-6, which says nothing of what points and commas mean in others.
+    """
+    limit = pl.col(name).str.extract(_LIMIT, 1).str.replace(",", ".", literal=True)
+    millionths = (limit.cast(pl.Float64) * (_MILLION // 2)).round().cast(pl.Int64)
+    return (millionths.cast(pl.String) + "e-6").fill_null(pl.col(name)).alias(name)
 
 
 def without_letters(texts: Texts) -> Texts:

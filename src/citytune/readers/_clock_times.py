@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from citytune.readers._columns import Column
 from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
-from citytune.readers._ranges import begin_of
+from citytune.readers._ranges import are_hours, begin_of
 from citytune.readers._table import SourceTable
 from citytune.readers._vocabulary import tokens
 
@@ -59,6 +59,9 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     if column.kind != "number" or not column.whole:
         return None
     values = _distinct(table, name)
+    if are_hours(values):
+        begin = _number(table, name) // 100 * 3600
+        return ClockTimes(begin.cast(pl.Int64), "hours from and to, such as 0102")
     found = numbered(values, tokens(name))
     if found is None:
         return None

@@ -18,6 +18,7 @@ from citytune.readers._cell_units import (
     without_marks,
     without_units,
 )
+from citytune.readers._coded_cells import without_codes
 from citytune.readers._dialect import (
     HEAD_BYTES,
     LONG,
@@ -213,7 +214,8 @@ def _tidy(
     texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
     check_one_unit(texts, findings)
     texts, units = without_units(texts)
-    texts = without_limits(without_marks(without_letters(texts), findings), findings)
+    texts = without_letters(without_codes(texts, findings))
+    texts = without_limits(without_marks(texts, findings), findings)
     texts, seconds = as_seconds(texts, findings)
     return *_numbers(texts, dialect), units | seconds
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from citytune._text import counted, listed
+from citytune.readers._coded_cells import are_coded
 from citytune.readers._findings import Findings
 from citytune.readers._layout import Layout, find_layout
 from citytune.readers._numbers import COMMA, PLAIN, writes_commas
@@ -127,6 +128,8 @@ def _types(
     types: dict[str, type[pl.DataType]] = dict.fromkeys(names, pl.String)
     commas = set()
     for name, cells, marks, codes, *clean in found.rows():
+        if are_coded(name, cells):
+            continue
         comma = marks and writes_commas(cells, usual=layout.delimiter != ",")
         if clean[comma] and not codes and not reused(name, cells):
             types[name] = pl.Float64

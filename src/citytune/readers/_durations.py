@@ -17,7 +17,7 @@ _CALLED = re.compile(
     r"(^|_)(durations?|delays?|(travel|journey|waiting|trip|dwell)_?times?|(reise|fahr|warte)zeit|"
     r"temps_de_parcours|tiempo_de_(viaje|recorrido)|reistijd)(_|$)"
 )
-_WRITTEN = r"^\d{1,3}:[0-5]\d:[0-5]\d(\.\d+)?$"
+_WRITTEN = r"^[+-]?\d{1,3}:[0-5]\d:[0-5]\d(\.\d+)?$"
 
 
 def as_seconds(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]:
@@ -40,10 +40,11 @@ def as_seconds(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]
 
 def _seconds(name: str) -> pl.Expr:
     hours, minutes, seconds = (
-        pl.col(name).str.extract(r"^(\d+):(\d+):([\d.]+)$", part).cast(pl.Float64)
+        pl.col(name).str.extract(r"^[+-]?(\d+):(\d+):([\d.]+)$", part).cast(pl.Float64)
         for part in (1, 2, 3)
     )
-    return (3600 * hours + 60 * minutes + seconds).alias(name)
+    sign = pl.when(pl.col(name).str.starts_with("-")).then(-1).otherwise(1)
+    return (sign * (3600 * hours + 60 * minutes + seconds)).alias(name)
 
 
 def refuse_clocks(

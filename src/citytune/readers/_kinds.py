@@ -17,8 +17,9 @@ MOST_VARIANTS = 4
 """Columns up to which one may be a variant of another."""
 _KINDS: tuple[dict[str, str], ...] = (
     {
-        "PM2.5": "pm25|fsp|feinstaub", "PM10": "pm10|rsp", "PM1": "pm1", "NO2": "no2",
-        "O3": "o3|ozone?|ozono", "NO": "no", "NOx": "nox", "SO2": "so2", "CO": "co",
+        "PM2.5": "pm25|fsp", "PM10": "pm10|rsp|feinstaub", "PM1": "pm1",
+        "NO2": "no2|stickstoffdioxid", "O3": "o3|ozone?|ozono", "NO": "no|stickstoffmonoxid",
+        "NOx": "nox|stickoxide", "SO2": "so2|schwefeldioxid", "CO": "co|kohlenmonoxid",
         "NH3": "nh3", "BC": "bc",
     },
     {

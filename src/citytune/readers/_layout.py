@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from citytune.readers._numbers import NUMBER_LIKE, is_missing
+from citytune.readers._time_words import DATE_PARTS, DAY_OF_YEAR
 
 DELIMITERS = ",;\t|"
 MOST_CELLS = 40_000
@@ -27,6 +28,9 @@ TIME_LIKE = re.compile(
     r"((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
     r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
 )
+
+
+_DATES = frozenset(word for words in (*DATE_PARTS, DAY_OF_YEAR) for word in words)
 
 
 class Row(NamedTuple):
@@ -89,8 +93,9 @@ def find_layout(
     if parent is not None:
         hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
         names = _under(rows[parent].cells, names, hollow)
-    if header is not None and header + 1 in top and header + 1 != units:
-        names = _told_apart(names, rows[header + 1].cells)
+    below = top[top.index(header) + 1 :] if header in top else []
+    for row in below[: below.index(units) if units in below else None]:
+        names = _told_apart(names, rows[row].cells)
     return Layout(
         delimiter=delimiter,
         names=tuple(names),
@@ -186,7 +191,9 @@ def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
     wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
     if not any(kind == "number" for kind in kinds):
         return not any(kind in ("time", "number") for kind in kinds)
-    return len(wrong) > len(numbers) / 2
+    return (
+        len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
+    )
 
 
 def _is_row_of_dates(row: Sequence[str], kinds: Sequence[str]) -> bool:

@@ -42,6 +42,10 @@ SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
 _PARTICLE_SENSOR = re.compile(r"SDS\d+|HPM|PMS\d+|PMSX\d+|SPS\d+|NEXTPM|IPS-?\d+", re.IGNORECASE)
 _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
+MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
+SAMPLES = frozenset(_words("count n samples sample_count confidence"))
+STATISTICS = SAMPLES | frozenset(_words("min max std stddev stdev sd sigma median variance"))
+"""Whole names of columns that say what was computed of the same readings."""
 MOST, FEW = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""
 ROWS = 2_000
@@ -143,6 +147,19 @@ def without_channels(table: SourceTable, names: Sequence[str], findings: Finding
     return kept
 
 
+def without_statistics(names: Sequence[str]) -> list[str]:
+    """Without the lowest, highest and spread of what a column called mean is of, and their number.
+
+    >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
+    (['MEAN'], ['min'])
+    """
+    said = {name: plain_name(name) for name in names}
+    beside = [name for name, word in said.items() if word in STATISTICS]
+    if not {*said.values()} & MEANS or not {said[name] for name in beside} - SAMPLES:
+        return list(names)
+    return [name for name in names if name not in beside]
+
+
 def proposed(names: Iterable[str], most: int = 8) -> str:
     """Options that name one column each, those that count first.
 
@@ -174,6 +191,8 @@ def _whole(table: SourceTable, names: Sequence[str], counts: bool) -> str | None
         return names[0]
     words = {name: set(tokens(name)) for name in names}
     totals = [name for name in names if words[name] & ALL]
+    if len(totals) > 2 and counts:
+        totals = [n for n in totals if _adds_up(table, n, [o for o in totals if o != n])] or totals
     others = [name for name in names if name not in totals]
     if len(totals) == 1 and (
         _adds_up(table, totals[0], others) or (len(others) > 2 and _holds(table, totals[0], others))

@@ -24,6 +24,8 @@ _POINT = re.compile(r"\.\d+$")
 _DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
 _GROUPED_WHOLE = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+$")
+_SAYS_NOTHING = re.compile(r"^<|^\d+[eE]")
+"""Of the notation: a limit of detection, and what is written with an exponent alone."""
 _PADDED = re.compile(r"^[+-]\d{4,5},\d$")
 _GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 
@@ -62,6 +64,7 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     False
     """
     cells = [cell.strip() for cell in cells]
+    cells = [cell for cell in cells if not _SAYS_NOTHING.search(cell)]
     if _are_codes(cells):
         return False
     if _group_by(_GROUPED_POINT, cells):

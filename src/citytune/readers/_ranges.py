@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import polars as pl
@@ -11,6 +12,8 @@ _GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–]
 _SPLIT = re.compile(rf"^(?P<begin>.*?[\d)]){_GLUE}(?P<end>\d.*)$")
 _CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
 _HOURS = re.compile(r"^(\d{2})\s*[-–]\s*(\d{2})$")
+FEWEST_HOURS = 6
+"""Distinct hours from which numbers are seen to be hours from and to."""
 _MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
 
 
@@ -28,6 +31,17 @@ def is_range(cell: str) -> bool:
     begin, end = found["begin"], found["end"]
     clocks = bool(_CLOCK.match(begin) and _CLOCK.match(end))
     return clocks or bool(_MOMENT.search(begin) and (_MOMENT.search(end) or _CLOCK.match(end)))
+
+
+def are_hours(numbers: Iterable[float]) -> bool:
+    """Whether whole numbers are hours and the next ones, two digits each: 0001, 0102, 2324.
+
+    >>> are_hours([1, 102, 203, 1314, 2223, 2324]), are_hours([1, 102, 203, 1314, 2223, 2325])
+    (True, False)
+    """
+    pairs = [divmod(int(number), 100) for number in numbers]
+    whole = all(0 <= low < 24 and high <= 24 and (high - low) % 24 == 1 for low, high in pairs)
+    return whole and len({*pairs}) >= FEWEST_HOURS
 
 
 def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:

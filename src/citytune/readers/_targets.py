@@ -21,6 +21,7 @@ from citytune.readers._measures import (
     of_classes,
     proposed,
     without_channels,
+    without_statistics,
 )
 from citytune.readers._multiples import refuse_multiples
 from citytune.readers._structure import Moment
@@ -37,6 +38,7 @@ from citytune.readers._vocabulary import (
     SENSOR,
     family,
     goes_beside,
+    is_quantity,
     plain_name,
     target_rank,
     tokens,
@@ -55,7 +57,7 @@ MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(
-    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|fid|gid|order|source|cnt|objectid)$"
+    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
 )
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
@@ -87,6 +89,7 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
+    able = without_statistics(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
     if telling < set(able):
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
@@ -207,7 +210,7 @@ def _flags(name: str, other: str) -> bool:
 
 def _is_coordinate(name: str) -> bool:
     words = set(tokens(name))
-    return bool(
+    return not any(map(is_quantity, words)) and bool(
         words & {"alt", "alti", "lat", "latitude", "lon", "lng", "longitude", "easting", "northing"}
     )
 

@@ -11,6 +11,7 @@ from citytune._text import listed
 from citytune.readers._clock_times import clock_times
 from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
+from citytune.readers._ranges import are_hours
 from citytune.readers._rivals import choose
 from citytune.readers._table import SourceTable
 from citytune.readers._time_words import (
@@ -69,7 +70,12 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
         if column.name == date.name or column.constant:
             continue
         if column.kind in ("clock", "clock-range") or (
-            column.kind == "number" and column.whole and _may_be_clock(column)
+            column.kind == "number"
+            and column.whole
+            and (
+                _may_be_clock(column)
+                or are_hours(column.cells.cast(pl.Float64, strict=False).drop_nulls())
+            )
         ):
             found.append(column)
     fitting = [c for c in found if c.kind != "number" or clock_times(table, c) is not None]

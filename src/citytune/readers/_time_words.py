@@ -19,11 +19,14 @@ debut du da fra_dato datum_von date_debut horodate zeit_von dateobserved date_ob
 observationdatetime phenomenontime phenomenon_time last_changed lastupdated last_updated
 settlementdate datetimefrom interval_datetime qt_interval_count mtu utc_timestamp timestamp_measured
 horodatage messzeit messzeitpunkt zeitpunkt_der_messung czas data_czas datum_cas dag_tid aika tarih
-日期 时间 時間 日時 日付 監測日期 측정일시 일시 날짜
+日期 时间 時間 日時 日付 監測日期 측정일시 일시 날짜 ปี_เดือน_วัน วันที่
 """)
 """Names of columns of times; the earlier, the likelier."""
 DAY_OF_YEAR = frozenset(
-    _words("doy day_of_year dayofyear julian_day julianday jday julian jd yday ordinal_day")
+    _words(
+        "doy day_of_year dayofyear julian_day julianday jday julian jd yday ordinal_day "
+        "dia_juliano giorno_giuliano jour_julien"
+    )
 )
 """Columns that count the days of a year from 1."""
 CLOCK_TIME = _words("""
@@ -31,7 +34,7 @@ time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tij
 minute minutes minuten settlement_period period periodo periode start_time time_local time_gmt
 time_utc fra_tidspunkt
 interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
-hourday hour_number uhrzeit_von czas godzina klokken kello saat 時 時刻 时 小时 시간 시
+hourday hour_number uhrzeit_von czas godzina klokken kello saat 時 時刻 时 小时 시간 시 ชั่วโมง เวลา
 """)
 """Columns that hold the time of the day where another holds the date."""
 END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))

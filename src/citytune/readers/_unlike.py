@@ -24,11 +24,14 @@ FAR = 20.0
 """Ratio of the largest values of two columns from which they seem to be of two quantities."""
 FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
 """Differences of columns of several quantities; columns of weather next to the speed of wind."""
-_FLAG = re.compile(r"q|qc|qf|qn|qa|k|s|f|st|flag|status|state|valid|quality")
+_FLAG = re.compile(r"q|qc|qf|qn|qa|k|s|f|st|flag|status|state|valid|quality|ind|indicator")
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What is added to a name that comes again."""
 _WEATHER = frozenset(
     ["temp", "temperature", "humidity", "hum", "dew", "dewpoint", "pressure", "barometer", "wind",
      "gust", "rain", "precip"]
 )  # fmt: skip
+_STATIONS = frozenset(["station", "stations", "stationsname", "estacion", "stazione", "stn"])
 _ELECTRICAL = frozenset("uipfqs")
 _BARE = re.compile(r"column_\d+")
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
@@ -38,7 +41,10 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
     """Whether few small whole numbers stand under the name of another column and a word: QT, T."""
     if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
         return False
-    plain = plain_name(column.name)
+    bare = _AGAIN.sub("", column.name)
+    plain = plain_name(bare)
+    if _FLAG.fullmatch(plain) and f"{bare} (2)" in columns.by_name:
+        return True  # one before or behind each reading
     return any(
         other.kind in ("number", "empty")
         and other is not column
@@ -66,8 +72,10 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     if not (bare or electrical) and _are_named(chosen):
         return
     said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
-    if not said and not ((near or bare) and _differences(chosen, columns) >= FEWEST_SIGNS):
+    signs = _differences(chosen, columns)
+    if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
         return
     ordered = sorted(chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
     findings.error(
@@ -91,6 +99,11 @@ def sight(column: Column) -> str:
     """A column with its range and its first values."""
     examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
     return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
+
+
+def _is_place(column: Column) -> bool:
+    """Whether a column says throughout at which one station the readings were taken."""
+    return column.kind == "text" and column.constant and bool({*tokens(column.name)} & _STATIONS)
 
 
 def _are_named(names: Sequence[str]) -> bool:

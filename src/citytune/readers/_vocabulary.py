@@ -114,6 +114,7 @@ mtlf stlf soc ladezustand vorjahr
 vorjahreswert vorwoche residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
+wddir wdsp wetb dewpt vappr rhum rltv msl
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 BESIDES_SHORT = frozenset(

@@ -6,14 +6,21 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
+from typing import NoReturn
 
+from citytune._errors import InputError
 from citytune._text import listed
 from citytune.readers._containers import FREE_BYTES, MOST_RATIO, open_bytes, register
+from citytune.readers._files import stem_of
 from citytune.readers._findings import Findings
+from citytune.readers._several import join
 from citytune.readers._table import SourceTable
 
 MOST_BYTES = 4_000_000_000
 """Of all members together, unpacked."""
+LARGER = 10
+"""Times as large as all others together is a file that they only describe."""
 PIECE = 4096
 """Bytes unpacked at a time: the size that an archive names binds nobody, and `read` of all at once
 unpacks whatever there is before it cuts off."""
@@ -32,7 +39,7 @@ def is_zip(data: bytes) -> bool:
 
 
 def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
-    """The table of an archive that holds one file; several are refused by name."""
+    """The table of an archive: of its one file, of several alike, or of one next to small ones."""
     archive = members(data, findings)
     names = [
         info.filename
@@ -47,26 +54,71 @@ def read_zip(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             "[..., 0], index=pandas.date_range('2018-01-01', periods=..., freq='5min'))",
         )
     told = [one for one in names if not _ABOUT.search(one)]
-    names = told if len(told) == 1 else names
+    names = told if len(told) == 1 else _alone(archive, told or names, findings)
+    if len(names) > 1 and len({one.rsplit(".", 1)[-1] for one in names}) == 1:
+        return _joined(archive, names, name, findings)
     if len(names) != 1:
-        findings.fail(
-            "several-files",
-            f"the archive holds {len(names)} files ({listed(names, 3, quoted=True)})",
-            "unpack it, and pass one table or a folder of tables alike",
-        )
-    if archive.getinfo(names[0]).flag_bits & 1:
+        _fail_several(names, findings)
+    return _member(archive, names[0], name, stem, findings)
+
+
+def _fail_several(names: Sequence[str], findings: Findings) -> NoReturn:
+    findings.fail(
+        "several-files",
+        f"the archive holds {len(names)} files ({listed(names, 3, quoted=True)})",
+        "unpack it, and pass one table or a folder of tables alike",
+    )
+
+
+def _alone(archive: zipfile.ZipFile, names: list[str], findings: Findings) -> list[str]:
+    """The one member next to which the others are small, if there is one: they describe it."""
+    size = {one: archive.getinfo(one).file_size for one in names}
+    *others, largest = sorted(names, key=lambda one: size[one])
+    if not others or size[largest] < LARGER * sum(size[one] for one in others):
+        return names
+    findings.warn(
+        "several-files",
+        f"the archive holds {len(names)} files; {largest!r} was read, not "
+        f"{listed(others, 3, quoted=True)}, which are small",
+        "unpack it and pass another one if this is wrong",
+        count=len(names),
+    )
+    return [largest]
+
+
+def _joined(
+    archive: zipfile.ZipFile, names: list[str], name: str, findings: Findings
+) -> SourceTable:
+    """The tables of an archive as one, if they have the same columns."""
+    parts = []
+    for one in sorted(names):
+        inner = Findings(f"{name}/{one}")
+        try:
+            parts.append(_member(archive, one, name, stem_of(one), inner))
+        except InputError:
+            _fail_several(names, findings)
+        findings.keep(inner.faults)
+    if len({frozenset(part.schema) for part in parts}) > 1:
+        _fail_several(names, findings)
+    return join(parts, name, findings)
+
+
+def _member(
+    archive: zipfile.ZipFile, one: str, name: str, stem: str, findings: Findings
+) -> SourceTable:
+    if archive.getinfo(one).flag_bits & 1:
         findings.fail("encrypted", "the archive is encrypted", "unpack it with its password")
-    if archive.getinfo(names[0]).compress_type == zipfile.ZIP_BZIP2:
+    if archive.getinfo(one).compress_type == zipfile.ZIP_BZIP2:
         findings.fail(
             "zip-bomb",
             "the archive is packed by bzip2, of which a few bytes can be a flood",
             "pack it the usual way (deflate)",
         )
     try:
-        inner = _unpacked(archive, names[0])
+        inner = _unpacked(archive, one)
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
         findings.fail("damaged-file", f"the archive is damaged ({error})", "copy it once more")
-    return open_bytes(inner, f"{name}/{names[0]}", stem, findings)
+    return open_bytes(inner, f"{name}/{one}", stem, findings)
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:

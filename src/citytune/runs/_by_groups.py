@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from citytune._errors import RunError
 from citytune.engines import SIZE, Engine, How, check_engine, opened
 from citytune.runs._job import check_alerts, limit_threads
-from citytune.runs._progress import Progress
+from citytune.runs._progress import Asked, Progress, shows_progress
 from citytune.runs._reading import Reading
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class ByGroups(ABC):
     @abstractmethod
     def _seal(self) -> Seal | None: ...
 
+    @shows_progress
     def forecast_into(
         self,
         source: object,
@@ -68,7 +69,7 @@ class ByGroups(ABC):
         group: int = SIZE,
         alerts: Iterable[str | Alert] = (),
         overwrite: bool = False,
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> Written:
         """Forecast into a folder of Parquet, group by group; memory holds one group at a time.
@@ -97,6 +98,7 @@ class ByGroups(ABC):
         """
         from citytune.runs.groups import AlertsOf, check_place, forecast_groups, grouped, replacing
 
+        progress = progress or None
         wanted = tuple(alerts) or self._asked
         check_alerts(wanted)
         check_engine(engine)
@@ -112,6 +114,7 @@ class ByGroups(ABC):
                 )  # fmt: skip
         return replace(found, path=str(out))
 
+    @shows_progress
     def score_groups(
         self,
         source: object,
@@ -119,7 +122,7 @@ class ByGroups(ABC):
         engine: str | Engine = "local",
         group: int = SIZE,
         days: float | None = None,
-        progress: Progress | None = None,
+        progress: Asked = None,
         **reading: Any,
     ) -> GroupScores:
         """Score the model on rows newer than those it was fitted on, group by group.
@@ -140,6 +143,7 @@ class ByGroups(ABC):
         """
         from citytune.runs.groups import grouped, score_groups
 
+        progress = progress or None
         check_engine(engine)
         limit_threads()
         with opened(engine) as used:

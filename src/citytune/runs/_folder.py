@@ -78,7 +78,8 @@ class Seal:
 
     def changed(self, folder: Path, names: Iterable[str] = ()) -> tuple[str, ...]:
         """Files, of some names or of all, that are not there or not what was written."""
-        known = [name for name in self.sums if not names or name in names]
+        wanted = set(names)
+        known = [name for name in self.sums if not wanted or name in wanted]
         return tuple(name for name in known if _sum_of_file(folder / name) != self.sums[name])
 
     def check_record(self, folder: Path) -> None:
@@ -87,7 +88,7 @@ class Seal:
         Raises:
             RunError: one of its files was changed, taken away or added.
         """
-        sealed = [name for name in self.sums if _is_of_record(name)]
+        sealed = {name for name in self.sums if _is_of_record(name)}
         there = [path.relative_to(folder).as_posix() for path in folder.rglob(f"{RECORD}/*.*")]
         added = [name for name in there if name.endswith(KEPT_AS) and name not in sealed]
         wrong = [*(self.changed(folder, sealed) if sealed else ()), *added]

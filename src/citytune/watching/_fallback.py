@@ -65,7 +65,8 @@ def safe_forecast(forecast: Forecast, readings: SensorFrame, found: Watch) -> Fo
         since, own = np.datetime64(alarm.since), readings.select([name])
         rule, spread = _rule(own, since)
         dead = is_dead(_why(alarm))
-        said = _ask(rule, _good(own, since) if dead else own, len(mean))
+        origin = _first_since(own, since) if dead else len(own)
+        said = _ask(rule, own, origin, len(mean))
         mean[:, column] = said
         quantiles[:, column] = _bounded(said[:, None] + spread, forecast)
         quality[:, column] = f"fallback: {RULES[rule][1 + dead]} {_why(alarm)}"
@@ -106,18 +107,21 @@ def _rule(frame: SensorFrame, since: np.datetime64) -> tuple[str, NDArray[np.flo
     return best, np.quantile(off, LEVELS).astype(np.float32)
 
 
-def _good(frame: SensorFrame, since: np.datetime64) -> SensorFrame:
-    """Without what came since a change; as it is if nothing was measured before."""
-    before = (frame.clock.local(0, len(frame)) < since)[:, None]
-    values = np.where(before, frame.values, np.float32(np.nan))
-    return replace(frame, values=values) if np.isfinite(values).any() else frame
+def _first_since(frame: SensorFrame, since: np.datetime64) -> int:
+    """The first row since a change; the end of the frame if nothing was measured before."""
+    first = int((frame.clock.local(0, len(frame)) < since).sum())
+    return first if np.isfinite(frame.values[:first]).any() else len(frame)
 
 
-def _ask(rule: str, frame: SensorFrame, horizon: int) -> NDArray[np.float32]:
-    """(horizon,) of the one sensor of a frame."""
+def _ask(rule: str, frame: SensorFrame, origin: int, horizon: int) -> NDArray[np.float32]:
+    """(horizon,) after the end of a frame of one sensor, asked at a row from which on it is broken.
+
+    Asked at the end, a rule would look back four weeks only.
+    """
     from citytune.evaluation import baselines
 
-    return baselines[rule](frame, [len(frame)], horizon, len(frame))[0, :, 0]
+    steps = len(frame) - origin + horizon
+    return baselines[rule](frame, [origin], steps, origin)[0, -horizon:, 0]
 
 
 def _bounded(values: NDArray[np.float32], forecast: Forecast) -> NDArray[np.float32]:

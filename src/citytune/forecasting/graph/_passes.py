@@ -61,13 +61,15 @@ class Passes(nn.Module):
         self.spread = model.tuned.intervals.trust < 1
         lenses = {one.lens for one in needed if isinstance(one, LensExpert)}
         self.lenses = tuple(lens for lens in TOGETHER if lens in lenses)
-        self.asked = (
+        self.tuned = next((one for one in needed if isinstance(one, FineTuned)), None)
+        asked = (
             *((PLAIN,) if self.spread and PLAIN not in lenses else ()),
             *self.lenses,
             *((FEATURES,) if any(FEATURES in one.needs for one in needed) else ()),
             *((STEP_AGO,) if any(isinstance(one, LastHour) for one in needed) else ()),
         )
-        self.tuned = next((one for one in needed if isinstance(one, FineTuned)), None)
+        shared = None if self.tuned is None else self.tuned.lens
+        self.asked = tuple(sorted(asked, key=lambda key: key != shared))
         if self.tuned is not None:
             applied = self.tuned.applied(backbone)
             assert isinstance(applied, GraphBackbone), "it is a copy"
