@@ -18,7 +18,7 @@ HOURS = 24 * 21
 TIMES = [dt.datetime(2024, 1, 8) + dt.timedelta(hours=i) for i in range(HOURS)]
 OPTION = re.compile(
     r"\b(time|sensor|target|timezone|stamp|missing|unit|quantity)="
-    r"(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|-?\d[\d.]*| ?\(such as [\w/]+\))"
+    r"(\[(?:'[^']*'|\"[^\"]*\"|[^\]'\"])*\]|'[^']*'|\"[^\"]*\"|-?\d[\d.]*| ?\(such as [\w/]+\))"
 )
 Options = dict[str, Any]
 

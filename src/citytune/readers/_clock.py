@@ -24,6 +24,10 @@ _USUAL = np.array(
 )
 _BLOCKS = 10  # parts of the time span that are compared when looking for a change of clock
 _LONGEST = 8 * _DAY
+REGULAR = 0.95
+"""Share of gaps that are multiples of a step from which rows keep to it, however odd it is."""
+DRIFT = 0.02
+"""How far off a usual step a clock may go."""
 
 
 class RegularStep(NamedTuple):
@@ -121,7 +125,8 @@ def _say_unordered(
 def _step(gaps: pl.DataFrame, findings: Findings) -> int:
     """The commonest gap, exact or snapped to a usual step, if it explains the others."""
     step, share, multiple = _commonest(gaps)
-    if share >= 0.5 or (share >= 0.25 and multiple >= 0.95):
+    explains = share >= 0.5 or (share >= 0.25 and multiple >= 0.95)
+    if explains and not _is_odd(step, multiple, findings):
         return _known(step, findings)
     snapped, share, multiple = _commonest(_snapped(gaps))
     if not (snapped and (share >= 0.5 or (share >= 0.35 and multiple >= 0.95))):
@@ -135,6 +140,25 @@ def _step(gaps: pl.DataFrame, findings: Findings) -> int:
             "per hour first",
         )
     return _known(snapped, findings)
+
+
+def _is_odd(step: int, multiple: float, findings: Findings) -> bool:
+    """Whether a step divides no day and many gaps are none of its multiples.
+
+    Near a usual step it is a clock that drifts; otherwise the rows are events, which are refused.
+    """
+    divides = step % _DAY == 0 if step > _DAY else _DAY % step == 0
+    if divides or step < 2 * _MINUTE or multiple >= REGULAR:
+        return False
+    if float(np.abs(step / _USUAL - 1).min()) > DRIFT:
+        findings.fail(
+            "no-clock",
+            f"the most common gap between rows is {spell(dt.timedelta(seconds=step))}, which "
+            f"divides no day, and {percent(1 - multiple)} of the gaps are no multiple of it: "
+            "these seem to be events, such as charging sessions, and not readings",
+            "count or add them up per hour or day first",
+        )
+    return True
 
 
 def _known(step: int, findings: Findings) -> int:

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citytune.readers._columns import Column
+from citytune.readers._findings import Findings
 from citytune.readers._numbers import cells
 from citytune.readers._ranges import are_hours, begin_of
 from citytune.readers._table import SourceTable
@@ -157,6 +158,39 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     seconds = hour * 3600 + minute * 60 + second.fill_null(0)
     legal = (minute < 60) & (second.fill_null(0) < 60) & (seconds <= DAY)
     return pl.when(legal).then(seconds)
+
+
+def begin_of_days(table: SourceTable, seconds: pl.Expr) -> int:
+    """The time at which the rows of all dates begin anew, such as 6:00 for gas; 0 if at midnight.
+
+    Told by their order: the hours before it stand below 23:00 of their date.
+    """
+    rows = table.rows.select((seconds // DAY).alias("d"), (seconds % DAY).alias("s")).drop_nulls()
+    days = rows.unique(maintain_order=True).group_by("d", maintain_order=True).agg(
+        first=pl.col("s").first(),
+        turns=(pl.col("s").diff() < 0).sum(),
+        late=pl.col("s").last() < pl.col("s").first(),
+        many=pl.col("s").n_unique() >= MANY_TIMES,
+    )  # fmt: skip
+    found = days.filter("many").collect(engine="streaming")[1:-1]
+    wraps = found.filter((pl.col("turns") == 1) & pl.col("late") & (pl.col("first") > 0))
+    if len(found) < 3 or len(wraps) <= MOST_DAYS * len(found) or wraps["first"].n_unique() > 1:
+        return 0
+    return int(wraps["first"][0])
+
+
+def from_morning(table: SourceTable, seconds: pl.Expr, date: str, findings: Findings) -> pl.Expr:
+    """Moments in s, those before the time at which all dates begin moved to the next date."""
+    first = begin_of_days(table, seconds)
+    if not first:
+        return seconds
+    findings.warn(
+        "day-begins-later",
+        f"the rows of each date in {date!r} begin at {first // 3600}:{first % 3600 // 60:02d} and "
+        "end on the next morning, as those of gas days do",
+        "earlier times were taken as those of the next date; write full times if this is wrong",
+    )
+    return seconds + pl.when(seconds % DAY < first).then(DAY).otherwise(0)
 
 
 def midnight_is_last(table: SourceTable, seconds: pl.Expr) -> bool:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
+from typing import Any
 
 from citytune._text import listed
 from citytune.readers._containers import register
 from citytune.readers._delimited import read_rows
 from citytune.readers._findings import Findings
+from citytune.readers._several import join
 from citytune.readers._table import SourceTable
 from citytune.readers._zip import is_zip, members
 
+FURTHEST = 20
+"""Rows within which a header stands."""
 OLD = b"\xd0\xcf\x11\xe0"
 """How workbooks began before .xlsx."""
 
@@ -59,6 +64,10 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
     if not filled:
         findings.fail("empty-file", "the workbook holds nothing", "check the export that wrote it")
     chosen = max(filled, key=lambda sheet: sheet.width * sheet.total_height)
+    alike = [sheet for sheet in filled if _top(sheet) == _top(chosen)]
+    if len(alike) > 1:
+        tables = [read_rows(_cells(one), one.name, one.name, findings) for one in alike]
+        return replace(join(tables, name, findings, "sheets"), stem=stem, files=1)
     if len(filled) > 1:
         rest = [sheet.name for sheet in filled if sheet is not chosen]
         findings.note(
@@ -66,8 +75,18 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
             f"sheet {chosen.name!r} was read, not {listed(rest, quoted=True)}",
             "save another sheet as its own file to read it",
         )
-    texts = [[cell or "" for cell in row] for row in chosen.to_polars().iter_rows()]
-    return read_rows(texts, name, stem, findings)
+    return read_rows(_cells(chosen), name, stem, findings)
+
+
+def _cells(sheet: Any) -> list[list[str]]:
+    return [[cell or "" for cell in row] for row in sheet.to_polars().iter_rows()]
+
+
+def _top(sheet: Any) -> list[list[str]]:
+    """The rows of a sheet up to the first that is full: what sheets of one kind have in common."""
+    rows = _cells(sheet)[:FURTHEST]
+    full = next((i for i, row in enumerate(rows) if all(row)), len(rows))
+    return rows[: full + 1]
 
 
 register(is_workbook, read_workbook)

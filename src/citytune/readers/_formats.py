@@ -70,6 +70,7 @@ def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
     text = text.map_elements(usual, return_dtype=pl.String) if odd else text
     text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
+    text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")
     return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
 
 

@@ -75,9 +75,13 @@ def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         records = [row for row in value if isinstance(row, Mapping)]
         yield _Table(frozenset(records[0]), records, around, path)
-        if any(_holds_lists(row) or _holds_columns(row) for row in records[:LOOKED_AT]):
+        if any(_holds_lists(row) or _holds_columns(row) or any(map(_is_keyed, row.values()))
+               for row in records[:LOOKED_AT]):  # fmt: skip
             for i, row in enumerate(records):
                 yield from _tables(row, around, (*path, i))
+    elif isinstance(value, list) and value and _is_list_of_objects(value[0]):
+        for i, one in enumerate(value):
+            yield from _tables(one, around, (*path, i))
     elif isinstance(value, list):
         yield from _of_rows(value, None, around, path)
 
@@ -90,12 +94,33 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
         yield _Table(frozenset(lists), rows, around, path)
     names = next((value[k] for k in _NAMES if isinstance(value.get(k), list)), None)
     for key, one in value.items():
-        if isinstance(one, list) and one and isinstance(one[0], list):
-            yield from _of_rows(one, names, around, (*path, key))
+        if isinstance(one, list) and one and isinstance(one[0], list) \
+                and not _is_list_of_objects(one[0]):  # fmt: skip
+            yield from _of_rows(*_with_index(one, names, value), around, (*path, key))
         elif isinstance(one, Mapping | list):
             labels = _labels(value)
             for table in _tables(one, around, (*path, key)):
                 yield _labelled(table, labels) if labels else table
+
+
+def _with_index(
+    rows: Sequence[Any], names: Sequence[Any] | None, near: Record
+) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """Rows with the times that stand next to them as their index, as pandas writes a table."""
+    index = near.get("index")
+    if names is None or not isinstance(index, list) or len(index) != len(rows):
+        return rows, names
+    if "time" in names or not all(map(_may_be_time, index[:LOOKED_AT])):
+        return rows, names
+    return [[at, *row] for at, row in zip(index, rows, strict=True)], ["time", *names]
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _is_keyed(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(_keyed(value))
 
 
 def _labels(value: Record) -> dict[str, str]:
@@ -216,7 +241,8 @@ def _plain(value: Record) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, one in value.items():
         if isinstance(one, Mapping):
-            if not any(isinstance(part, Mapping | list) for part in one.values()):
+            flat = not any(isinstance(part, Mapping | list) for part in one.values())
+            if flat and not _is_keyed(one):
                 found |= {f"{key}.{name}": part for name, part in one.items()}
         elif not isinstance(one, list):
             found[key] = one

@@ -34,10 +34,12 @@ _KINDS: tuple[dict[str, str], ...] = (
         "heat": "heat|heating|warme|fernwarme|chaleur",
     },
     {
-        "consumption": r"consum\w*|\w*verbrauch\w*|bezug|demand|afname|soutirage|imports?|usage|"
-                       r"forbruk|forbrug",
-        "production": r"produ\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus",
+        "consumption": r"consum\w*|\w*verbrauch\w*|\w*bezug|demand|afname|soutirage|imports?|usage|"
+                       r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie",
+        "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
+                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|generacj\w*",
+        "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
+        "grid": r"grid|netz|red",
     },
     {
         "cars": "cars?|pkw|autos?|voitures?",
@@ -50,39 +52,18 @@ _KINDS: tuple[dict[str, str], ...] = (
 """What is measured, by the words of names; of each group the likelier first."""
 _DOUBTFUL = re.compile(
     r"no|co|bc|ozone?|gas|gaz|water|wasser|eau|agua|acqua|heat|heating|electric|cars?|autos?|"
-    r"bikes?|bicycles?|cycl\w*|velos?|rad|peds?|pedestrians?|pietons?|trucks?|lorr\w*|bus|buses"
+    r"bikes?|bicycles?|cycl\w*|velos?|rad|peds?|pedestrians?|pietons?|trucks?|lorr\w*|bus|buses|"
+    r"loads?|homes?|houses?|haus|solar|battery|grid|netz|red"
 )
 """Words that are as well the name of a street, a state or a direction."""
 _QUALIFIERS = frozenset(
-    [
-        "incl",
-        "including",
-        "inkl",
-        "inklusive",
-        "excl",
-        "excluding",
-        "exkl",
-        "ohne",
-        "mit",
-        "with",
-        "without",
-        "con",
-        "sin",
-        "avec",
-        "sans",
-        "raw",
-        "corrected",
-        "adjusted",
-        "transmission",
-        "gross",
-        "brutto",
-        "vcetne",
-        "bez",
-        "inclus",
-        "incluso",
-    ]
-)
+    ["incl", "including", "inkl", "inklusive", "excl", "excluding", "exkl", "ohne", "mit", "with",
+     "without", "con", "sin", "avec", "sans", "raw", "corrected", "adjusted", "transmission",
+     "gross", "brutto", "vcetne", "bez", "inclus", "incluso"]
+)  # fmt: skip
 """Words by which a name says a version of another column."""
+_FORECASTS = frozenset(["forecast", "forecasted", "predicted", "prognose", "prevision", "planned"])
+_ACTUALS = frozenset(["actual", "real", "measured", "observed", "ist"])
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
 COMPUTED = re.compile(
@@ -156,6 +137,7 @@ def _said_by(names: Sequence[str]) -> Groups:
         groups: Groups = {kind: [] for kind in kinds}
         for name in names:
             said = [kind for kind, words in kinds.items() if _says(name, words)]
+            said = [kind for kind in said if kind != "grid"] or said  # import from the grid
             if len(said) != 1:
                 break
             groups[said[0]].append(name)
@@ -172,7 +154,7 @@ def _are_places(groups: Groups) -> bool:
     """
     if not groups or not all(_is_doubtful(name) for some in groups.values() for name in some):
         return False
-    places = [{_place(name) for name in some} for some in groups.values()]
+    places = [{place_of(name) for name in some} for some in groups.values()]
     shared = {one for i, some in enumerate(places) for one in some & set().union(*places[:i])}
     return not any(one == () or set(one) - PLACES for one in shared)
 
@@ -182,7 +164,7 @@ def _is_doubtful(name: str) -> bool:
     return all(_DOUBTFUL.fullmatch(word) for word in said)
 
 
-def _place(name: str) -> tuple[str, ...]:
+def place_of(name: str) -> tuple[str, ...]:
     """What a name says apart from quantity, unit and how it was computed."""
     return tuple(
         word
@@ -211,6 +193,9 @@ def without_variants(names: Sequence[str]) -> list[str]:
     ['Netzlast [MWh]', 'Wind']
     """
     words = {name: set(tokens(name)) for name in names}
+    bare = {name: words[name] - _FORECASTS - _ACTUALS for name in names}
+    known = [bare[name] for name in names if not words[name] & _FORECASTS]
+    names = [n for n in names if not (words[n] & _FORECASTS and bare[n] in known)]
     return [
         name
         for name in names
@@ -241,7 +226,7 @@ def without_strangers(names: Sequence[str]) -> list[str]:
     """
     kinds = {name: kind_among(name, "PM2.5") for name in names}
     sizes = [name for name, kind in kinds.items() if kind and kind.startswith("PM")]
-    if len({_place(name) for name in sizes}) == len({(_place(n), kinds[n]) for n in sizes}):
+    if len({place_of(name) for name in sizes}) == len({(place_of(n), kinds[n]) for n in sizes}):
         return list(names)
     return [name for name, kind in kinds.items() if kind]
 

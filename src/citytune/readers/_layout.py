@@ -24,7 +24,8 @@ UNIT_LIKE = re.compile(
     re.IGNORECASE,
 )
 TIME_LIKE = re.compile(
-    r"^\W*((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
+    r"^\W*([^\W\d]{2,10}\.?,? )?"
+    r"((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
     r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
 )
 
@@ -90,7 +91,8 @@ def find_layout(
     heading = None if header is None else _heading(rows, header, width)
     names = heading or [f"column_{i + 1}" for i in range(width)]
     if parent is not None:
-        names = _under(rows[parent].cells, names)
+        hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
+        names = _under(rows[parent].cells, names, hollow)
     below = top[top.index(header) + 1 :] if header in top else []
     for row in below[: below.index(units) if units in below else None]:
         names = _told_apart(names, rows[row].cells)
@@ -183,7 +185,7 @@ def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
         wrong = [i for i in strict if row[i].strip() and not TIME_LIKE.match(row[i])]
         empty = [i for i in strict if not row[i].strip()]
         return bool(wrong) or (len(empty) == len(strict) and any(c.strip() for c in row))
-    if _counts_up(row):
+    if _counts_up(row) or _is_row_of_dates(row, kinds):
         return True
     numbers = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
     wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
@@ -192,6 +194,13 @@ def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
     return (
         len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
     )
+
+
+def _is_row_of_dates(row: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether days stand above columns of numbers: the hours go down, the days across."""
+    there = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
+    dates = [i for i in there if TIME_LIKE.match(row[i])]
+    return len(dates) > max(2, len(there) / 2)
 
 
 def _counts_up(row: Sequence[str]) -> bool:
@@ -251,12 +260,12 @@ def _groups(parent: Row, header: Row) -> bool:
     )
 
 
-def _under(parent: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Names with that of their group before them."""
+def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:
+    """Names with that of their group before them; a hollow column without a name has none."""
     group, found = "", []
-    for above, name in zip(parent, names, strict=False):
+    for above, name, empty in zip(parent, names, hollow, strict=False):
         group = above.strip() or group
-        found.append(f"{group} {name}".strip() if group else name)
+        found.append(f"{group} {name}".strip() if group and (name or not empty) else name)
     return found
 
 

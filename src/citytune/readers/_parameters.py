@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import polars as pl
@@ -23,6 +24,8 @@ from citytune.readers._vocabulary import (
 )
 
 MOST_VALUES = 60
+_DIRECTION = re.compile(r"[+-][APQR]|[APQR][+-]")
+"""What a meter counts: active or reactive energy, drawn from the grid or fed into it."""
 _SURE = frozenset(
     ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "inquinante", "magnitud",
      "schadstoff", "komponente", "parametro", "parametre", "classification"]
@@ -87,6 +90,7 @@ def choose_parameter(
         if len(values) < 2:
             continue
         told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
+        told.sort(key=lambda v: _spelt(v) != wanted[0])
         if told:
             return Parameter(name, (told[0],)), ()
         chosen = min(values, key=lambda v: (_rank(v), not _is_total(v), values.index(v)))
@@ -157,11 +161,15 @@ def _without_tariff(value: object) -> str:
     ('afname', 'no2', 'kwh')
     """
     words = tokens(str(value))
+    if _DIRECTION.fullmatch(str(value)):
+        return str(value)
     flow = [word for word in words if word not in TARIFFS]
     return "_".join(flow or words)
 
 
 def _holds_quantities(cells: pl.Series) -> bool:
+    if all(_DIRECTION.fullmatch(str(cell)) for cell in cells):
+        return True
     known = sum(is_quantity(str(cell)) or bool(set(tokens(str(cell))) & FLOWS) for cell in cells)
     return known >= max(2, 0.5 * len(cells))
 
@@ -175,5 +183,7 @@ def _is_total(value: object) -> bool:
 
 
 def _rank(value: object) -> int:
+    if _DIRECTION.fullmatch(str(value)):
+        return 2 * bool({*"QR"} & {*str(value)}) + ("-" in str(value))
     rank = target_rank(str(value)) if is_quantity(str(value)) else None
     return 999 if rank is None else rank

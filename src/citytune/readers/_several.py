@@ -16,7 +16,9 @@ FILE = "file"
 """Column with the name of each row's file, which may be a station's."""
 
 
-def join(parts: Sequence[SourceTable], name: str, findings: Findings) -> SourceTable:
+def join(
+    parts: Sequence[SourceTable], name: str, findings: Findings, what: str = "files"
+) -> SourceTable:
     """The rows of tables with the same columns, one after the other.
 
     Rows that two files hold alike count once when the readings are laid out.
@@ -35,7 +37,7 @@ def join(parts: Sequence[SourceTable], name: str, findings: Findings) -> SourceT
     joined = pl.concat(rows)
     findings.note(
         "several-files",
-        f"{len(parts)} files were read as one table",
+        f"{len(parts)} {what} were read as one table",
         "rows that are alike in two of them count once",
         count=len(parts),
     )

@@ -11,6 +11,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers._columns import Column, Columns
 from citytune.readers._durations import refuse_clocks
+from citytune.readers._energy_flows import of_one_flow
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
 from citytune.readers._measures import (
@@ -22,6 +23,7 @@ from citytune.readers._measures import (
     without_channels,
     without_statistics,
 )
+from citytune.readers._multiples import refuse_multiples
 from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._time_again import tells_time
@@ -112,7 +114,7 @@ def guess_targets(
             if letters_of(able) or of_classes(able)
             else None
         )
-        able = [main] if main else able
+        able = [main] if main else of_one_flow(table, able, quantity, findings)
         if any(len(names) > 1 for names in kinds_of(able).values()):
             able = of_one_kind(table, able, quantity, findings)
         parts = without_totals(table, tuple(wide_columns(table, able)), findings)
@@ -121,7 +123,8 @@ def guess_targets(
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
         chosen = of_one_unit(chosen, findings)
-        refuse_unlike(chosen, columns, findings)
+        if not refuse_multiples(table, chosen, columns, findings):
+            refuse_unlike(chosen, columns, findings)
     used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in used
@@ -234,6 +237,7 @@ def _long(
         return names
     if main := main_reading(table, names, columns, findings):
         return [main]
+    names = [n for n in names if not columns.by_name[n].constant] or names
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
     flows = flows_of(names)
     if known and (not flows or known[0] in flows):

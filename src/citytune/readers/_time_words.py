@@ -114,6 +114,7 @@ DATE_PARTS = (
         "hora",
         "heure",
         "stunde",
+        "std",
         "ora",
         "uur",
         "timme",

@@ -13,7 +13,12 @@ import polars as pl
 from citytune._errors import UnknownName
 from citytune._text import listed
 from citytune.readers._calendar import from_parts
-from citytune.readers._clock_times import clock_times, end_of_day, midnight_is_last
+from citytune.readers._clock_times import (
+    clock_times,
+    end_of_day,
+    from_morning,
+    midnight_is_last,
+)
 from citytune.readers._columns import look_at
 from citytune.readers._epochs import epoch_seconds, epoch_unit
 from citytune.readers._findings import Findings
@@ -105,6 +110,8 @@ def _with_last_midnight(
     """The same times, where 0:00 stands below 23:00 of its date: it is the date's 24:00."""
     written = len(time) == 2 or table.schema[time[0]] == pl.String
     if not (written and midnight_is_last(table, plan.seconds)):
+        if len(time) == 2 and not plan.ends:
+            plan = replace(plan, seconds=from_morning(table, plan.seconds, time[0], findings))
         return plan
     findings.note(
         "midnight-last",

@@ -32,6 +32,7 @@ _WEATHER = frozenset(
      "gust", "rain", "precip"]
 )  # fmt: skip
 _STATIONS = frozenset(["station", "stations", "stationsname", "estacion", "stazione", "stn"])
+_ELECTRICAL = frozenset("uipfqs")
 _BARE = re.compile(r"column_\d+")
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
@@ -64,12 +65,13 @@ def is_speed_of_wind(name: str, columns: Columns) -> bool:
 def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
     """Columns of names of their own that all say a quantity, or stand by weather and are unlike."""
     bare = all(_BARE.fullmatch(name) for name in chosen)
-    alone = bare or len({family(name) or name for name in chosen}) == len(chosen)
+    electrical = _are_electrical(chosen)
+    alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
     if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
         return
-    if not bare and _are_named(chosen):
+    if not (bare or electrical) and _are_named(chosen):
         return
-    said = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
@@ -83,6 +85,14 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         "name one with " + " or ".join(f"target={name!r}" for name in ordered),
         count=len(chosen),
     )
+
+
+def _are_electrical(names: Sequence[str]) -> bool:
+    """Whether names end with letters of current, power and frequency: DC1 U, DC1 I, AC1 P."""
+    words = [tokens(name) for name in names]
+    ends = {some[-1] for some in words if len(some) > 1}
+    sure = "p" in ends and bool(ends & {"u", "i"}) and len(ends) > 2
+    return sure and ends <= _ELECTRICAL and all(len(some) > 1 for some in words)
 
 
 def sight(column: Column) -> str:

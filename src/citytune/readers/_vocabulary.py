@@ -110,7 +110,8 @@ estimated carga vmed periodo_integracion samples observed lanes confidence ethan
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
-residual residuallast residualload 品質情報 均質番号
+mtlf stlf soc ladezustand vorjahr
+vorjahreswert vorwoche residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 wddir wdsp wetb dewpt vappr rhum rltv msl
@@ -134,7 +135,8 @@ FLAGS = frozenset(
     _words("""
 closed open closure event working workingday active alarm fault maintenance school vacation strike
 match online offline on off enabled is_holiday peak rush dst summer_time outlier imputed estimated
-interpolated anomaly
+interpolated anomaly notes note comment comments remark remarks bemerkung bemerkungen kommentar
+anmerkung anmerkungen opmerking opmerkingen remarque remarques observaciones
 """)
 )
 """Whole names of columns of zeros and ones that are no sensors."""

@@ -37,7 +37,7 @@ FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
-_TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))})(_|$)")
+_TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
 
 
 def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
