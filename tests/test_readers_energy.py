@@ -16,6 +16,18 @@ from citytune.readers import check, read
 from citytune.readers._json_records import records_of
 
 
+@pytest.mark.parametrize("full", ["Trading Interval", "Time"])
+def test_full_times_beat_the_periods_of_a_trading_day(full: str) -> None:
+    rows = wide(load=A)[8:].with_columns(
+        pl.col("time").dt.offset_by("-8h").dt.date().alias("Trading Date"),
+        ((pl.col("time").dt.hour() - 8) % 24 + 1).cast(pl.Int64).alias("Interval Number"),
+        pl.col("time").alias(full),
+    )
+    frame = read(rows.select("Trading Date", "Interval Number", full, "load"))
+    assert frame.clock.text(0).endswith("08:00")
+    assert np.allclose(frame.values[:, 0], A[8:])
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [("Solar (kW), Battery (kW), Home (kW)", "Home (kW)"),

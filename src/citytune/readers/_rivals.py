@@ -39,6 +39,8 @@ class _Rival(NamedTuple):
     aware: bool
     later: bool
     """Whether its name says that it was written after measuring."""
+    counted: int
+    """Length in s of the periods of the day it counts; 0 if it does not."""
 
 
 def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tuple[Time, str]:
@@ -53,8 +55,12 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
     if len(rivals) < 2:
         return found[0], ""
     chosen = next((one for one in rivals if _regular(one.seconds) and not one.later), rivals[0])
+    chosen = next((one for one in rivals if _begins_later(chosen, one)), chosen)
     said, own = [], []
     for other in rivals:
+        if _begins_later(other, chosen):
+            said.append(f"{listed(list(other.time), quoted=True)} (a day that begins later)")
+            continue
         relation = _relation(chosen, other)
         if (relation == "another zone" and other.aware and not chosen.aware) or (
             relation == "the begin" and other.aware >= chosen.aware and not other.later
@@ -94,7 +100,7 @@ def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
         seconds = rows.select(plan.seconds.cast(pl.Float64).alias("s")).collect()["s"].to_numpy()
         if not np.isnan(seconds).mean() > 0.5:
             later = any(set(tokens(name)) & LATER_WORDS for name in time)
-            rivals.append(_Rival(time, seconds, plan.aware, later))
+            rivals.append(_Rival(time, seconds, plan.aware, later, plan.counted))
     return rivals
 
 
@@ -111,6 +117,14 @@ def _relation(one: _Rival, other: _Rival) -> Relation:
     if 0 < abs(usual) <= _DAY and np.mean(gap[~np.isnan(gap)] == usual) > 0.97:
         return "the end" if usual > 0 else "the begin"
     return "its own clock"
+
+
+def _begins_later(counted: _Rival, full: _Rival) -> bool:
+    """Whether periods are counted from the begin of a trading day, hours after the midnight of its
+    date, as full times show."""
+    if not counted.counted or full.counted or full.later or _relation(counted, full) != "the end":
+        return False
+    return float(np.nanmedian(full.seconds - counted.seconds)) > counted.counted
 
 
 def _regular(seconds: NDArray[np.float64]) -> bool:
