@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from remedies import TIMES, A, B, C
 from systems import TABLES, System, documents, hours, waves
 
 from citytune import InputError, SensorFrame
@@ -225,3 +226,35 @@ def test_a_name_known_as_a_whole_is_read_without_its_likes() -> None:
     one, two = waves(2, 480)
     demand = pl.DataFrame({"time": hours(480), "Market Demand": two, "Ontario Demand": one})
     assert read(demand).sensors == ("Ontario Demand",)
+
+
+@pytest.mark.parametrize(("first", "parts"), [(1, 4), (0, 4), (1, 12)])
+def test_parts_of_an_hour_belong_to_the_time(first: int, parts: int) -> None:
+    times = pl.datetime_range(
+        dt.datetime(2024, 1, 8), dt.datetime(2024, 1, 20), f"{60 // parts}m", closed="left",
+        eager=True,
+    )  # fmt: skip
+    load = 40.0 + np.arange(len(times)) % (24 * parts) + np.arange(len(times)) % 7
+    rows = pl.DataFrame({"Date": times.dt.date(), "load": load}).with_columns(
+        Hour=times.dt.hour().cast(int) + first, Interval=times.dt.minute() // (60 // parts) + 1
+    )
+    frame = read(rows)
+    assert frame.clock.freq == f"{60 // parts}min"
+    assert np.allclose(frame.values[:, 0], load)
+    assert "parts-of-hours" in {fault.kind for fault in frame.faults}
+
+
+def test_rows_of_sites_and_pollutants_both_name_a_column(tmp_path: Path) -> None:
+    rows = ["Time;Station;;School;", ";NO2;PM10;NO2;PM10"]
+    rows += [f"{t};{a};{b};{c};1.5" for t, a, b, c in zip(TIMES, A, B, C, strict=True)]
+    (tmp_path / "air.csv").write_text("\n".join(rows))
+    frame = read(tmp_path / "air.csv", target="Station PM10")
+    assert np.allclose(frame.values[:, 0], B)
+
+
+def test_hours_may_be_named_kl(tmp_path: Path) -> None:
+    rows = ["Dato;" + ";".join(f"kl. {h:02d}-{h + 1:02d}" for h in range(24))]
+    days = A[: len(A) // 24 * 24].reshape(-1, 24)
+    rows += [f"2024-01-{8 + i:02d};" + ";".join(map(str, day)) for i, day in enumerate(days[:14])]
+    (tmp_path / "count.csv").write_text("\n".join(rows))
+    assert np.allclose(read(tmp_path / "count.csv").values[:, 0], days[:14].ravel())

@@ -231,6 +231,8 @@ def _which(
     most = max(filled[i] for i in top)
     able = [i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most]
     header = max(able, key=lambda i: len({cell.strip() for cell in rows[i].cells}))
+    if header + 1 in top and _groups(rows[header], rows[header + 1]):
+        header += 1  # names of groups, with words above the times
     parent = header - 1 if header - 1 in top and _groups(rows[header - 1], rows[header]) else None
     return header, parent, units
 

@@ -120,8 +120,7 @@ def _relation(one: _Rival, other: _Rival) -> Relation:
 
 
 def _begins_later(counted: _Rival, full: _Rival) -> bool:
-    """Whether periods are counted from the begin of a trading day, hours after the midnight of its
-    date, as full times show."""
+    """Whether periods are counted from a later hour than midnight, as full times show."""
     if not counted.counted or full.counted or full.later or _relation(counted, full) != "the end":
         return False
     return float(np.nanmedian(full.seconds - counted.seconds)) > counted.counted

@@ -22,6 +22,7 @@ from citytune.readers._parameters import (
     refuse_mixture,
     unit_column,
 )
+from citytune.readers._parts_of_hours import with_parts_of_hours
 from citytune.readers._request import Names, Request
 from citytune.readers._stray_rows import with_dates, without_summaries
 from citytune.readers._structure import (
@@ -84,6 +85,7 @@ def understand(
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
+    table = with_parts_of_hours(table, named, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)

@@ -25,7 +25,7 @@ VALUE, SECONDS, VALID, WHEN = "value", "time of day", "valid", "time"
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
 _HOUR = re.compile(
     r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|"
-    r"^(?:(?:klo|kl|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{2})시?\s*[-–_~]\s*(\d{2})(?:시(?:간대)?)?$",
+    r"^(?:(?:klo|kl\.?|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{2})시?\s*[-–_~]\s*(\d{2})(?:시(?:간대)?)?$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
