@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from remedies import TIMES, A, B, C
+from remedies import TIMES, A, B, C, wide
 from systems import TABLES, System, documents, hours, waves
 
 from citytune import InputError, SensorFrame
@@ -228,20 +228,48 @@ def test_a_name_known_as_a_whole_is_read_without_its_likes() -> None:
     assert read(demand).sensors == ("Ontario Demand",)
 
 
-@pytest.mark.parametrize(("first", "parts"), [(1, 4), (0, 4), (1, 12)])
-def test_parts_of_an_hour_belong_to_the_time(first: int, parts: int) -> None:
-    times = pl.datetime_range(
-        dt.datetime(2024, 1, 8), dt.datetime(2024, 1, 20), f"{60 // parts}m", closed="left",
-        eager=True,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("hours", "name", "parts"),
+    [("hour", "Interval", 4), ("hour ending", "QTR", 4), ("text", "Int5", 12),
+     ("range", "Quarter", 4), ("full", "Minute", 4)],
+)  # fmt: skip
+def test_parts_of_an_hour_belong_to_the_time(hours: str, name: str, parts: int) -> None:
+    size = 60 // parts
+    first, last = dt.datetime(2024, 1, 8), dt.datetime(2024, 1, 20)
+    times = pl.datetime_range(first, last, f"{size}m", closed="left", eager=True)
     load = 40.0 + np.arange(len(times)) % (24 * parts) + np.arange(len(times)) % 7
-    rows = pl.DataFrame({"Date": times.dt.date(), "load": load}).with_columns(
-        Hour=times.dt.hour().cast(int) + first, Interval=times.dt.minute() // (60 // parts) + 1
-    )
-    frame = read(rows)
-    assert frame.clock.freq == f"{60 // parts}min"
+    hour = [str(h) for h in range(24)]
+    words = {
+        "hour ending": [str(h + 1) for h in range(24)],
+        "text": [f"{h:02d}:00" for h in range(24)],
+        "range": [f"{h:02d}:00-{h + 1:02d}:00" for h in range(24)],
+    }.get(hours, hour)
+    minute = times.dt.minute()
+    columns = {
+        "Date": times.dt.date(),
+        "Hour": pl.Series([words[h] for h in times.dt.hour()]),
+        name: minute if name == "Minute" else minute // size + 1,
+        "load": load,
+    }
+    if hours == "full":
+        columns["Date"] = times.dt.truncate("1h")
+        del columns["Hour"]
+    frame = read(pl.DataFrame(columns))
+    assert frame.clock.freq == f"{size}min"
+    assert frame.clock.text(0).endswith("00:00")
     assert np.allclose(frame.values[:, 0], load)
     assert "parts-of-hours" in {fault.kind for fault in frame.faults}
+
+
+@pytest.mark.parametrize("names", ["00 15 30 45", "Q_1 Q_2 Q_3", "int 1,int 2,int 3,int 4"])
+def test_parts_of_an_hour_across_columns_are_no_sensors(names: str) -> None:
+    told = names.split("," if "," in names else " ")
+    source = wide(**dict(zip(told, (A, B, C, A + B), strict=False)))
+    if "Q_" in names:
+        assert read(source).sensors == tuple(told)
+        return
+    with pytest.raises(InputError, match="parts of each hour"):
+        read(source)
 
 
 def test_rows_of_sites_and_pollutants_both_name_a_column(tmp_path: Path) -> None:

@@ -1,82 +1,105 @@
-"""Join the number of a part of the hour, such as the third quarter, to the hour beside it."""
+"""Add the part of the hour, such as the third quarter, to times that name hours only."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from citytune.readers._columns import Column, Columns, look
+from citytune._text import listed
+from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
 from citytune.readers._table import SourceTable
-from citytune.readers._time_words import CLOCK_TIME
-from citytune.readers._unfold import SECONDS
-from citytune.readers._vocabulary import plain_name, tokens
+from citytune.readers._times import Moments
+from citytune.readers._vocabulary import tokens
 
 PARTS = (2, 3, 4, 6, 12)
 """Numbers of equal parts that an hour is counted in."""
 HOUR, FULL = 3600, 0.9
 """Length in s, and the share of hours that must have all their parts."""
-_WORDS = frozenset(["interval", "quarter", "qtr", "subinterval", "subhour", "viertelstunde"])
+WORDS = frozenset(
+    ["interval", "quarter", "qtr", "subinterval", "minute", "minutes", "min", "int", "int5",
+     "int15", "qh", "viertelstunde"]
+)  # fmt: skip
 
 
 def with_parts_of_hours(
-    table: SourceTable, told: Collection[str], findings: Findings
-) -> SourceTable:
-    """The table with the time of the day of each row, if date, hour and part of it are columns.
+    table: SourceTable,
+    moments: Moments,
+    columns: Columns,
+    taken: Collection[str],
+    findings: Findings,
+) -> tuple[Moments, set[str]]:
+    """Moments to which the part of the hour was added, and the column that tells it, if any.
 
     Args:
         table: Holds the columns.
-        told: Columns to which the person gave a role; a part of the hour among them stays.
+        moments: Of the rows, so far.
+        columns: What they hold.
+        taken: Columns with another role.
         findings: Told what was joined.
     """
-    parts = [name for name in table.schema if _WORDS & {*tokens(name)} and name not in told]
-    if len(parts) != 1 or SECONDS in table.schema:
-        return table
-    columns = look(table)
-    part = columns.by_name[parts[0]]
-    found = _date_and_hour(columns, part)
-    if found is None or not _is_part(part) or not _is_full(table, found, part):
-        return table
-    hour, count = found[1], len(part.cells)
-    findings.note(
-        "parts-of-hours",
-        f"column {part.name!r} was taken as parts of {60 // count} minutes of the hours in "
-        f"{hour.name!r}, counted from {part.low:g}",
-        "write times such as 14:30 if this is wrong",
+    for name, column in columns.by_name.items():
+        if name in taken or not WORDS & {*tokens(name)}:
+            continue
+        values = _parts(table, column)
+        if not len(values) or not _split_hours(table, moments, name, len(values)):
+            continue
+        minutes = 60 // len(values)
+        findings.note(
+            "parts-of-hours",
+            f"column {name!r} was taken as parts of {minutes} minutes of each hour",
+            "write times such as 14:30 if this is wrong",
+        )
+        number = pl.col(name).cast(pl.Float64, strict=False)
+        part = (number - int(values[0])) // int(values[1] - values[0])
+        seconds = moments.seconds + (60 * minutes * part).cast(pl.Int64)
+        seconds = seconds - HOUR if moments.ends else seconds
+        return replace(moments, seconds=seconds, ends=False), {name}
+    return moments, set()
+
+
+def refuse_parts_across(targets: Sequence[str], findings: Findings) -> None:
+    """Add the error of columns that are the parts of an hour: Q1 to Q4, or 00, 15, 30 and 45."""
+    words = [tokens(name) for name in targets]
+    numbers = [int(word[-1]) if word and word[-1].isdecimal() else -1 for word in words]
+    named = all(WORDS & {*word[:-1]} for word in words)
+    counted = named and numbers == [*range(1, len(numbers) + 1)]
+    if len(targets) in PARTS and (counted or _minutes(np.array(numbers))):
+        findings.fail(
+            "parts-across",
+            f"columns {listed(list(targets), quoted=True)} seem to be the parts of each hour",
+            "write a row for each of them, with times such as 14:15",
+        )
+
+
+def _minutes(numbers: NDArray[np.int64]) -> bool:
+    """Whether numbers are 0, 15, 30 and 45, or 0, 5, 10 and so on."""
+    return len(numbers) in PARTS[2:] and np.array_equal(
+        numbers, np.arange(len(numbers)) * 60 // len(numbers)
     )
-    first = 1 if hour.high >= 24 else 0
-    seconds = HOUR * (_number(hour) - first) + HOUR // count * (_number(part) - int(part.low))
-    return table.with_rows(table.rows.with_columns(seconds.alias(SECONDS)).drop(part.name))
 
 
-def _date_and_hour(columns: Columns, part: Column) -> tuple[Column, Column] | None:
-    """The dates and the hours of a table that has no full times."""
-    moments = [c for c in columns.by_name.values() if c.kind in ("moment", "range")]
-    hours = [c for c in columns.by_name.values() if c is not part and _is_hour(c)]
-    if len(hours) != 1 or not moments or not all(c.date for c in moments):
-        return None
-    return moments[0], hours[0]
+def _parts(table: SourceTable, column: Column) -> NDArray[np.float64]:
+    """The numbers of the parts, in order; none if they are not evenly spaced ones of an hour."""
+    whole = column.kind == "number" and column.whole and len(column.cells) in PARTS
+    if not whole:
+        return np.zeros(0)
+    values = np.sort(np.asarray(column.cells.cast(pl.Float64, strict=False).to_numpy()))
+    count = len(values)
+    able = [np.arange(count), np.arange(count) + 1, np.arange(count) * 60 // count,
+            (np.arange(count) + 1) * 60 // count][2 * (count == 2) :]  # fmt: skip
+    return values if any(np.array_equal(values, one) for one in able) else np.zeros(0)
 
 
-def _is_hour(column: Column) -> bool:
-    named = "hour" in plain_name(column.name) or plain_name(column.name) in CLOCK_TIME
-    whole = column.kind == "number" and column.whole
-    return named and whole and column.low in (0, 1) and 12 <= column.high <= 25
-
-
-def _is_part(column: Column) -> bool:
-    whole = column.kind == "number" and column.whole and column.low in (0, 1)
-    return whole and len(column.cells) in PARTS and column.high - column.low + 1 in PARTS
-
-
-def _is_full(table: SourceTable, found: tuple[Column, Column], part: Column) -> bool:
-    """Whether the hours have all their parts."""
-    at = [column.name for column in found]
-    counts = table.rows.group_by(at).agg(pl.col(part.name).n_unique().alias("n"))
-    full = counts.select((pl.col("n") == len(part.cells)).mean())
-    return float(full.collect(engine="streaming").item() or 0) > FULL
-
-
-def _number(column: Column) -> pl.Expr:
-    return pl.col(column.name).cast(pl.Float64, strict=False).cast(pl.Int64)
+def _split_hours(table: SourceTable, moments: Moments, name: str, count: int) -> bool:
+    """Whether all times are whole hours, nearly all of which have every part."""
+    rows = table.rows.select(moments.seconds.alias("at"), pl.col(name).alias("part")).drop_nulls()
+    hours = rows.group_by("at").agg(pl.col("part").n_unique().alias("n")).collect()
+    if len(hours) < 24 or (hours["at"] % HOUR != 0).any() or not (hours["at"] % 86_400 != 0).any():
+        return False
+    steps = hours["at"].sort().diff().drop_nulls()
+    return steps.median() == HOUR and float((hours["n"] == count).mean() or 0) > FULL  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from citytune.readers._parameters import (
     refuse_mixture,
     unit_column,
 )
-from citytune.readers._parts_of_hours import with_parts_of_hours
+from citytune.readers._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers._request import Names, Request
 from citytune.readers._stray_rows import with_dates, without_summaries
 from citytune.readers._structure import (
@@ -85,7 +85,6 @@ def understand(
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
-    table = with_parts_of_hours(table, named, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
@@ -99,9 +98,11 @@ def understand(
     if time[-1] != SECONDS and SECONDS in table.schema:
         time = (*time[:1], SECONDS) if len(time) < 3 else time
     table = with_dates(without_summaries(table, time, findings), time, findings)
-    table, moments = _at_hand(table, _moments_of(table, time, wanted, findings))
+    moments = _moments_of(table, time, wanted, findings)
+    moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
+    table, moments = _at_hand(table, moments)
     targets = as_names(wanted.target)
-    taken = {*time, *covariates, *as_names(wanted.sensor)}
+    taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
     several = parameter_columns(columns, taken | set(targets))
     parameter, targets = choose_parameter(table, several, targets, findings)
@@ -126,6 +127,7 @@ def understand(
         bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
     _refuse_words(covariates, columns, findings)
+    refuse_parts_across(targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
                   parameter, valid, unit_column(view, columns), columns)  # fmt: skip
