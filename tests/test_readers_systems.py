@@ -261,7 +261,7 @@ def test_parts_of_an_hour_belong_to_the_time(hours: str, name: str, parts: int) 
     assert "parts-of-hours" in {fault.kind for fault in frame.faults}
 
 
-@pytest.mark.parametrize("names", ["00 15 30 45", "Q_1 Q_2 Q_3", "int 1,int 2,int 3,int 4"])
+@pytest.mark.parametrize("names", ["00 15 30 45", "Q_1 Q_2 Q_3", "Quarter 1,Quarter 2,Quarter 3"])
 def test_parts_of_an_hour_across_columns_are_no_sensors(names: str) -> None:
     told = names.split("," if "," in names else " ")
     source = wide(**dict(zip(told, (A, B, C, A + B), strict=False)))

@@ -20,10 +20,8 @@ PARTS = (2, 3, 4, 6, 12)
 """Numbers of equal parts that an hour is counted in."""
 HOUR, FULL = 3600, 0.9
 """Length in s, and the share of hours that must have all their parts."""
-WORDS = frozenset(
-    ["interval", "quarter", "qtr", "subinterval", "minute", "minutes", "min", "int", "int5",
-     "int15", "qh", "viertelstunde"]
-)  # fmt: skip
+MINUTES = frozenset(["minute", "minutes", "min"])
+WORDS = MINUTES | {"interval", "quarter", "qtr", "subinterval", "int5", "int15", "qh"}
 
 
 def with_parts_of_hours(
@@ -62,13 +60,16 @@ def with_parts_of_hours(
     return moments, set()
 
 
-def refuse_parts_across(targets: Sequence[str], findings: Findings) -> None:
-    """Add the error of columns that are the parts of an hour: Q1 to Q4, or 00, 15, 30 and 45."""
+def refuse_parts_across(
+    table: SourceTable, moments: Moments, targets: Sequence[str], findings: Findings
+) -> None:
+    """Raise the error of columns that are the parts of an hour: Q1 to Q4, or 00, 15, 30 and 45."""
     words = [tokens(name) for name in targets]
     numbers = [int(word[-1]) if word and word[-1].isdecimal() else -1 for word in words]
     named = all(WORDS & {*word[:-1]} for word in words)
     counted = named and numbers == [*range(1, len(numbers) + 1)]
-    if len(targets) in PARTS and (counted or _minutes(np.array(numbers))):
+    told = len(targets) in PARTS and (counted or _minutes(np.array(numbers)))
+    if told and _hourly(table.rows.select(moments.seconds.alias("at")).unique().collect()["at"]):
         findings.fail(
             "parts-across",
             f"columns {listed(list(targets), quoted=True)} seem to be the parts of each hour",
@@ -90,8 +91,10 @@ def _parts(table: SourceTable, column: Column) -> NDArray[np.float64]:
         return np.zeros(0)
     values = np.sort(np.asarray(column.cells.cast(pl.Float64, strict=False).to_numpy()))
     count = len(values)
-    able = [np.arange(count), np.arange(count) + 1, np.arange(count) * 60 // count,
-            (np.arange(count) + 1) * 60 // count][2 * (count == 2) :]  # fmt: skip
+    minutes = np.arange(count) * 60 // count
+    able = [minutes, minutes + 60 // count]
+    if count > 2 and not MINUTES & {*tokens(column.name)}:
+        able += [np.arange(count), np.arange(count) + 1]
     return values if any(np.array_equal(values, one) for one in able) else np.zeros(0)
 
 
@@ -99,7 +102,10 @@ def _split_hours(table: SourceTable, moments: Moments, name: str, count: int) ->
     """Whether all times are whole hours, nearly all of which have every part."""
     rows = table.rows.select(moments.seconds.alias("at"), pl.col(name).alias("part")).drop_nulls()
     hours = rows.group_by("at").agg(pl.col("part").n_unique().alias("n")).collect()
-    if len(hours) < 24 or (hours["at"] % HOUR != 0).any() or not (hours["at"] % 86_400 != 0).any():
-        return False
-    steps = hours["at"].sort().diff().drop_nulls()
-    return steps.median() == HOUR and float((hours["n"] == count).mean() or 0) > FULL  # type: ignore[arg-type]
+    return _hourly(hours["at"]) and float((hours["n"] == count).mean() or 0) > FULL  # type: ignore[arg-type]
+
+
+def _hourly(seconds: pl.Series) -> bool:
+    """Whether distinct times are whole hours that follow one another."""
+    at = seconds.drop_nulls().sort()
+    return len(at) >= 24 and not (at % HOUR != 0).any() and at.diff().median() == HOUR

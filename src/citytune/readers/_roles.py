@@ -127,7 +127,7 @@ def understand(
         bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
     _refuse_words(covariates, columns, findings)
-    refuse_parts_across(targets, findings)
+    refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
                   parameter, valid, unit_column(view, columns), columns)  # fmt: skip
