@@ -418,7 +418,7 @@ def test_what_is_stored_in_english_is_shown_in_the_language_of_the_page() -> Non
     assert quality_words(both, say) == "2024-05-08 起无数据; 备用预测：最近有测量的一天的值"
     assert quality_words(both, str) == both
     assert stage_words("Scoring: naive-week", say) == "正在评分: naive-week"
-    assert environment("zh_CN").from_string("{{ 0.999 | chance }}").render() == "高于 99\xa0%"
+    assert environment("zh_CN").from_string("{{ 0.999 | chance }}").render() == "高于 99 %"
 
 
 def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_page(
