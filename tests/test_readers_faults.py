@@ -433,3 +433,14 @@ def test_values_known_ahead_are_no_readings_of_the_future(monkeypatch: pytest.Mo
     values[-48:] = np.nan
     frame = read(table(flow=values, temperature=rhythm(1) / 50), covariates=["temperature"])
     assert "future-readings" not in {fault.kind for fault in frame.faults}
+
+
+def test_values_below_the_limit_of_detection_may_have_units(tmp_path: Path) -> None:
+    cells = ["<5 µg/m3" if i % 40 == 7 else f"{12.5 + i % 24} µg/m3" for i in range(24 * 14)]
+    path = tmp_path / "air.csv"
+    rows = [f"{START + dt.timedelta(hours=i)},{cell}" for i, cell in enumerate(cells)]
+    path.write_text("\n".join(["time,pm25", *rows]), encoding="utf-8")
+    frame = read(path)
+    assert frame.quantity.unit == "µg/m³"
+    assert frame.values[7, 0] == 2.5
+    assert found(frame, "below-detection").count == 9

@@ -1,4 +1,4 @@
-"""Point out what is odd but kept: outliers, long zeros, twins, late, silent and gappy sensors, the future."""
+"""Point out what is odd but kept: outliers, zeros, twins, silent and gappy sensors, the future."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _faults(model: TunedModel) -> Iterator[str]:
         )
     for expert in mixture.needed:
         if isinstance(expert, FineTuned) and expert.has_quantiles and expert.lens != "plain":
-            yield f"  - the quantiles of {expert.name!r} come through the lens {expert.lens!r}; tune anew"
+            yield f"  - {expert.name!r} has quantiles of the lens {expert.lens!r}; tune anew"
 
 
 def _check_packages(*, int8: bool) -> None:

@@ -21,7 +21,7 @@ def add_pages(app: FastAPI) -> FastAPI:
         browser = "text/html" in request.headers.get("accept", "")
         if error.status_code == 404 and browser:
             return problem_page(request, 404, "there is no such page")
-        answer: Response = await document(request, error)  # type: ignore[misc]
+        answer: Response = await document(request, error)
         return answer
 
     return app
