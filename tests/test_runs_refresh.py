@@ -534,3 +534,18 @@ def test_new_rows_alone_are_scored_all(place: Path) -> None:
         whole.models["naive-week"]["mae"], rel=0.01
     )
     assert one.alerts[0].alert.threshold == 50  # of the run
+
+
+def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    seen = []
+
+    def saved(*forecasts: np.ndarray) -> float:
+        seen.extend(one.shape[-1] for one in forecasts)
+        return 0.2
+
+    monkeypatch.setattr(_choice, "_saved", saved)
+    found = ct.open_run(place / "run").refresh(place / "week.csv")
+    assert seen == [1, 1, 1]
+    assert found.how.startswith("The model was fitted anew")
+    assert len(found.forecast.sensors) == len(ct.read(place / "week.csv").sensors) > 1

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DAYS = 7
 """Days that are new since the last comparison, without which there is none."""
 MOST_DAYS = 28
+MOST_SENSORS = 100
+"""Sensors, evenly picked, whose forecasts are compared."""
 UPDATED = "The model has learnt what is new"
 
 
@@ -61,7 +63,7 @@ def choose(
     admitted = admit(model, source, covariates=model.recall().known_ahead, new="not learnt")
     if admitted.absent:
         return Choice(False, f"{UPDATED}; a refit would forget the sensors that are absent.")
-    frame = admitted.frame
+    model, frame = _some(model, admitted.frame)
     until = max(until, len(frame) - MOST_DAYS * frame.clock.steps_per_day, 1)
     rows, own = _own(model, frame, folder, until, learnt)
     if len(rows) < 2:
@@ -71,6 +73,15 @@ def choose(
     except InputError as error:
         return Choice(False, f"{UPDATED}; it could not be compared with a refit: {error}.")
     return _judged(_saved(own, other, _actual(model, frame, rows)), len(rows), frame)
+
+
+def _some(model: TunedModel, frame: SensorFrame) -> tuple[TunedModel, SensorFrame]:
+    from citytune.windows import evenly
+
+    if len(model.sensors) <= MOST_SENSORS:
+        return model, frame
+    names = [model.sensors[i] for i in evenly(len(model.sensors), MOST_SENSORS).tolist()]
+    return model.part(names), frame.select(names)
 
 
 def refitted(model: TunedModel, source: SensorFrame, progress: Progress | None) -> TunedModel:
