@@ -165,6 +165,17 @@ def test_a_network_tuned_through_another_lens_comes_out_as_in_the_model(
     assert apart(model, played(model), city) < CLOSE
 
 
+def test_quantiles_tuned_through_another_lens_are_refused(everything: TunedModel) -> None:
+    mixture = everything.tuned.mixture
+    experts = tuple(
+        replace(one, lens="squashed") if isinstance(one, FineTuned) else one
+        for one in mixture.experts
+    )
+    tuned = replace(everything.tuned, mixture=replace(mixture, experts=experts))
+    with pytest.raises(ct.InputError, match="the lens 'squashed'"):
+        _write.check_exportable(replace(everything, tuned=tuned))
+
+
 def test_each_network_is_asked_once_for_all_that_experts_show_it(
     city: SensorFrame, everything: TunedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

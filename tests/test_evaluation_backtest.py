@@ -233,7 +233,7 @@ def test_what_stands_for_a_backbone_that_cannot_forecast_is_said(fits):
     frame = town()
     scores = fits(Seer(frame, can_forecast=False), frame)
     assert scores.models["zero-shot"]["mae"] == pytest.approx(2, rel=1e-4)
-    assert "seer cannot forecast by itself; zero-shot is the best seasonal rule" in str(scores)
+    assert "Seer cannot forecast by itself; zero-shot is the best seasonal rule" in str(scores)
 
 
 def test_what_is_known_ahead_is_said_to_be_hindsight(fits):

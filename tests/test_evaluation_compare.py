@@ -302,6 +302,7 @@ def test_the_same_forecast_twice_is_within_noise(frame: ct.SensorFrame) -> None:
     board = ct.compare({"a": "naive-day", "b": "naive-day"}, frame, horizon=HORIZON, reference="a")
     assert board["b"].p_value == 1
     assert board["b"].verdict == "within noise"
+    assert [("b" in one.split(": ")[-1]) for one in board.sentences()[1:]] == [True]  # said once
 
 
 def test_a_forecast_that_knows_is_better_and_one_of_noise_is_worse(frame: ct.SensorFrame) -> None:

@@ -408,7 +408,7 @@ def test_a_memory_that_does_not_fit_is_one_message(saved: Path, model: TunedMode
 
 def test_a_foreign_folder_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    for name, what in (("photos", r"holds no model\.json"), ("nowhere", "is not a folder")):
+    for name, what in (("photos", r"holds no model\.json"), ("nowhere", "does not exist")):
         with pytest.raises(RunError, match=rf"not a run of citytune: it {what}"):
             load(tmp_path / name)
 

@@ -12,7 +12,7 @@ import pytest
 
 from citytune._errors import InputError, TableError
 from citytune.frame import Fault, SensorFrame
-from citytune.readers import check, read
+from citytune.readers import _oddities, check, read
 
 START = dt.datetime(2024, 1, 1)
 DAYS = 28
@@ -395,3 +395,52 @@ def test_a_unit_that_fits_is_taken_without_a_word(unit: str) -> None:
 def test_a_span_that_nobody_counts_by_is_pointed_out() -> None:
     kinds = {fault.kind for fault in check(table(flow=rhythm()), unit="veh/j")}
     assert "unknown-unit" in kinds
+
+
+def test_the_longest_gap_is_named() -> None:
+    first, second = rhythm(), rhythm(1)
+    first[100:268] = np.nan
+    second[30:31] = np.nan
+    said = found(read(table(a=first, b=second)), "gaps").message
+    assert said.endswith("; the longest gap is in 'a', 7 days from 2024-01-05 04:00")
+    assert "most of them in 'a'" in said
+
+
+def test_a_short_gap_is_not_named() -> None:
+    values = rhythm()
+    values[100:110] = np.nan
+    assert "longest" not in found(flow(values), "gaps").message
+
+
+def test_readings_later_than_now_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_oddities, "_now", lambda: dt.datetime(2024, 1, 20, 12))
+    fault = found(flow(rhythm()), "future-readings")
+    assert fault.first == "2024-01-21 13:00"
+    assert "until 2024-01-28 23:00" in fault.message
+    assert "the order of day and month" in fault.remedy
+
+
+def test_readings_of_today_in_any_zone_are_not_of_the_future(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_oddities, "_now", lambda: dt.datetime(2024, 1, 28, 0))
+    assert "future-readings" not in {fault.kind for fault in flow(rhythm()).faults}
+
+
+def test_values_known_ahead_are_no_readings_of_the_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_oddities, "_now", lambda: dt.datetime(2024, 1, 26, 0))
+    values = rhythm()
+    values[-48:] = np.nan
+    frame = read(table(flow=values, temperature=rhythm(1) / 50), covariates=["temperature"])
+    assert "future-readings" not in {fault.kind for fault in frame.faults}
+
+
+def test_values_below_the_limit_of_detection_may_have_units(tmp_path: Path) -> None:
+    cells = ["<5 µg/m3" if i % 40 == 7 else f"{12.5 + i % 24} µg/m3" for i in range(24 * 14)]
+    path = tmp_path / "air.csv"
+    rows = [f"{START + dt.timedelta(hours=i)},{cell}" for i, cell in enumerate(cells)]
+    path.write_text("\n".join(["time,pm25", *rows]), encoding="utf-8")
+    frame = read(path)
+    assert frame.quantity.unit == "µg/m³"
+    assert frame.values[7, 0] == 2.5
+    assert found(frame, "below-detection").count == 9

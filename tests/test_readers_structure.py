@@ -216,12 +216,13 @@ def test_quantities_of_the_same_places_are_told_apart(
     assert ", ".join(read(source, quantity=quantity).sensors) == chosen
 
 
-def test_a_column_without_a_number_is_not_said_to_change() -> None:
+def test_a_column_without_a_number_is_not_said_to_change(tmp_path: Path) -> None:
     times = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=i) for i in range(72)]
-    flow = [100.5 + i % 24 for i in range(72)]
-    table = pl.DataFrame(
-        {"time": times, "a": flow, "empty": pl.Series([None] * 72, dtype=pl.Float64)}
-    )
-    rows = {row.name: row for row in explain(table).columns}
-    assert rows["a"].why == "numbers that change"
-    assert "change" not in rows["empty"].why
+    rows = [
+        f"{at},{100.5 + i % 24},{90.5 + i % 12},{100.5 + i % 24}," for i, at in enumerate(times)
+    ]
+    path = tmp_path / "loops.csv"
+    path.write_text("\n".join(["time,a,b,copy,leer", *rows]))
+    found = {row.name: row for row in explain(path).columns}
+    assert found["a"].why == "numbers that change"
+    assert "change" not in found["leer"].why

@@ -25,6 +25,7 @@ from fastapi.routing import APIRoute
 from serving_parts import Served, new_database, new_folder, readings_of, serving
 
 from citytune.frame import SensorFrame
+from citytune.readers import explain
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue
 from citytune.serving.database import Alarm, Job, in_folder
 from citytune.serving.http import ROLES
@@ -418,6 +419,28 @@ def test_what_is_stored_in_english_is_shown_in_the_language_of_the_page() -> Non
     assert quality_words(both, str) == both
     assert stage_words("Scoring: naive-week", say) == "正在评分: naive-week"
     assert environment("zh_CN").from_string("{{ 0.999 | chance }}").render() == "高于 99 %"
+
+
+def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_page(
+    tmp_path: Path,
+) -> None:
+    made, path = environment("zh_CN"), tmp_path / "air.csv"
+    rows = [f"{i // 24 + 1:02}.01.2024 {i % 24:02}:00;{i % 24},5;;x;7" for i in range(24 * 14)]
+    path.write_text("\n".join(["zeit;pm25;leer;wort;no", *rows]))
+    whys = {row.name: row.why for row in explain(path).columns}
+    assert "decimal comma" in whys["pm25"]
+    said = made.from_string("{{ why | why }}")
+    assert not [why for why in whys.values() if re.search("[a-z]{3}", said.render(why=why))]
+    day = made.from_string("{{ 'Friday 2025-12-26' | title }}")
+    assert day.render() == "星期五 2025-12-26"
+
+
+def test_an_unknown_address_is_answered_with_a_page_in_a_browser(visitor: httpx.Client) -> None:
+    page = visitor.get("/nowhere", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert "There is no such page" in unescape(page.text)
+    document = visitor.get("/nowhere", headers={"Accept": "application/json"})
+    assert document.headers["content-type"] == "application/problem+json"
 
 
 def test_names_of_large_values_have_room_in_a_chart() -> None:

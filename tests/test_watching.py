@@ -136,6 +136,20 @@ def test_a_model_that_has_become_worse_is_noticed_and_falls_back() -> None:
     assert found.fallback == {"s0": alarm}
 
 
+@pytest.mark.parametrize(("times", "falls"), [(1.3, False), (5.0, True)])
+def test_a_new_maximum_takes_the_model_away_only_if_it_is_far_from_the_usual(
+    times: float, falls: bool
+) -> None:
+    frame = series()
+    values = frame.values.copy()
+    for day in values[BREAK * 24 :].reshape(-1, 24):
+        day[day.argmax()] *= times
+    found = found_in(replace(frame, values=values))
+    (alarm,) = found.alarms
+    assert alarm.kind == ("noise" if falls else "range")
+    assert bool(found.fallback) is falls
+
+
 def test_an_alarm_ends_when_days_are_ordinary_again() -> None:
     frame = series()
     values = broken(frame, "doubled").values.copy()

@@ -9,7 +9,7 @@ import numpy as np
 
 from citytune._text import counted, number, plain
 from citytune.evaluation._metrics import METRICS
-from citytune.evaluation._text import table
+from citytune.evaluation._text import as_sentences, table
 from citytune.evaluation._totals import Totals
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ class GroupScores:
             f"{self.holdout_start} to {self.holdout_end}{f', in {self.unit}' if self.unit else ''}"
         )
         rows = [[name, *(number(m[k], 4) for k in METRICS)] for name, m in self.models.items()]
-        return "\n".join([head, *table([["", *METRICS], *rows]), *self.notes])
+        return "\n".join([head, *table([["", *METRICS], *rows]), *as_sentences(self.notes)])

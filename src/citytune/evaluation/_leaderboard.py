@@ -23,7 +23,7 @@ from citytune.evaluation._significance import (
     holm,
     ratio_interval,
 )
-from citytune.evaluation._text import table
+from citytune.evaluation._text import as_sentences, table
 from citytune.evaluation._tidy import tidy
 
 if TYPE_CHECKING:
@@ -153,8 +153,10 @@ class Leaderboard:
         near = [one.model for one in self.standings[1:] if one.near_best]
         if near:
             said.append(f"Within noise of it: {listed(near)}.")
+        told = near if self.best == self.reference else []
         for verdict in ("better", "worse", "within noise"):
             names = [one.model for one in self.standings if one.verdict == verdict]
+            names = [name for name in names if name not in told]
             if names:
                 how = "not distinguishable from" if verdict == "within noise" else f"{verdict} than"
                 said.append(f"{listed(names)}: {how} {self.reference}.")
@@ -176,11 +178,13 @@ class Leaderboard:
         )
 
     def __str__(self) -> str:
-        return "\n".join([*table([list(HEAD), *self._rows()]), *self.sentences(), *self.notes])
+        return "\n".join(
+            [*table([list(HEAD), *self._rows()]), *self.sentences(), *as_sentences(self.notes)]
+        )
 
     def _repr_html_(self) -> str:
         quantity = self.detail.frame.quantity
-        words = html_lines([*self.sentences(), *self.notes])
+        words = html_lines([*self.sentences(), *as_sentences(self.notes)])
         return html_block(f"Leaderboard: {quantity}", html_table(HEAD, self._rows()), words)
 
 

@@ -18,7 +18,7 @@ from citytune.evaluation._leaderboard import Leaderboard, leaderboard_of
 from citytune.evaluation._metrics import METRICS
 from citytune.evaluation._rare import Region
 from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
-from citytune.evaluation._text import judge_error, table
+from citytune.evaluation._text import as_sentences, judge_error, table
 from citytune.evaluation._tidy import tidy
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Scores:
 
     def _repr_html_(self) -> str:
         head, span = self._head
-        words = html_lines([*self.alert_sentences(), *self.notes])
+        words = html_lines([*self.alert_sentences(), *as_sentences(self.notes)])
         return html_block(head, html_lines([span]), html_table(["", *METRICS], self._rows), words)
 
     def __str__(self) -> str:
@@ -268,7 +268,7 @@ class Scores:
         rows = [["", *METRICS], *self._rows]
         lines = self.rare_lines()
         rare = [*lines, ""] if lines and self.notes else lines
-        return "\n".join([head, span, *table(rows), *rare, *self.notes])
+        return "\n".join([head, span, *table(rows), *rare, *as_sentences(self.notes)])
 
 
 def _hours(days: float) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-from citytune._text import percent
+from citytune._text import capital, percent
 
 SAME = 0.01
 """Errors closer than this share of each other are called the same."""
@@ -74,3 +75,12 @@ def table(rows: list[list[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def as_sentences(notes: Iterable[str]) -> list[str]:
+    """Notes with a capital letter and a full stop.
+
+    >>> as_sentences(["scored on the last 28 days"])
+    ['Scored on the last 28 days.']
+    """
+    return [f"{capital(note).removesuffix('.')}." for note in notes]

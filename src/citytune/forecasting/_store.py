@@ -50,7 +50,8 @@ def read(folder: str | Path, kind: type[TunedModel]) -> TunedModel:
     inner = place / "model"
     place = inner if (inner / FACTS).is_file() else place
     if not (place / FACTS).is_file():
-        what = "is not a folder" if not place.is_dir() else f"holds no {FACTS}"
+        what = f"holds no {FACTS}" if place.is_dir() else "is not a folder"
+        what = what if place.exists() else "does not exist"
         raise RunError(
             f"{folder} is not a run of citytune: it {what}; name a folder made by `tune`"
         )

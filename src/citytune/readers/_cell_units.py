@@ -14,11 +14,11 @@ from citytune.readers._units import unit_of
 from citytune.readers._vocabulary import SENSOR, plain_name, tokens
 
 _SCALED = (
-    r"^\s*[+-]?\d[\d.,' ]*?\s?"
+    r"^\s*(?:<\s*=?\s*)?[+-]?\d[\d.,' ]*?\s?"
     r"((?:(?:[KkMGBT]|Mil|Bil) )?[A-Za-zµμ°][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
 )
 """As `_WITH_UNIT`, also "1.42 K veh/h", as programs round what they show to people."""
-_WITH_UNIT = r"^\s*[+-]?\d[\d.,' ]*?\s?([A-Za-zµμ°%][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
+_WITH_UNIT = r"^\s*(?:<\s*=?\s*)?[+-]?\d[\d.,' ]*?\s?([A-Za-zµμ°%][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
 _MARKED = (
     r"^(\s*[<>~]?\s*[+-]?(?:\d[\d.,' ]*|\.\d+))\s?"
     r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"

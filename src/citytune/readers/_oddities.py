@@ -1,14 +1,15 @@
-"""Point out what is odd but kept: outliers, long zeros, twins, late, silent and gappy sensors."""
+"""Point out what is odd but kept: outliers, zeros, twins, silent and gappy sensors, the future."""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune._text import counted, listed, percent
+from citytune._text import counted, duration, listed, percent
 from citytune.frame import Clock
 from citytune.readers._findings import Findings
 from citytune.readers._mending import Column, runs
@@ -42,6 +43,12 @@ def point_out(columns: Sequence[Column], clock: Clock, findings: Findings) -> No
     _look_for_twins(columns, findings)
     _look_for_sums(columns, findings)
     _look_at_gaps(columns, clock, findings)
+    _look_ahead(len(columns[0].values), clock, findings)
+
+
+def _now() -> dt.datetime:
+    """UTC, naive."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 def _say_silent(column: Column, findings: Findings) -> None:
@@ -200,8 +207,41 @@ def _look_at_gaps(columns: Sequence[Column], clock: Clock, findings: Findings) -
         "gaps",
         f"{percent(missing.sum() / (length * len(columns)))} of all values are missing, most of "
         "them in "
-        f"{columns[worst].name!r} ({percent(missing[worst] / length)})",
+        f"{columns[worst].name!r} ({percent(missing[worst] / length)})"
+        f"{_longest_gap(columns, clock)}",
         "they stay missing and are never counted as measurements",
         count=int(missing.sum()),
+        first=clock.text(first),
+    )
+
+
+def _longest_gap(columns: Sequence[Column], clock: Clock) -> str:
+    """The longest gap between readings, if it is long; empty otherwise."""
+    longest, since, name = 0, 0, ""
+    for column in columns:
+        present = np.flatnonzero(~np.isnan(column.values))
+        gaps = np.diff(present) - 1
+        if len(gaps) and gaps.max() > longest:
+            at = int(gaps.argmax())
+            longest, since, name = int(gaps[at]), int(present[at]) + 1, column.name
+    least = min(max(2 * clock.steps_per_day, 3), max(len(columns[0].values) // 10, 1))
+    if longest < least:
+        return ""
+    span = duration(longest * clock.step)
+    return f"; the longest gap is in {name!r}, {span} from {clock.text(since)}"
+
+
+def _look_ahead(length: int, clock: Clock, findings: Findings) -> None:
+    """Readings that cannot have been made yet, in any time zone."""
+    now = _now()
+    first = max(0, clock.index(now + dt.timedelta(days=1)) + 1)
+    if first >= length:
+        return
+    findings.warn(
+        "future-readings",
+        f"there are readings until {clock.text(length - 1)}, and it is {now:%Y-%m-%d %H:%M} (UTC)",
+        "they are kept; check the year, the order of day and month, and the time zone; what is "
+        "known ahead is no reading: name it with covariates=",
+        count=length - first,
         first=clock.text(first),
     )

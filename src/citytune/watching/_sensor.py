@@ -33,7 +33,9 @@ AGAIN, MOST_STRICT = 10.0, 1000.0
 It fades at the rate of the dial, so that in the long run alarms are about as rare as it says, as in
 adaptive conformal inference (Gibbs and Candès 2021)."""
 SHADOW = 3
-"""Days of the model's own forecasts that end a fallback."""
+"""Days of the model's own forecasts that end a fallback, or begin one."""
+NEW_MAXIMUM = 2.0
+"""Times the usual peak up to which a higher one is no reason to distrust the model by itself."""
 
 
 @dataclass
@@ -182,10 +184,11 @@ class SensorState:
         count = date - since + 1
         self.recent = self.recent[-count:]
         self.days = [one for one in self.days if one.date < since]
-        self.calm, self.fallback, self.shadow = 0, True, []
+        self.calm, self.shadow = 0, []
         self.strict = min(self.strict * AGAIN, MOST_STRICT)
         numbers = {"evidence": self.evidence}
         self.alarm = self._described(Alarm("error", "", date_text(since), date_text(date)), numbers)
+        self.fallback = _is_grave(self.alarm)
 
     def _described(self, alarm: Alarm, numbers: Mapping[str, float]) -> Alarm:
         centre = {name: one.centre for name, one in self.ordinary.items()}
@@ -203,6 +206,8 @@ class SensorState:
         if date - number_of(self.alarm.raised) < RENAMED:
             same = {"evidence": self.alarm.evidence["evidence"]}
             self.alarm = self._described(self.alarm, same)
+            if len(self.shadow) < SHADOW:
+                self.fallback = self.fallback or _is_grave(self.alarm)
         self._judge_fallback(verified)
         self.calm = self.calm + 1 if self._is_ordinary(found) else 0
         if self.calm >= settings.recovery_days:
@@ -254,6 +259,11 @@ def is_signed(values: NDArray[np.floating]) -> bool:
     """Whether values below zero belong to what is measured, such as temperatures."""
     known = values[np.isfinite(values)]
     return bool(len(known) and (known < 0).mean() > BELOW)
+
+
+def _is_grave(alarm: Alarm) -> bool:
+    """Whether the model is not to be trusted before its forecasts have been judged."""
+    return alarm.kind != "range" or alarm.evidence.get("top", np.inf) >= NEW_MAXIMUM
 
 
 def peak(ordinary: Ordinary, values: Sequence[float]) -> float:

@@ -18,7 +18,7 @@ from citytune._files import check_file, new_file
 from citytune.backbones.city import CityBackbone
 from citytune.forecasting.graph._facts import facts_of, forward_of
 from citytune.forecasting.graph._module import Asked, ForecastGraph
-from citytune.tuning import COVARIATES
+from citytune.tuning import COVARIATES, FineTuned
 
 if TYPE_CHECKING:
     from citytune.forecasting._model import TunedModel
@@ -70,6 +70,9 @@ def _faults(model: TunedModel) -> Iterator[str]:
             f"{', '.join(map(repr, model.covariates))} ahead, which the graph is not given; tune "
             "anew without covariates, or with another strategy, such as strategy='last-blocks'"
         )
+    for expert in mixture.needed:
+        if isinstance(expert, FineTuned) and expert.has_quantiles and expert.lens != "plain":
+            yield f"  - {expert.name!r} has quantiles of the lens {expert.lens!r}; tune anew"
 
 
 def _check_packages(*, int8: bool) -> None:

@@ -37,7 +37,7 @@ def in_format(ready: Ready, sensors: Sequence[str] | None, form: str) -> bytes:
     if form == "csv":
         from citytune.forecasting import csv_table
 
-        csv_table(table).write_csv(out)
+        csv_table(table.with_columns(pl.col(pl.Float64).cast(pl.Float32))).write_csv(out)
     elif form == "parquet":
         table.write_parquet(out)
     else:

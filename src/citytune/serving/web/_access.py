@@ -71,27 +71,30 @@ class PageRoute(APIRoute):
             except Problem as error:
                 if error.status == 401 and request.url.path != LOGIN:
                     return _to_login()
-                found = _problem(request, error.status, error.detail)
+                found = problem_page(request, error.status, error.detail)
                 found.headers.update(error.headers)
                 return found
             except InputError as error:
-                return _problem(request, 422, str(error))
+                return problem_page(request, 422, str(error))
             except (RequestValidationError, ValidationError) as error:
                 said = [f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()[:5]]
-                return _problem(request, 422, "; ".join(said)[:1000])
+                return problem_page(request, 422, "; ".join(said)[:1000])
             except IntegrityError:
-                return _problem(request, 409, "somebody else changed the same thing; look again")
+                return problem_page(
+                    request, 409, "somebody else changed the same thing; look again"
+                )
             except (OSError, HTTPException, *NO_ANSWER) as error:
                 cause = error.__cause__ if isinstance(error, HTTPException) else error
                 outage = outage_of(cause)
                 if outage is None:
                     raise
-                return _problem(request, outage.status, outage.detail)
+                return problem_page(request, outage.status, outage.detail)
 
         return handler
 
 
-def _problem(request: Request, status: int, detail: str) -> Response:
+def problem_page(request: Request, status: int, detail: str) -> Response:
+    """What went wrong, as a page."""
     return page(request, "problem.html", status, detail=for_page(detail), corrigible=status < 500)
 
 

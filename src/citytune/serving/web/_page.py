@@ -16,7 +16,7 @@ from citytune.reporting import make_environment
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue, language_of
 from citytune.serving.database import QUEUED, RUNNING
 from citytune.serving.notices import alarm_words
-from citytune.serving.web._stored import STAGES, quality_words, stage_words
+from citytune.serving.web._stored import STAGES, quality_words, stage_words, title_words, why_words
 
 if TYPE_CHECKING:
     from citytune.serving.database import Alarm
@@ -68,6 +68,8 @@ def environment(language: str) -> Environment:
     made.filters["moment"] = lambda at: "–" if at is None else at.strftime("%Y-%m-%d %H:%M")
     made.filters["chance"] = lambda share: texts.gettext(chance(share))
     made.filters["quality"] = lambda text: quality_words(text, texts.gettext)
+    made.filters["why"] = lambda text: why_words(text, texts.gettext)
+    made.filters["title"] = lambda text: title_words(text, texts.gettext)
     made.filters["stage"] = lambda text: stage_words(text, texts.gettext)
     words = {one: texts.gettext(one) for one in (*STAGES, QUEUED, RUNNING)}
     made.globals["stage_words"] = json.dumps(words, ensure_ascii=False)

@@ -14,7 +14,22 @@ STAGES = ("Reading", "Choosing a model", "Scoring", "Fitting on everything", "Fi
           "Comparing with a refit", "Learning from what is new", "Forecasting",
           "Writing the report")  # fmt: skip
 """What a job says that it is doing."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+ROLES = ("parameter", "validity", "place", "unit")
+"""Of columns, besides those that can be chosen."""
+WHYS = (
+    "moments", "ranges of time", "times of the day", "ranges of the day", "numbers that count time",
+    "the end of each interval", "with the time it tells the rows apart",
+    "no numbers in the rows looked at", "numbers that change", "with a decimal comma",
+    "as asked for", "coordinates of the sensors", "says what is measured",
+    "says which readings are valid", "of the readings", "empty", "counts the rows", "another time",
+    "one value in every row", "text", "yes or no", "neither numbers nor text",
+    "by its name weather, calendar or a side value", "by its name or cells no reading",
+)  # fmt: skip
+"""Why a column is taken for what it is."""
+UNIT = "in {unit}"
 STORED = (
+    *WEEKDAYS, *ROLES, *WHYS, UNIT,
     *RULES, BY_RULE, SINCE, *STAGES, *KINDS, "new: untuned model", "over 99 %", "under 1 %",
     "upload", "path", "url", "database", "readings", "error", "warning", "note",
     "quick", "usual", "thorough",
@@ -38,3 +53,23 @@ def stage_words(text: str, say: Callable[[str], str]) -> str:
     """A stage, of which what comes after a colon stays as it is."""
     stage, colon, part = text.partition(": ")
     return f"{say(stage)}{colon}{part}"
+
+
+def why_words(text: str, say: Callable[[str], str]) -> str:
+    """Why a column is taken for what it is, phrase by phrase.
+
+    >>> why_words("numbers that change, in veh/h, with a decimal comma", str)
+    'numbers that change, in veh/h, with a decimal comma'
+    """
+    if text in WHYS:
+        return say(text)
+    parts = re.split("(, |; )", text)
+    return "".join(
+        say(UNIT).format(unit=part[3:]) if part.startswith("in ") else say(part) for part in parts
+    )
+
+
+def title_words(text: str, say: Callable[[str], str]) -> str:
+    """The day of a forecast: "Friday 2025-12-26"."""
+    day, space, rest = text.partition(" ")
+    return f"{say(day)}{space}{rest}" if day in WEEKDAYS else text
