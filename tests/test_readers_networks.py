@@ -149,3 +149,12 @@ def test_words_among_whole_numbers_beside_a_date_are_no_hours(tmp_path: Path) ->
     rows = [f"{t:%Y-%m-%d %H:%M},{t:%Y-%m-%d},{'closed' if i == 300 else 200 + i % 37}"
             for i, t in enumerate(TIMES)]  # fmt: skip
     assert len(read(given(tmp_path, "time,date,flow", *rows))) == 480
+
+
+def test_speeds_of_lanes_that_go_round_name_no_sensors(tmp_path: Path) -> None:
+    rows = [f"{t},{ONE[i]:.0f},{60 + i % 9},{TWO[i]:.0f},{70 + i % 9},{ONE[i] + TWO[i]:.0f}"
+            for i, t in enumerate(TIMES)]  # fmt: skip
+    head = "time,Lane 1 Vol,Lane 1 Spd,Lane 2 Vol,Lane 2 Spd,Total Vol"
+    frame = read(given(tmp_path, head, *rows))
+    assert len(frame) == 480
+    assert not any("Spd" in name for name in frame.sensors)

@@ -9,6 +9,7 @@ to row they leap.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -17,7 +18,7 @@ import polars as pl
 from citytune.readers._columns import Column, Columns
 from citytune.readers._structure import TIME, Moment, name_rank
 from citytune.readers._table import SourceTable
-from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
+from citytune.readers._vocabulary import SENSOR, SENSOR_PARTS, family, plain_name, tokens
 
 GROUPS = 8
 """Sensors that are looked at."""
@@ -50,10 +51,12 @@ def with_further(
         taken: Columns with another role.
         keys: Columns that tell the rows of a moment apart.
     """
+    families = Counter(map(family, columns.by_name))
     able = [
         name
         for name, column in columns.by_name.items()
-        if name not in taken and name not in keys and _may_name(column)
+        if name not in taken and name not in keys
+        and _may_name(column, alone=families[family(name)] == 1)
         and _varies(some.rows, keys, name)
     ]  # fmt: skip
     if not able or len(keys) > 2:
@@ -80,9 +83,10 @@ def with_further(
     return keys
 
 
-def _may_name(column: Column) -> bool:
+def _may_name(column: Column, *, alone: bool) -> bool:
+    """Whether a column may name sensors; of Lane 1 Spd and Lane 2 Spd neither does."""
     whole = column.kind == "number" and column.whole and not column.counter
-    return column.kind == "text" or (whole and _is_named(column.name))
+    return column.kind == "text" or (whole and alone and _is_named(column.name))
 
 
 def _is_named(name: str) -> bool:
