@@ -331,6 +331,17 @@ def test_every_chart_has_words_for_those_who_cannot_see_it(page: str) -> None:
     assert all(re.search(r'role="group" aria-label="[^"]{15,}"', plot) for plot in plots)
 
 
+def test_no_chart_is_called_like_another_part_of_the_page() -> None:
+    """The script would take that part for the chart's data, and draw none at all."""
+    folder = Path(ct.reporting.__file__).parent / "templates"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.html")]
+    charts = [name for text in texts for name in re.findall(r'\bchart\("([\w-]+)"', text)]
+    others = {name for text in texts for name in re.findall(r'\bid="([\w-]+)"', text)}
+    assert {"what-moved", "levels"} <= {*charts}
+    assert len({*charts}) == len(charts)
+    assert not others & {*charts}
+
+
 def test_a_chart_does_not_repeat_what_the_page_says_above_it(page: str) -> None:
     layouts = [chart["layout"] for name, chart in charts(page).items() if name.startswith("next-")]
     assert layouts
