@@ -28,8 +28,9 @@ from citytune.tuning import (
 )
 from citytune.tuning._blend import Blend
 from citytune.tuning._lenses import LENSES
+from citytune.tuning._losses import Evidence, Losses
 from citytune.tuning._mixture import mix
-from citytune.tuning._stack import Caution, Evidence, Losses, fit_stack
+from citytune.tuning._stack import Caution, fit_stack
 
 DAYS, SENSORS, HORIZON = 28, 4, 12
 EXPERTS = 4
@@ -60,7 +61,14 @@ def caution(risk: float = 2.0, pull: float = 0.03) -> Caution:
 
 
 def fit(of: Evidence, with_: Caution | None = None, *, sensors: int = 1) -> Tensor:
-    return fit_stack(of, with_ or caution(), days=DAYS, sensors=sensors)
+    return fit_stack(of, with_ or caution(), days=DAYS, sensors=sensors)[0]
+
+
+def only(of: Evidence, which: Tensor) -> Evidence:
+    """Some of the examples, without weights."""
+    return replace(
+        of, says=of.says[which], actual=of.actual[which], sensor=of.sensor[which], day=of.day[which]
+    )
 
 
 @pytest.mark.parametrize("horizon", [1, 6, 7, 24, 25, 48, 49, 96, 336, 2016])
@@ -166,8 +174,7 @@ def test_a_sensor_without_evidence_keeps_the_shared_weights() -> None:
     errors[..., 1] *= 0.3
     partly = evidence(errors)
     partly.actual[partly.sensor == 3] = torch.nan
-    others = partly.pick(partly.sensor != 3)
-    shared = fit(others)[:, 0]
+    shared = fit(only(partly, partly.sensor != 3))[:, 0]
     weights = fit(partly, sensors=SENSORS)
     torch.testing.assert_close(weights[:, 3], shared, atol=0.02, rtol=0)
 
@@ -178,7 +185,7 @@ def test_the_lately_better_expert_is_preferred() -> None:
     errors[: days // 2, ..., 1] *= 0.7
     errors[days // 2 :, ..., 2] *= 0.7
     weights = fit_stack(evidence(errors, days=days), caution(risk=0.0), days=days, sensors=1)
-    assert weights[0, 0, 2] > 2 * weights[0, 0, 1]
+    assert weights[0, 0, 0, 2] > 2 * weights[0, 0, 0, 1]
 
 
 def test_bands_are_weighed_apart() -> None:
@@ -193,19 +200,51 @@ def test_bands_are_weighed_apart() -> None:
 def test_the_losses_are_the_plain_means_they_say_they_are() -> None:
     given = evidence(alike())
     given.actual[torch.rand(given.actual.shape, generator=draw(3)) < 0.3] = torch.nan
-    steps, w = torch.arange(6), torch.tensor([[0.4, 0.3, 0.2, 0.1]])
-    losses = Losses.of(given, steps, half_life=min(max(DAYS / 4, 7), 21))
-    found = losses.by_block(w)[0]
+    w = torch.tensor([0.4, 0.3, 0.2, 0.1])
+    losses = Losses.of(given, [torch.arange(6)], half_life=min(max(DAYS / 4, 7), 21))
+    found = losses.by_block(w[None, None])[0][0, 0]
     weights = []
     for day in range(DAYS):
         rows = given.day == day
-        error = ((given.says[rows] @ w[0]) - given.actual[rows])[:, :6].abs()
+        error = ((given.says[rows] @ w) - given.actual[rows])[:, :6].abs()
         assert found[day] == pytest.approx(float(error.nanmean()), rel=1e-4)
         count = int((~error.isnan()).sum())
         weights.append((2 ** (-(DAYS - 1 - day) / 7), count))
     usual = float(torch.tensor([float(count) for _, count in weights]).median())
     expected = torch.tensor([w * min(count / usual, 1) for w, count in weights])
-    torch.testing.assert_close(losses.weight[0], expected / expected.sum())
+    torch.testing.assert_close(losses.weight[0, 0], expected / expected.sum())
+
+
+def test_the_slope_of_the_losses_is_theirs() -> None:
+    given = evidence(alike())
+    given.actual[torch.rand(given.actual.shape, generator=draw(3)) < 0.3] = torch.nan
+    given = replace(given, target_weight=torch.rand(given.actual.shape, generator=draw(4)))
+    part, steps = torch.arange(0, 60), [torch.arange(6), torch.arange(6, HORIZON)]
+    losses = Losses.of(given, steps, [part], half_life=9, block_days=4, sensors=SENSORS)
+    w = torch.rand(2 * SENSORS, 2, EXPERTS, generator=draw(5)).requires_grad_()
+    by_mean = torch.rand(losses.count.shape, generator=draw(6))
+    loss, slopes = losses.by_block(w)
+    (expected,) = torch.autograd.grad((loss * by_mean).sum(), w)
+    torch.testing.assert_close(losses.slope(slopes.detach(), by_mean), expected)
+
+
+def test_parts_that_are_fitted_together_are_those_fitted_alone() -> None:
+    errors = alike()
+    errors[..., 1] *= 0.6
+    errors[:, 2, :, 3] *= 0.2
+    weight = torch.rand(DAYS * SENSORS, generator=draw(2)) + 0.5
+    given = replace(
+        evidence(errors),
+        pool_weight=weight,
+        target_weight=weight[:, None].expand_as(evidence(errors).actual),
+    )
+    parts = [torch.arange(70), torch.arange(45, DAYS * SENSORS)]
+    _, *together = fit_stack(given, caution(), days=DAYS, sensors=SENSORS, parts=parts)
+    for found, which in zip(together, parts, strict=True):
+        alone = replace(
+            only(given, which), pool_weight=weight[which], target_weight=given.target_weight[which]
+        )
+        torch.testing.assert_close(found, fit(alone, sensors=SENSORS), atol=5e-3, rtol=0)
 
 
 def test_the_same_evidence_gives_the_same_weights() -> None:
@@ -219,7 +258,7 @@ def test_what_counts_for_nothing_does_not_move_the_shared_weights() -> None:
     errors[:, 3, :, 2] *= 0.1
     given = evidence(errors)
     silenced = replace(given, pool_weight=torch.where(given.sensor == 3, 1e-4, 1.0))
-    without = fit(given.pick(given.sensor != 3))
+    without = fit(only(given, given.sensor != 3))
     assert (fit(given) - without).abs().max() > 0.3
     torch.testing.assert_close(fit(silenced), without, atol=0.01, rtol=0)
 

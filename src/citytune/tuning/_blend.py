@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +16,9 @@ from citytune.tuning._finetuned import FineTuned
 from citytune.tuning._gate import gate, in_words
 from citytune.tuning._last_hour import LastHour
 from citytune.tuning._learnt import share_of
+from citytune.tuning._losses import Evidence
 from citytune.tuning._mixture import Mixture, by_step, mix
-from citytune.tuning._stack import Caution, Evidence, bands, fit_stack
+from citytune.tuning._stack import Caution, bands, fit_stack
 from citytune.tuning._strategy import Learned, once, strategies
 from citytune.tuning._task import Task
 from citytune.windows import purged_folds
@@ -129,19 +129,20 @@ class Blend:
             target_weight=task.target_weight,
             pool_weight=task.pool.weight,
         )
-        span: dict[str, Any] = {
-            "days": task.days,
-            "sensors": len(task.history.raw),
-            "forget": task.settings.forget,
-        }
-        caution = self._caution(task, candidates, home)
-        weights = fit_stack(evidence, caution, **span)
+        origin, horizon = task.examples.origin, task.spec.horizon
+        folds = purged_folds(origin, horizon=horizon, folds=STACK_FOLDS)
+        weights, *unaware = fit_stack(
+            evidence,
+            self._caution(task, candidates, home),
+            days=task.days,
+            sensors=len(task.history.raw),
+            forget=task.settings.forget,
+            parts=[fold.train for fold in folds],
+        )
         sensor = task.windows.sensor
         mixed = mix(forecasts, weights, sensor)
         unseen = torch.zeros(len(forecasts), dtype=torch.bool)
-        origin, horizon = task.examples.origin, task.spec.horizon
-        for fold in purged_folds(origin, horizon=horizon, folds=STACK_FOLDS):
-            found = fit_stack(evidence.pick(fold.train), caution, **span)
+        for fold, found in zip(folds, unaware, strict=True):
             mixed[fold.test] = mix(forecasts[fold.test], found, sensor[fold.test])
             unseen[fold.test] = True
         return weights, mixed, unseen
