@@ -57,8 +57,7 @@ def in_chunks(
     """
     on_gpu = place_of(network).type != "cpu"
     size = ON_GPU * size if on_gpu else size
-    free = any(weight.requires_grad for weight in network.parameters())
-    if free and torch.is_grad_enabled():
+    if torch.is_grad_enabled() and any(weight.requires_grad for weight in network.parameters()):
         return torch.cat([step(chunk) for chunk in values.split(size)])
     if on_gpu:
         return torch.cat([_without_gradient(step, chunk) for chunk in values.split(size)])

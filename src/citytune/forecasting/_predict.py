@@ -108,7 +108,8 @@ class Predictor:
         own = {} if self.places is None else {SENSOR: tuned}
         spread = intervals.trust < 1
         batch = Batch(self.backbone, seasonal, examples, self.spec, spread, own)
-        asked = self.tuned.mixture.forecast(batch, progress=progress)
+        with torch.no_grad():
+            asked = self.tuned.mixture.forecast(batch, progress=progress)
         few = too_few(seasonal, examples, self.spec)
         point = fall_back(asked.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -77,12 +78,21 @@ def _meant(country: str) -> str:
 def _holidays(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.bool_]:
     if country is None or not len(days):
         return np.zeros(len(days), bool)
+    first, last = (day.astype(dt.date).year for day in (days[0], days[-1]))
+    return np.isin(days, _dates(country, first, last))
+
+
+@functools.lru_cache(maxsize=64)
+def _dates(country: str, first: int, last: int) -> NDArray[np.datetime64]:
+    """(day,) the public holidays of the years `first` to `last`; to look them up takes a while."""
     import holidays
 
     code, _, region = country.partition("-")
-    years = range(days[0].astype(dt.date).year, days[-1].astype(dt.date).year + 1)
+    years = range(first, last + 1)
     dates = holidays.country_holidays(code, subdiv=region or None, years=years)
-    return np.isin(days, np.array(sorted(dates), "datetime64[D]"))
+    found = np.array(sorted(dates), "datetime64[D]")
+    found.flags.writeable = False  # who asks next is given the same
+    return found
 
 
 def _season(days: NDArray[np.datetime64], country: str | None) -> NDArray[np.bool_]:

@@ -102,7 +102,7 @@ def calendar_of(history: History, examples: Examples, context: int, horizon: int
     Before the history's first step the clock runs on backwards, and nothing is known of holidays.
     """
     steps = history.steps_per_day
-    when = examples.origin[:, None] + torch.arange(-context, horizon)
+    when = torch.arange(-context, len(history.wall))
     known = when.clamp_min(0)
     slot, early = history.slot[known], when - known
     if steps > 1:
@@ -112,7 +112,9 @@ def calendar_of(history: History, examples: Examples, context: int, horizon: int
         days = early * (history.weekday[1] - history.weekday[0])
     weekday = (history.weekday[known] + days) % 7
     holiday = history.holiday[known] & (when >= 0)
-    return torch.stack([(slot % steps) / steps, weekday.float(), holiday.float()], dim=-1)
+    each = torch.stack([(slot % steps) / steps, weekday.float(), holiday.float()], dim=-1)
+    at = examples.origin[:, None] + torch.arange(context + horizon)
+    return each.index_select(0, at.reshape(-1)).unflatten(0, at.shape)
 
 
 class Squash(NamedTuple):
