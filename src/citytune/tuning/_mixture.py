@@ -70,7 +70,7 @@ class Mixture:
         weights[..., -1] = 1.0
         return cls(found, weights, prior)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Of the experts."""
         return tuple(expert.name for expert in self.experts)
@@ -80,7 +80,7 @@ class Mixture:
         """Expert → what it is, for people."""
         return {expert.name: expert.words for expert in self.experts}
 
-    @property
+    @cached_property
     def counted(self) -> tuple[str, ...]:
         """The experts with more than a negligible share somewhere."""
         most = self.followed.amax((0, 1)).tolist()
@@ -88,7 +88,7 @@ class Mixture:
             name for name, share in zip(self.names, most, strict=True) if share > NEGLIGIBLE
         )
 
-    @property
+    @cached_property
     def needed(self) -> tuple[Expert, ...]:
         """The experts that have to be asked: those that count, and those that these look at."""
         wanted = {*self.counted, *((self.prior,) if bool((self.trust < 1).any()) else ())}
