@@ -24,6 +24,7 @@ from citytune.readers._dialect import (
     LONG,
     NOTATION,
     Dialect,
+    counts_things,
     is_code,
     named,
     reused,
@@ -255,8 +256,8 @@ def _numbers(texts: Texts, dialect: Dialect) -> tuple[pl.DataFrame, frozenset[st
     usual = dialect.layout.delimiter != ","
     commas, notations = set[str](), {False: list[str](), True: list[str]()}
     for name, distinct, marks, are_names in found.rows():
-        comma = marks and writes_commas(distinct, usual=usual)
-        if comma and any("," in cell for cell in distinct):
+        comma = marks and writes_commas(distinct, usual=usual, counts=counts_things(name))
+        if comma and any("," in cell or "." in cell for cell in distinct):
             commas.add(name)
         if not are_names and not reused(name, distinct):
             notations[comma].append(name)

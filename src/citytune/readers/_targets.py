@@ -55,6 +55,8 @@ from citytune.readers._wide import (
 
 MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
+NEARLY_FULL = 0.9
+"""Share of rows that a column of a long table fills from which another may be nearly empty."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(
     r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
@@ -237,7 +239,9 @@ def _long(
         return names
     if main := main_reading(table, names, columns, findings):
         return [main]
-    names = [n for n in names if not columns.by_name[n].constant] or names
+    names = _filled(table, [n for n in names if not columns.by_name[n].constant] or names)
+    if len(names) == 1:
+        return names
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
     flows = flows_of(names)
     if known and (not flows or known[0] in flows):
@@ -256,6 +260,15 @@ def _long(
         count=len(some),
     )
     return []
+
+
+def _filled(table: SourceTable, names: Sequence[str]) -> list[str]:
+    """Without columns that are nearly empty next to one that is nearly full."""
+    counts = table.rows.select(pl.len(), *(pl.col(n).count() for n in names))
+    rows, *filled = counts.collect(engine="streaming").row(0)
+    if max(filled) < NEARLY_FULL * rows:
+        return list(names)
+    return [n for n, count in zip(names, filled, strict=True) if count >= rows / 4]
 
 
 def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:

@@ -23,7 +23,9 @@ UNITS = {
     "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
-    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watts": "W",
+    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
+    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
+    "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
     # UN/CEFACT's codes, as NGSI-LD has them
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
@@ -37,7 +39,7 @@ SPEED = frozenset(["mph", "km/h", "m/s"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
-     "unita", "eenhed", "unit_symbol", "units_short"]
+     "unita", "eenhed", "unit_symbol", "units_short", "value_units", "value_unit"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 

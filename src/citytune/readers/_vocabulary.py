@@ -172,7 +172,8 @@ def plain_name(column: str) -> str:
     name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
     name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
     name = re.sub(r"(?i)pm_(10|25)\b", r"pm\1", name)
-    name = re.sub(r"([kMG])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
+    name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
+    name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).strip("_").lower()
 
