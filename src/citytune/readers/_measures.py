@@ -152,11 +152,24 @@ def without_statistics(names: Sequence[str]) -> list[str]:
 
     >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
     (['MEAN'], ['min'])
+    >>> without_statistics(["A avg", "A min", "A max", "B min"])
+    ['A avg', 'B min']
     """
-    said = {name: plain_name(name) for name in names}
-    beside = [name for name, word in said.items() if word in STATISTICS]
-    if not {*said.values()} & MEANS or not {said[name] for name in beside} - SAMPLES:
-        return list(names)
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = tokens(name)
+        said = [word for word in words if word in MEANS | STATISTICS]
+        whole = plain_name(name) if plain_name(name) in STATISTICS else ""
+        if len(said) == 1 or whole:
+            of = () if whole else tuple(word for word in words if word not in said)
+            groups.setdefault(of, {})[name] = whole or said[0]
+    beside = {
+        name
+        for group in groups.values()
+        if MEANS & {*group.values()} and {*group.values()} - MEANS - SAMPLES
+        for name, word in group.items()
+        if word not in MEANS
+    }
     return [name for name in names if name not in beside]
 
 

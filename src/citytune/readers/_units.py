@@ -26,6 +26,7 @@ UNITS = {
     "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
     "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
     "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
+    "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     # UN/CEFACT's codes, as NGSI-LD has them
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
@@ -35,6 +36,7 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",

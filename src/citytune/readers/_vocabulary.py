@@ -117,6 +117,11 @@ rssi battery pf vll vln volts amps thd frequency diff difference barometer windd
 wddir wdsp wetb dewpt vappr rhum rltv msl
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
+_WEATHER = re.compile(
+    r"temperatu[re]|feuchte|feuchtigkeit|niederschlag|luftdruck|strahlung|windgeschw|humidit|"
+    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz"
+)
+"""Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
     _words("noise t rh t2m rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
 )
@@ -255,4 +260,6 @@ def goes_beside(column: str) -> bool:
     short = len(name) <= 5 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
     if name in SOURCES:
         return True
-    return short or name.split("_")[0] == "rh" or bool(BESIDES.intersection(name.split("_")))
+    if short or name.split("_")[0] == "rh" or _WEATHER.search(name):
+        return True
+    return bool(BESIDES.intersection(name.split("_")))

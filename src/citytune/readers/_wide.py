@@ -11,7 +11,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
-from citytune.readers._kinds import bare_names, without_variants
+from citytune.readers._kinds import bare_names, kind_among, without_variants
 from citytune.readers._measures import ALL, PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
@@ -37,6 +37,8 @@ FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
+_ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
+"""Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 _TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
 
 
@@ -168,7 +170,9 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
 def _spelt_unit(name: str) -> str | None:
     """The unit in brackets, or that of more than a letter behind other words."""
     bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
-    found = unit_in(name)
+    found = unit_in(name) or _ELECTRICAL.get(name.rsplit(maxsplit=1)[-1])
+    if found in _ELECTRICAL.values() and " " in name:
+        return found
     if found or bracket:
         return found if found and (bracket or len(found) > 1) else bracket[1] if bracket else None
     last = name.rsplit(maxsplit=1)[-1]
@@ -176,8 +180,17 @@ def _spelt_unit(name: str) -> str | None:
 
 
 def _proposed(groups: Mapping[str, list[str]]) -> str:
-    some = [names if names[1:] else names[0] for names in groups.values()]
+    apart = [part for names in groups.values() for part in _flows_apart(names)]
+    some = [names if names[1:] else names[0] for names in apart]
     return " or ".join(f"target={names!r}" for names in some[:MOST_GROUPS])
+
+
+def _flows_apart(names: Sequence[str]) -> list[list[str]]:
+    """Columns by the flow of energy that they say: what is fed into the grid is no other sensor."""
+    flows: dict[str | None, list[str]] = {}
+    for name in names:
+        flows.setdefault(kind_among(name, "consumption"), []).append(name)
+    return list(flows.values())
 
 
 def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
