@@ -12,7 +12,7 @@ import polars as pl
 
 from citytune._text import counted
 from citytune.readers._cell_units import (
-    check_one_unit,
+    with_one_unit,
     without_letters,
     without_limits,
     without_marks,
@@ -213,8 +213,9 @@ def _tidy(
     if not rows.width:
         return rows, frozenset(), {}
     texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
-    check_one_unit(texts, findings)
+    texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
+    units |= converted
     texts = without_letters(without_codes(texts, findings))
     texts = without_limits(without_marks(texts, findings), findings)
     texts, seconds = as_seconds(texts, findings)

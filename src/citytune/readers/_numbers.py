@@ -20,15 +20,15 @@ NUMBER_LIKE = re.compile(
 )
 _WORDS = frozenset(word.lower() for word in MISSING)
 _MARKS = r"[ '\u00a0\u202f]"
-_POINT = re.compile(r"\.\d+$")
-_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
+_POINT = re.compile(r"\.\d+([eE][+-]?\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$")
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
 _FEWEST_GROUPED, _NEARLY_ALL = 10, 0.99
 _GROUPED_WHOLE = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+$")
 _SAYS_NOTHING = re.compile(r"^<|^\d+[eE]")
 """Of the notation: a limit of detection, and what is written with an exponent alone."""
 _PADDED = re.compile(r"^[+-]\d{4,5},\d$")
-_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
+_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?([eE][+-]?\d+)?$")
 
 
 class Cells(NamedTuple):

@@ -176,7 +176,8 @@ def _by_unit(column: str) -> Quantity | None:
     unit = unit_in(column) or ""
     if unit in ENERGY:
         return Quantity("energy", unit, 0, None, "energy")
-    if unit in POWER - {"W", "VA"} or (unit and unit == column.strip()):
+    sure = unit == column.strip() or bool(re.search(r"[(\[]", column))
+    if unit in POWER - {"W", "VA"} or (unit in POWER and sure):
         return Quantity("power", unit, 0, None, "energy")
     if unit in AIR:
         return Quantity("concentration", unit, 0, None, "air")

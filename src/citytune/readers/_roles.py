@@ -74,6 +74,8 @@ class Roles:
     """Which rows hold valid readings."""
     unit: str = ""
     """Of the readings, from a column of units."""
+    scale: pl.Expr | None = None
+    """What the readings of each row are multiplied by to be in that unit."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
@@ -105,10 +107,10 @@ def understand(
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
     several = parameter_columns(columns, taken | set(targets))
-    parameter, targets = choose_parameter(table, several, targets, findings)
+    parameter, targets = choose_parameter(table, several, targets, time, findings)
     view = table
     if parameter is not None:
-        taken.add(parameter.column)
+        taken |= set() if parameter.sensors else {parameter.column}
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
     taken |= {*targets, *zone_columns(columns)}
@@ -130,7 +132,7 @@ def understand(
     refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, unit_column(view, columns), columns)  # fmt: skip
+                  parameter, valid, *unit_column(view, columns, findings), columns)  # fmt: skip
     return table, roles
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
+
+from citytune.frame import convert
 from citytune.readers._vocabulary import plain_name
 
 UNITS = {
@@ -41,7 +44,7 @@ SPEED = frozenset(["mph", "km/h", "m/s"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
-     "unita", "eenhed", "unit_symbol", "units_short", "value_units", "value_unit"]
+     "unita", "eenhed", "eenheid", "jednostka", "unidade", "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 
@@ -76,6 +79,16 @@ def kind_of_unit(unit: str) -> str:
     """
     kinds = {"energy": ENERGY, "power": POWER, "air": AIR, "speed": SPEED}
     return next((kind for kind, units in kinds.items() if unit in units), unit)
+
+
+def factor_between(unit: str, other: str) -> float | None:
+    """What a value in one unit is multiplied by to be in another; None if nobody knows.
+
+    >>> factor_between("W", "kW"), factor_between("kW", "kWh"), factor_between("°C", "°F")
+    (0.001, None, None)
+    """
+    ends = convert(np.array([0.0, 1.0], np.float32), unit, other)
+    return None if ends is None or ends[0] else float(f"{ends[1]:.7g}")
 
 
 def unit_in(name: str) -> str | None:

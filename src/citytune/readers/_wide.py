@@ -138,12 +138,24 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
 
     They are refused where no name, or more than one, is known to be forecast.
     """
-    groups: dict[str, list[str]] = {}
+    units: dict[str, list[str]] = {}
     for name in chosen:
         unit = _spelt_unit(name)
         if unit is None:
             return list(chosen)
-        groups.setdefault(kind_of_unit(unit), []).append(name)
+        units.setdefault(unit, []).append(name)
+    groups: dict[str, list[str]] = {}
+    for unit, names in units.items():
+        groups.setdefault(kind_of_unit(unit), []).extend(names)
+    if len(groups) == 1 and len(units) > 1:
+        findings.error(
+            "which-target",
+            "the columns of one frame are in one unit, and these are in "
+            + ", ".join(f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()),
+            f"convert them to one unit, or name those of one with {_proposed(units)}",
+            count=len(units),
+        )
+        return list(chosen)
     sure = TARGETS.keys() - {"gas", "heat", "volume"}
     known = [n for n in chosen if {*tokens(n)} & sure and not goes_beside(n)]
     if len(groups) > 1 and len(known) == 1:
