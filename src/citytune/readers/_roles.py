@@ -121,7 +121,7 @@ def understand(
     same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
     sensor = as_names(wanted.sensor) or _guess_sensor(
         view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
-        findings,
+        places, findings,
     )  # fmt: skip
     taken |= {*sensor, *places}
     targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
@@ -183,6 +183,7 @@ def _guess_sensor(
     taken: set[str],
     targets: tuple[str, ...],
     parameter: Parameter | None,
+    places: tuple[str, ...],
     findings: Findings,
 ) -> tuple[str, ...]:
     """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
@@ -196,6 +197,8 @@ def _guess_sensor(
         return target_rank(name) is not None or goes_beside(name)
 
     keys = find_keys(some, columns, taken, measures)
+    if keys is None and places and some.contradicting(places) <= ALIKE:
+        keys = places
     if keys is None:
         tried = "; ".join(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
