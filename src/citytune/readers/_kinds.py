@@ -29,7 +29,7 @@ _KINDS: tuple[dict[str, str], ...] = (
         "travel time": "duration|traveltime|reisezeit|delays?",
     },
     {
-        "electricity": "electricity|electric|elec|strom|elektra|elektriciteit|electricite",
+        "electricity": "electricity|electric|elec|strom|stroom|elektra|elektriciteit|electricite",
         "gas": "gas|gaz|erdgas", "water": "water|wasser|eau|agua|acqua",
         "heat": "heat|heating|warme|fernwarme|chaleur",
     },
@@ -45,7 +45,7 @@ _KINDS: tuple[dict[str, str], ...] = (
         "energy": r"energ\w*|kwh|mwh|gwh|conso",
         "power": r"power|puissance|leistung|\w*wirkleistung|potencia|potenza|vermogen|kw",
         "voltage": r"voltage|volts?|spannung|tension|voltaje|spanning|tensione",
-        "current": r"currents?|amps?|amperes?|amperage|stroom",
+        "current": r"currents?|amps?|amperes?|amperage",
         "reactive power": r"reactive|kvarh?|\w*blindleistung|reattiva|reactiva",
         "frequency": "frequency|frequenz|hz",
         "power factor": "pf|cosphi",

@@ -11,7 +11,8 @@ import polars as pl
 MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "N.A.", "#N/A", "nan", "NaN",
            "NAN", "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data",
            "No data", "NoData", "*", "**", "#", "##", "#NV", "#VALUE!", "#REF!", "<NA>", "NaT",
-           "\\N", "unavailable", "unknown", "n/d", "n/e", "s/d", "k.A.", "invalid", "error")  # fmt: skip
+           "\\N", "unavailable", "unknown", "n/d", "n/e", "s/d", "k.A.", "invalid",
+           "error")  # fmt: skip
 PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$"
 COMMA = r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$"
 _PLAIN = re.compile(PLAIN)

@@ -14,7 +14,8 @@ from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
 from citytune.readers._measures import MEANS, STATISTICS
 from citytune.readers._table import SourceTable
-from citytune.readers._units import UNIT_COLUMNS, are_units, factor_between, kind_of_unit, unit_of
+from citytune.readers._unit_columns import unit_columns, units_of
+from citytune.readers._units import scale_of, unit_of
 from citytune.readers._vocabulary import (
     FLOWS,
     PARAMETER,
@@ -96,11 +97,9 @@ def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
     ]
     units = [
         name
-        for name, column in columns.by_name.items()
-        if name not in taken and column.kind == "text" and plain_name(name) in UNIT_COLUMNS
-        and are_units(map(str, column.cells))
-        and len({kind_of_unit(unit_of(str(cell)) or str(cell)) for cell in column.cells}) > 1
-    ]  # fmt: skip
+        for name in unit_columns(columns)
+        if name not in taken and len({scale_of(one) for one in units_of(columns, name)}) > 1
+    ]
     return [*found, *(name for name in units if name not in found)]
 
 
@@ -227,45 +226,13 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
             )
 
 
-def unit_column(
-    view: SourceTable, columns: Columns, findings: Findings
-) -> tuple[str, pl.Expr | None]:
-    """The unit of what is read by a column of units, and what its rows are multiplied by.
-
-    Units of one kind, such as W and kW, are converted to the most common one.
-
-    Returns:
-        Nothing if there is no such column, or its units are of several kinds.
-    """
-    named = [n for n, kind in columns.kinds.items()
-             if kind == "text" and plain_name(n) in UNIT_COLUMNS
-             and are_units(map(str, columns.by_name[n].cells))]  # fmt: skip
-    if not named:
-        return "", None
-    found = view.rows.select(pl.col(named[0]).drop_nulls().value_counts(sort=True))
-    counts = found.collect(engine="streaming").to_series().struct.field(named[0]).to_list()
-    units = [unit_of(str(cell)) or str(cell) for cell in counts]
-    if len({*units}) < 2:
-        return units[0] if units else "", None
-    factors = [factor_between(unit, units[0]) for unit in units]
-    if None in factors:
-        return "", None
-    findings.note(
-        "converted",
-        f"readings in {listed(sorted({*units}), quoted=True)}, as column {named[0]!r} says",
-        f"all were read in {units[0]}",
-    )
-    scale = pl.col(named[0]).replace_strict(counts, factors, default=1.0, return_dtype=pl.Float64)
-    return units[0], scale
-
-
 def _kind(value: object, values: Sequence[object]) -> str:
     """What a cell has in common with those that are read together with it."""
     kinds = [_measure(str(one)) for one in values]
     if None not in kinds and not any(is_quantity(str(one)) for one in values):
         return _measure(str(value)) or ""
     if all(unit_of(str(one)) for one in values):
-        return kind_of_unit(unit_of(str(value)) or "")
+        return scale_of(unit_of(str(value)) or "")
     return _without_tariff(value)
 
 

@@ -60,7 +60,10 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
         table = table.with_rows(roles.parameter.rows_of(table.rows))
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
-    columns = [_scaled(_valid(_number(table, name, i), roles), roles) for i, name in enumerate(roles.targets)]
+    columns = [
+        _scaled(_valid(_number(table, name, i), roles), roles)
+        for i, name in enumerate(roles.targets)
+    ]
     beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
     sensor = [pl.col("_sensor")] if roles.sensor else []
     day = [] if moments.day is None else [moments.day.alias("_day")]

@@ -20,7 +20,6 @@ from citytune.readers._parameters import (
     choose_parameter,
     parameter_columns,
     refuse_mixture,
-    unit_column,
 )
 from citytune.readers._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers._request import Names, Request
@@ -40,6 +39,7 @@ from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time, zone_columns
 from citytune.readers._times import Moments, plan_moments
 from citytune.readers._unfold import SECONDS, VALUE, unfold
+from citytune.readers._unit_columns import unit_column
 from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
     LATITUDE,
@@ -75,7 +75,7 @@ class Roles:
     unit: str = ""
     """Of the readings, from a column of units."""
     scale: pl.Expr | None = None
-    """What the readings of each row are multiplied by to be in that unit."""
+    """What the readings are multiplied by to be in it."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
@@ -197,8 +197,7 @@ def _guess_sensor(
         return target_rank(name) is not None or goes_beside(name)
 
     keys = find_keys(some, columns, taken, measures)
-    if keys is None and places and some.contradicting(places) <= ALIKE:
-        keys = places
+    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
     if keys is None:
         tried = "; ".join(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"

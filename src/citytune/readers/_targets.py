@@ -9,12 +9,14 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from citytune._text import listed
+from citytune.readers._coded_cells import refuse_json
 from citytune.readers._columns import Column, Columns
 from citytune.readers._durations import refuse_clocks
 from citytune.readers._energy_flows import of_one_flow
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
 from citytune.readers._measures import (
+    bins_of,
     flows_of,
     letters_of,
     main_reading,
@@ -44,6 +46,7 @@ from citytune.readers._vocabulary import (
     tokens,
 )
 from citytune.readers._wide import (
+    filled,
     fullest,
     likely,
     of_one_unit,
@@ -55,8 +58,6 @@ from citytune.readers._wide import (
 
 MOST_FLAGS = 0.15
 """Columns of zeros and ones for each other one, up to which they may be quiet counters."""
-NEARLY_FULL = 0.9
-"""Share of rows that a column of a long table fills from which another may be nearly empty."""
 _REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
 _ID = re.compile(
     r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
@@ -97,7 +98,9 @@ def guess_targets(
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
-    if not able and refuse_clocks(columns, {*taken, *keys}, None, findings):
+    if not able and (
+        refuse_clocks(columns, {*taken, *keys}, None, findings) or refuse_json(columns, findings)
+    ):
         return ()
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
@@ -113,10 +116,10 @@ def guess_targets(
         able = without_strangers(without_channels(table, able, findings))
         main = (
             main_reading(table, able, columns, findings)
-            if letters_of(able) or of_classes(able)
+            if letters_of(able) or of_classes(able) or bins_of(able)
             else None
         )
-        able = [main] if main else of_one_flow(table, able, quantity, findings)
+        able = [main] if main else bins_of(able) or of_one_flow(table, able, quantity, findings)
         if any(len(names) > 1 for names in kinds_of(able).values()):
             able = of_one_kind(table, able, quantity, findings)
         parts = without_totals(table, tuple(wide_columns(table, able)), findings)
@@ -239,7 +242,7 @@ def _long(
         return names
     if main := main_reading(table, names, columns, findings):
         return [main]
-    names = _filled(table, [n for n in names if not columns.by_name[n].constant] or names)
+    names = filled(table, [n for n in names if not columns.by_name[n].constant] or names)
     if len(names) == 1:
         return names
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
@@ -260,15 +263,6 @@ def _long(
         count=len(some),
     )
     return []
-
-
-def _filled(table: SourceTable, names: Sequence[str]) -> list[str]:
-    """Without columns that are nearly empty next to one that is nearly full."""
-    counts = table.rows.select(pl.len(), *(pl.col(n).count() for n in names))
-    rows, *filled = counts.collect(engine="streaming").row(0)
-    if max(filled) < NEARLY_FULL * rows:
-        return list(names)
-    return [n for n, count in zip(names, filled, strict=True) if count >= rows / 4]
 
 
 def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:

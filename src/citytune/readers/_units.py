@@ -39,12 +39,14 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+_FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
-     "unita", "eenhed", "eenheid", "jednostka", "unidade", "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
+     "unita", "eenhed", "eenheid", "jednostka", "unidade",
+     "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 
@@ -89,6 +91,15 @@ def factor_between(unit: str, other: str) -> float | None:
     """
     ends = convert(np.array([0.0, 1.0], np.float32), unit, other)
     return None if ends is None or ends[0] else float(f"{ends[1]:.7g}")
+
+
+def scale_of(unit: str) -> str:
+    """What units that are converted into each other have in common: the first of them.
+
+    >>> scale_of("MW"), scale_of("ppb"), scale_of("mg/m³")
+    ('W', 'ppb', 'µg/m³')
+    """
+    return next((one for one in _FIRST if factor_between(unit, one) is not None), unit)
 
 
 def unit_in(name: str) -> str | None:

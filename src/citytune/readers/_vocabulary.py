@@ -18,7 +18,8 @@ parameter parameters parameter_name parameter_code param pollutant pollutant_nam
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
 observed_property observedproperty metric register register_id kind_of_quantity mode
-consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass vehicletype voertuigcategorie
+consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
+vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule
 """)
@@ -50,7 +51,8 @@ line stop asset feeder substation series_id series item_id sensor_name station_n
 stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point samplingpoint
 load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
 trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
-metric metric_name series series_name mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
+metric metric_name series series_name
+mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
     _words(

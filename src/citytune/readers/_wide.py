@@ -37,6 +37,8 @@ FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
 NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
+_FULL = 0.9
+"""Share of rows that a column of a long table fills from which another may be nearly empty."""
 _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 _TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
@@ -107,6 +109,15 @@ def fullest(table: SourceTable, ranked: list[str]) -> str:
     return (half or ranked)[0]
 
 
+def filled(table: SourceTable, names: Sequence[str]) -> list[str]:
+    """Without columns that are nearly empty next to one that is nearly full."""
+    found = table.rows.select(pl.len(), *(pl.col(n).count() for n in names))
+    rows, *counts = found.collect(engine="streaming").row(0)
+    if max(counts) < _FULL * rows:
+        return list(names)
+    return [n for n, count in zip(names, counts, strict=True) if count >= rows / 4]
+
+
 def _relatives(name: str, known: list[str]) -> list[str]:
     """The other sensors of the same quantity: speed_6005 brings speed_7578 along."""
     kin = [n for n in known if family(n) == family(name)]
@@ -151,7 +162,9 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
         findings.error(
             "which-target",
             "the columns of one frame are in one unit, and these are in "
-            + ", ".join(f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()),
+            + ", ".join(
+                f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()
+            ),
             f"convert them to one unit, or name those of one with {_proposed(units)}",
             count=len(units),
         )
