@@ -35,12 +35,12 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     """
     before = table.schema.names()
     numbered = [f"column_{i + 1}" for i in range(len(before))]
-    if before != numbered or {*before} & {*told}:
+    if before != numbered:
         return table
-    if len(before) >= len(STATION) and _is_station(table):
+    if len(before) >= len(STATION) and not {*before} & {*told} and _is_station(table):
         names = dict(zip(before, _names(table), strict=False))
         what = "the columns are those of a station's file of PeMS"
-    elif names := _dated([look_at(table, name) for name in before]):
+    elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold the parts of dates"
     else:
         return table

@@ -26,6 +26,7 @@ from citytune.readers._measures import (
     without_statistics,
 )
 from citytune.readers._multiples import refuse_multiples
+from citytune.readers._one_unit import of_one_unit, refuse_crossed
 from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._time_again import tells_time
@@ -49,8 +50,6 @@ from citytune.readers._wide import (
     filled,
     fullest,
     likely,
-    of_one_unit,
-    refuse_crossed,
     refuse_versions,
     wide_columns,
     without_totals,
