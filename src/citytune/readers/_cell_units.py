@@ -237,7 +237,7 @@ def _power_of_ten(said: str, base: str) -> int | None:
     """
     factor = factor_between(unit_of(said) or "", unit_of(base) or "")
     power = None if factor is None else round(math.log10(factor))
-    return power if power is not None and abs(factor / 10**power - 1) < 1e-6 else None  # type: ignore[operator]
+    return power if power is not None and abs(factor / 10**power - 1) < 1e-6 else None
 
 
 def _units_behind(texts: Texts, pattern: str) -> dict[str, list[str]]:

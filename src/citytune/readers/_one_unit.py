@@ -56,8 +56,8 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
         rest = [name for name in chosen if name not in known]
         findings.warn(
             "several-quantities",
-            f"the columns are in {len(groups)} kinds of units; {listed(known, 3, quoted=True)} was read, not "
-            f"{listed(rest, 6, quoted=True)}",
+            f"the columns are in {len(groups)} kinds of units; {listed(known, 3, quoted=True)} was "
+            f"read, not {listed(rest, 6, quoted=True)}",
             f"pass target={rest[0]!r} for another one",
             count=len(chosen),
         )
