@@ -28,7 +28,7 @@ NOTATION = r",|\.\d{3}"
 
 _THINGS = frozenset(
     ["anzahl", "anz", "fahrzeuge", "kfz", "pkw", "lkw", "fahrrader", "radfahrer", "numero",
-     "vehiculos", "vehicules", "veicoli", "voertuigen", "count", "counts", "vehicles", "aantal",
+     "vehiculos", "veicoli", "voertuigen", "count", "counts", "vehicles", "aantal",
      "nombre", "antal", "antall", "liczba", "besucher", "passages"]
 )  # fmt: skip
 """Words of numbers of whole things."""
