@@ -24,7 +24,7 @@ YEARS, DATES = (1950, 2100), (19500101, 21001231)
 PERIODS = (24, 25, 48, 50, 96, 100)
 """In a day."""
 FEW = 10
-"""Distinct numbers from which one may be none of the date."""
+"""Distinct numbers that are no periods of a day yet."""
 DELAYS = tuple(f"Delay (V_t={speed})" for speed in range(35, 61, 5))
 
 
@@ -83,9 +83,8 @@ def _whole(column: Column) -> list[int]:
 
 
 def _within(numbers: Sequence[int], limits: tuple[int, int]) -> bool:
-    """Whether numbers are between limits, but for one that a footer may hold."""
-    inside = sum(limits[0] <= number <= limits[1] for number in numbers)
-    return bool(numbers) and inside >= len(numbers) - (len(numbers) > FEW)
+    """Whether sorted numbers are between limits."""
+    return bool(numbers) and limits[0] <= numbers[0] and numbers[-1] <= limits[1]
 
 
 def _counts(numbers: Sequence[int]) -> bool:

@@ -50,9 +50,9 @@ def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
         return list(chosen)
     sure = TARGETS.keys() - {"gas", "heat", "volume"}
     known = [n for n in chosen if {*tokens(n)} & sure and not goes_beside(n)]
-    if len(groups) > 1 and _are_next_to_gas(groups):
-        known = groups["energy"]
-    if len(groups) > 1 and (len(known) == 1 or known == groups.get("energy")):
+    piped = _are_next_to_gas(groups)
+    known = groups["energy"] if piped else known
+    if len(groups) > 1 and (len(known) == 1 or piped):
         rest = [name for name in chosen if name not in known]
         findings.warn(
             "several-quantities",
