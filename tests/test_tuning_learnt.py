@@ -74,4 +74,4 @@ def test_a_gain_is_followed_less_the_further_the_network_has_moved_for_it() -> N
     made = stand_in(365, 119)
     near, beyond = torch.full((119, HORIZON), 0.97), torch.full((119, HORIZON), -0.97)
     assert float(share_of(made, near).mean()) > 0.9
-    assert float(share_of(made, beyond).mean()) == pytest.approx(0.5, abs=0.05)  # it errs there as here
+    assert float(share_of(made, beyond).mean()) == pytest.approx(0.5, abs=0.05)  # where none errs

@@ -22,9 +22,9 @@ from citytune.tuning._gate import Gains
 from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
 
-YEAR_GAIN, SPREAD = 0.08, 0.06
-"""Share of the error that a network tuned on a year gained on other cities, and how much it varied
-from city to city and season to season."""
+YEAR_GAIN, SPREAD = 0.04, 0.04
+"""Share of the error that a network tuned on a year gained on other cities over eight weeks, and how
+much it varied from city to city and season to season."""
 YEAR = 365.0
 """Less history gains less; of more years no more is taken for granted, for on two of four cities
 three years gained nothing beyond one."""
@@ -35,7 +35,7 @@ HALF_LIFE = 30.0
 SHARED_TARGETS = 1.6
 """Times as large as that of days apart is the variance of a mean over days whose windows overlap:
 gains of neighbouring days were correlated by 0.3."""
-DOUBT = 0.2
+DOUBT = 0.15
 """Standard deviations of a week to come that are taken off its gain, for each unit of caution."""
 LEAST_MEETING = 0.005
 """Gain of half-way beyond the mean of the gains at both ends, at least: two forecasts that hardly
