@@ -23,8 +23,8 @@ from citytune.tuning._stack import bands
 from citytune.tuning._task import Task
 
 YEAR_GAIN, SPREAD = 0.04, 0.04
-"""Share of the error that a network tuned on a year gained on other cities over eight weeks, and how
-much it varied from city to city and season to season."""
+"""Share of the error that a network tuned on a year gained on other cities over eight weeks, and
+how much it varied from city to city and season to season."""
 YEAR = 365.0
 """Less history gains less; of more years no more is taken for granted, for on two of four cities
 three years gained nothing beyond one."""
