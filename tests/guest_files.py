@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from guest_plain_files import NINE, write_moirai, write_toto
 
-NINE = [n / 10 for n in range(1, 10)]
 TWENTY_ONE = [0.01, *(round(n / 20, 2) for n in range(1, 20)), 0.99]
 
 
@@ -208,7 +208,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "chronos-2": write_chronos2,
     "chronos-t5": write_t5,
     "flowstate": write_flowstate,
+    "moirai-2": write_moirai,
     "timesfm-2.5": write_timesfm,
     "tirex": write_tirex,
+    "toto": write_toto,
 }
-"""Kind → what writes a folder of one."""
+"""Kind → what writes a folder of one that forecasts."""
