@@ -15,6 +15,7 @@ from citytune.backbones.guests import (  # noqa: F401 - importing them puts them
     _tirex,
     _toto,
     _ttm,
+    _ttm3,
 )
 from citytune.backbones.guests._kind import Kind, add_kind
 

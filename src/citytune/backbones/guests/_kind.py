@@ -49,8 +49,11 @@ _kinds: list[Kind] = []
 
 
 def add_kind(kind: Kind, released: Sequence[Card] = ()) -> None:
-    """Know a kind of guest, and put those that were released on the shelf."""
-    _kinds.append(kind)
+    """Know a kind of guest, and put those that were released on the shelf.
+
+    Whether a folder is of a kind is asked of the kinds that are known last first.
+    """
+    _kinds.insert(0, kind)
     for card in released:
         register(card, functools.partial(_load_released, kind, card))
 
