@@ -37,8 +37,14 @@ class Sizes:
     @classmethod
     def of(cls, config: dict[str, Any]) -> Sizes:
         """Those of a config.json."""
-        named = ("d_model", "d_ff", "num_layers", "patch_size", "num_predict_token")
-        return cls(*(int(config[name]) for name in named), len(config["quantile_levels"]))
+        return cls(
+            width=int(config["d_model"]),
+            inner=int(config["d_ff"]),
+            layers=int(config["num_layers"]),
+            patch=int(config["patch_size"]),
+            ahead=int(config["num_predict_token"]),
+            levels=len(config["quantile_levels"]),
+        )
 
 
 class Root(nn.Module):
@@ -75,8 +81,10 @@ class Attention(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            setattr(self, name, nn.Linear(width, width, bias=False))
+        self.q_proj = nn.Linear(width, width, bias=False)
+        self.k_proj = nn.Linear(width, width, bias=False)
+        self.v_proj = nn.Linear(width, width, bias=False)
+        self.out_proj = nn.Linear(width, width, bias=False)
         self.q_norm, self.k_norm = Root(HEAD), Root(HEAD)
         self.var_attn_bias = nn.ModuleDict({"emb": nn.Embedding(2, width // HEAD)})
 
@@ -84,14 +92,14 @@ class Attention(nn.Module):
         """(example, patch, channel) to the same; `allowed` (example, 1, patch, patch)."""
         query, key, value = (
             layer(seen).unflatten(-1, (-1, HEAD)).transpose(1, 2)
-            for layer in (self.q_proj, self.k_proj, self.v_proj)  # type: ignore[operator]
+            for layer in (self.q_proj, self.k_proj, self.v_proj)
         )
         # `var_attn_bias` tells series that are read together apart: for one by itself it adds the
         # same to every patch, which changes nothing.
         found = scaled_dot_product_attention(
             turned(self.q_norm(query)), turned(self.k_norm(key)), value, attn_mask=allowed
         )
-        answer: Tensor = self.out_proj(found.transpose(1, 2).flatten(-2))  # type: ignore[operator]
+        answer: Tensor = self.out_proj(found.transpose(1, 2).flatten(-2))
         return answer
 
 

@@ -44,10 +44,16 @@ class Sizes:
     @classmethod
     def of(cls, config: dict[str, Any]) -> Sizes:
         """Those of a config.json."""
-        named = ("embed_dim", "mlp_hidden_dim", "num_layers", "num_heads", "patch_size")
-        sizes = (int(config[name]) for name in (*named, "spacewise_every_n_layers"))
-        parts = config["output_distribution_kwargs"]["k_components"]
-        return cls(*sizes, bool(config.get("spacewise_first", True)), int(parts))
+        return cls(
+            width=int(config["embed_dim"]),
+            inner=int(config["mlp_hidden_dim"]),
+            layers=int(config["num_layers"]),
+            heads=int(config["num_heads"]),
+            patch=int(config["patch_size"]),
+            every=int(config["spacewise_every_n_layers"]),
+            first=bool(config.get("spacewise_first", True)),
+            parts=int(config["output_distribution_kwargs"]["k_components"]),
+        )
 
     def across(self, layer: int) -> bool:
         """Whether a layer looks across series, not back in time."""
@@ -186,7 +192,8 @@ class Toto(nn.Module):
         seen = self.patch_embed["projection"]((pieces - level) / spread)
         there = known.cumsum(1).unflatten(1, (-1, self.sizes.patch))[..., -1] > 0
         allowed = allowed_among(there)
-        for layer in self.transformer["layers"]:  # type: ignore[union-attr]
+        layers: Any = self.transformer["layers"]
+        for layer in layers:
             seen = layer(seen, allowed)
         return seen, there, level, spread
 
