@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import torch
 from guest_files import NINE, WRITERS, write_bolt, write_chronos2
+from safetensors.torch import save_file
 from torch import Tensor
 
 from citytune._errors import MissingWeights
@@ -291,7 +292,7 @@ def test_weights_half_downloaded_are_refused(folders: dict[str, Path], tmp_path:
 
 
 def test_a_file_that_lacks_weights_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     folder = tmp_path / "few"
     shutil.copytree(folder_of("chronos-bolt", folders), folder)
@@ -509,6 +510,22 @@ def test_ttm_r3_answers_as_its_own_code(kind: str, folders: dict[str, Path]) -> 
     expected = to_levels(theirs.quantile_outputs[:, :, :HORIZON, 0].transpose(1, 2), NINE)
     found = quantiles(guest, past_of(values))
     torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_granite_tsfm_that_knows_no_ttm_r3_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older one would read some of the weights, and answer something else."""
+    theirs = pytest.importorskip("tsfm_public.models.tinytimemixer.modeling_tinytimemixer")
+    monkeypatch.delattr(theirs, "TinyTimeMixerForDecomposedPrediction", raising=False)
+    config = {
+        "model_type": "tinytimemixer", "multi_scale": True, "context_length": 64,
+        "prediction_length": 24, "decoder_d_model": 8,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(MissingWeights, match=r"version of tsfm_public .* 'granite-tsfm>=0\.3\.11'"):
+        load_backbone(str(tmp_path))
 
 
 def test_a_release_of_ttm_r3_is_picked_by_history_horizon_and_clock() -> None:

@@ -149,7 +149,7 @@ def test_one_picture_and_a_bomb_are_answered_in_words(tmp_path: Path) -> None:
     )
     with pytest.raises(ct.InputError, match="is one picture: name the folder it is in"):
         ct.read_pictures(path)
-    with pytest.raises(ct.InputError, match="too large .more pixels than are ever unpacked; 64,"):
+    with pytest.raises(ct.InputError, match=r"too large .more pixels than are ever unpacked; 64,"):
         ct.read_pictures(tmp_path)
 
 

@@ -114,9 +114,9 @@ def _make(card: Card, folder: Path) -> Backbone:
     with silence():
         from tsfm_public.models.tinytimemixer import modeling_tinytimemixer as theirs
 
-        parted = "TinyTimeMixerForDecomposedPrediction"
-        name = parted if _parted(read_config(folder)) else "TinyTimeMixerForPrediction"
-        network = load(getattr(theirs, name), folder)
+        parted: Any = theirs.TinyTimeMixerForDecomposedPrediction  # in versions that know r3 alone
+        whole: Any = theirs.TinyTimeMixerForPrediction
+        network = load(parted if _parted(read_config(folder)) else whole, folder)
     for part in network.modules():
         if hasattr(getattr(part, "config", None), "light_mode"):
             part.config.light_mode = False  # type: ignore[union-attr]
