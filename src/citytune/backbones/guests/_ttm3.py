@@ -31,7 +31,7 @@ PARTED = {
 """The same of those that tell trend and rest apart → the past that the rest is read from."""
 COMMON: dict[str, Any] = {
     "title": "TinyTimeMixer r3, a small forecaster that says how sure it is",
-    "licence": "not known here: see its page",
+    "licence": "not stated",
     "trained_on": "what its page says",
     "source": "Ekambaram et al. 2024, Tiny Time Mixers, arXiv:2401.03955; "
     "https://huggingface.co/ibm-granite/granite-timeseries-ttm-r3",
