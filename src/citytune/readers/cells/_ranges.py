@@ -1,0 +1,63 @@
+"""Read a stretch of time in one cell: "01.10.2023 00:00 - 01.10.2023 01:00", "00:00-01:00"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import polars as pl
+
+_GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–](?=\d{1,2}:\d{2}))\s*"
+_SPLIT = re.compile(rf"^(?P<begin>.*?(?:[\d)]|\dZ|\d ?[AaPp][Mm])){_GLUE}(?P<end>\d.*)$")
+_CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
+_HOURS = re.compile(r"^(\d{2})\s*[-–]\s*(\d{2})$")
+FEWEST_HOURS = 6
+"""Distinct hours from which numbers are seen to be hours from and to."""
+_MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
+
+
+def is_range(cell: str) -> bool:
+    """Whether a cell holds a begin and an end.
+
+    >>> is_range("00:00-01:00"), is_range("23 - 00"), is_range("1/2/2024"), is_range("10-12")
+    (True, True, False, False)
+    """
+    if hours := _HOURS.match(cell.strip()):
+        return int(hours[2]) <= 24 and (int(hours[2]) - int(hours[1])) % 24 == 1
+    found = _SPLIT.match(cell.strip())
+    if found is None:
+        return False
+    begin, end = found["begin"], found["end"]
+    clocks = bool(_CLOCK.match(begin) and _CLOCK.match(end))
+    return clocks or bool(_MOMENT.search(begin) and (_MOMENT.search(end) or _CLOCK.match(end)))
+
+
+def are_hours(numbers: Iterable[float]) -> bool:
+    """Whether whole numbers are hours and the next ones, two digits each: 0001, 0102, 2324.
+
+    >>> are_hours([1, 102, 203, 1314, 2223, 2324]), are_hours([1, 102, 203, 1314, 2223, 2325])
+    (True, False)
+    """
+    pairs = [divmod(int(number), 100) for number in numbers]
+    whole = all(0 <= low < 24 and high <= 24 and (high - low) % 24 == 1 for low, high in pairs)
+    return whole and len({*pairs}) >= FEWEST_HOURS
+
+
+def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
+    """Whether ranges name their days, or only times of the day."""
+    if _HOURS.match(cells[0].strip()):
+        return "clock-range"
+    found = _SPLIT.match(cells[0].strip())
+    assert found is not None, "asked only of ranges"
+    return "clock-range" if _CLOCK.match(found["begin"]) else "range"
+
+
+def begin_of(column: pl.Expr) -> pl.Expr:
+    """The text of the begin of each range; a cell that is none stays as it is."""
+    text = column.cast(pl.String).str.strip_chars().str.replace(_HOURS.pattern, "${1}:00")
+    for glue in (r"/", r"\s[-–—]\s", r"\s+to\s+", r"\s+bis\s+"):
+        clock = r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?( [AaPp][Mm])?"
+        clock += r"( \([A-Z]{3,4}\))?"
+        text = text.str.replace(rf"^(.*{clock})\s*{glue}\s*\d.*$", "${1}")
+    return text.str.replace(r"^(\d{1,2}[:.]\d{2}([:.]\d{2})?)\s*[-–]\s*\d{1,2}[:.]\d{2}.*$", "${1}")
