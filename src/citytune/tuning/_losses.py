@@ -42,6 +42,8 @@ class Losses:
 
     Targets lie in rows of equal length, some of whose places are empty; those of a row are of one
     group and one block. Parts of the evidence share the table, and count what is theirs.
+    Numbers are of float64: a descent over the kinks of the absolute error enlarges what is rounded,
+    and rounding differs between processors.
     """
 
     miss: Tensor  # (row, place, expert) what each expert says above what came
@@ -73,10 +75,10 @@ class Losses:
         times = _membership(parts, len(block))[:, target.example]
         if sensors == 1 and evidence.pool_weight is not None:
             times = times * evidence.pool_weight[target.example]
-        count = torch.stack([torch.bincount(cell, one, groups * blocks).float() for one in times])
+        count = torch.stack([torch.bincount(cell, one, groups * blocks) for one in times])
         count = count.view(-1, groups, blocks).movedim(0, 1)
         usual = count.where(count > 0, torch.nan).nanmedian(-1, keepdim=True).values
-        age = (found.max() - found).float() * block_days
+        age = (found.max() - found).double() * block_days
         weight = 2.0 ** (-age / half_life)
         weight = weight * (count / usual.nan_to_num(1.0)).clamp_max(1.0)
         weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-9)
@@ -125,7 +127,7 @@ class Losses:
         """(group, part, 1) standard errors per standard deviation, larger where blocks are few."""
         freedom = ((self.count > 0).sum(-1, keepdim=True) - 1).clamp_min(1)
         each = [t_inflation(free) / free**0.5 for free in range(1, int(freedom.max()) + 1)]
-        return torch.tensor(each)[freedom - 1]
+        return self.count.new_tensor(each)[freedom - 1]
 
 
 class _Targets(NamedTuple):
@@ -144,8 +146,8 @@ class _Targets(NamedTuple):
             known = ~actual.isnan()
             example = known.nonzero()[:, 0]
             group = evidence.sensor[example] if sensors > 1 else torch.zeros_like(example)
-            miss = evidence.says[:, some][known] - actual[known][:, None]
-            own = torch.ones(0) if weight is None else weight[:, some][known]
+            miss = evidence.says[:, some][known].double() - actual[known][:, None]
+            own = torch.ones(0) if weight is None else weight[:, some][known].double()
             found.append((miss, example, group + band * sensors, own))
         miss, example, group, own = (torch.cat(each) for each in zip(*found, strict=True))
         return cls(miss, example, group, None if weight is None else own)
@@ -153,7 +155,7 @@ class _Targets(NamedTuple):
 
 def _membership(parts: Sequence[Tensor], examples: int) -> Tensor:
     """(1 + part, example) 1 where an example is of the part, which the first is of all."""
-    found = torch.zeros(1 + len(parts), examples)
+    found = torch.zeros(1 + len(parts), examples, dtype=torch.float64)
     found[0] = 1.0
     for i, which in enumerate(parts, 1):
         found[i, which] = 1.0

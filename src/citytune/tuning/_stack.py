@@ -88,7 +88,7 @@ def fit_stack(
         for start, end in found
     ]
     prior, anchor = (
-        part.expand(len(found), -1)[:, None].repeat(1, 1 + len(parts), 1)
+        part.double().expand(len(found), -1)[:, None].repeat(1, 1 + len(parts), 1)
         for part in (caution.prior, caution.anchor)
     )
     losses = Losses.of(evidence, steps, parts, half_life=half_life)
@@ -99,7 +99,7 @@ def fit_stack(
         )
         weights = weights.repeat_interleave(sensors, 0)
         weights = _descend(losses, replace(caution, pull=OWN_PULL), weights, weights)
-    return weights.unflatten(0, (len(found), sensors)).movedim(2, 0)
+    return weights.unflatten(0, (len(found), sensors)).movedim(2, 0).float()
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
