@@ -42,8 +42,7 @@ class Losses:
 
     Targets lie in rows of equal length, some of whose places are empty; those of a row are of one
     group and one block. Parts of the evidence share the table, and count what is theirs.
-    Numbers are of float64: a descent over the kinks of the absolute error enlarges what is rounded,
-    and rounding differs between processors.
+    Numbers are of float64: a descent enlarges what is rounded, and that differs between processors.
     """
 
     miss: Tensor  # (row, place, expert) what each expert says above what came
