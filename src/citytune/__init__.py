@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "Alert": "citytune.evaluation",
+    "Alert": "citytune.settings",
     "CitytuneError": "citytune._errors",
     "Client": "citytune.serving",
     "Clock": "citytune.frame",

@@ -1,6 +1,6 @@
 """Tuned model + data → forecast: mean and quantiles per sensor, with clock and unit."""
 
-from citytune.forecasting._alert import USUAL, Alert, Watch, alerts_of, watches
+from citytune.forecasting._alert import Watch, alerts_of, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
@@ -24,8 +24,9 @@ from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._quality import is_dead, is_safe
 from citytune.forecasting._structure import Builder, Misfit, parse, take_apart, within
-from citytune.forecasting._table import csv_table, table_of
+from citytune.forecasting._table import table_of
 from citytune.forecasting._updating import Update, update
+from citytune.settings import USUAL, Alert
 from citytune.tuning import LEVELS, chance_above, chance_below
 
 __all__ = [
@@ -51,7 +52,6 @@ __all__ = [
     "chance_below",
     "check_known_ahead",
     "check_strategy",
-    "csv_table",
     "fit_model",
     "fit_task",
     "fit_with",
