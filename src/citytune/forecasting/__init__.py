@@ -19,7 +19,7 @@ from citytune.forecasting._known_ahead import check_known_ahead
 from citytune.forecasting._load import load
 from citytune.forecasting._model import TunedModel
 from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
-from citytune.forecasting._past import learn_copula
+from citytune.forecasting._past import Past, learn_copula, past_of
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._quality import is_dead, is_safe
@@ -39,6 +39,7 @@ __all__ = [
     "LEVELS",
     "Misfit",
     "Outlook",
+    "Past",
     "Prediction",
     "STRATEGY",
     "SensorOutlook",
@@ -60,6 +61,7 @@ __all__ = [
     "learn_copula",
     "load",
     "outlook",
+    "past_of",
     "parse",
     "plot_forecast",
     "refit",
