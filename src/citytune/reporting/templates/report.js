@@ -31,7 +31,7 @@
     for (const { marker } of found.data) if (marker?.colorscale) marker.reversescale = !dark;
     // Narrow screens: many ticks turn into slanted ones, and a wide legend eats the chart.
     if (plot.clientWidth < 480) {
-      found.layout.font.size = 12;
+      found.layout.font = { ...found.layout.font, size: 12 };
       for (const trace of found.data) if (trace.mode === "markers+text") trace.mode = "markers";
       for (const name of Object.keys(found.layout)) {
         const axis = found.layout[name];
