@@ -8,6 +8,7 @@ and push readings. What is printed is for the machine it ran on.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime as dt
 import multiprocessing
 import tempfile
@@ -20,6 +21,7 @@ import httpx
 import numpy as np
 
 from citytune.serving._config import Configuration
+from citytune.serving._process import make_way
 from citytune.serving.database import (
     NUMBERS,
     Forecast,
@@ -100,6 +102,37 @@ def ask(url: str, seconds: float, clients: int, sensors: int, answers: Any) -> N
     answers.put(spent)
 
 
+def ask_at(url: str, seconds: float, rate: float, clients: int, sensors: int, answers: Any) -> None:
+    """Ask so often a second, whatever is answered; each answer's seconds count from its turn."""
+    asyncio.run(_ask_at(url, seconds, rate, clients, sensors, answers))
+
+
+async def _ask_at(
+    url: str, seconds: float, rate: float, clients: int, sensors: int, answers: Any
+) -> None:
+    import aiohttp
+
+    draw, spent = np.random.default_rng(0), []
+    connector = aiohttp.TCPConnector(limit=clients)
+    async with aiohttp.ClientSession(url, connector=connector) as http:
+
+        async def one(turn: float) -> None:
+            path = f"/v1/runs/1/forecast?sensor=s{draw.integers(sensors)}"
+            async with http.get(path) as answer:
+                await answer.read()
+                answer.raise_for_status()
+            spent.append(loop.time() - turn)
+
+        loop = asyncio.get_running_loop()
+        asked, begin = [], loop.time()
+        for i in range(round(seconds * rate)):
+            turn = begin + i / rate
+            await asyncio.sleep(max(0.0, turn - loop.time()))
+            asked.append(asyncio.create_task(one(turn)))
+        await asyncio.gather(*asked)
+    answers.put(spent)
+
+
 def push(url: str, batches: int, size: int) -> float:
     """Readings a second that are taken, in batches of some size."""
     bodies = [
@@ -127,6 +160,7 @@ def tune_on() -> None:
     import citytune as ct
 
     os.environ["CITYTUNE_CACHE"] = "off"
+    make_way()
     frame = ct.read(ct.sample("air"))
     while True:
         ct.tune(frame.since(len(frame) - 24 * 90), horizon=24, progress=False)
@@ -146,6 +180,7 @@ def main() -> None:
     parser.add_argument("--sensors", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rate", type=float, help="requests a second; else at once again")
     parser.add_argument("--tuning", action="store_true", help="while a model is tuned")
     asked = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
@@ -165,8 +200,9 @@ def main() -> None:
         if asked.tuning:
             tuning.start()
         answers = spawn.Queue()
-        arguments = (url, asked.seconds, asked.clients, asked.sensors, answers)
-        client = spawn.Process(target=ask, args=arguments)
+        often = (asked.rate,) if asked.rate else ()
+        arguments = (url, asked.seconds, *often, asked.clients, asked.sensors, answers)
+        client = spawn.Process(target=ask_at if asked.rate else ask, args=arguments)
         client.start()
         spent = np.sort(answers.get())
         client.join()

@@ -103,8 +103,12 @@ class Plan:
         return replace(self, windows=min(self.windows, some))
 
     def needed(self, task: Task) -> int:
-        """Passes that it takes: to learn, and to ask the networks of folds of every window."""
-        return BACK * self.work + len(task.live.examples.origin)
+        """Passes that it takes: to learn, and to ask the networks that come of it and are its part.
+
+        Every window is asked of a fold's network and of the whole one, with its quantiles and as
+        of a step ago.
+        """
+        return BACK * self.work + 4 * len(task.live.examples.origin)
 
     @property
     def work(self) -> int:
