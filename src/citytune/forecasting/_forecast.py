@@ -43,7 +43,6 @@ class Forecast:
     Example:
         >>> print(forecast)                                  # doctest: +SKIP
         traffic_volume (veh/h), 24 sensors, 24 steps of 1h from 2024-05-03 01:00 Europe/Oslo
-        >>> forecast.write_csv("forecast.csv")               # doctest: +SKIP
         >>> forecast.plot(frame, sensors=["Ring road"])      # doctest: +SKIP
     """
 

@@ -113,7 +113,7 @@ def _ask(task: Task, names: tuple[str, ...]) -> dict[str, Tensor]:
 
     def tell(share: float) -> None:
         nonlocal told
-        task.tell("asking the pretrained model", passes * (share - told))
+        task.work.tell(task.progress, "asking the pretrained model", passes * (share - told))
         told = share
 
     found = forecasts_of(wanted, replace(task.live, spread=DEVIATIONS in names), progress=tell)

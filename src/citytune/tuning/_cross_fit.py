@@ -103,11 +103,7 @@ class Plan:
         return replace(self, windows=min(self.windows, some))
 
     def needed(self, task: Task) -> int:
-        """Passes that it takes: to learn, and to ask the networks that come of it and are its part.
-
-        Every window is asked of a fold's network and of the whole one, with its quantiles and as
-        of a step ago.
-        """
+        """Passes: to learn, and to ask what came of it, quantiles and a step ago too."""
         return BACK * self.work + 4 * len(task.live.examples.origin)
 
     @property
@@ -162,7 +158,7 @@ class _CrossFit:
         quantiles = torch.zeros(*task.actual.shape, len(LEVELS))
         for (which, _), found in zip(self.folds, scouts, strict=True):
             quantiles[which] = found.quantiles_of(task.live.pick(which))
-            task.tell(LEARNING, len(which))
+            task.work.tell(task.progress, LEARNING, len(which))
         middle = quantiles[..., MIDDLE]
         deviations = quantiles - middle[..., None]
         expert = replace(expert, wider=self._wider(expert, deviations))
@@ -246,7 +242,7 @@ class _CrossFit:
             shown = in_own_unit(windows.past(batch))
             ahead = cut_future(task.history.raw, windows.examples.pick(batch), horizon)
             ahead = ((ahead - shown.level) / shown.spread).float().clamp(-FAR, FAR)
-            task.tell(LEARNING, BACK * len(batch))
+            task.work.tell(task.progress, LEARNING, BACK * len(batch))
             return pinball(backbone.quantiles(shown.past, horizon), ahead, LEVELS)
 
         return loss

@@ -59,13 +59,6 @@ class Task:
     """The windows, where they were chosen before."""
     answers: Answers = field(default_factory=Answers)
     work: Work = field(default_factory=Work)
-    """How much of it is done."""
-
-    def tell(self, what: str, passes: float) -> None:
-        """So many windows have passed through the network."""
-        share = self.work.add(passes)
-        if self.progress is not None:
-            self.progress(what, share)
 
     @cached_property
     def choice(self) -> Choice:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Lock
 
+from citytune.settings import Progress
+
 BACK = 3
 """Passes that it takes to learn from a window: through the network and back."""
 MOST = 0.95
@@ -26,8 +28,13 @@ class Work:
         with self.lock:
             self.total += passes
 
-    def add(self, passes: float) -> float:
-        """So many were done; the share done, 0 … 1."""
+    def tell(self, progress: Progress | None, what: str, passes: float) -> None:
+        """So many were done, and who wants to know is told the share, 0 … 1."""
+        share = self._add(passes)
+        if progress is not None:
+            progress(what, share)
+
+    def _add(self, passes: float) -> float:
         with self.lock:
             self.done += passes
             share = min(MOST, self.done / max(self.total, self.done, 1.0))
