@@ -24,8 +24,12 @@ from citytune.backbones.guests import (
     _chronos2,
     _chronos_t5,
     _flowstate,
+    _moirai,
+    _moirai_network,
     _timesfm,
     _tirex,
+    _toto,
+    _toto_network,
 )
 
 WIDTHS = {"tiny": (256, 4, 4), "mini": (384, 4, 8), "small": (512, 6, 8), "base": (768, 12, 12)}
@@ -88,6 +92,20 @@ def flowstate(card: Card) -> Backbone:
     return _flowstate.FlowState(card, FlowStateForPrediction(FlowStateConfig(min_context=0)))
 
 
+def moirai(card: Card) -> Backbone:
+    sizes = _moirai_network.Sizes(
+        width=384, inner=1024, layers=6, patch=16, ahead=4, levels=len(card.levels)
+    )
+    return _moirai.Moirai(card, _moirai_network.Moirai2(sizes))
+
+
+def toto(card: Card) -> Backbone:
+    sizes = _toto_network.Sizes(
+        width=768, inner=3072, layers=12, heads=12, patch=64, every=12, first=False, parts=24
+    )
+    return _toto.TotoGuest(card, _toto_network.Toto(sizes))
+
+
 def t5(card: Card) -> Backbone:
     from chronos.chronos import ChronosConfig
     from transformers import T5Config, T5ForConditionalGeneration
@@ -115,7 +133,9 @@ MAKERS: dict[str, Callable[[Card], Backbone]] = {
     "tabpfn-ts": lambda card: load_backbone(card.name),
     "flowstate": flowstate,
     **{f"chronos-bolt-{size}": bolt for size in WIDTHS},
+    "moirai-2": moirai,
     "tirex": tirex,
+    "toto": toto,
     "chronos-2": chronos2,
     "timesfm-2.5": timesfm,
     **{f"chronos-t5-{size}": t5 for size in WIDTHS if size != "mini"},

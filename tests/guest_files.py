@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from guest_plain_files import NINE, write_moirai, write_toto
 
-NINE = [n / 10 for n in range(1, 10)]
 TWENTY_ONE = [0.01, *(round(n / 20, 2) for n in range(1, 20)), 0.99]
 
 
@@ -199,7 +200,30 @@ def write_ttm(folder: Path, **sizes: Any) -> Path:
         fixed = {"num_layers": 2, "decoder_num_layers": 2, "adaptive_patching_levels": 0}
         config = ttm.TinyTimeMixerConfig(**(fixed | usual if not sizes else fixed | {
             "d_model": 24, "decoder_d_model": 16} | sizes))  # fmt: skip
+        if hasattr(config, "multi_scale") and config.patch_length != config.patch_stride:
+            pytest.skip("this version of granite-tsfm has no patches that overlap")
         ttm.TinyTimeMixerForPrediction(config).save_pretrained(folder)
+    return folder
+
+
+def write_ttm3(folder: Path, *, parted: bool = False) -> Path:
+    """A TinyTimeMixer r3, of several scales, or (`parted`) one that tells trend and rest apart."""
+    with _quiet("tsfm_public.models.tinytimemixer.modeling_tinytimemixer") as ttm:
+        if not hasattr(ttm, "TinyTimeMixerForDecomposedPrediction"):
+            pytest.skip("this version of granite-tsfm has no TinyTimeMixer r3")
+        kind = ttm.TinyTimeMixerForPrediction
+        own: dict[str, Any] = {"multi_scale": True, "register_tokens": 2}
+        if parted:
+            kind = ttm.TinyTimeMixerForDecomposedPrediction
+            own = {"decompose": True, "residual_context_length": 128, "trend_patch_length": 32,
+                   "trend_patch_stride": 32, "combine_quantiles_via_variance": True}  # fmt: skip
+        config = ttm.TinyTimeMixerConfig(
+            context_length=256, prediction_length=48, patch_length=16, patch_stride=16, d_model=24,
+            decoder_d_model=16, num_layers=2, decoder_num_layers=2, adaptive_patching_levels=2,
+            fft_length=4, multi_quantile_head=True, mq_use_decoder_pool=True, scaling="std",
+            loss="mse", light_mode=True, **own,
+        )  # fmt: skip
+        kind(config).save_pretrained(folder)
     return folder
 
 
@@ -208,7 +232,11 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "chronos-2": write_chronos2,
     "chronos-t5": write_t5,
     "flowstate": write_flowstate,
+    "moirai-2": write_moirai,
     "timesfm-2.5": write_timesfm,
     "tirex": write_tirex,
+    "toto": write_toto,
+    "ttm-r3": write_ttm3,
+    "ttm-r3-parted": partial(write_ttm3, parted=True),
 }
-"""Kind → what writes a folder of one."""
+"""Kind → what writes a folder of one that forecasts."""

@@ -7,7 +7,9 @@ import http.server
 import importlib.util
 import io
 import json
+import struct
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -132,6 +134,23 @@ def test_an_empty_folder_and_a_table_without_pictures_are_refused(tmp_path: Path
         ct.read_pictures(pl.DataFrame({"a": [1], "b": ["x"]}))
     with pytest.raises(ct.UnknownName, match="Did you mean 'vehicles'"):
         ct.read_pictures(stills.table(2, 1), target="vehicle")
+
+
+def test_one_picture_and_a_bomb_are_answered_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)
+    parts = ((b"IHDR", size), (b"IDAT", zlib.compress(b"0" * 1000)), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in parts
+        )
+    )
+    with pytest.raises(ct.InputError, match="is one picture: name the folder it is in"):
+        ct.read_pictures(path)
+    with pytest.raises(ct.InputError, match=r"too large .more pixels than are ever unpacked; 64,"):
+        ct.read_pictures(tmp_path)
 
 
 def test_a_folder_tells_places_times_and_classes(tmp_path: Path) -> None:

@@ -131,6 +131,22 @@ def unit_of(exact: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return level, spread.masked_fill(flat, 0.0)
 
 
+def in_patches(shown: Shown, patch: int) -> tuple[Tensor, Tensor]:
+    """Windows in whole patches, from the first that holds a reading of any of them.
+
+    Returns:
+        (example, time) the values, gaps filled and 0 before the window; and 1 where a value was
+        measured, else 0. If nothing was, what was filled in counts.
+    """
+    length = shown.values.shape[1]
+    measured = shown.past.measured[:, -length:]
+    known = (measured | ~measured.any(1, keepdim=True)).to(shown.values)
+    whole = [nn.functional.pad(part, (-length % patch, 0)) for part in (shown.values, known)]
+    start = int(whole[1].amax(0).argmax()) // patch * patch
+    values, known = (part[:, start:] for part in whole)
+    return values, known
+
+
 def lengthened(values: Tensor, context: int) -> Tensor:
     """Windows (example, context); what lies before shorter ones repeats them."""
     lacking = context - values.shape[1]

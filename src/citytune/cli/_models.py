@@ -85,7 +85,7 @@ def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, floa
         here = _needed(card) if card.name in lacking else "yes"
         often = [_often(speeds.get(card.name))] if speeds else []
         licence = "restricted" if card.restricted else card.licence
-        weights = f"{card.parameters / 1e6:.1f} M" if card.parameters else "none"
+        weights = f"{card.parameters / 1e6:.1f} M" if card.parameters else _no_count(card)
         rows.append((card.name, here, weights, *often, licence, _gives(card), card.title))
     for name, family in _families(cards).items():
         often = [""] if speeds else []
@@ -100,6 +100,11 @@ def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, floa
     if any(row[1].startswith("[") for row in rows):
         say("\n[extra]: run `pip install 'citytune[extra]'`, then fetch the weights once.")
     say(f"\n{HINT}")
+
+
+def _no_count(card: Card) -> str:
+    """Of one that has none, or of one whose file alone says how many it has."""
+    return "?" if card.files else "none"
 
 
 def _alone(cards: Sequence[Card], lacking: dict[str, str]) -> list[Card]:
@@ -162,7 +167,7 @@ def _tell(card: Card, lack: str, speeds: dict[str, float]) -> None:
         "here": f"no: {lack}" if lack else "yes",
         "to get": card.get if lack and card.get not in lack else "",
         "speed here": often and f"{often} forecasts a second",
-        "weights": size(card.parameters),
+        "weights": size(card.parameters) if card.parameters else _no_count(card),
         "past": past,
         "forecast": ahead,
         "trained on": card.trained_on,

@@ -138,7 +138,7 @@ def _opened(picture: Picture) -> Iterator[Any]:
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large("more pixels") from None
+        raise _too_large("more pixels than are ever unpacked") from None
     except FileNotFoundError:
         raise InputError("it is not there") from None
     except PermissionError:

@@ -89,6 +89,10 @@ def read_pictures(
                 raise InputError(f"{listed(asked)} names a column, and {folder} is a folder")
             return _of_folder(folder, target, place, timezone, broken)
         source = _table_in(folder, target)
+    if folder is not None and folder.suffix.lower() in ENDINGS:
+        raise InputError(
+            f"{folder} is one picture: name the folder it is in, or a table of pictures"
+        )
     rows = rows_of(source)
     base = Path(source).parent if isinstance(source, (str, os.PathLike)) else Path()
     return _of_table(rows, base, target, picture, place, time, group, timezone, broken)

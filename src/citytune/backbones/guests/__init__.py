@@ -8,10 +8,14 @@ from citytune.backbones.guests import (  # noqa: F401 - importing them puts them
     _chronos2,
     _chronos_t5,
     _flowstate,
+    _moirai,
+    _moment,
     _tabpfn,
     _timesfm,
     _tirex,
+    _toto,
     _ttm,
+    _ttm3,
 )
 from citytune.backbones.guests._kind import Kind, add_kind
 

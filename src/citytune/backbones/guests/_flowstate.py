@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,13 @@ class FlowState(SureGuest):
 
     def ahead(self, shown: Shown, horizon: int) -> Tensor:
         """Its quantiles (example, horizon, level)."""
-        found = self._asked(shown, horizon, "prediction_outputs")
-        return found[..., 0].transpose(1, 2)
+        return self._asked(shown, horizon, _quantiles)
 
     def state(self, shown: Shown) -> Tensor:
         """What its encoder holds at the origin (example, width)."""
-        return self._asked(shown, 1, "backbone_hidden_state")
+        return self._asked(shown, 1, lambda found: found.backbone_hidden_state[-1])
 
-    def _asked(self, shown: Shown, horizon: int, part: str) -> Tensor:
+    def _asked(self, shown: Shown, horizon: int, part: Callable[[Any], Tensor]) -> Tensor:
         day = shown.past.steps_per_day
         scale = CYCLE / (day if day >= COARSE else 7 * day)
 
@@ -68,8 +67,7 @@ class FlowState(SureGuest):
                 batch_first=True,
                 return_dict=True,
             )
-            answer: Tensor = getattr(found, part)
-            return answer if part == "prediction_outputs" else answer[-1]
+            return part(found)
 
         fewest = nn.functional.pad(
             shown.values, (max(0, FEWEST - shown.values.shape[1]), 0), value=torch.nan
@@ -81,6 +79,13 @@ class FlowState(SureGuest):
         """What is seen, the layers of the state space, and the curves ahead."""
         model: Any = self.network.model
         return [model.embed, model.encoder, model.decoder]
+
+
+def _quantiles(found: Any) -> Tensor:
+    """(example, step, level), which granite-tsfm names by themselves only in its later versions."""
+    named = getattr(found, "quantile_outputs", None)
+    answer: Tensor = found.prediction_outputs if named is None else named
+    return answer[..., 0].transpose(1, 2)
 
 
 class _Turn:

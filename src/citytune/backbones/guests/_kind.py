@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from citytune._errors import MissingWeights
 from citytune.backbones._protocol import Backbone, Card
@@ -22,6 +24,7 @@ from citytune.backbones._weights import check_file, find_weights
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "model.safetensors", "model.ckpt"
 FILES = (CONFIG, WEIGHTS)
 Config: TypeAlias = dict[str, Any]
+N = TypeVar("N", bound=nn.Module)
 COMPARED = ("context", "horizon", "features", "levels")
 """What a card says and a config must agree with; a card's 0 is what only a config says."""
 
@@ -46,8 +49,11 @@ _kinds: list[Kind] = []
 
 
 def add_kind(kind: Kind, released: Sequence[Card] = ()) -> None:
-    """Know a kind of guest, and put those that were released on the shelf."""
-    _kinds.append(kind)
+    """Know a kind of guest, and put those that were released on the shelf.
+
+    Whether a folder is of a kind is asked of the kinds that are known last first.
+    """
+    _kinds.insert(0, kind)
     for card in released:
         register(card, functools.partial(_load_released, kind, card))
 
@@ -141,6 +147,34 @@ def refuse_incomplete(folder: Path, wanted: Collection[str], tied: Sequence[str]
             f"{min(lacking)}: it is of another model, or of another version of its package; get it "
             "anew"
         )
+
+
+def load_plain(
+    network: N,
+    folder: Path,
+    renamed: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+) -> N:
+    """Fill a network of our own with the weights of a folder.
+
+    Args:
+        network: It.
+        folder: Where their file is.
+        renamed: Gives them the names that they have in the network, if they have others.
+
+    Raises:
+        MissingWeights: the file is cut short, or holds other weights than the network's.
+    """
+    if what := check_file(folder / WEIGHTS):
+        raise MissingWeights(f"{folder / WEIGHTS} {what}; get it anew, as a whole")
+    weights = load_file(folder / WEIGHTS)
+    try:
+        network.load_state_dict(renamed(weights) if renamed else weights)
+    except RuntimeError as error:
+        raise MissingWeights(
+            f"{folder / WEIGHTS} has other weights than its config.json says: it is of another "
+            "model, or of another version of it; get both anew"
+        ) from error
+    return network.to(torch.float32)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from citytune._errors import MissingWeights
-from citytune.backbones._guest import Shown, SureGuest
+from citytune.backbones._guest import Shown, SureGuest, in_patches
 from citytune.backbones._network import ask, silence
 from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones.guests._kind import (
@@ -106,16 +106,9 @@ class TimesFM(SureGuest):
 
 def _patched(shown: Shown) -> tuple[Tensor, Tensor]:
     """Windows (example, patch, 32), and 1 where they are before the first reading."""
-    length = shown.values.shape[1]
-    measured = shown.past.measured[:, -length:]
-    before = (measured.cumsum(1) == 0) & measured.any(1, keepdim=True)
-    lacking = -length % PATCH
-    values = nn.functional.pad(shown.values, (lacking, 0))
-    masked = nn.functional.pad(before.float(), (lacking, 0), value=1.0)
-    start = int((masked.amin(0) < 0.5).int().argmax()) // PATCH
-    whole = (part.unflatten(1, (-1, PATCH))[:, start:] for part in (values, masked))
-    seen, hidden = whole
-    return seen, hidden
+    values, known = in_patches(shown, PATCH)
+    before = (known.cumsum(1) == 0).to(values)
+    return values.unflatten(1, (-1, PATCH)), before.unflatten(1, (-1, PATCH))
 
 
 def facts(config: Config) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -114,19 +115,24 @@ MEMBERS: dict[tuple[int, int], Card] = {(CONTEXT, HORIZON): USUAL} | FINE
 
 
 def pick(rows: int, horizon: int, steps_per_day: int) -> str:
-    """The release with the longest past that fits, and of those the nearest that reaches.
+    """The release with the longest past that fits, and of those the nearest that reaches."""
+    among = TOLD if steps_per_day < COARSE else MEMBERS
+    return among[fits_best(among, rows, horizon)].name
+
+
+def fits_best(among: Iterable[tuple[int, int]], rows: int, horizon: int) -> tuple[int, int]:
+    """The (past, steps ahead) of the release that suits a history and a horizon.
 
     One is taken whose past fits twice into the history, or the one with the shortest if none does;
     if none of them reaches the horizon, the one that looks furthest ahead, asked several times.
     """
-    among = TOLD if steps_per_day < COARSE else MEMBERS
-    fitting = [(past, ahead) for past, ahead in among if SHARE * past <= rows]
-    shortest = min(past for past, _ in among)
-    fitting = fitting or [(past, ahead) for past, ahead in among if past == shortest]
+    lengths = list(among)
+    shortest = min(past for past, _ in lengths)
+    fitting = [one for one in lengths if SHARE * one[0] <= rows]
+    fitting = fitting or [one for one in lengths if one[0] == shortest]
     reach = min(horizon, max(ahead for _, ahead in fitting))
-    reaching = [(past, ahead) for past, ahead in fitting if ahead >= reach]
-    past, ahead = min(reaching, key=lambda lengths: (-lengths[0], lengths[1]))
-    return among[past, ahead].name
+    reaching = [one for one in fitting if one[1] >= reach]
+    return min(reaching, key=lambda one: (-one[0], one[1]))
 
 
 KIND = Kind("ttm", lambda config: config.get("model_type") == "tinytimemixer", facts, _make, COMMON)
