@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 HORIZON = DAY = 24
 ALL, OWN, NEXT = 0.12, 0.12, 0.4
 """Scatter of a day's gain, of all sensors and of each one; share of the day before in a day's."""
+ACROSS = 0.0125
+"""Share of forecasts that come to lie on the other side of what is measured; half-way to them the
+error is next to none, so that this is what half-way gains beyond the mean of both ends."""
 GAINS = (0.06, 0.03, 0.0, -0.03, -0.06)
 HISTORIES = ((28, 21), (90, 76), (365, 120))
 """Days of history, and of evidence."""
@@ -59,12 +62,13 @@ def task_of(history: int, evidence: int, sensors: int) -> Task:
 
 
 def errors_of(gain: float, evidence: int, sensors: int, draw: np.random.Generator) -> Tensor:
-    """(window, step) errors of a forecast that gains so much, but for chance."""
+    """(window, step) a forecast of 0 that gains so much, but for chance."""
     chance = np.zeros((sensors, evidence))
     for scatter, rows in ((ALL, 1), (OWN if sensors > 1 else 0.0, sensors)):
         bumps = draw.standard_normal((rows, evidence + 1))
         chance += scatter * (bumps[:, 1:] + NEXT * bumps[:, :-1]) / (1 + NEXT**2) ** 0.5
-    return torch.from_numpy((1 - gain - chance).reshape(-1, 1)).float().expand(-1, HORIZON)
+    side = np.where(draw.random((chance.size, HORIZON)) < ACROSS, -1, 1)
+    return torch.from_numpy(side * (1 - gain - chance).reshape(-1, 1)).float()
 
 
 def ways(task: Task, errors: Tensor) -> tuple[float, float]:

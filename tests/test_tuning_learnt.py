@@ -58,3 +58,20 @@ def test_every_band_ahead_is_judged_by_itself() -> None:
     first, later = share_of(made, errors)[:, 0].tolist()
     assert first > 0.9
     assert later < 0.1
+
+
+def test_a_gain_is_followed_less_the_more_its_weeks_differ() -> None:
+    made = stand_in(365, 119)
+    week = torch.arange(119).div(7, rounding_mode="floor") % 2
+
+    def share(scatter: float) -> float:
+        return float(share_of(made, (0.97 + scatter * (2 * week - 1))[:, None]).mean())
+
+    assert share(0.0) > share(0.1) > share(0.2)
+
+
+def test_a_gain_is_followed_less_the_further_the_network_has_moved_for_it() -> None:
+    made = stand_in(365, 119)
+    near, beyond = torch.full((119, HORIZON), 0.97), torch.full((119, HORIZON), -0.97)
+    assert float(share_of(made, near).mean()) > 0.9
+    assert float(share_of(made, beyond).mean()) == pytest.approx(0.5, abs=0.05)  # where none errs

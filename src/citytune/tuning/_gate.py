@@ -29,6 +29,8 @@ little of the days to come."""
 MOST_DIFFERENCE = 0.1
 """Most that the gain of a sensor counts as different from that of all."""
 
+WEEK = 7
+"""Days on which somebody judges a forecast."""
 EVERY = slice(None)
 """All steps ahead."""
 
@@ -57,23 +59,8 @@ def gate(
     """
     home = task.forecast_of(task.prior) if home is None else home
     before, after = (((one - task.actual) / task.scale).abs() for one in (home, forecasts))
-    return shares(gains(task, before, after, unseen, steps=steps), task.settings.caution)
-
-
-def gains(
-    task: Task,
-    before: Tensor,
-    after: Tensor,
-    unseen: Tensor,
-    recency: Tensor | None = None,
-    steps: slice = EVERY,
-) -> Estimate:
-    """(sensor,) what each sensor gains from one forecast to another, and how sure that is.
-
-    The arguments are those of `gate_share`, (example,) how much each window counts for its age, and
-    which steps ahead are looked at.
-    """
-    return _Gains.of(task, before, after, unseen, recency, steps).by_sensor()
+    found = Gains.of(task, before, after, unseen, steps=steps)
+    return shares(found.by_sensor(), task.settings.caution)
 
 
 def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> float:
@@ -88,7 +75,7 @@ def gate_share(task: Task, before: Tensor, after: Tensor, unseen: Tensor) -> flo
         after: The same of the second …
         unseen: (example,) bool, … and which of these windows it was not fitted on.
     """
-    return float(shares(_Gains.of(task, before, after, unseen).together, task.settings.caution))
+    return float(shares(Gains.of(task, before, after, unseen).together, task.settings.caution))
 
 
 def in_words(share: float, task: Task, unseen: Tensor) -> tuple[str, ...]:
@@ -122,7 +109,7 @@ def shares(found: Estimate, caution: float = 1.0) -> Tensor:
     return share.where(proven, torch.zeros_like(share)).float()
 
 
-class _Gains(NamedTuple):
+class Gains(NamedTuple):
     """What was saved on every day of origins, of every sensor.
 
     Forecasts longer than a day share targets with those of the next day, so that many days count
@@ -144,7 +131,17 @@ class _Gains(NamedTuple):
         unseen: Tensor,
         recency: Tensor | None = None,
         steps: slice = EVERY,
-    ) -> _Gains:
+    ) -> Gains:
+        """From losses as for `gate_share`.
+
+        Args:
+            task: Whose windows they are.
+            before: (example, horizon) …
+            after: … and
+            unseen: as there.
+            recency: (example,) how much each window counts for its age; None is as the task says.
+            steps: Which steps ahead are looked at.
+        """
         days, block = task.day.unique(return_inverse=True)
         sensors = len(task.pool.voice)
         known = (task.known & unseen[:, None]).double()[:, steps]
@@ -178,6 +175,12 @@ class _Gains(NamedTuple):
         """The gain of all sensors."""
         found = self._estimate(self.day[None], self.pooled.sum(0, keepdim=True))
         return Estimate(found.gain[0], found.variance[0])
+
+    @property
+    def weekly_variance(self) -> Tensor:
+        """() of the gains of all sensors in single weeks."""
+        weeks = self.day.split(WEEK)
+        return torch.stack([week.mean() for week in weeks]).var(unbiased=False)
 
     def by_sensor(self) -> Estimate:
         """(sensor,) gains: that of all, and of what a sensor's own differs as much as is no chance.
