@@ -87,7 +87,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     sizes = particles(roles.columns)
     names = [sizes.get(name, name) for name in roles.targets]
-    if roles.parameter is not None:
+    if roles.parameter is not None and not roles.parameter.stage:
         names = [roles.parameter.name]
     unit = table.units.get(roles.targets[0], "") or roles.unit
     return [f"{name} [{unit}]" for name in names] if unit else names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers._findings import Findings
 from citytune.readers._texts import CELL, Texts, by_name, names_where, of
-from citytune.readers._units import unit_of
+from citytune.readers._units import factor_between, kind_of_unit, unit_of
 from citytune.readers._vocabulary import SENSOR, plain_name, tokens
 
 _SCALED = (
@@ -18,6 +19,8 @@ _SCALED = (
     r"((?:(?:[KkMGBT]|Mil|Bil) )?[A-Za-zµμ°][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
 )
 """As `_WITH_UNIT`, also "1.42 K veh/h", as programs round what they show to people."""
+_SIMPLE = r"^\s*([+-]?\d+(?:[.,]\d+)?)\s?[^\d\s].*$"
+"""A number without marks of thousands, and what stands behind it."""
 _WITH_UNIT = r"^\s*(?:<\s*=?\s*)?[+-]?\d[\d.,' ]*?\s?([A-Za-zµμ°%][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
 _MARKED = (
     r"^(\s*[<>~]?\s*[+-]?(?:\d[\d.,' ]*|\.\d+))\s?"
@@ -166,16 +169,75 @@ def without_units(texts: Texts) -> tuple[Texts, dict[str, str]]:
     return texts.changed(bare), units
 
 
-def check_one_unit(texts: Texts, findings: Findings) -> None:
-    """Refuse columns whose numbers have several units, such as "949 W" and "1.42 kW"."""
-    for name, units in _units_behind(texts, _SCALED).items():
-        if len(units) > 1:
-            findings.error(
-                "units-in-cells",
-                f"column {name!r} writes numbers in several units: {listed(units, quoted=True)}",
-                "export it with plain numbers in one unit (in Grafana, without 'Formatted data')",
-            )
+def with_one_unit(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]:
+    """Numbers of cells in units that are powers of ten of each other: 949 kW, 1.42 MW.
+
+    They are written with an exponent in the unit of most columns. What programs round for people,
+    and units of several kinds in one column, is refused.
+    """
+    behind = _units_behind(texts, _SCALED)
+    bases = _bases(texts, behind)
+    changed, units = list[pl.Expr](), dict[str, str]()
+    for name, said in behind.items():
+        base = bases[name]
+        if [base] == said:
+            continue
+        powers = {one: _power_of_ten(one, base) for one in said}
+        simple = of(texts.said, [name])["cell"].str.contains(_SIMPLE).all()
+        if None in powers.values() or not simple:
+            if len(said) > 1:
+                findings.error(
+                    "units-in-cells",
+                    f"column {name!r} writes numbers in several units: {listed(said, quoted=True)}",
+                    "export it with plain numbers in one unit (in Grafana, without 'Formatted "
+                    "data')",
+                )
+            continue
+        units[name] = base
+        changed.append(_in_one_unit(name, powers))
     findings.stop_on_errors()
+    if units:
+        findings.note(
+            "converted",
+            f"the cells of {listed(list(units), 3, quoted=True)} are in other units than the rest",
+            f"all were read in {listed(sorted({*units.values()}))}",
+            count=len(units),
+        )
+    return texts.changed(changed), units
+
+
+def _bases(texts: Texts, behind: dict[str, list[str]]) -> dict[str, str]:
+    """Column → the unit it is read in: of each kind of unit, the one of most cells."""
+    cells = texts.of([name for name, said in behind.items() if said != ["%"]])
+    counts = cells.select(unit=CELL.str.extract(_SCALED, 1)).group_by("unit").len()
+    often = counts.sort("len", "unit", descending=[True, False])["unit"].to_list()
+    best: dict[str, str] = {}
+    for unit in often:
+        best.setdefault(_kind(unit), unit)
+    return {name: best.get(_kind(said[0]), said[0]) for name, said in behind.items()}
+
+
+def _kind(said: str) -> str:
+    return kind_of_unit(unit_of(said) or said)
+
+
+def _in_one_unit(name: str, powers: dict[str, int | None]) -> pl.Expr:
+    unit = pl.col(name).str.extract(_SCALED, 1)
+    number = pl.col(name).str.extract(_SIMPLE, 1)
+    exponents = {one: f"e{power}" if power else "" for one, power in powers.items()}
+    scaled = number + unit.replace_strict(exponents, default=None, return_dtype=pl.String)
+    return scaled.fill_null(pl.col(name)).alias(name)
+
+
+def _power_of_ten(said: str, base: str) -> int | None:
+    """Between two units; None if there is none.
+
+    >>> _power_of_ten("kW", "W"), _power_of_ten("K veh/h", "veh/h"), _power_of_ten("mph", "km/h")
+    (3, None, None)
+    """
+    factor = factor_between(unit_of(said) or "", unit_of(base) or "")
+    power = None if factor is None else round(math.log10(factor))
+    return power if power is not None and abs(factor / 10**power - 1) < 1e-6 else None
 
 
 def _units_behind(texts: Texts, pattern: str) -> dict[str, list[str]]:

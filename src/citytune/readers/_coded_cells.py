@@ -1,4 +1,4 @@
-"""Weather in NOAA's Integrated Surface Data: "+0123,1" is 12.3 and the code of its quality."""
+"""Cells that hold more than a number: tenths with a code (NOAA's "+0123,1" is 12.3), JSON."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from citytune._text import listed
+from citytune.readers._columns import Columns
 from citytune.readers._findings import Findings
 from citytune.readers._texts import CELL, Texts, by_name
 
 TENTHS = ("TMP", "DEW", "SLP")
 """Columns of air temperature and dew point in °C, and pressure in hPa, each in tenths."""
 _CELL = r"^([+-]\d{4}|\d{5}),([0-9A-Z])$"
+_JSON = r"""^\s*(\{\s*['"]|\[\s*[\[{])"""
 _NONE = (9999, 99999)
 _WRONG = ("3", "7")
 """Codes of values that were found to be wrong."""
@@ -40,6 +42,20 @@ def without_codes(texts: Texts, findings: Findings) -> Texts:
             count=len(found),
         )
     return texts.changed([_number(name) for name in found])
+
+
+def refuse_json(columns: Columns, findings: Findings) -> bool:
+    """Say that the readings may stand in objects of JSON in the cells of a column."""
+    texts = [one for one in columns.by_name.values() if one.kind == "text" and len(one.cells)]
+    found = [one for one in texts if all(re.match(_JSON, cell) for cell in one.cells.head(20))]
+    for column in found[:1]:
+        findings.error(
+            "no-numeric-target",
+            f"the cells of column {column.name!r} hold JSON, such as {column.cells[0][:60]!r}",
+            "write each of its values into a column of its own, or pass the JSON itself, a list of "
+            "objects with a time and a value each",
+        )
+    return bool(found)
 
 
 def _number(name: str) -> pl.Expr:

@@ -12,7 +12,7 @@ import polars as pl
 
 from citytune._text import counted
 from citytune.readers._cell_units import (
-    check_one_unit,
+    with_one_unit,
     without_letters,
     without_limits,
     without_marks,
@@ -24,6 +24,7 @@ from citytune.readers._dialect import (
     LONG,
     NOTATION,
     Dialect,
+    counts_things,
     is_code,
     named,
     reused,
@@ -42,6 +43,7 @@ from citytune.readers._numbers import (
     writes_commas,
 )
 from citytune.readers._spaced import with_tabs
+from citytune.readers._stacked import TITLE, refuse_other_table, titles_of
 from citytune.readers._table import SourceTable
 from citytune.readers._texts import CELL, Texts, by_name, names_where, of
 
@@ -206,14 +208,18 @@ def _tidy(
 ) -> tuple[pl.DataFrame, frozenset[str], dict[str, str]]:
     """Leave out what is no row of data, and make numbers of text columns that hold only them."""
     hollow = [
-        n for n in rows.columns if n.startswith("unnamed_") and rows[n].null_count() == len(rows)
+        n
+        for n in rows.columns
+        if (n.startswith("unnamed_") or dialect.layout.headless)
+        and rows[n].null_count() == len(rows)
     ]
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset(), {}
     texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
-    check_one_unit(texts, findings)
+    texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
+    units |= converted
     texts = without_letters(without_codes(texts, findings))
     texts = without_limits(without_marks(texts, findings), findings)
     texts, seconds = as_seconds(texts, findings)
@@ -240,8 +246,12 @@ def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:
     if len(names) == rows.width and not dialect.layout.headless:
         heading = dict(zip(dialect.names, dialect.layout.heading, strict=True))
         again = [pl.col(n).str.strip_chars() == heading[n] for n in names if heading[n]]
-        rows = _without(rows, pl.all_horizontal(again), "repeated-header",
+        repeats = rows.select(pl.all_horizontal(again).fill_null(value=False)).to_series()
+        titles = titles_of(rows, repeats, dialect.layout.titles, TITLE)
+        rows = rows if titles is None else rows.with_columns(titles)
+        rows = _without(rows, pl.lit(repeats), "repeated-header",
                         "repeat the header", "they were left out", findings)  # fmt: skip
+    refuse_other_table(rows, dialect.layout, findings)
     return texts if rows is texts.rows else Texts(rows)
 
 
@@ -255,8 +265,8 @@ def _numbers(texts: Texts, dialect: Dialect) -> tuple[pl.DataFrame, frozenset[st
     usual = dialect.layout.delimiter != ","
     commas, notations = set[str](), {False: list[str](), True: list[str]()}
     for name, distinct, marks, are_names in found.rows():
-        comma = marks and writes_commas(distinct, usual=usual)
-        if comma and any("," in cell for cell in distinct):
+        comma = marks and writes_commas(distinct, usual=usual, counts=counts_things(name))
+        if comma and any("," in cell or "." in cell for cell in distinct):
             commas.add(name)
         if not are_names and not reused(name, distinct):
             notations[comma].append(name)

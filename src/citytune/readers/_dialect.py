@@ -26,6 +26,14 @@ NOTATION = r",|\.\d{3}"
 """What numbers of different notations are told apart by."""
 
 
+_THINGS = frozenset(
+    ["anzahl", "anz", "fahrzeuge", "kfz", "pkw", "lkw", "fahrrader", "radfahrer", "numero",
+     "vehiculos", "veicoli", "voertuigen", "count", "counts", "vehicles", "aantal",
+     "nombre", "antal", "antall", "liczba", "besucher", "passages"]
+)  # fmt: skip
+"""Words of numbers of whole things."""
+
+
 class Dialect(NamedTuple):
     """How a text writes its table."""
 
@@ -130,10 +138,12 @@ def _types(
     for name, cells, marks, codes, *clean in found.rows():
         if are_coded(name, cells):
             continue
-        comma = marks and writes_commas(cells, usual=layout.delimiter != ",")
+        comma = marks and writes_commas(
+            cells, usual=layout.delimiter != ",", counts=counts_things(name)
+        )
         if clean[comma] and not codes and not reused(name, cells):
             types[name] = pl.Float64
-        if comma and any("," in cell for cell in cells):
+        if comma and any("," in cell or "." in cell for cell in cells):
             commas.add(name)
     return types, frozenset(commas)
 
@@ -142,6 +152,11 @@ def named(name: str) -> bool:
     """Whether a column's name says that it names something."""
     words = tokens(name)
     return plain_name(name) in SENSOR or bool(set(words) & SENSOR_PARTS) or words[-1] == "id"
+
+
+def counts_things(name: str) -> bool:
+    """Whether a column is called a number of things, which are whole: Anzahl Fahrzeuge."""
+    return bool({*tokens(name)} & _THINGS)
 
 
 def reused(name: str, distinct: Sequence[str]) -> bool:

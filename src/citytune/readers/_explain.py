@@ -111,7 +111,7 @@ def _role(column: Column, table: SourceTable, roles: Roles) -> tuple[str, str]:
         comma = ", with a decimal comma" if name in table.commas else ""
         return "reading", "numbers that change" + (f", in {unit}" if unit else "") + comma
     if roles.parameter is not None and name == roles.parameter.column:
-        return "parameter", f"says what is measured; {roles.parameter.name!r} is read"
+        return "parameter", f"says what is measured; {roles.parameter.said} is read"
     if name in roles.covariates:
         return "known ahead", "as asked for"
     if name in roles.places:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from citytune._text import listed
-from citytune.readers._columns import look_at
+from citytune.readers._columns import Column, look_at
 from citytune.readers._findings import Findings
 from citytune.readers._layout import TIME_LIKE
 from citytune.readers._table import SourceTable
@@ -20,6 +20,11 @@ STATION = ("Timestamp", "Station", "District", "Freeway", "Direction", "Lane Typ
 LANES = frozenset(["ML", "HV", "FR", "OR", "FF", "CD", "CH"])
 FIVE_MINUTES = ("Samples", "Flow", "Avg Occ", "Avg Speed", "Observed")
 HOURLY = ("Flow", "Avg Occ", "Avg Speed")
+YEARS, DATES = (1950, 2100), (19500101, 21001231)
+PERIODS = (24, 25, 48, 50, 96, 100)
+"""In a day."""
+FEW = 10
+"""Distinct numbers that are no periods of a day yet."""
 DELAYS = tuple(f"Delay (V_t={speed})" for speed in range(35, 61, 5))
 
 
@@ -30,15 +35,17 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     """
     before = table.schema.names()
     numbered = [f"column_{i + 1}" for i in range(len(before))]
-    if before != numbered or len(before) < len(STATION) or {*before} & {*told}:
+    if before != numbered:
         return table
-    if not _is_station(table):
+    if len(before) >= len(STATION) and not {*before} & {*told} and _is_station(table):
+        names = dict(zip(before, _names(table), strict=False))
+        what = "the columns are those of a station's file of PeMS"
+    elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
+        what = f"{listed(list(names), quoted=True)} hold the parts of dates"
+    else:
         return table
-    names = dict(zip(before, _names(table), strict=False))
     findings.note(
-        "no-header",
-        "the columns are those of a station's file of PeMS",
-        f"they were renamed {listed(list(names.values()), 12, quoted=True)}",
+        "no-header", what, f"they were renamed {listed(list(names.values()), 12, quoted=True)}"
     )
     old, exact = {new: name for name, new in names.items()}, table.exact
     rows = table.rows.rename(names)
@@ -50,6 +57,40 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     commas = frozenset(names.get(name, name) for name in table.commas)
     return replace(table, rows=rows, schema=rows.collect_schema(), commas=commas,
                    exact=None if exact is None else as_written)  # fmt: skip
+
+
+def _dated(columns: Sequence[Column]) -> dict[str, str]:
+    """Names of columns that hold year, month, day and hour, or a date and the period of the day."""
+    spans = [_whole(column) for column in columns]
+    for i, first in enumerate(spans):
+        following = [*spans[i + 1 : i + 4], [], [], []][:3]
+        if _within(first, YEARS) and _within(following[0], (1, 12)) \
+                and _within(following[1], (1, 31)):  # fmt: skip
+            names = ["year", "month", "day", *(["hour"] if _counts(following[2]) else [])]
+        elif _within(first, DATES) and _counts(following[0]):
+            names = ["date", "settlement_period"]
+        else:
+            continue
+        return {columns[i + k].name: name for k, name in enumerate(names)}
+    return {}
+
+
+def _whole(column: Column) -> list[int]:
+    """The whole numbers of a column, also 01 and 02; none if it holds others."""
+    cells = [str(cell).removesuffix(".0") for cell in column.cells]
+    whole = column.kind in ("number", "text", "moment") and all(map(str.isdecimal, cells))
+    return sorted(map(int, cells)) if whole else []
+
+
+def _within(numbers: Sequence[int], limits: tuple[int, int]) -> bool:
+    """Whether sorted numbers are between limits."""
+    return bool(numbers) and limits[0] <= numbers[0] and numbers[-1] <= limits[1]
+
+
+def _counts(numbers: Sequence[int]) -> bool:
+    """Whether numbers are all the hours, halves or quarters of a day, or of that of autumn."""
+    whole = len(numbers) > FEW and [*range(numbers[0], numbers[-1] + 1)] == [*numbers]
+    return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS
 
 
 def _is_station(table: SourceTable) -> bool:

@@ -21,6 +21,8 @@ from citytune.readers._table import SourceTable
 LONGEST_LINE = 200_000_000
 """Bytes of a document or of a line."""
 MOST_COLUMNS = 2_000
+MOST_OF_ONE = 50
+"""Fields of a record that stands alone."""
 _LISTS = ("value", "results", "data")
 """Of the records of a standard in a document."""
 _MORE = ("@iot.nextLink", "nextLink", "next", "nextPageToken", "next_page")
@@ -47,6 +49,13 @@ def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
         findings.fail(
             "not-a-table",
             "the JSON holds no list of records",
+            "pass a list of objects with a time and a value each, or a CSV or Parquet file",
+        )
+    if len(records) == 1 and len(records[0]) > MOST_OF_ONE:
+        findings.fail(
+            "not-a-table",
+            f"the JSON holds one record of {len(records[0]):,} fields, such as "
+            f"{list(records[0])[-1]!r}, and no list of readings",
             "pass a list of objects with a time and a value each, or a CSV or Parquet file",
         )
     rows = _table(records, findings)

@@ -29,7 +29,7 @@ _KINDS: tuple[dict[str, str], ...] = (
         "travel time": "duration|traveltime|reisezeit|delays?",
     },
     {
-        "electricity": "electricity|electric|elec|strom|elektra|elektriciteit|electricite",
+        "electricity": "electricity|electric|elec|strom|stroom|elektra|elektriciteit|electricite",
         "gas": "gas|gaz|erdgas", "water": "water|wasser|eau|agua|acqua",
         "heat": "heat|heating|warme|fernwarme|chaleur",
     },
@@ -37,9 +37,18 @@ _KINDS: tuple[dict[str, str], ...] = (
         "consumption": r"consum\w*|\w*verbrauch\w*|\w*bezug|demand|afname|soutirage|imports?|usage|"
                        r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie",
         "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|generacj\w*",
+                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|generacj\w*",
         "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
         "grid": r"grid|netz|red",
+    },
+    {
+        "energy": r"energ\w*|kwh|mwh|gwh|conso",
+        "power": r"power|puissance|leistung|\w*wirkleistung|potencia|potenza|vermogen|kw",
+        "voltage": r"voltage|volts?|spannung|tension|voltaje|spanning|tensione",
+        "current": r"currents?|amps?|amperes?|amperage",
+        "reactive power": r"reactive|kvarh?|\w*blindleistung|reattiva|reactiva",
+        "frequency": "frequency|frequenz|hz",
+        "power factor": "pf|cosphi",
     },
     {
         "cars": "cars?|pkw|autos?|voitures?",
@@ -53,7 +62,7 @@ _KINDS: tuple[dict[str, str], ...] = (
 _DOUBTFUL = re.compile(
     r"no|co|bc|ozone?|gas|gaz|water|wasser|eau|agua|acqua|heat|heating|electric|cars?|autos?|"
     r"bikes?|bicycles?|cycl\w*|velos?|rad|peds?|pedestrians?|pietons?|trucks?|lorr\w*|bus|buses|"
-    r"loads?|homes?|houses?|haus|solar|battery|grid|netz|red"
+    r"loads?|homes?|houses?|haus|solar|battery|grid|netz|red|energ\w*|power|currents?|tension"
 )
 """Words that are as well the name of a street, a state or a direction."""
 _QUALIFIERS = frozenset(
@@ -67,7 +76,8 @@ _ACTUALS = frozenset(["actual", "real", "measured", "observed", "ist"])
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
 COMPUTED = re.compile(
-    "auflos|resolution|original|calculated|hourly|daily|values?$|wert|mean|average|avg|final"
+    "auflos|resolution|original|calculated|hourly|daily|values?$|wert|mean|average|avg|final|"
+    "^(max|min|act)$"
 )
 
 
@@ -135,16 +145,34 @@ def called_after_places(names: Sequence[str]) -> bool:
 def _said_by(names: Sequence[str]) -> Groups:
     for kinds in _KINDS:
         groups: Groups = {kind: [] for kind in kinds}
+        unsaid = 0
         for name in names:
-            said = [kind for kind, words in kinds.items() if _says(name, words)]
-            said = [kind for kind in said if kind != "grid"] or said  # import from the grid
-            if len(said) != 1:
+            said = _kinds_said(name, kinds)
+            if len(said) > 1:
                 break
-            groups[said[0]].append(name)
+            unsaid += not said
+            if said:
+                groups[said[0]].append(name)
         else:
-            if len(found := {kind: some for kind, some in groups.items() if some}) > 1:
+            found = {kind: some for kind, some in groups.items() if some}
+            if len(found) > 1 and (not unsaid or _outnumber(found, unsaid)):
                 return found
     return {}
+
+
+def _kinds_said(name: str, kinds: dict[str, str]) -> list[str]:
+    """The quantities of a group that a name says, but for those that only qualify another."""
+    said = [kind for kind, words in kinds.items() if _says(name, words)]
+    if "reactive power" in said:
+        return ["reactive power"]
+    return [kind for kind in said if kind != "grid"] or said  # import from the grid
+
+
+def _outnumber(groups: Groups, unsaid: int) -> bool:
+    """Whether so many columns say quantities that the few others tell nothing else."""
+    several = all(len(some) > 1 for some in groups.values())
+    known = [name for some in groups.values() for name in some]
+    return several and 3 * unsaid <= len(known)
 
 
 def _are_places(groups: Groups) -> bool:
@@ -170,6 +198,7 @@ def place_of(name: str) -> tuple[str, ...]:
         word
         for word in tokens(name)
         if not (_is_kind(word) or word in TARGETS or word in UNITS or COMPUTED.search(word))
+        and word != "total"
     )
 
 

@@ -42,6 +42,9 @@ SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
 _PARTICLE_SENSOR = re.compile(r"SDS\d+|HPM|PMS\d+|PMSX\d+|SPS\d+|NEXTPM|IPS-?\d+", re.IGNORECASE)
 _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
+_BIN = re.compile(
+    r"[<>≤≥]=? ?\d+( ?[A-Za-z/]+)?|\d+([.,]\d+)? ?[-–] ?\d+([.,]\d+)?( ?[A-Za-z/]+)?|\d+ ?\+"
+)
 MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(_words("count n samples sample_count confidence"))
 STATISTICS = SAMPLES | frozenset(_words("min max std stddev stdev sd sigma median variance"))
@@ -62,6 +65,10 @@ def main_reading(
         columns: What all columns hold.
         findings: Told what else there is.
     """
+    bins = bins_of(names)
+    if bins and (total := next((n for n in names if {*tokens(n)} & ALL), None)):
+        rest = [n for n in names if n != total]
+        return _said(total, rest, {}, findings) if _adds_up(table, total, bins) else None
     sizes = {n: kind for n, kind in particles(columns).items() if n in names}
     if sizes:
         chosen = next((n for n, kind in sizes.items() if kind == "PM2.5"), None)
@@ -116,6 +123,16 @@ def of_classes(names: Sequence[str]) -> bool:
     return len(names) > 2 and all({*tokens(name)} & (CLASSES | ALL) for name in names)
 
 
+def bins_of(names: Sequence[str]) -> list[str]:
+    """Columns that are classes of one count by speed or length.
+
+    >>> bins_of(["<30", "30-40", "40 - 50 km/h", "60+", "Vbar"]), bins_of(["1-2", "3-4"])
+    (['<30', '30-40', '40 - 50 km/h', '60+'], [])
+    """
+    found = [name for name in names if _BIN.fullmatch(name)]
+    return found if len(found) > 2 else []
+
+
 def particles(columns: Columns) -> dict[str, str]:
     """Column → size of particles, where they are called P1 and P2 and a column says the sensor."""
     kinds = [
@@ -152,11 +169,24 @@ def without_statistics(names: Sequence[str]) -> list[str]:
 
     >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
     (['MEAN'], ['min'])
+    >>> without_statistics(["A avg", "A min", "A max", "B min"])
+    ['A avg', 'B min']
     """
-    said = {name: plain_name(name) for name in names}
-    beside = [name for name, word in said.items() if word in STATISTICS]
-    if not {*said.values()} & MEANS or not {said[name] for name in beside} - SAMPLES:
-        return list(names)
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = tokens(name)
+        said = [word for word in words if word in MEANS | STATISTICS]
+        whole = plain_name(name) if plain_name(name) in STATISTICS else ""
+        if len(said) == 1 or whole:
+            of = () if whole else tuple(word for word in words if word not in said)
+            groups.setdefault(of, {})[name] = whole or said[0]
+    beside = {
+        name
+        for group in groups.values()
+        if MEANS & {*group.values()} and {*group.values()} - MEANS - SAMPLES
+        for name, word in group.items()
+        if word not in MEANS
+    }
     return [name for name in names if name not in beside]
 
 

@@ -11,7 +11,8 @@ import polars as pl
 MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "NA", "N/A", "N.A.", "#N/A", "nan", "NaN",
            "NAN", "null", "NULL", "Null", "none", "None", "nil", "missing", "nodata", "no data",
            "No data", "NoData", "*", "**", "#", "##", "#NV", "#VALUE!", "#REF!", "<NA>", "NaT",
-           "\\N", "unavailable", "unknown", "n/d", "s/d", "k.A.", "invalid", "error")  # fmt: skip
+           "\\N", "unavailable", "unknown", "n/d", "n/e", "s/d", "k.A.", "invalid",
+           "error")  # fmt: skip
 PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$"
 COMMA = r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$"
 _PLAIN = re.compile(PLAIN)
@@ -20,14 +21,15 @@ NUMBER_LIKE = re.compile(
 )
 _WORDS = frozenset(word.lower() for word in MISSING)
 _MARKS = r"[ '\u00a0\u202f]"
-_POINT = re.compile(r"\.\d+$")
-_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+$")
+_POINT = re.compile(r"\.\d+([eE][+-]?\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$")
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
+_FEWEST_GROUPED, _NEARLY_ALL = 10, 0.99
 _GROUPED_WHOLE = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+$")
 _SAYS_NOTHING = re.compile(r"^<|^\d+[eE]")
 """Of the notation: a limit of detection, and what is written with an exponent alone."""
 _PADDED = re.compile(r"^[+-]\d{4,5},\d$")
-_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
+_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?([eE][+-]?\d+)?$")
 
 
 class Cells(NamedTuple):
@@ -51,12 +53,13 @@ def missing_words() -> list[str]:
     return sorted(_WORDS)
 
 
-def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
+def writes_commas(cells: Iterable[str], *, usual: bool, counts: bool = False) -> bool:
     """Whether a column's commas are decimal: one notation for the whole column.
 
     Args:
         cells: Distinct cells of the column.
         usual: What to take where its cells fit both, such as "1,234" alone.
+        counts: Whether the column is called one of whole things, of which 1.424 are 1,424.
 
     >>> writes_commas(["0,198", "1,204"], usual=False)
     True
@@ -64,10 +67,10 @@ def writes_commas(cells: Iterable[str], *, usual: bool) -> bool:
     False
     """
     cells = [cell.strip() for cell in cells]
-    cells = [cell for cell in cells if not _SAYS_NOTHING.search(cell)]
+    cells = [c for c in cells if NUMBER_LIKE.match(c) and not _SAYS_NOTHING.search(c)]
     if _are_codes(cells):
         return False
-    if _group_by(_GROUPED_POINT, cells):
+    if _group_by(_GROUPED_POINT, cells, counts=counts and usual):
         return True
     if _group_by(_GROUPED_WHOLE, cells):
         return False
@@ -90,7 +93,7 @@ def _are_codes(cells: Sequence[str]) -> bool:
     return bool(padded) and len(padded) == len(cells) and any(c[1] == "0" for c in padded)
 
 
-def _group_by(form: re.Pattern[str], cells: Sequence[str]) -> bool:
+def _group_by(form: re.Pattern[str], cells: Sequence[str], *, counts: bool = False) -> bool:
     """Whether points or commas part thousands: three digits follow each, whole numbers stand by.
 
     Of numbers with three decimals hardly any is whole; of others, some have one or two decimals.
@@ -103,7 +106,8 @@ def _group_by(form: re.Pattern[str], cells: Sequence[str]) -> bool:
     """
     grouped = sum(bool(form.match(cell)) for cell in cells)
     whole = sum(cell.isdigit() and len(cell) < 4 for cell in cells)
-    return grouped + whole == len(cells) and grouped >= 10 and whole > 0.02 * len(cells)
+    most = grouped + whole >= _NEARLY_ALL * len(cells) and grouped >= _FEWEST_GROUPED
+    return most and (counts or whole > 0.02 * len(cells))
 
 
 def cells(column: str | Sequence[str], decimal_comma: bool) -> Cells:

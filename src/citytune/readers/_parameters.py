@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
-from citytune.readers._columns import Columns
+from citytune.readers._columns import Column, Columns
 from citytune.readers._findings import Findings
+from citytune.readers._measures import MEANS, STATISTICS
 from citytune.readers._table import SourceTable
-from citytune.readers._units import UNIT_COLUMNS, are_units, unit_of
+from citytune.readers._unit_columns import unit_columns, units_of
+from citytune.readers._units import scale_of, unit_of
 from citytune.readers._vocabulary import (
     FLOWS,
     PARAMETER,
+    PLACES,
+    TARGETS,
     TARIFFS,
+    family,
+    goes_beside,
     is_quantity,
     plain_name,
     target_rank,
@@ -33,6 +40,21 @@ _SURE = frozenset(
 """Words that say so in any name."""
 
 
+_LOOSE = frozenset(["metric", "series", "field", "_field", "variable", "item", "items", "measure",
+                    "indicator"])  # fmt: skip
+"""Names of columns that say what is measured, or name the sensors of one quantity."""
+_MEASURES = frozenset(
+    ["temperature", "humidity", "voltage", "current", "power", "energy", "pressure", "co2", "pm25",
+     "pm10", "no2", "o3", "illuminance", "noise", "frequency", "speed", "flow", "occupancy"]
+)  # fmt: skip
+"""Words by which a sensor's name says what it measures."""
+_FINAL = frozenset(["final", "actual", "real", "measured", "observed", "validated", "ratified",
+                    "revised", "settled", "verified", "corrected", "ist", "ratifie"])  # fmt: skip
+_VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "initial", "raw",
+                      "planned", "predicted", "unverified", "prelim", "prognose"}  # fmt: skip
+"""Words of stages of one value."""
+CROSSES = 1.5
+"""Cells of a column at a moment from which it tells versions of the readings apart."""
 _TOTAL = frozenset(["any", "all", "total", "totaal", "totale", "gesamt", "alle", "tous", "todos"])
 """Words of the cell that means all the others together."""
 
@@ -43,6 +65,15 @@ class Parameter(NamedTuple):
     column: str
     values: tuple[object, ...]
     """Cells that mean it; several are registers that count at other times of the day each."""
+    stage: bool = False
+    """Whether the cells are stages of one value, which say nothing of what it is."""
+    sensors: bool = False
+    """Whether the cells name sensors too, or units of one kind, so that rows stay apart by them."""
+
+    @property
+    def said(self) -> str:
+        """The cells, for a message."""
+        return listed([_spelt(value) for value in self.values], 4, quoted=True)
 
     @property
     def name(self) -> str:
@@ -62,20 +93,75 @@ def parameter_columns(columns: Columns, taken: set[str]) -> list[str]:
         if name not in taken
         and column.kind in ("text", "number")
         and 1 < len(column.cells) <= MOST_VALUES
-        and (_named(name) or (column.kind == "text" and _holds_quantities(column.cells)))
+        and _says_what(column)
     ]
     units = [
         name
-        for name, column in columns.by_name.items()
-        if name not in taken and column.kind == "text" and plain_name(name) in UNIT_COLUMNS
-        and len({unit_of(str(cell)) or cell for cell in column.cells}) > 1
-        and are_units(map(str, column.cells))
-    ]  # fmt: skip
+        for name in unit_columns(columns)
+        if name not in taken and len({scale_of(one) for one in units_of(columns, name)}) > 1
+    ]
     return [*found, *(name for name in units if name not in found)]
 
 
+def _says_what(column: Column) -> bool:
+    """Whether a column says what its rows measure, or how it was computed."""
+    if _named(column.name):
+        return column.kind == "number" or not _are_series(column)
+    return column.kind == "text" and (
+        _holds_quantities(column.cells) or _holds_versions(column.cells) or _holds_kinds(column)
+    )
+
+
+def _are_series(column: Column) -> bool:
+    """Whether what is called a metric or a field are sensors of one quantity: Pump 1, Pump 2."""
+    plain, cells = plain_name(column.name), [str(cell) for cell in column.cells]
+    if plain not in _LOOSE or _holds_quantities(column.cells):
+        return False
+    kinds, families = {_measure(cell) for cell in cells}, {family(cell) for cell in cells}
+    if len(kinds) > 1 or all(map(goes_beside, cells)):
+        return False
+    return kinds != {None} or len(families) == 1 or plain in ("metric", "series")
+
+
+def _holds_kinds(column: Column) -> bool:
+    """Whether each of several sensors says what it measures, and they differ."""
+    kinds = {_measure(str(cell)) for cell in column.cells}
+    return len(kinds) > 1 and None not in kinds
+
+
+def _measure(cell: str) -> str | None:
+    """The last word of a sensor's name that says what it measures.
+
+    >>> _measure("sensor.heat_pump_power"), _measure("Power Street")
+    ('power', None)
+    """
+    words = tokens(cell)
+    if {*words} & PLACES:
+        return None
+    return next((word for word in reversed(words) if word in _MEASURES), None)
+
+
+def _holds_versions(cells: pl.Series) -> bool:
+    """Whether cells say how often or by what a value was computed: mean and max, final and not."""
+    words = [plain_name(str(cell)) for cell in cells]
+    return all(w in STATISTICS | MEANS for w in words) or all(w in _VERSIONS for w in words)
+
+
+def _crosses(table: SourceTable, name: str, time: Sequence[str]) -> bool:
+    """Whether most moments have rows of several cells of a column."""
+    if not time or not {*time} <= {*table.schema}:
+        return True
+    each = table.rows.group_by(*time).agg(pl.col(name).n_unique())
+    mean = each.select(pl.col(name).mean()).collect(engine="streaming").item()
+    return float(mean or 0) > CROSSES
+
+
 def choose_parameter(
-    table: SourceTable, names: list[str], wanted: tuple[str, ...], findings: Findings
+    table: SourceTable,
+    names: list[str],
+    wanted: tuple[str, ...],
+    time: Sequence[str],
+    findings: Findings,
 ) -> tuple[Parameter | None, tuple[str, ...]]:
     """The quantity that is read, and what is left of the wish for a target.
 
@@ -89,15 +175,21 @@ def choose_parameter(
         values = counts[name].to_list()
         if len(values) < 2:
             continue
+        stages = _holds_versions(counts[name].cast(pl.String))
+        if stages and not _crosses(table, name, time):
+            continue
         told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
         told.sort(key=lambda v: _spelt(v) != wanted[0])
         if told:
             return Parameter(name, (told[0],)), ()
         chosen = min(values, key=lambda v: (_rank(v), not _is_total(v), values.index(v)))
-        together = tuple(v for v in values if _without_tariff(v) == _without_tariff(chosen))
+        kinds = [_kind(value, values) for value in values]
+        kind = _kind(chosen, values)
+        together = tuple(v for v, one in zip(values, kinds, strict=True) if one == kind)
         rest = [_spelt(value) for value in values if value not in together]
-        found = Parameter(name, together)
-        if len(together) > 1:
+        tariffs = len({_without_tariff(value) for value in together}) == 1
+        found = Parameter(name, together, stages, sensors=not tariffs)
+        if len(together) > 1 and tariffs:
             findings.note(
                 "tariffs",
                 f"{listed([str(v) for v in together], quoted=True)} of column {name!r} were read "
@@ -107,10 +199,10 @@ def choose_parameter(
         if rest:
             findings.warn(
                 "several-quantities",
-                f"column {name!r} holds {len(values)} quantities; {found.name!r} was read, not "
+                f"column {name!r} holds {len({*kinds})} quantities; {found.said} was read, not "
                 f"{listed(rest, quoted=True)}",
                 f"pass target={rest[0]!r} for another one",
-                count=len(values),
+                count=len({*kinds}),
             )
         return found, wanted
     return None, wanted
@@ -122,7 +214,8 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
         column = columns.by_name[name]
         several = 1 < len(column.cells) <= MOST_VALUES
         if several and (
-            _named(name) or (column.kind == "text" and _holds_quantities(column.cells))
+            (_named(name) and not _are_series(column))
+            or (column.kind == "text" and _holds_quantities(column.cells))
         ):
             values = [str(value) for value in column.cells.to_list()]
             raise InputError(
@@ -133,16 +226,14 @@ def refuse_mixture(table: SourceTable, sensor: tuple[str, ...], columns: Columns
             )
 
 
-def unit_column(view: SourceTable, columns: Columns) -> str:
-    """The one unit that a column of units holds for what is read; nothing if there are several."""
-    named = [n for n, kind in columns.kinds.items()
-             if kind == "text" and plain_name(n) in UNIT_COLUMNS
-             and are_units(map(str, columns.by_name[n].cells))]  # fmt: skip
-    if not named:
-        return ""
-    found = view.rows.select(pl.col(named[0]).drop_nulls().unique()).collect(engine="streaming")
-    units = {unit_of(str(cell)) or str(cell) for cell in found.to_series()}
-    return units.pop() if len(units) == 1 else ""
+def _kind(value: object, values: Sequence[object]) -> str:
+    """What a cell has in common with those that are read together with it."""
+    kinds = [_measure(str(one)) for one in values]
+    if None not in kinds and not any(is_quantity(str(one)) for one in values):
+        return _measure(str(value)) or ""
+    if all(unit_of(str(one)) for one in values):
+        return scale_of(unit_of(str(value)) or "")
+    return _without_tariff(value)
 
 
 def _spelt(value: object) -> str:
@@ -183,7 +274,10 @@ def _is_total(value: object) -> bool:
 
 
 def _rank(value: object) -> int:
+    if plain_name(str(value)) in MEANS | _FINAL:
+        return -1
     if _DIRECTION.fullmatch(str(value)):
         return 2 * bool({*"QR"} & {*str(value)}) + ("-" in str(value))
-    rank = target_rank(str(value)) if is_quantity(str(value)) else None
+    measure = _measure(str(value)) or ""
+    rank = target_rank(str(value)) if is_quantity(str(value)) else TARGETS.get(measure)
     return 999 if rank is None else rank

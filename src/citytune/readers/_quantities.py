@@ -15,7 +15,7 @@ from citytune.readers._findings import Findings
 from citytune.readers._grid import Grid
 from citytune.readers._kinds import called_after_places
 from citytune.readers._request import Request
-from citytune.readers._units import AIR, ENERGY, POWER, SPEED, unit_in
+from citytune.readers._units import AIR, ENERGY, POWER, SPEED, VOLUME, unit_in
 from citytune.readers._vocabulary import PLACES, bidding_areas, goes_beside, plain_name
 
 _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
@@ -67,6 +67,8 @@ def guess_quantity(
         columns, stem = [""], ""
     found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
     spelt = "" if _are_letters(columns) else columns[0]
+    if found and not told and _is_of_other(found, unit_in(spelt)):
+        found = None
     guess = _with_unit(found or _by_unit(spelt) or _of_counts(columns, grid), spelt, grid)
     if guess.name == "speed" and unit_in(spelt) is None and _drives_in_miles(request.country):
         guess = replace(guess, unit="mph")
@@ -89,7 +91,7 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     """The unit a column's name spells; counts are per step; small loads are kW, not MW."""
     spelt = unit_in(column)
     if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
-        return replace(guess, unit=spelt)
+        return replace(guess, unit=spelt, name=_fitting(guess.name, spelt))
     if guess.unit in ("veh", "people", "bikes"):
         freq = grid.clock.freq
         return replace(guess, unit=f"{guess.unit}/{_PER.get(freq, freq)}")
@@ -97,6 +99,22 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     if guess.unit == "MW" and _high(some) < 20:
         return replace(guess, unit="kW")
     return guess
+
+
+def _is_of_other(quantity: Quantity, unit: str | None) -> bool:
+    """Whether a unit shows that a word such as volume does not say traffic."""
+    return quantity.domain == "traffic" and unit in ENERGY | POWER | AIR | VOLUME
+
+
+def _fitting(name: str, unit: str) -> str:
+    """A quantity's name, or that of what its unit measures if this is the other of two.
+
+    >>> _fitting("power", "kWh"), _fitting("load", "MWh")
+    ('energy', 'load')
+    """
+    if name in ("power", "energy") and unit in ENERGY | POWER:
+        return "energy" if unit in ENERGY else "power"
+    return name
 
 
 def _high(values: NDArray[np.floating]) -> float:
@@ -158,7 +176,8 @@ def _by_unit(column: str) -> Quantity | None:
     unit = unit_in(column) or ""
     if unit in ENERGY:
         return Quantity("energy", unit, 0, None, "energy")
-    if unit in POWER - {"W", "VA"} or (unit and unit == column.strip()):
+    sure = unit == column.strip() or bool(re.search(r"[(\[]", column))
+    if unit in POWER - {"W", "VA"} or (unit in POWER and sure):
         return Quantity("power", unit, 0, None, "energy")
     if unit in AIR:
         return Quantity("concentration", unit, 0, None, "air")

@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 _GLUE = r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|(?<=\d)[-–](?=\d{1,2}:\d{2}))\s*"
-_SPLIT = re.compile(rf"^(?P<begin>.*?[\d)]){_GLUE}(?P<end>\d.*)$")
+_SPLIT = re.compile(rf"^(?P<begin>.*?(?:[\d)]|\dZ|\d ?[AaPp][Mm])){_GLUE}(?P<end>\d.*)$")
 _CLOCK = re.compile(r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$")
 _HOURS = re.compile(r"^(\d{2})\s*[-–]\s*(\d{2})$")
 FEWEST_HOURS = 6

@@ -60,7 +60,10 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
         table = table.with_rows(roles.parameter.rows_of(table.rows))
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
-    columns = [_valid(_number(table, name, i), roles) for i, name in enumerate(roles.targets)]
+    columns = [
+        _scaled(_valid(_number(table, name, i), roles), roles)
+        for i, name in enumerate(roles.targets)
+    ]
     beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
     sensor = [pl.col("_sensor")] if roles.sensor else []
     day = [] if moments.day is None else [moments.day.alias("_day")]
@@ -196,6 +199,11 @@ def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
     if roles.valid is None:
         return number
     return pl.when(roles.valid).then(number).alias(number.meta.output_name())
+
+
+def _scaled(number: pl.Expr, roles: Roles) -> pl.Expr:
+    """In one unit, where a column says the unit of each row."""
+    return number if roles.scale is None else number * roles.scale
 
 
 def _array(frame: pl.DataFrame, names: list[str]) -> NDArray[np.float64]:

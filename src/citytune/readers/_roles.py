@@ -20,7 +20,6 @@ from citytune.readers._parameters import (
     choose_parameter,
     parameter_columns,
     refuse_mixture,
-    unit_column,
 )
 from citytune.readers._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers._request import Names, Request
@@ -40,6 +39,7 @@ from citytune.readers._targets import guess_targets
 from citytune.readers._time_columns import guess_time, zone_columns
 from citytune.readers._times import Moments, plan_moments
 from citytune.readers._unfold import SECONDS, VALUE, unfold
+from citytune.readers._unit_columns import unit_column
 from citytune.readers._validity import valid_rows
 from citytune.readers._vocabulary import (
     LATITUDE,
@@ -74,6 +74,8 @@ class Roles:
     """Which rows hold valid readings."""
     unit: str = ""
     """Of the readings, from a column of units."""
+    scale: pl.Expr | None = None
+    """What the readings are multiplied by to be in it."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
@@ -105,10 +107,10 @@ def understand(
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
     several = parameter_columns(columns, taken | set(targets))
-    parameter, targets = choose_parameter(table, several, targets, findings)
+    parameter, targets = choose_parameter(table, several, targets, time, findings)
     view = table
     if parameter is not None:
-        taken.add(parameter.column)
+        taken |= set() if parameter.sensors else {parameter.column}
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
     taken |= {*targets, *zone_columns(columns)}
@@ -119,7 +121,7 @@ def understand(
     same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
     sensor = as_names(wanted.sensor) or _guess_sensor(
         view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
-        findings,
+        places, findings,
     )  # fmt: skip
     taken |= {*sensor, *places}
     targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
@@ -130,7 +132,7 @@ def understand(
     refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, unit_column(view, columns), columns)  # fmt: skip
+                  parameter, valid, *unit_column(view, columns, findings), columns)  # fmt: skip
     return table, roles
 
 
@@ -181,6 +183,7 @@ def _guess_sensor(
     taken: set[str],
     targets: tuple[str, ...],
     parameter: Parameter | None,
+    places: tuple[str, ...],
     findings: Findings,
 ) -> tuple[str, ...]:
     """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
@@ -194,6 +197,7 @@ def _guess_sensor(
         return target_rank(name) is not None or goes_beside(name)
 
     keys = find_keys(some, columns, taken, measures)
+    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
     if keys is None:
         tried = "; ".join(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"

@@ -12,6 +12,9 @@ MOST = 0.9
 """Share of lines that must have the same number of fields."""
 _GAPS = (re.compile(r"\s{2,}"), re.compile(r"\s+"))
 
+_NUMBERS = re.compile(r"[\d.+\s-]+")
+"""Lines of numbers alone, which no space is part of."""
+
 
 def with_tabs(text: bytes) -> bytes:
     """The text with a tab for each gap between columns, if spaces are all that parts them."""
@@ -19,9 +22,10 @@ def with_tabs(text: bytes) -> bytes:
     lines = [line.strip() for line in head if line.strip()]
     if len(lines) < 3 or any(c in line for line in lines[1:] for c in DELIMITERS.replace(",", "")):
         return text
-    if _usual(lines, re.compile(",")) > 1:
+    if _usual(lines, re.compile(",")) > 1 or any('"' in line and "," in line for line in lines[1:]):
         return text
-    gap = next((one for one in _GAPS if _usual(lines, one) > 1), None)
+    gaps = _GAPS[::-1] if all(map(_NUMBERS.fullmatch, lines[1:])) else _GAPS
+    gap = next((one for one in gaps if _usual(lines, one) > 1), None)
     if gap is None:
         return text
     rows = text.decode("utf-8", errors="replace").splitlines()

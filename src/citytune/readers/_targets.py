@@ -9,12 +9,14 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from citytune._text import listed
+from citytune.readers._coded_cells import refuse_json
 from citytune.readers._columns import Column, Columns
 from citytune.readers._durations import refuse_clocks
 from citytune.readers._energy_flows import of_one_flow
 from citytune.readers._findings import Findings
 from citytune.readers._kinds import kinds_of, of_one_kind, refuse_variants, without_strangers
 from citytune.readers._measures import (
+    bins_of,
     flows_of,
     letters_of,
     main_reading,
@@ -24,6 +26,7 @@ from citytune.readers._measures import (
     without_statistics,
 )
 from citytune.readers._multiples import refuse_multiples
+from citytune.readers._one_unit import of_one_unit, refuse_crossed
 from citytune.readers._structure import Moment
 from citytune.readers._table import SourceTable
 from citytune.readers._time_again import tells_time
@@ -44,10 +47,9 @@ from citytune.readers._vocabulary import (
     tokens,
 )
 from citytune.readers._wide import (
+    filled,
     fullest,
     likely,
-    of_one_unit,
-    refuse_crossed,
     refuse_versions,
     wide_columns,
     without_totals,
@@ -95,7 +97,9 @@ def guess_targets(
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
-    if not able and refuse_clocks(columns, {*taken, *keys}, None, findings):
+    if not able and (
+        refuse_clocks(columns, {*taken, *keys}, None, findings) or refuse_json(columns, findings)
+    ):
         return ()
     if not able:
         shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
@@ -111,10 +115,10 @@ def guess_targets(
         able = without_strangers(without_channels(table, able, findings))
         main = (
             main_reading(table, able, columns, findings)
-            if letters_of(able) or of_classes(able)
+            if letters_of(able) or of_classes(able) or bins_of(able)
             else None
         )
-        able = [main] if main else of_one_flow(table, able, quantity, findings)
+        able = [main] if main else bins_of(able) or of_one_flow(table, able, quantity, findings)
         if any(len(names) > 1 for names in kinds_of(able).values()):
             able = of_one_kind(table, able, quantity, findings)
         parts = without_totals(table, tuple(wide_columns(table, able)), findings)
@@ -237,7 +241,9 @@ def _long(
         return names
     if main := main_reading(table, names, columns, findings):
         return [main]
-    names = [n for n in names if not columns.by_name[n].constant] or names
+    names = filled(table, [n for n in names if not columns.by_name[n].constant] or names)
+    if len(names) == 1:
+        return names
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
     flows = flows_of(names)
     if known and (not flows or known[0] in flows):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
+
+from citytune.frame import convert
 from citytune.readers._vocabulary import plain_name
 
 UNITS = {
@@ -23,7 +26,10 @@ UNITS = {
     "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
-    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watts": "W",
+    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
+    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
+    "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
+    "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     # UN/CEFACT's codes, as NGSI-LD has them
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
@@ -33,11 +39,14 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+_FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
+VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
-     "unita", "eenhed", "unit_symbol", "units_short"]
+     "unita", "eenhed", "eenheid", "jednostka", "unidade",
+     "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 
@@ -72,6 +81,25 @@ def kind_of_unit(unit: str) -> str:
     """
     kinds = {"energy": ENERGY, "power": POWER, "air": AIR, "speed": SPEED}
     return next((kind for kind, units in kinds.items() if unit in units), unit)
+
+
+def factor_between(unit: str, other: str) -> float | None:
+    """What a value in one unit is multiplied by to be in another; None if nobody knows.
+
+    >>> factor_between("W", "kW"), factor_between("kW", "kWh"), factor_between("°C", "°F")
+    (0.001, None, None)
+    """
+    ends = convert(np.array([0.0, 1.0], np.float32), unit, other)
+    return None if ends is None or ends[0] else float(f"{ends[1]:.7g}")
+
+
+def scale_of(unit: str) -> str:
+    """What units that are converted into each other have in common: the first of them.
+
+    >>> scale_of("MW"), scale_of("ppb"), scale_of("mg/m³")
+    ('W', 'ppb', 'µg/m³')
+    """
+    return next((one for one in _FIRST if factor_between(unit, one) is not None), unit)
 
 
 def unit_in(name: str) -> str | None:

@@ -77,13 +77,14 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     signs = _differences(chosen, columns)
     if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
         return
-    ordered = sorted(chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
+    full = [n for n in chosen if columns.kind(n) != "empty" and not columns.by_name[n].constant]
+    ordered = sorted(full or chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
     findings.error(
         "which-target",
-        f"{len(chosen)} columns could be the readings, and they are of several quantities: "
+        f"{len(ordered)} columns could be the readings, and they are of several quantities: "
         + "; ".join(sight(columns.by_name[name]) for name in ordered),
         "name one with " + " or ".join(f"target={name!r}" for name in ordered),
-        count=len(chosen),
+        count=len(ordered),
     )
 
 

@@ -18,7 +18,8 @@ parameter parameters parameter_name parameter_code param pollutant pollutant_nam
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
 observed_property observedproperty metric register register_id kind_of_quantity mode
-traffic_type vehicle_class vehicle_type vehicle_category vehicleclass vehicletype voertuigcategorie
+consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
+vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule
 """)
@@ -50,6 +51,7 @@ line stop asset feeder substation series_id series item_id sensor_name station_n
 stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point samplingpoint
 load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
 trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
+metric metric_name series series_name
 mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
@@ -117,6 +119,11 @@ rssi battery pf vll vln volts amps thd frequency diff difference barometer windd
 wddir wdsp wetb dewpt vappr rhum rltv msl
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
+_WEATHER = re.compile(
+    r"temperatu[re]|feuchte|feuchtigkeit|niederschlag|luftdruck|strahlung|windgeschw|humidit|"
+    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz"
+)
+"""Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
     _words("noise t rh t2m rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
 )
@@ -172,7 +179,8 @@ def plain_name(column: str) -> str:
     name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
     name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
     name = re.sub(r"(?i)pm_(10|25)\b", r"pm\1", name)
-    name = re.sub(r"([kMG])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
+    name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
+    name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).strip("_").lower()
 
@@ -254,4 +262,6 @@ def goes_beside(column: str) -> bool:
     short = len(name) <= 5 and (name in BESIDES_SHORT or family(column) in BESIDES_SHORT)
     if name in SOURCES:
         return True
-    return short or name.split("_")[0] == "rh" or bool(BESIDES.intersection(name.split("_")))
+    if short or name.split("_")[0] == "rh" or _WEATHER.search(name):
+        return True
+    return bool(BESIDES.intersection(name.split("_")))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -15,7 +14,6 @@ from citytune.readers._kinds import bare_names, without_variants
 from citytune.readers._measures import ALL, PARTS, proposed
 from citytune.readers._structure import TIME, Moment
 from citytune.readers._table import SourceTable
-from citytune.readers._units import kind_of_unit, unit_in, unit_of
 from citytune.readers._vocabulary import (
     GENERIC,
     TARGETS,
@@ -31,12 +29,10 @@ from citytune.readers._vocabulary import (
 
 MOST_PLACES = 24
 """Columns of one quantity up to which others of the same places are looked at."""
-MOST_GROUPS = 4
-"""Groups of columns that are proposed one by one."""
-FAR_APART = 4.0
-"""Ratio of the levels of groups of columns from which they are of different quantities."""
 NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
+_FULL = 0.9
+"""Share of rows that a column of a long table fills from which another may be nearly empty."""
 _TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
 
 
@@ -105,6 +101,15 @@ def fullest(table: SourceTable, ranked: list[str]) -> str:
     return (half or ranked)[0]
 
 
+def filled(table: SourceTable, names: Sequence[str]) -> list[str]:
+    """Without columns that are nearly empty next to one that is nearly full."""
+    found = table.rows.select(pl.len(), *(pl.col(n).count() for n in names))
+    rows, *counts = found.collect(engine="streaming").row(0)
+    if max(counts) < _FULL * rows:
+        return list(names)
+    return [n for n, count in zip(names, counts, strict=True) if count >= rows / 4]
+
+
 def _relatives(name: str, known: list[str]) -> list[str]:
     """The other sensors of the same quantity: speed_6005 brings speed_7578 along."""
     kin = [n for n in known if family(n) == family(name)]
@@ -128,77 +133,6 @@ def refuse_versions(
             f"each time fills only one of {listed(filled, quoted=True)}: they seem to be versions "
             "of one series, such as preliminary and checked values",
             f"put them into one column, or name one with {proposed(filled)}",
-        )
-
-
-def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
-    """Of columns whose names spell units of different kinds, such as MW and %, the known one.
-
-    They are refused where no name, or more than one, is known to be forecast.
-    """
-    groups: dict[str, list[str]] = {}
-    for name in chosen:
-        unit = _spelt_unit(name)
-        if unit is None:
-            return list(chosen)
-        groups.setdefault(kind_of_unit(unit), []).append(name)
-    sure = TARGETS.keys() - {"gas", "heat", "volume"}
-    known = [n for n in chosen if {*tokens(n)} & sure and not goes_beside(n)]
-    if len(groups) > 1 and len(known) == 1:
-        rest = [name for name in chosen if name not in known]
-        findings.warn(
-            "several-quantities",
-            f"the columns are in {len(groups)} kinds of units; {known[0]!r} was read, not "
-            f"{listed(rest, 6, quoted=True)}",
-            f"pass target={rest[0]!r} for another one",
-            count=len(chosen),
-        )
-        return known
-    if len(groups) > 1:
-        findings.error(
-            "which-target",
-            f"the columns are in {len(groups)} kinds of units: "
-            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
-            f"name those of one quantity with {_proposed(groups)}",
-            count=len(groups),
-        )
-    return list(chosen)
-
-
-def _spelt_unit(name: str) -> str | None:
-    """The unit in brackets, or that of more than a letter behind other words."""
-    bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
-    found = unit_in(name)
-    if found or bracket:
-        return found if found and (bracket or len(found) > 1) else bracket[1] if bracket else None
-    last = name.rsplit(maxsplit=1)[-1]
-    return unit_of(last) if last != name else None
-
-
-def _proposed(groups: Mapping[str, list[str]]) -> str:
-    some = [names if names[1:] else names[0] for names in groups.values()]
-    return " or ".join(f"target={names!r}" for names in some[:MOST_GROUPS])
-
-
-def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
-    """Columns that are several quantities of the same places, such as cars_1, cars_2, bikes_1."""
-    groups: dict[str, list[str]] = {}
-    for name in chosen:
-        groups.setdefault(family(name), []).append(name)
-    places = {
-        tuple(plain_name(n).replace(kind, "", 1) for n in names) for kind, names in groups.items()
-    }
-    few = 2 <= len(groups) <= 8 and all(1 < len(n) <= MOST_PLACES for n in groups.values())
-    if not few or len(places) != 1 or "" in groups:
-        return
-    levels = [median(columns.by_name[name].high for name in names) for names in groups.values()]
-    if max(levels) > FAR_APART * max(min(levels), 0.0):
-        findings.error(
-            "which-target",
-            f"the columns are {len(groups)} quantities of {len(places.pop())} places each: "
-            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
-            f"name those of one quantity with {_proposed(groups)}",
-            count=len(groups),
         )
 
 

@@ -31,13 +31,23 @@ def is_xml(data: bytes) -> bool:
     return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
+def _is_page(data: bytes) -> bool:
+    head = data[:4096].lower()
+    return any(mark in head for mark in (b"<html", b"<!doctype html", b"<table"))
+
+
 def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """The interval readings of a Green Button file; any other XML is refused."""
     if b"IntervalReading" not in data:
         findings.fail(
             "not-a-table",
-            "this is a web page or XML, not a table citytune reads",
-            "export the table as CSV or Parquet",
+            "this is a web page, not a table citytune reads"
+            if _is_page(data)
+            else "this is XML of a kind that citytune does not read",
+            "if it is a sheet called .xls, open it in a spreadsheet program and save it as .xlsx; "
+            "otherwise export the table as CSV or Parquet"
+            if _is_page(data)
+            else "export the table as CSV or Parquet, or as JSON with a time and a value each",
         )
     root = _parse(data, findings)
     if not any(_local(one.tag) == "ReadingType" for one in root.iter()):
