@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 import citytune as ct
-from citytune.readers import _containers, register
-from citytune.readers._table import SourceTable
+from citytune.readers import register
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers import _openers
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -64,7 +65,7 @@ def read_toy(data: bytes, name: str, stem: str, findings: Any) -> SourceTable:
 def test_a_kind_of_file_is_added_by_one_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_containers, "_OPENERS", list(_containers._OPENERS))
+    monkeypatch.setattr(_openers, "_OPENERS", list(_openers._OPENERS))
     register(lambda head: head.startswith(b"TOY"), read_toy)
     times = [dt.datetime(2024, 1, 1) + dt.timedelta(hours=i) for i in range(240)]
     lines = [f"{time}={100 + time.hour}" for time in times]

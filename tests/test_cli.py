@@ -485,7 +485,7 @@ PYTHON_ONLY = {
 }  # fmt: skip
 """Arguments of what the command line does not do, and code in messages that is Python's own."""
 NOT_FOR_PEOPLE = ("serving/", "_html.py", "_spark.py", "_tables.py", "_sensorthings.py",
-                  "readers/_postgres.py", "_alert.py", "watching/_settings.py")  # fmt: skip
+                  "databases/_postgres.py", "_alert.py", "watching/_settings.py")  # fmt: skip
 
 
 def test_no_message_names_an_option_as_python_does() -> None:

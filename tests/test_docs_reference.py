@@ -49,7 +49,7 @@ def test_how_it_works_names_every_strategy() -> None:
 def kinds_in_the_readers() -> set[str]:
     """First arguments of the calls that note a finding."""
     found = set()
-    for path in (ROOT / "src" / "citytune" / "readers").glob("*.py"):
+    for path in (ROOT / "src" / "citytune" / "readers").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(
@@ -73,7 +73,7 @@ def test_no_kind_of_fault_is_made_up() -> None:
     kinds = {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)}
     source = "".join(
         path.read_text(encoding="utf-8")
-        for path in (ROOT / "src" / "citytune" / "readers").glob("*.py")
+        for path in (ROOT / "src" / "citytune" / "readers").rglob("*.py")
     )
     assert kinds
     assert not {kind for kind in kinds if f'"{kind}"' not in source}

@@ -344,7 +344,7 @@ def test_postgres_only_reads_and_says_what_it_did_not_like(
 ) -> None:
     import psycopg
 
-    from citytune.readers import _postgres
+    from citytune.readers.databases import _postgres
 
     with psycopg.connect(server.address) as database:
         database.execute("CREATE SEQUENCE IF NOT EXISTS numbers")

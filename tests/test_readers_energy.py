@@ -13,7 +13,7 @@ from remedies import TIMES, A, B, C, proposals, wide
 
 from citytune import InputError
 from citytune.readers import check, read
-from citytune.readers._json_records import records_of
+from citytune.readers.containers._json_records import records_of
 
 
 @pytest.mark.parametrize("full", ["Trading Interval", "Time"])

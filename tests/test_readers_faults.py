@@ -12,7 +12,8 @@ import pytest
 
 from citytune._errors import InputError, TableError
 from citytune.frame import Fault, SensorFrame
-from citytune.readers import _oddities, check, read
+from citytune.readers import check, read
+from citytune.readers.values import _oddities
 
 START = dt.datetime(2024, 1, 1)
 DAYS = 28

@@ -19,8 +19,8 @@ from test_readers_exports import is_right
 
 from citytune import InputError
 from citytune.readers import read
-from citytune.readers._delimited import read_rows
-from citytune.readers._findings import Findings
+from citytune.readers.cells._findings import Findings
+from citytune.readers.containers._delimited import read_rows
 
 
 @pytest.mark.parametrize("system", INSTRUMENTS)

@@ -18,7 +18,7 @@ from serving_parts import PLAIN, T0, Served, a_run, a_source, serving
 from test_serving_retune import a_tuned_run
 
 import citytune as ct
-from citytune.readers import _duckdb, _sqlite
+from citytune.readers.databases import _duckdb, _sqlite
 from citytune.serving import _client
 from citytune.serving._config import Configuration
 from citytune.serving.database import (

@@ -1,27 +1,20 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
-from citytune.readers import (  # each registers the kind of file it reads
-    _duckdb,  # noqa: F401
-    _excel,  # noqa: F401
-    _hdf,  # noqa: F401
-    _json,  # noqa: F401
-    _nem12,  # noqa: F401
-    _postgres,  # noqa: F401
-    _sqlite,  # noqa: F401
-    _xml,  # noqa: F401
-    _zip,  # noqa: F401
-)
-from citytune.readers._containers import open_bytes, register
-from citytune.readers._databases import (
-    Driver,
-    driver_of,
-    is_database,
-    register_database,
-    with_secrets,
-)
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
-from citytune.readers._files import as_given, download, first_bytes, is_address, masked, told
-from citytune.readers._partitions import (
+from citytune.readers._read import check, framed, read
+from citytune.readers._rows import Rows, rows_of
+from citytune.readers.cells._vocabulary import SENSOR as SENSOR_WORDS
+from citytune.readers.columns._request import ColumnName
+from citytune.readers.containers._files import (
+    as_given,
+    download,
+    first_bytes,
+    is_address,
+    masked,
+    told,
+)
+from citytune.readers.containers._openers import open_bytes, register
+from citytune.readers.containers._partitions import (
     BadFile,
     Columns,
     Partition,
@@ -29,11 +22,14 @@ from citytune.readers._partitions import (
     partitions_of,
     spelt,
 )
-from citytune.readers._read import check, framed, read
-from citytune.readers._readings import natural
-from citytune.readers._request import ColumnName
-from citytune.readers._rows import Rows, rows_of
-from citytune.readers._vocabulary import SENSOR as SENSOR_WORDS
+from citytune.readers.databases._drivers import (
+    Driver,
+    driver_of,
+    is_database,
+    register_database,
+    with_secrets,
+)
+from citytune.readers.values._readings import natural
 
 __all__ = [
     "BadFile",

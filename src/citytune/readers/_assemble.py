@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune.frame import Origin, Quantity, SensorFrame
-from citytune.readers import _covariates as beside
-from citytune.readers._damage import damage_told
-from citytune.readers._findings import Findings
-from citytune.readers._grid import Grid, lay_out, refuse_sparse
-from citytune.readers._hours import hint_at_summer_time, settle_time
-from citytune.readers._measures import particles
-from citytune.readers._mending import Column, drop_told, mend, refuse_infinite
-from citytune.readers._oddities import point_out
-from citytune.readers._quantities import guess_quantity, settle_range
-from citytune.readers._readings import collect
-from citytune.readers._request import Request
-from citytune.readers._roles import Roles, understand
 from citytune.readers._source import open_table, source_name
-from citytune.readers._sums import without_sums
-from citytune.readers._table import SourceTable, bare
-from citytune.readers._totals import without_totals
-from citytune.readers._two_clocks import refuse_sparse_sensors
-from citytune.readers._unit_change import settle_units
+from citytune.readers.cells._damage import damage_told
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable, bare
+from citytune.readers.columns._measures import particles
+from citytune.readers.columns._request import Request
+from citytune.readers.columns._roles import Roles, understand
+from citytune.readers.values import _covariates as beside
+from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
+from citytune.readers.values._hours import hint_at_summer_time, settle_time
+from citytune.readers.values._mending import Column, drop_told, mend, refuse_infinite
+from citytune.readers.values._oddities import point_out
+from citytune.readers.values._quantities import guess_quantity, settle_range
+from citytune.readers.values._readings import collect
+from citytune.readers.values._sums import without_sums
+from citytune.readers.values._totals import without_totals
+from citytune.readers.values._two_clocks import refuse_sparse_sensors
+from citytune.readers.values._unit_change import settle_units
 
 EXACT = 1 << 24
 """Whole numbers up to here are exact in single precision."""

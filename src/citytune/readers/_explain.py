@@ -9,16 +9,16 @@ from typing import Any
 from citytune._fork import refuse_after_fork
 from citytune._text import listed
 from citytune.frame import Fault
-from citytune.readers._columns import Column
-from citytune.readers._covariates import sort_out
-from citytune.readers._damage import damage_told
-from citytune.readers._findings import Findings
-from citytune.readers._request import Request
-from citytune.readers._roles import Roles, understand
 from citytune.readers._source import open_table, source_name
-from citytune.readers._table import SourceTable, bare
-from citytune.readers._units import UNIT_COLUMNS
-from citytune.readers._vocabulary import goes_beside, plain_name
+from citytune.readers.cells._columns import Column
+from citytune.readers.cells._damage import damage_told
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable, bare
+from citytune.readers.cells._units import UNIT_COLUMNS
+from citytune.readers.cells._vocabulary import goes_beside, plain_name
+from citytune.readers.columns._request import Request
+from citytune.readers.columns._roles import Roles, understand
+from citytune.readers.values._covariates import sort_out
 
 MOST_ALIKE = 6
 """Columns of one role that are shown one by one."""

@@ -10,10 +10,10 @@ from citytune._errors import TableError, UnknownName
 from citytune._fork import refuse_after_fork
 from citytune.frame import Faults, SensorFrame
 from citytune.readers._assemble import assemble
-from citytune.readers._findings import Findings
-from citytune.readers._request import Names, Request
 from citytune.readers._source import source_name
-from citytune.readers._times import Stamp
+from citytune.readers.cells._findings import Findings
+from citytune.readers.columns._request import Names, Request
+from citytune.readers.times._times import Stamp
 
 
 def read(

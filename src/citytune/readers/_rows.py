@@ -11,15 +11,15 @@ from typing import Any
 import polars as pl
 
 from citytune._errors import UnknownName
-from citytune.readers._columns import look_at
-from citytune.readers._damage import damage_told
-from citytune.readers._encodings import decoded
-from citytune.readers._files import first_bytes, is_address
-from citytune.readers._findings import Findings
-from citytune.readers._numbers import cells, writes_commas
 from citytune.readers._source import open_table, source_name
-from citytune.readers._table import SourceTable
-from citytune.readers._times import check_timezone, plan_moments
+from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._damage import damage_told
+from citytune.readers.cells._encodings import decoded
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._numbers import cells, writes_commas
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._files import first_bytes, is_address
+from citytune.readers.times._times import check_timezone, plan_moments
 
 TEXTS = (".csv", ".tsv", ".txt")
 

@@ -10,12 +10,12 @@ import narwhals as nw
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers._containers import open_container
-from citytune.readers._damage import damage_told
-from citytune.readers._databases import is_database, open_database
-from citytune.readers._files import masked
-from citytune.readers._findings import Findings
-from citytune.readers._table import SourceTable, guarded
+from citytune.readers.cells._damage import damage_told
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable, guarded
+from citytune.readers.containers._files import masked
+from citytune.readers.containers._openers import open_container
+from citytune.readers.databases._drivers import is_database, open_database
 
 _ROW_LABELS = re.compile(r"^(level_\d+|index|__index_level_\d+__)$")
 

@@ -1,0 +1,244 @@
+"""See what each column of a table holds: moments, times of the day, ranges, numbers or words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune.readers.cells._epochs import spells_moments
+from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
+from citytune.readers.cells._numbers import cells, missing_words, numeric_share
+from citytune.readers.cells._ranges import is_range, range_kind
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._time_words import CLOCK_TIME, TIME
+from citytune.readers.cells._vocabulary import plain_name, tokens
+
+Kind = Literal[
+    "moment", "clock", "range", "clock-range", "number", "text", "bool", "empty", "other"
+]
+
+SAMPLE_ROWS = 20_000
+DISTINCT_CELLS = 5_000
+_CLOCK = re.compile(
+    r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?([Mm]\.?)?|UTC|GMT|Uhr|h)?\s*$|"
+    r"^\s*\d{1,2} ?[AaPp]\.?[Mm]\.?\s*$|"
+    r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
+    r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
+)
+MOSTLY, FEWEST_CELLS = 0.9, 12
+"""Share of a column's cells that are times of the day from which the others are faults."""
+_ROW_NUMBER = re.compile(
+    r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
+    r"record(_?id)?|rec|n|"
+    r"(obj|object|o|f)_?id|column_1|id|)$"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds, as far as was looked."""
+
+    name: str
+    kind: Kind
+    cells: pl.Series
+    """Distinct cells that are not missing, in their order."""
+    date: bool = False
+    """Moments that are always midnight: a time of the day may stand in another column."""
+    whole: bool = False
+    counter: bool = False
+    """Only counts the rows."""
+    low: float = 0.0
+    high: float = 0.0
+    example: str = ""
+
+    @property
+    def constant(self) -> bool:
+        """One value in every row."""
+        return len(self.cells) == 1
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What every column of a table holds, by name."""
+
+    by_name: dict[str, Column] = field(default_factory=dict)
+
+    def kind(self, name: str) -> Kind:
+        """Of one column."""
+        return self.by_name[name].kind
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Of every column."""
+        return {name: column.kind for name, column in self.by_name.items()}
+
+    @property
+    def times(self) -> list[str]:
+        """Columns of moments."""
+        return [name for name, kind in self.kinds.items() if kind == "moment"]
+
+    def numbers(self, taken: Collection[str] = ()) -> list[str]:
+        """Columns of numbers, and empty ones, that have no other role yet."""
+        return [
+            name
+            for name, column in self.by_name.items()
+            if column.kind in ("number", "empty") and name not in taken and not column.counter
+        ]
+
+    def shown(self, name: str) -> str:
+        """A cell of a column, for a message."""
+        example = self.by_name[name].example
+        return f" (it holds {example!r})" if example else ""
+
+
+def look(table: SourceTable) -> Columns:
+    """Look at the types of all columns, and at the first cells of each."""
+    return Columns(_look_all(table, table.rows.head(SAMPLE_ROWS).collect()))
+
+
+def look_at(table: SourceTable, name: str) -> Column:
+    """One column."""
+    return _look_all(table, table.rows.select(name).head(SAMPLE_ROWS).collect())[name]
+
+
+def _look_all(table: SourceTable, sample: pl.DataFrame) -> dict[str, Column]:
+    said = _said(sample)
+    return {one.name: _look(table, one, said[one.name]) for one in sample}
+
+
+def _look(table: SourceTable, sample: pl.Series, said: pl.Series) -> Column:
+    """One column, by its first cells and those of them that say something."""
+    name, dtype = sample.name, table.schema[sample.name]
+    present = _present(table, sample, said)
+    kind = _kind(table, present, dtype)
+    example = str(present[0]) if kind in ("text", "other", "empty") and len(present) else ""
+    if kind != "number":
+        return Column(name, kind, present, date=kind == "moment" and _is_date(present),
+                      example=example)  # fmt: skip
+    numbers = _numbers(table, present)
+    low, high = (numbers.min(), numbers.max()) if len(numbers) else (0.0, 0.0)
+    whole = bool(len(numbers)) and bool((numbers == np.rint(numbers)).all())
+    counter = whole and _counts_rows(sample, name)
+    return Column(name, kind, present, whole=whole, counter=counter, low=float(low),
+                  high=float(high),
+                  example=example)  # fmt: skip
+
+
+def _numbers(table: SourceTable, present: pl.Series) -> NDArray[np.float64]:
+    if present.dtype == pl.String:
+        both = cells(present.name, present.name in table.commas)
+        present = present.to_frame().select(both.number).to_series()
+    found = np.asarray(present.cast(pl.Float64, strict=False).to_numpy(), np.float64)
+    return found[np.isfinite(found)]
+
+
+def _present(table: SourceTable, sample: pl.Series, found: pl.Series) -> pl.Series:
+    """Distinct cells that say something; of the whole column where the first rows say nothing."""
+    if not len(found) and len(sample) == SAMPLE_ROWS:
+        rows = table.rows.select(pl.col(sample.name).drop_nulls())
+        found = _said(rows.collect(engine="streaming"))[sample.name]
+    return found
+
+
+def _said(sample: pl.DataFrame) -> dict[str, pl.Series]:
+    """Of each column its first distinct cells, without the words for a missing value."""
+    odd = [one.name for one in sample if one.dtype.is_nested() or one.dtype == pl.Object]
+    texts = [one.name for one in sample if one.dtype == pl.String]
+    known = {*odd, *texts}
+    rest = [one.name for one in sample if one.name not in known]
+    some = [_distinct(pl.col(rest))] if rest else []
+    if texts:
+        cells = _distinct(pl.col(texts))
+        missing = cells.str.strip_chars().str.to_lowercase().is_in(missing_words())
+        some.append(cells.filter(~missing))
+    lists = sample.select(one.implode() for one in some) if some else pl.DataFrame()
+    return {one.name: one[0].alias(one.name) for one in lists} | {
+        name: sample[name].head(1) for name in odd
+    }
+
+
+def _distinct(cells: pl.Expr) -> pl.Expr:
+    return cells.drop_nulls().unique(maintain_order=True).head(DISTINCT_CELLS)
+
+
+def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
+    if dtype.is_temporal():
+        moments, clock = dtype in (pl.Date, pl.Datetime), dtype == pl.Time
+        return "moment" if moments else "clock" if clock else "other"
+    if dtype == pl.Boolean:
+        return "bool"
+    if dtype == pl.Null or not len(present):
+        return "empty"
+    if dtype.is_numeric():
+        named = bool(set(tokens(present.name)) & set(TIME)) or plain_name(present.name) in TIME
+        told = looks_like_moments(present) if named else spells_moments(present)
+        return "moment" if told else "number"
+    if dtype in (pl.Categorical, pl.Enum):
+        return "text"
+    return _kind_of_text(table, present) if dtype == pl.String else "other"
+
+
+def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
+    some = present.head(50)
+    if _are_clocks(present):
+        dots = {cell.count(".") for cell in some if "." in cell and ":" not in cell}
+        if not dots or _named_clock(present.name):
+            return "clock"
+        return "moment" if dots == {2} and looks_like_moments(present) else "number"
+    if _are_ranges(present):
+        return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))
+    named = plain_name(present.name) in TIME
+    share = numeric_share(present, present.name in table.commas)
+    if share == 1 and spells_moments(present.cast(pl.Float64, strict=False)):
+        return "moment"
+    if (share < 0.5 or named) and looks_like_moments(present):
+        return "moment"
+    return "number" if share >= 0.5 else "text"
+
+
+def _are_clocks(present: pl.Series) -> bool:
+    """Whether cells are times of the day: all of the first ones, or of many nearly all."""
+    if all(_CLOCK.match(cell) for cell in present.head(50)):
+        return True
+    if len(present) < FEWEST_CELLS or not any(_CLOCK.match(cell) for cell in present.head(5)):
+        return False
+    times = [cell for cell in present if _CLOCK.match(cell) and ":" in cell]
+    return len(times) > MOSTLY * len(present)
+
+
+def _are_ranges(present: pl.Series) -> bool:
+    """Whether cells are ranges, but for a word such as Total below many of them."""
+    some = present.head(50)
+    found = sum(is_range(cell) for cell in some)
+    return found == len(some) or (len(some) >= FEWEST_CELLS and found > MOSTLY * len(some))
+
+
+def _named_clock(name: str) -> bool:
+    return plain_name(name) in CLOCK_TIME
+
+
+def _counts_rows(sample: pl.Series, name: str) -> bool:
+    """Whether whole numbers are a row's number or key, by their name and as no two are alike."""
+    named = _ROW_NUMBER.match(plain_name(name))
+    if not named or len(sample) < 3 or sample.null_count():
+        return False
+    numbers = sample.cast(pl.Float64, strict=False)
+    steps = numbers.diff().drop_nulls()
+    counts = float((steps == 1).mean() or 0) > 0.95  # type: ignore[arg-type]
+    return counts or numbers.n_unique() == len(numbers)
+
+
+def _is_date(present: pl.Series) -> bool:
+    if present.dtype == pl.Date:
+        return True
+    if present.dtype == pl.Datetime:
+        return bool((present.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
+    if present.dtype.is_numeric():
+        return bool(present.cast(pl.Float64).is_between(1e5, 1e8).all())
+    return looks_like_dates(present)

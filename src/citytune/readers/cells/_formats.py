@@ -1,0 +1,178 @@
+"""Find the one format in which a column writes its times, by trying it on every distinct cell."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from citytune.readers.cells._usual_dates import is_unusual, usual
+
+_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
+          "%m-%d-%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y",
+          "%d %b %Y", "%d %b %y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%b %d, %Y",
+          "%B %d, %Y", "%b %d %Y", "%G-W%V-%u")  # fmt: skip
+_CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%I:%M:%S%.f %p",
+           "%I:%M%p", "%H.%M", "%H.%M.%S", "%H%M", "%H%M%S")  # fmt: skip
+_GLUES = (" ", "T", "", ":", ", ", " - ", "-", " @ ")
+_SHAPE = re.compile(
+    r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}|"
+    r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,10}\.?[ /-](de )?\d"
+)
+_YEARS = (1900, 2200)
+
+
+_SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
+          "%p": "[AaPp][Mm]", "%G": r"\d{4}", "%V": r"\d{2}", "%u": r"\d",
+           "%.f": r"(?:\.\d+)?"}  # fmt: skip
+_ZONE_NAME = (
+    r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|"
+    r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
+)
+"""A zone's name behind a time: which of two hours is meant follows from the zone and the order."""
+_OFFSET = re.compile(r"(?<=\d) ?[+-]\d{2}(:?\d{2})?$")
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    """A regular expression of what a strftime pattern writes, each number of usual width."""
+    compact = bool(re.search(r"%[a-zA-Z]%[mdHMS]", pattern))
+    number = r"\d{2}" if compact else r"\d{1,2}"
+    parts = re.split(r"(%\.?[a-zA-Z])", pattern)
+    return re.compile(
+        "".join(_SIGNS.get(p, number if p[:1] == "%" else re.escape(p)) for p in parts)
+    )
+
+
+_DATE_SHAPES = {date: _shape(date) for date in _DATES}
+_CLOCK_SHAPES = {clock: _shape(clock) for clock in _CLOCKS if clock}
+
+
+class Format(NamedTuple):
+    """How a column of text writes its moments."""
+
+    pattern: str
+    """In the signs of strftime, for the normalised text."""
+    aware: bool
+    """Whether each time carries its offset from UTC."""
+    rival: str | None = None
+    """Another pattern that fits every cell: the cells do not tell day from month."""
+    clear: bool = True
+    """Whether the rows' order tells which of the two is meant."""
+    odd: bool = False
+    """Whether the text must be made usual first."""
+
+
+def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
+    """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
+    text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
+    text = text.map_elements(usual, return_dtype=pl.String) if odd else text
+    text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
+    text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
+    text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")
+    return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
+
+
+def parsed(column: pl.Expr, form: Format) -> pl.Expr:
+    """Seconds since 1970 (UTC, or wall time if not aware); null where a cell does not fit."""
+    text = normalised(column, odd=form.odd)
+    end_of_day = text.str.contains(r"[ T]24[:.]00")
+    text = text.str.replace(r"([ T])24([:.]00)", "${1}00${2}")
+    moment = text.str.to_datetime(form.pattern, strict=False, exact=True, time_unit="us")
+    seconds = moment.dt.epoch("s") + end_of_day.cast(pl.Int64) * 86_400
+    return pl.when(moment.dt.year().is_between(*_YEARS)).then(seconds)
+
+
+def find_format(cells: pl.Series) -> Format | None:
+    """The format that fits the most of some distinct cells; None if none fits any.
+
+    Where day and month could be swapped in every cell, the reading under which the cells follow
+    one another more regularly is taken.
+    """
+    cells = cells.rename("cell").drop_nulls()
+    fits = {}
+    for form in _candidates(cells):
+        missed = int(_seconds(cells, form).null_count())
+        if missed < len(cells):
+            fits[form] = missed
+    if not fits:
+        return None
+    fewest = min(fits.values())
+    best = [form for form, missed in fits.items() if missed == fewest]
+    rivals = [form for form in best[1:] if _is_swapped(best[0].pattern, form.pattern)]
+    return _more_regular(cells, best[0], rivals[0]) if rivals else best[0]
+
+
+def looks_like_moments(cells: pl.Series) -> bool:
+    """Whether most of some cells are moments in a format we know, or seconds since 1970."""
+    if cells.dtype.is_numeric():
+        from citytune.readers.cells._epochs import epoch_unit
+
+        return epoch_unit(cells) is not None
+    few = cells.drop_nulls().head(100)
+    if not len(few) or sum(bool(_SHAPE.search(cell)) for cell in few) < len(few) / 2:
+        return False
+    form = find_format(few)
+    return form is not None and _seconds(few.rename("cell"), form).null_count() <= len(few) / 2
+
+
+def looks_like_dates(cells: pl.Series) -> bool:
+    """Whether text cells are dates without a time of the day."""
+    few = cells.drop_nulls().head(500).cast(pl.String).rename("cell")
+    form = find_format(few) if len(few) else None
+    if form is None:
+        return False
+    return bool((_seconds(few, form).drop_nulls() % 86_400 == 0).all())
+
+
+def _candidates(cells: pl.Series) -> list[Format]:
+    """Formats whose shape fits at least one of the first few cells."""
+    odd = any(is_unusual(cell) for cell in cells.head(5).cast(pl.String))
+    few = cells.head(5).to_frame().select(normalised(pl.col("cell"), odd=odd)).to_series()
+    forms: dict[Format, None] = {}
+    for cell in few:
+        for date, shape in _DATE_SHAPES.items():
+            if found := shape.match(cell):
+                forms |= dict.fromkeys(_with_clock(date, cell[found.end() :]))
+    return [form._replace(odd=odd) for form in forms]
+
+
+def _with_clock(date: str, rest: str) -> list[Format]:
+    """The formats of a date followed by `rest`, a time of the day and perhaps an offset."""
+    if not rest:
+        return [Format(date, aware=False)]
+    offset = _OFFSET.search(rest)
+    clock = rest[: offset.start()] if offset else rest
+    ending = "" if offset is None else " %#z" if offset[0].startswith(" ") else "%#z"
+    return [
+        Format(date + glue + pattern + ending, aware=offset is not None)
+        for glue in _GLUES
+        if clock.startswith(glue)
+        for pattern, shape in _CLOCK_SHAPES.items()
+        if shape.fullmatch(clock[len(glue) :])
+    ]
+
+
+def _seconds(cells: pl.Series, form: Format) -> pl.Series:
+    return cells.to_frame().select(parsed(pl.col("cell"), form)).to_series()
+
+
+def _is_swapped(one: str, other: str) -> bool:
+    mark = {"%d": "%m", "%m": "%d"}
+    return re.sub("%[dm]", lambda found: mark[found[0]], one) == other
+
+
+def _more_regular(cells: pl.Series, one: Format, other: Format) -> Format:
+    first, second = (_regularity(_seconds(cells, form)) for form in (one, other))
+    chosen, rival = (one, other) if first >= second else (other, one)
+    return chosen._replace(rival=rival.pattern, clear=first != second)
+
+
+def _regularity(seconds: pl.Series) -> float:
+    """Share of the commonest step between distinct moments, as they follow in the file."""
+    steps = np.diff(seconds.drop_nulls().to_numpy())
+    if not len(steps):
+        return 0.0
+    _, counts = np.unique(steps, return_counts=True)
+    return float(counts.max() / len(steps))

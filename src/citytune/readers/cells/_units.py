@@ -1,0 +1,116 @@
+"""Spell units one way, whatever a file calls them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from citytune.frame import convert
+from citytune.readers.cells._vocabulary import plain_name
+
+UNITS = {
+    "$": "$", "€": "€", "£": "£",
+    "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh", "w": "W", "kw": "kW",
+    "mw": "MW", "gw": "GW", "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
+    "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
+    "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
+    "ccf": "ccf", "l": "l",
+    "mph": "mph", "mi/h": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
+    "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
+    "veh/15min": "veh/15min",
+    "kfz/h": "veh/h", "fzg/h": "veh/h", "vehicles/h": "veh/h", "vehicles/hour": "veh/h",
+    "véh/h": "veh/h", "cars/h": "veh/h", "autos/h": "veh/h", "mvt/h": "veh/h",
+    "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
+    "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
+    "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
+    "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
+    "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
+    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
+    "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
+    "volt": "V", "volts": "V", "amp": "A", "amps": "A",
+    # UN/CEFACT's codes, as NGSI-LD has them
+    "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
+    "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
+}  # fmt: skip
+"""Spelling in lower case, without spaces → unit."""
+ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ", "therm", "kvarh",
+                    "BTU", "MMBTU"])  # fmt: skip
+POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
+AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+_FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
+VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
+SPEED = frozenset(["mph", "km/h", "m/s"])
+UNIT_COLUMNS = frozenset(
+    ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
+     "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
+     "unita", "eenhed", "eenheid", "jednostka", "unidade",
+     "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
+)  # fmt: skip
+"""Plain names of columns that hold the unit of each row."""
+
+
+def unit_of(text: str) -> str | None:
+    """The usual spelling of a unit; None if it is none.
+
+    >>> unit_of("ug/m^3"), unit_of("KWH"), unit_of("µg·m⁻³"), unit_of("north")
+    ('µg/m³', 'kWh', 'µg/m³', None)
+    """
+    bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
+    bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
+    bare = re.sub(r"[\s^()\[\]_]", "", bare)
+    return UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+
+
+def are_units(cells: Iterable[str]) -> bool:
+    """Whether cells may be units; R051 and R079 number parts of a network.
+
+    >>> are_units(["km/h", "veh"]), are_units(["people"]), are_units(["R051", "R079"])
+    (True, True, False)
+    """
+    some = list(cells)
+    return any(map(unit_of, some)) or not all(re.search(r"\d\d", cell) for cell in some)
+
+
+def kind_of_unit(unit: str) -> str:
+    """What a unit measures, so far as that is known, or the unit itself.
+
+    >>> kind_of_unit("kW") == kind_of_unit("MW"), kind_of_unit("kW") == kind_of_unit("%")
+    (True, False)
+    """
+    kinds = {"energy": ENERGY, "power": POWER, "air": AIR, "speed": SPEED}
+    return next((kind for kind, units in kinds.items() if unit in units), unit)
+
+
+def factor_between(unit: str, other: str) -> float | None:
+    """What a value in one unit is multiplied by to be in another; None if nobody knows.
+
+    >>> factor_between("W", "kW"), factor_between("kW", "kWh"), factor_between("°C", "°F")
+    (0.001, None, None)
+    """
+    ends = convert(np.array([0.0, 1.0], np.float32), unit, other)
+    return None if ends is None or ends[0] else float(f"{ends[1]:.7g}")
+
+
+def scale_of(unit: str) -> str:
+    """What units that are converted into each other have in common: the first of them.
+
+    >>> scale_of("MW"), scale_of("ppb"), scale_of("mg/m³")
+    ('W', 'ppb', 'µg/m³')
+    """
+    return next((one for one in _FIRST if factor_between(unit, one) is not None), unit)
+
+
+def unit_in(name: str) -> str | None:
+    """The unit that a column's name spells, in brackets or at its end.
+
+    >>> unit_in("load_kva"), unit_in("power [W]"), unit_in("NO2 (ug/m3)"), unit_in("zone_w")
+    ('kVA', 'W', 'µg/m³', 'W')
+    """
+    for part in re.findall(r"[(\[](.+?)[)\]]", name):
+        if found := unit_of(part.split(",")[-1]):
+            return found
+    words = plain_name(name).split("_")
+    pair = unit_of("/".join(words[-2:])) if len(words) > 1 else None
+    return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)

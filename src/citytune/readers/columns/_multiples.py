@@ -1,0 +1,58 @@
+"""Columns that say the same in two units: power and energy of an interval, km/h and mph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune._text import listed
+from citytune.readers.cells._columns import Columns
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._vocabulary import family
+
+MOST, ROWS = 8, 2_000
+"""Columns up to which they are compared, and rows by which they are."""
+CLOSE = 3e-3
+"""Part by which a ratio may be off, and part of the spread that rounding may leave."""
+_RATIOS = np.array([1.8, 1.609344, 1.94384, 2.23694, 3.28084, 3.6, 3.412, 4, 6, 12, 24, 60, 1000,
+                    3600, 1e6])  # fmt: skip
+"""Between units of one quantity, and of a power and the energy of 5, 10 or 15 minutes."""
+
+
+def refuse_multiples(
+    table: SourceTable, chosen: Sequence[str], columns: Columns, findings: Findings
+) -> bool:
+    """Whether two of few columns of names of their own are one in two units; that is refused."""
+    live = [n for n in chosen
+            if columns.kind(n) == "number" and not columns.by_name[n].constant]  # fmt: skip
+    if not 2 <= len(live) <= MOST or len({family(n) or n for n in live}) < len(live):
+        return False
+    rows = table.rows.select(pl.col(n).cast(pl.Float64) for n in live).head(ROWS).collect()
+    for one, other in combinations(live, 2):
+        pair = rows.select(one, other).drop_nulls().to_numpy()
+        pair = pair[np.isfinite(pair).all(1)]
+        if len(pair) > 48 and _is_multiple(pair):
+            findings.error(
+                "which-target",
+                f"{listed([one, other], quoted=True)} seem to be the same in two units",
+                "name one with " + " or ".join(f"target={name!r}" for name in live),
+                count=2,
+            )
+            return True
+    return False
+
+
+def _is_multiple(pair: NDArray[np.float64]) -> bool:
+    low, high = sorted((pair[:, 0], pair[:, 1]), key=lambda cells: float(cells.std()))
+    if not low.std() or len(np.unique(low)) < 12:
+        return False
+    slope, start = np.polyfit(low, high, 1)
+    if np.abs(slope / _RATIOS - 1).min() > CLOSE:
+        return False
+    left = high - slope * low - start
+    return bool(left.std() < CLOSE * high.std())

@@ -1,0 +1,300 @@
+"""Decide which column is the time, which names the sensor, and which holds the readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from citytune._errors import InputError, UnknownName
+from citytune._text import listed
+from citytune.readers.cells._columns import Columns, look
+from citytune.readers.cells._durations import refuse_clocks
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._structure import (
+    ALIKE,
+    Moment,
+    called_a_sensor,
+    find_keys,
+    name_rank,
+    nearly,
+    numbers_one_station,
+    some_moments,
+)
+from citytune.readers.cells._table import MOMENT, SourceTable
+from citytune.readers.cells._vocabulary import (
+    LATITUDE,
+    LONGITUDE,
+    SENSOR_PARTS,
+    goes_beside,
+    plain_name,
+    target_rank,
+    tokens,
+)
+from citytune.readers.columns._interleaved import with_further
+from citytune.readers.columns._namesakes import namesakes
+from citytune.readers.columns._parameters import (
+    Parameter,
+    choose_parameter,
+    parameter_columns,
+    refuse_mixture,
+)
+from citytune.readers.columns._request import Names, Request
+from citytune.readers.columns._stray_rows import with_dates, without_summaries
+from citytune.readers.columns._targets import guess_targets
+from citytune.readers.columns._unfold import SECONDS, VALUE, unfold
+from citytune.readers.columns._unit_columns import unit_column
+from citytune.readers.columns._validity import valid_rows
+from citytune.readers.containers._headless import with_names
+from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
+from citytune.readers.times._time_columns import guess_time, zone_columns
+from citytune.readers.times._times import Moments, plan_moments
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of a table mean what."""
+
+    time: tuple[str, ...]
+    """One column of moments, or the parts of a moment (date, time of the day, …)."""
+    moments: Moments
+    """How the time is computed."""
+    targets: tuple[str, ...]
+    """One column of readings, or one column for each sensor of a wide table."""
+    sensor: tuple[str, ...] = ()
+    """Columns that together name the sensor of a row; none in a wide table."""
+    covariates: tuple[str, ...] = ()
+    """Columns known ahead."""
+    places: tuple[str, ...] = ()
+    """Latitude and longitude, or nothing."""
+    parameter: Parameter | None = None
+    """The one quantity that is read, of a column that names several."""
+    valid: pl.Expr | None = None
+    """Which rows hold valid readings."""
+    unit: str = ""
+    """Of the readings, from a column of units."""
+    scale: pl.Expr | None = None
+    """What the readings are multiplied by to be in it."""
+    columns: Columns = field(default_factory=Columns)
+    """What is known of every column."""
+
+
+def understand(
+    table: SourceTable, wanted: Request, covariates: tuple[str, ...], findings: Findings
+) -> tuple[SourceTable, Roles]:
+    """The table with a row for each moment, and the roles of its columns, told or guessed."""
+    told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
+    named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
+    table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
+    _check_names(table, told)
+    columns = look(table)
+    time = as_names(wanted.time) or guess_time(table, columns, findings)
+    if not time and not columns.numbers():
+        findings.error(
+            "no-numeric-target",
+            "no column holds numbers that could be readings",
+            "name the column of readings with target=, and see that its cells are numbers",
+        )
+    findings.stop_on_errors()
+    if time[-1] != SECONDS and SECONDS in table.schema:
+        time = (*time[:1], SECONDS) if len(time) < 3 else time
+    table = with_dates(without_summaries(table, time, findings), time, findings)
+    moments = _moments_of(table, time, wanted, findings)
+    moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
+    table, moments = _at_hand(table, moments)
+    targets = as_names(wanted.target)
+    taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
+    refuse_mixture(table, as_names(wanted.sensor), columns)
+    several = parameter_columns(columns, taken | set(targets))
+    parameter, targets = choose_parameter(table, several, targets, time, findings)
+    view = table
+    if parameter is not None:
+        taken |= set() if parameter.sensors else {parameter.column}
+        view = table.with_rows(parameter.rows_of(table.rows))
+    _check_names(table, targets)
+    taken |= {*targets, *zone_columns(columns)}
+    places = _guess_places(columns, taken)
+    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
+    valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
+    _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
+    same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
+    sensor = as_names(wanted.sensor) or _guess_sensor(
+        view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
+        places, findings,
+    )  # fmt: skip
+    taken |= {*sensor, *places}
+    targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
+        view, columns, taken, some, sensor,
+        bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
+    )  # fmt: skip
+    _refuse_words(covariates, columns, findings)
+    refuse_parts_across(table, moments, targets, findings)
+    findings.stop_on_errors()
+    roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
+                  parameter, valid, *unit_column(view, columns, findings), columns)  # fmt: skip
+    return table, roles
+
+
+def as_names(names: Names) -> tuple[str, ...]:
+    """One name, several or none, as a tuple."""
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
+
+
+def _check_names(table: SourceTable, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in table.schema:
+            raise UnknownName(f"column of {table.name}", name, table.schema.names())
+
+
+def _moments_of(
+    table: SourceTable, time: tuple[str, ...], wanted: Request, findings: Findings
+) -> Moments:
+    if time[-1] == SECONDS:
+        date = time[:-1] if len(time) != 3 else time
+        found = plan_moments(table, date, wanted.timezone, findings, "begin")
+        return replace(found, seconds=found.seconds + pl.col(SECONDS))
+    if SECONDS in table.schema:
+        found = plan_moments(table, time, wanted.timezone, findings, "begin")
+        return replace(found, seconds=found.seconds + pl.col(SECONDS))
+    return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+
+
+def _at_hand(table: SourceTable, moments: Moments) -> tuple[SourceTable, Moments]:
+    """Of a text, whose rows are in memory, the moments computed once and for all."""
+    if table.exact is None:
+        return table, moments
+    rows = table.rows.with_columns(moments.seconds.alias(MOMENT)).collect().lazy()
+    return replace(table, rows=rows), replace(moments, seconds=pl.col(MOMENT))
+
+
+def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
+    plain = {plain_name(name): name for name in columns.numbers(taken)}
+    lat = next((plain[word] for word in LATITUDE if word in plain), None)
+    lon = next((plain[word] for word in LONGITUDE if word in plain), None)
+    return (lat, lon) if lat and lon else ()
+
+
+def _guess_sensor(
+    table: SourceTable,
+    seconds: pl.Expr,
+    columns: Columns,
+    some: Moment,
+    taken: set[str],
+    targets: tuple[str, ...],
+    parameter: Parameter | None,
+    places: tuple[str, ...],
+    findings: Findings,
+) -> tuple[str, ...]:
+    """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
+    if len(targets) > 1:
+        return ()
+
+    def measures(name: str) -> bool:
+        column = columns.by_name[name]
+        if column.kind == "text" or set(tokens(name)) & SENSOR_PARTS:
+            return False
+        return target_rank(name) is not None or goes_beside(name)
+
+    keys = find_keys(some, columns, taken, measures)
+    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
+    if keys is None:
+        tried = "; ".join(
+            f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
+            for names, share in nearly(some, columns, taken, measures)
+        )
+        several = parameter.values if parameter is not None else ()
+        one = f"pass target={str(several[0])!r} for one of them, " if several[1:] else ""
+        findings.error(
+            "contradicting-rows",
+            f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
+            f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
+            f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
+            "average the rows first",
+        )
+        findings.stop_on_errors()
+        return ()
+    keys = keys or _called_a_sensor(table, columns, taken, measures)
+    keys = with_further(table, seconds, some, columns, taken, keys)
+    if keys:
+        findings.note(
+            "guessed-sensor",
+            f"the sensor names were read from {listed(list(keys), quoted=True)}",
+            "use sensor= if this is wrong, or target= if each column is a sensor",
+        )
+    return keys
+
+
+def _refuse_contradictions(
+    table: SourceTable,
+    sensor: tuple[str, ...],
+    some: Moment,
+    columns: Columns,
+    taken: set[str],
+) -> None:
+    """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
+    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
+        return
+    further = find_keys(some, columns, taken - set(sensor), lambda _: False)
+    hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"
+    raise InputError(
+        f"{table.name}: {100 * share:.0f} % of the rows have the time and the sensor "
+        f"({listed(list(sensor), quoted=True)}) of another row and other readings; {hint}"
+    )
+
+
+def _called_a_sensor(
+    table: SourceTable, columns: Columns, taken: set[str], measures: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """A column whose name says sensor and whose cells repeat, where no rows share a moment."""
+    able = [
+        name
+        for name, column in columns.by_name.items()
+        if name not in taken
+        and column.kind in ("text", "number")
+        and (column.kind == "text" or (column.whole and not measures(name)))
+        and (called_a_sensor(column) or numbers_one_station(column))
+        and not column.counter
+    ]
+    able.sort(key=lambda name: name_rank(name, columns))
+    if not able:
+        return ()
+    counts = (
+        table.rows.select(pl.len().alias("_rows"), *(pl.col(name).n_unique() for name in able))
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
+    return next(((n,) for n in able if counts[n] == 1 or counts[n] <= counts["_rows"] / 3), ())
+
+
+def _refuse_words(covariates: tuple[str, ...], columns: Columns, findings: Findings) -> None:
+    for name in covariates:
+        if columns.kind(name) not in ("number", "bool", "empty"):
+            findings.error(
+                "text-covariate",
+                f"covariate {name!r} does not hold numbers{columns.shown(name)}",
+                "write it as numbers (for example 0 and 1 for no and yes), or leave it out",
+            )
+
+
+def _told_targets(
+    targets: tuple[str, ...], columns: Columns, sensor: tuple[str, ...], findings: Findings
+) -> tuple[str, ...]:
+    if len(set(targets)) < len(targets):
+        raise InputError(f"target names a column twice: {listed(list(targets), quoted=True)}")
+    if sensor and len(targets) > 1:
+        raise InputError(
+            f"column {sensor[0]!r} names the sensors, so there can be one target, not "
+            f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one, the "
+            f"first with target={targets[0]!r}"
+        )
+    for name in targets:
+        able = columns.kind(name) in ("number", "empty")
+        if not able and not refuse_clocks(columns, (), name, findings):
+            findings.error(
+                "no-numeric-target",
+                f"column {name!r} is asked for as target but does not hold numbers"
+                f"{columns.shown(name)}",
+                "name a column of readings with target=",
+            )
+    return targets

@@ -1,0 +1,91 @@
+"""Rows among those of a table that are none of it, and cells that stand for those below them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+
+from citytune._text import counted, listed
+from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.times._clock_times import clock_times
+
+_SUMMARY = (
+    r"(?i)^\W*((sub|grand|day|daily|week|weekly|month|monthly)[\s_-]*)?(total\w*|totaal|sum|sums|"
+    r"summe|somme|suma|soma|gesamt|average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media|médias?|"
+    r"promedio|min|max|minimum|maximum|std|stdev|stddev|num|count|data ?\[?%\]?|"
+    r"合計|合计|小計|小计|总计|總計|平均|합계|평균)(\W|$)"
+)
+"""What stands in place of a time in a row that sums up others."""
+MERGED = 0.5
+"""Share of empty dates from which a date is written once for the rows below it."""
+STRAY = 0.02
+"""Share of rows that may have no time of the day, such as titles."""
+TURNS = 0.95
+"""Share of dates at which the time of the day begins anew, if they are written so."""
+
+
+def without_summaries(table: SourceTable, time: tuple[str, ...], findings: Findings) -> SourceTable:
+    """The table without rows of totals and means, which a word in place of their time tells."""
+    words = [name for name in time if table.schema[name] == pl.String]
+    if not words:
+        return table
+    summary = pl.any_horizontal(
+        pl.col(n).str.contains(_SUMMARY).fill_null(value=False) for n in words
+    )
+    found = table.rows.select(summary.alias("found")).collect(engine="streaming")["found"]
+    if not (count := int(found.sum())) or count > len(found) / 4:
+        return table
+    said = table.rows.filter(summary).select(pl.concat_str(words, separator=" ", ignore_nulls=True))
+    examples = said.unique(maintain_order=True).head(3).collect().to_series().to_list()
+    findings.note(
+        "summaries",
+        f"{counted(count, 'row')} of sums, such as {listed(examples, quoted=True)}",
+        "not read as data",
+        count=count,
+    )
+    kept = pl.lit(~found)
+    exact = None if table.exact is None else functools.partial(_kept, table.exact, ~found)
+    return replace(table, rows=table.rows.collect().filter(kept).lazy(), exact=exact)
+
+
+def _kept(
+    exact: Callable[[tuple[str, ...]], pl.DataFrame], rows: pl.Series, names: tuple[str, ...]
+) -> pl.DataFrame:
+    return exact(names).filter(rows)
+
+
+def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) -> SourceTable:
+    """The table with a date in each row, where it is written once for all rows of the day."""
+    if len(time) != 2:
+        return table
+    date, clock = time
+    if date not in table.schema or clock not in table.schema:
+        return table
+    empty = table.rows.select(pl.col(date).is_null().mean()).collect(engine="streaming").item()
+    if empty is None or empty < MERGED:
+        return table
+    found = clock_times(table, look_at(table, clock))
+    if found is None:
+        return table
+    rows = table.rows.select(there=pl.col(date).is_not_null(), at=found.seconds).collect()
+    timed = rows.drop_nulls("at")  # titles and sources have no time of the day
+    there, turns = timed["there"], timed["at"] < timed["at"].shift()
+    if len(timed) < (1 - STRAY) * len(rows) or not there[0] or turns.filter(~there).sum():
+        return table
+    if float(turns.filter(there).mean() or 0) < TURNS - 1 / int(there.sum()):  # type: ignore[arg-type]
+        return table
+    findings.note(
+        "merged-dates",
+        f"column {date!r} holds a date in {100 * (1 - empty):.2g} % of the rows, where the time of "
+        "the day begins anew",
+        "each date was taken for the rows below it",
+        count=int((~there).sum()),
+    )
+    of_rows = pl.when(found.seconds.is_not_null()).then(pl.col(date)).forward_fill()
+    filled = pl.when(found.seconds.is_not_null()).then(of_rows).otherwise(pl.col(date))
+    return replace(table, rows=table.rows.with_columns(filled.alias(date)))

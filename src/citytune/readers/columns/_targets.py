@@ -1,0 +1,296 @@
+"""Find the columns that hold the readings, from their cells and their names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers.cells._coded_cells import refuse_json
+from citytune.readers.cells._columns import Column, Columns
+from citytune.readers.cells._durations import refuse_clocks
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._structure import Moment
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._vocabulary import (
+    FLAGS,
+    SENSOR,
+    family,
+    goes_beside,
+    is_quantity,
+    plain_name,
+    target_rank,
+    tokens,
+)
+from citytune.readers.columns._energy_flows import of_one_flow
+from citytune.readers.columns._kinds import (
+    kinds_of,
+    of_one_kind,
+    refuse_variants,
+    without_strangers,
+)
+from citytune.readers.columns._measures import (
+    bins_of,
+    flows_of,
+    letters_of,
+    main_reading,
+    of_classes,
+    proposed,
+    without_channels,
+    without_statistics,
+)
+from citytune.readers.columns._multiples import refuse_multiples
+from citytune.readers.columns._one_unit import of_one_unit, refuse_crossed
+from citytune.readers.columns._unlike import (
+    is_flag_of_another,
+    is_speed_of_wind,
+    refuse_unlike,
+    sight,
+)
+from citytune.readers.columns._wide import (
+    filled,
+    fullest,
+    likely,
+    refuse_versions,
+    wide_columns,
+    without_totals,
+)
+from citytune.readers.times._time_again import tells_time
+
+MOST_FLAGS = 0.15
+"""Columns of zeros and ones for each other one, up to which they may be quiet counters."""
+_REMEDY = "use target= (and covariates= for what is known ahead) if this is wrong"
+_ID = re.compile(
+    r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
+)
+_CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
+                       r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
+_SHARE = re.compile(
+    r"(quality|qualitae?t|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
+    r"uncertainty|height|altitude|elevation|samples|length|^(ratio|dur)_?p\d$)"
+)
+
+
+def guess_targets(
+    table: SourceTable,
+    columns: Columns,
+    taken: set[str],
+    moment: Moment,
+    keys: Sequence[str],
+    long: bool,
+    readings: Collection[str],
+    quantity: str | None,
+    findings: Findings,
+) -> tuple[str, ...]:
+    """The target column of a long table, or the sensor columns of a wide one.
+
+    `readings` are called like names of sensors, and are known to be none; `quantity` is what the
+    person says is measured.
+    """
+    numbers = [n for n in columns.numbers(taken) if n not in keys]
+    able = [
+        n
+        for n in numbers
+        if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
+    ]
+    able = without_statistics(able)
+    telling = {n for n in able if tells_time(columns.by_name[n], moment)}
+    if telling < set(able):
+        able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
+    known = _before_time(columns, taken, able)
+    able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
+    if not able and (
+        refuse_clocks(columns, {*taken, *keys}, None, findings) or refuse_json(columns, findings)
+    ):
+        return ()
+    if not able:
+        shown = f" (columns of numbers: {listed(numbers, quoted=True)})" if numbers else ""
+        findings.error(
+            "no-numeric-target",
+            f"no column holds numbers that could be readings{shown}",
+            "name the column of readings with target=, and see that its cells are numbers",
+        )
+        return ()
+    if long:
+        chosen = _long(table, able, columns, keys, findings)
+    else:
+        able = without_strangers(without_channels(table, able, findings))
+        main = (
+            main_reading(table, able, columns, findings)
+            if letters_of(able) or of_classes(able) or bins_of(able)
+            else None
+        )
+        able = [main] if main else bins_of(able) or of_one_flow(table, able, quantity, findings)
+        if any(len(names) > 1 for names in kinds_of(able).values()):
+            able = of_one_kind(table, able, quantity, findings)
+        parts = without_totals(table, tuple(wide_columns(table, able)), findings)
+        chosen = of_one_kind(table, parts, quantity, findings)
+        refuse_variants(chosen, findings)
+        refuse_versions(moment, chosen, columns, findings)
+        refuse_crossed(chosen, columns, findings)
+        chosen = of_one_unit(chosen, findings)
+        if not refuse_multiples(table, chosen, columns, findings):
+            refuse_unlike(chosen, columns, findings)
+    used = {*chosen, *keys, *taken}
+    ignored = [n for n, kind in columns.kinds.items()
+               if kind in ("number", "empty", "bool") and n not in used
+               and not columns.by_name[n].counter]  # fmt: skip
+    if chosen:
+        _say(chosen, ignored, findings)
+    return tuple(chosen)
+
+
+def _is_no_reading(
+    column: Column, columns: Columns, table: SourceTable, moment: Moment, keys: Sequence[str]
+) -> bool:
+    """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
+    rank = target_rank(column.name)
+    if is_speed_of_wind(column.name, columns) or is_flag_of_another(column, columns):
+        return True
+    if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
+        return True
+    if rank is not None:
+        return False
+    plain = plain_name(column.name)
+    flag = column.whole and column.low >= 0 and column.high <= 1
+    named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
+    return column.constant or flag or named or _is_static(column, table, moment, keys)
+
+
+def _is_id(plain: str) -> bool:
+    return bool(_ID.search(plain) or _CALENDAR.match(plain)) or plain in SENSOR
+
+
+def _before_time(columns: Columns, taken: set[str], able: Sequence[str]) -> set[str]:
+    """Columns that never change, left of the time, where all that change stand right of it.
+
+    They say where was measured: state, road, number of the station.
+    """
+    place = {name: i for i, name in enumerate(columns.by_name)}
+    first = min((place[n] for n in able if n in place), default=0)
+    time = max((place[n] for n in taken if n in place and place[n] < first), default=-1)
+    return {n for n, i in place.items() if i < time and columns.by_name[n].constant}
+
+
+def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:
+    """The sensors of a wide table that are silent, stand still or only saw zeros and ones too.
+
+    They are known by the company they keep: two or more columns with names of their own, or one of
+    the same family. Where nothing else is there, they are all there is.
+    """
+
+    def may_be(name: str) -> bool:
+        plain = plain_name(name)
+        return not (
+            columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
+            or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
+        )  # fmt: skip
+
+    numbers = [n for n in numbers
+               if n in able or not is_flag_of_another(columns.by_name[n], columns)]  # fmt: skip
+    quiet = {n for n in numbers if n not in able and (may_be(n) or target_rank(n) is not None)}
+    live = [n for n in able if not goes_beside(n)]
+    if not able or (not live and len(quiet) == 1):
+        return able or [n for n in numbers if n in quiet]
+    if long:
+        return able
+    flags = {n for n in quiet if columns.by_name[n].high > 0 and not columns.by_name[n].constant}
+    if len(flags) > max(1.0, MOST_FLAGS * len(live)):
+        quiet -= flags  # so many columns of zeros and ones are no counters
+    families = {family(n) for n in live if family(n)}
+    many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
+    beside = {n for n in quiet if any(_flags(n, one) for one in live)}
+    low, high = (end(getattr(columns.by_name[n], side) for n in live or able)
+                 for end, side in ((min, "low"), (max, "high")))  # fmt: skip
+    stuck = {n for n in quiet if min(low, 0) <= columns.by_name[n].low <= high}
+    kept = {n for n in quiet - beside
+            if (many and may_be(n) and n in stuck) or family(n) in families}  # fmt: skip
+    return [n for n in numbers if n in able or n in kept]
+
+
+def _flags(name: str, other: str) -> bool:
+    """Whether a name is another one with a word before or behind it: K_flow, flow_status."""
+    rest = name.removesuffix(other) if name.endswith(other) else name.removeprefix(other)
+    return rest != name and bool(re.fullmatch(r"[A-Za-z]+[_ .-]|[_ .-][A-Za-z]+", rest))
+
+
+def _is_coordinate(name: str) -> bool:
+    words = set(tokens(name))
+    return not any(map(is_quantity, words)) and bool(
+        words & {"alt", "alti", "lat", "latitude", "lon", "lng", "longitude", "easting", "northing"}
+    )
+
+
+def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequence[str]) -> bool:
+    """Whether a sensor always has the same value, such as its capacity."""
+    if not keys or len(moment.rows) < 4:
+        return False
+    each = moment.rows.group_by(*keys).agg(pl.col(column.name).n_unique(), pl.len().alias("_n"))
+    each = each.filter(pl.col("_n") > 3)
+    return bool(len(each)) and bool((each[column.name] <= 1).all())
+
+
+def _long(
+    table: SourceTable,
+    names: list[str],
+    columns: Columns,
+    keys: Sequence[str],
+    findings: Findings,
+) -> list[str]:
+    """One column; refused where nothing tells which, with a look at each."""
+    names = without_channels(table, names, findings)
+    if len(names) == 1:
+        return names
+    if main := main_reading(table, names, columns, findings):
+        return [main]
+    names = filled(table, [n for n in names if not columns.by_name[n].constant] or names)
+    if len(names) == 1:
+        return names
+    known = sorted((n for n in names if target_rank(n) is not None), key=likely)
+    flows = flows_of(names)
+    if known and (not flows or known[0] in flows):
+        return [fullest(table, known)]
+    plain = [n for n in names if not goes_beside(n)]
+    if len(plain) == 1:
+        return plain
+    some = plain or names
+    one = bool(keys) and all(columns.by_name[key].constant for key in keys)
+    every = f", or all with target={some!r} if each is a sensor" if one else ""
+    findings.error(
+        "which-target",
+        f"{len(some)} columns could be the readings: "
+        + "; ".join(sight(columns.by_name[n]) for n in some[:8]),
+        f"name one with {proposed(some)}{every}",
+        count=len(some),
+    )
+    return []
+
+
+def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:
+    unused = f"; not used: {listed(ignored, 12, quoted=True)}" if ignored else ""
+    if len(chosen) == 1:
+        text = f"the readings were taken from column {chosen[0]!r}{unused}"
+        findings.note("guessed-target", text, _REMEDY)
+        return
+    some = listed(chosen, 3, quoted=True)
+    text = f"the table is wide: each of {len(chosen)} columns is a sensor ({some}){unused}"
+    findings.note("guessed-layout", text, _REMEDY, count=len(chosen))
+    if mixed := _mixture(chosen):
+        findings.warn(
+            "mixed-quantities",
+            f"the sensor names suggest different quantities: {listed(mixed, quoted=True)}",
+            "all are kept; name the columns of one quantity with target=",
+            count=len(mixed),
+        )
+
+
+def _mixture(chosen: list[str]) -> list[str]:
+    """Name parts that say that the columns of a wide table are not of one kind."""
+    beside = [name for name in chosen if goes_beside(name)]
+    ranks = Counter(family(n) for n in chosen if target_rank(n) is not None)
+    if beside and len({family(n) for n in chosen}) > 1:
+        return sorted({family(n) for n in beside})
+    return sorted(ranks) if len(ranks) > 1 else []

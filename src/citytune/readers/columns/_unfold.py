@@ -1,0 +1,251 @@
+"""Unfold a table that has a row for each day and a column for each time of it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from citytune._errors import InputError
+from citytune._text import listed
+from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._formats import looks_like_moments
+from citytune.readers.cells._numbers import cells
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._layout import TIME_LIKE
+from citytune.readers.times._calendar import unfold_calendar
+
+FEWEST = 20
+"""Columns of times of the day from which they are unfolded."""
+DAY = 86_400
+VALUE, SECONDS, VALID, WHEN = "value", "time of day", "valid", "time"
+_CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
+_HOUR = re.compile(
+    r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|"
+    r"^(?:(?:klo|kl\.?|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{2})시?\s*[-–_~]\s*(\d{2})(?:시(?:간대)?)?$",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(
+    r"^(?P<word>[a-z ]*?)[\s_.]*0*(?P<number>\d{1,4})(?P<half>[:.]?00|:30|\.5)?"
+    r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
+    re.IGNORECASE,
+)
+_WORDS = frozenset(
+    ["", "h", "he", "hr", "hour", "hours", "hora", "heure", "ora", "stunde", "std", "uur", "time",
+     "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t", "kl",
+     "kwh", "value", "val", "hh", "tp",
+     "trading period", "hhr", "slot", "e", "u", "uhr"]
+)  # fmt: skip
+"""What may stand before the number of a time of the day."""
+_FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Columns that each hold one time of the day."""
+
+    names: tuple[str, ...]
+    seconds: tuple[int, ...]
+    """Since midnight, of each one's begin."""
+    ends: bool
+    """Whether their names said the ends."""
+    flags: tuple[str, ...] = ()
+    """A column for each that tells whether its value is valid."""
+
+
+def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
+    """The table with a row for each time of the day, if its columns are times of the day."""
+    table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
+    found = find_folded(tuple(table.schema))
+    if found is None or not _rows_are_days(table, found):
+        return table
+    if told := [name for name in target if name in found.names]:
+        raise InputError(
+            f"{table.name}: {told[0]!r} is one of {len(found.names)} columns that hold the times "
+            "of a day, which are read together; leave it out of target="
+        )
+    findings.note(
+        "unfolded",
+        f"each row is a day, and {len(found.names)} columns "
+        f"({listed(list(found.names), 2, quoted=True)}) are times of it",
+        f"they were read as {len(found.names)} rows each",
+        count=len(found.names),
+    )
+    return table.with_rows(_long(table, found))
+
+
+def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
+    """A table without a header that has a date and 24 numbers in each row, named by their hours.
+
+    A flag may follow each number; without one nothing tells hours from sensors.
+    """
+    date, *rest = table.schema or ("",)
+    if date != "column_1" or len(rest) not in (24, 48) or not rest[-1].startswith("column_"):
+        return table
+    columns = [look_at(table, name) for name in table.schema]
+    if not columns[0].date or any(c.kind not in ("number", "empty") for c in columns[1:]):
+        return table
+    flags = columns[2::2]
+    if len(rest) == 24 or not all(c.whole and c.low >= -9 and c.high <= 9 for c in flags):
+        if len(rest) == 24:
+            findings.fail(
+                "no-header",
+                "each row holds a date and 24 numbers without a header: hours, or sensors",
+                "add a header: the date, then H00 to H23 for hours, or the sensors' names",
+            )
+        return table
+    names = {name: f"{'HV'[i % 2]}{i // 2:02d}" for i, name in enumerate(rest)}
+    return table.with_rows(table.rows.rename(names))
+
+
+def _upright(table: SourceTable, findings: Findings) -> SourceTable:
+    """The table with a row for each moment, if its columns are moments and its rows sensors."""
+    names = [name for name in table.schema if TIME_LIKE.match(name)]
+    if len(names) < FEWEST or not looks_like_moments(pl.Series(names)):
+        return table
+    rest = [name for name in table.schema if name not in names]
+    findings.note(
+        "unfolded",
+        f"{len(names)} columns ({listed(names, 2, quoted=True)}) are the moments of each row",
+        "they were read as a row each",
+        count=len(names),
+    )
+    numbers = table.rows.with_columns(_number(table, name).alias(name) for name in names)
+    return table.with_rows(numbers.unpivot(names, index=rest, variable_name=WHEN, value_name=VALUE))
+
+
+def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
+    """Whether the times in the other columns, if there are any, are dates."""
+    rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
+    moments = [one for name in rest if (one := look_at(table, name)).kind == "moment"]
+    return not moments or any(one.date for one in moments)
+
+
+def find_folded(names: tuple[str, ...]) -> Folded | None:
+    """The columns that are times of the day: evenly spaced, and a day's worth of them.
+
+    >>> find_folded(("day", *(f"H{i:02d}" for i in range(1, 25)))).seconds[:2]
+    (0, 3600)
+    """
+    clocks = [(name, _clock(name)) for name in names]
+    found = [(name, seconds) for name, seconds in clocks if seconds is not None]
+    if len(found) >= FEWEST and (even := _even(found)):
+        return even
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for name in names:
+        if match := _numbered(name):
+            word, unit = (match[part].lower().strip() for part in ("word", "unit"))
+            groups.setdefault((word, unit), []).append((name, int(match["number"])))
+    fitting = [folded for group in groups.values() if (folded := _counted(group) or _digits(group))]
+    if not fitting:
+        return None
+    best = _readings_first(fitting)
+    return _with_flags(best, names)
+
+
+def _clock(name: str) -> int | None:
+    """Seconds since midnight that a name says; of a range its end, which names AM and PM."""
+    if hour := _HOUR.match(name.strip()):
+        return _seconds(hour[1] or hour[4], "0", hour[2])
+    found = _CLOCK.findall(name)
+    return _seconds(*found[-1]) if found and not re.search(r"\d{4}", name) else None
+
+
+def _seconds(hour: str, minute: str, half: str | None) -> int | None:
+    if int(hour) > 24 or int(minute) > 59:
+        return None
+    hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
+    return hours * 3600 + int(minute) * 60
+
+
+def _even(found: list[tuple[str, int]]) -> Folded | None:
+    """Times such as 00:15 … 24:00, 00:00 … 23:45, or 00:00-01:00 … 23:00-00:00."""
+    names, seconds = map(list, zip(*found, strict=True))
+    if seconds[-1] == 0:
+        seconds[-1] = DAY
+    steps = {b - a for a, b in itertools.pairwise(seconds)}
+    if len(steps) != 1 or (step := steps.pop()) <= 0 or abs(len(names) * step - DAY) > 3600:
+        return None
+    ends = seconds[-1] >= DAY
+    begins = tuple(s - step for s in seconds) if ends else tuple(seconds)
+    return Folded(tuple(names), begins, ends)
+
+
+def _numbered(name: str) -> re.Match[str] | None:
+    """A name such as H01, hour 1, kWh_0015 or H01//H01, which says a number of the day."""
+    found = _NUMBERED.match(name.partition("//")[0].strip())
+    return found if found and found["word"].strip().lower() in _WORDS else None
+
+
+def _digits(group: list[tuple[str, int]]) -> Folded | None:
+    """Times without a colon such as 0015 … 2400."""
+    clocks = [(name, number // 100 * 3600 + number % 100 * 60) for name, number in group]
+    legal = all(number % 100 < 60 and number <= 2400 for _, number in group)
+    return _even(clocks) if legal and len(group) >= FEWEST else None
+
+
+def _counted(group: list[tuple[str, int]]) -> Folded | None:
+    """Numbers such as 1 … 24 (25 on the long day) or 0 … 95."""
+    names = tuple(name for name, _ in group)
+    numbers = [number for _, number in group]
+    first, count = numbers[0], len(numbers)
+    if numbers != list(range(first, first + count)) or first not in (0, 1):
+        return None
+    usual = next((n for n in (24, 48, 96, 144, 288) if n <= count <= n + n // 24), None)
+    if usual is None:
+        return None
+    step = DAY // usual
+    return Folded(names[:usual], tuple(step * i for i in range(usual)), ends=first == 1)
+
+
+def _readings_first(found: list[Folded]) -> Folded:
+    """Of readings H01 … and flags V01 …, the readings; a V alone is a value."""
+    flags = [one for one in found if _FLAG.match(one.names[0])]
+    rest = [one for one in found if one not in flags]
+    return (rest or flags)[0]
+
+
+def _with_flags(folded: Folded, names: tuple[str, ...]) -> Folded:
+    beside = [name for name in names if _FLAG.match(name.strip()) and name not in folded.names]
+    if len(beside) < len(folded.names):
+        return folded
+    return Folded(folded.names, folded.seconds, folded.ends, tuple(beside[: len(folded.names)]))
+
+
+def _long(table: SourceTable, folded: Folded) -> pl.LazyFrame:
+    used = {*folded.names, *folded.flags}
+    # A 25th hour, which has no place on a day of 24, would otherwise pass for a column of its own.
+    spare = {n for n in table.schema if find_spare(n, folded)}
+    kept = [name for name in table.schema if name not in used and name not in spare]
+    flags = folded.flags or (None,) * len(folded.names)
+    parts = []
+    for name, seconds, flag in zip(folded.names, folded.seconds, flags, strict=True):
+        extra = [] if flag is None else [pl.col(flag).cast(pl.String).alias(VALID)]
+        parts.append(
+            table.rows.select(
+                *kept,
+                pl.lit(seconds, pl.Int64).alias(SECONDS),
+                _number(table, name).alias(VALUE),
+                *extra,
+            )
+        )
+    return pl.concat(parts)
+
+
+def find_spare(name: str, folded: Folded) -> bool:
+    """Whether a column is the further hour of the day on which the clock goes back."""
+    one, other = _numbered(name), _numbered(folded.names[0])
+    return bool(
+        one and other and name not in folded.names
+        and one["word"].lower() == other["word"].lower()
+        and int(one["number"]) > len(folded.names)
+    )  # fmt: skip
+
+
+def _number(table: SourceTable, name: str) -> pl.Expr:
+    if table.schema[name] == pl.String:
+        return cells(name, name in table.commas).number
+    return pl.col(name).cast(pl.Float64, strict=False)

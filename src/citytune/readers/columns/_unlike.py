@@ -1,0 +1,128 @@
+"""Columns that are no sensors of one quantity: flags of others, and quantities side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from citytune.readers.cells._columns import Column, Columns
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._vocabulary import (
+    PLACES,
+    bidding_areas,
+    family,
+    goes_beside,
+    plain_name,
+    target_rank,
+    tokens,
+)
+from citytune.readers.columns._kinds import COMPUTED
+
+MOST = 12
+"""Columns up to which they may be quantities of one place; networks have more."""
+FAR = 20.0
+"""Ratio of the largest values of two columns from which they seem to be of two quantities."""
+FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
+"""Differences of columns of several quantities; columns of weather next to the speed of wind."""
+_FLAG = re.compile(r"q|qc|qf|qn|qa|k|s|f|st|flag|status|state|valid|quality|ind|indicator")
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What is added to a name that comes again."""
+_WEATHER = frozenset(
+    ["temp", "temperature", "humidity", "hum", "dew", "dewpoint", "pressure", "barometer", "wind",
+     "gust", "rain", "precip"]
+)  # fmt: skip
+_STATIONS = frozenset(["station", "stations", "stationsname", "estacion", "stazione", "stn"])
+_ELECTRICAL = frozenset("uipfqs")
+_BARE = re.compile(r"column_\d+")
+_CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
+
+
+def is_flag_of_another(column: Column, columns: Columns) -> bool:
+    """Whether few small whole numbers stand under the name of another column and a word: QT, T."""
+    if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
+        return False
+    bare = _AGAIN.sub("", column.name)
+    plain = plain_name(bare)
+    if _FLAG.fullmatch(plain) and f"{bare} (2)" in columns.by_name:
+        return True  # one before or behind each reading
+    return any(
+        other.kind in ("number", "empty")
+        and other is not column
+        and (one := plain_name(name))
+        and len(one) < len(plain)
+        and (plain.endswith(one) or plain.startswith(one))
+        and bool(_FLAG.fullmatch(plain.replace(one, "", 1).strip("_")))
+        for name, other in columns.by_name.items()
+    )
+
+
+def is_speed_of_wind(name: str, columns: Columns) -> bool:
+    """Whether a column called speed stands among columns of weather."""
+    weather = [n for n in columns.by_name if _WEATHER & {*tokens(n)}]
+    return plain_name(name) in ("speed", "avg_speed") and len(weather) >= FEWEST_WEATHER
+
+
+def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
+    """Columns of names of their own that all say a quantity, or stand by weather and are unlike."""
+    bare = all(_BARE.fullmatch(name) for name in chosen)
+    electrical = _are_electrical(chosen)
+    alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
+    if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
+        return
+    if not (bare or electrical) and _are_named(chosen):
+        return
+    said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    placed = any(_is_place(column) for column in columns.by_name.values())
+    near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
+    signs = _differences(chosen, columns)
+    if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
+        return
+    full = [n for n in chosen if columns.kind(n) != "empty" and not columns.by_name[n].constant]
+    ordered = sorted(full or chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
+    findings.error(
+        "which-target",
+        f"{len(ordered)} columns could be the readings, and they are of several quantities: "
+        + "; ".join(sight(columns.by_name[name]) for name in ordered),
+        "name one with " + " or ".join(f"target={name!r}" for name in ordered),
+        count=len(ordered),
+    )
+
+
+def _are_electrical(names: Sequence[str]) -> bool:
+    """Whether names end with letters of current, power and frequency: DC1 U, DC1 I, AC1 P."""
+    words = [tokens(name) for name in names]
+    ends = {some[-1] for some in words if len(some) > 1}
+    sure = "p" in ends and bool(ends & {"u", "i"}) and len(ends) > 2
+    return sure and ends <= _ELECTRICAL and all(len(some) > 1 for some in words)
+
+
+def sight(column: Column) -> str:
+    """A column with its range and its first values."""
+    examples = ", ".join(str(cell) for cell in column.cells.head(3).to_list())
+    return f"{column.name!r} ({column.low:g} to {column.high:g}: {examples}, …)"
+
+
+def _is_place(column: Column) -> bool:
+    """Whether a column says throughout at which one station the readings were taken."""
+    return column.kind == "text" and column.constant and bool({*tokens(column.name)} & _STATIONS)
+
+
+def _are_named(names: Sequence[str]) -> bool:
+    """Whether names share a word, as those of substations do, or one is that of a place."""
+    words = [{w for w in tokens(name) if not COMPUTED.search(w)} for name in names]
+    return bool(set.intersection(*words) or set().union(*words) & PLACES)
+
+
+def _differences(names: Sequence[str], columns: Columns) -> int:
+    """In how many ways columns differ: level, decimals, sign, standing still."""
+    some = [columns.by_name[name] for name in names]
+    live = [column for column in some if not column.constant and column.kind != "empty"]
+    highest = [max(abs(column.low), abs(column.high)) for column in live]
+    return sum(
+        (
+            bool(live) and max(highest) > FAR * min(highest),
+            len({column.whole for column in live}) > 1,
+            len({column.low < 0 for column in live}) > 1,
+            len(live) < len(some),
+        )
+    )

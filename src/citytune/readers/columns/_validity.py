@@ -1,0 +1,135 @@
+"""Respect columns that say whether a reading is valid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from citytune._errors import InputError, UnknownName
+from citytune._text import listed
+from citytune.readers.cells._columns import Column, Columns
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._vocabulary import tokens
+
+WORDS = frozenset(
+    ["valid", "validity", "validez", "gueltig", "gültig", "validation", "validite", "validité"]
+)
+"""Words of the names of columns that say whether a reading is valid."""
+ERROR_WORDS = frozenset(["error", "fehler", "erreur"])
+GOOD = frozenset(
+    [
+        "1",
+        "2",
+        "3",
+        "v",
+        "valid",
+        "true",
+        "yes",
+        "y",
+        "ok",
+        "good",
+        "r",
+        "a",
+        "p",
+        "t",
+        "gültig",
+        "valide",
+    ]
+)
+"""Cells of such a column that let a reading pass; 2 and 3 are EEA's "below detection limit"."""
+GOOD_ERRORS = frozenset(["n", "0", "none", "no", "false", "ok"])
+"""Cells of a column of errors that let a reading pass."""
+STATUS_WORDS = frozenset(["status", "quality", "qualitat", "qualite", "qualidade", "calidad"])
+SOUND = frozenset(["good", "ok", "normal", "valid", "gut", "bon", "good-overridden"])
+UNSOUND = frozenset(
+    ["bad", "uncertain", "questionable", "fault", "down", "offline", "invalid", "error",
+     "comm fail", "no data", "failed", "stale", "schlecht", "substituted", "bad input",
+     "i/o timeout"]
+)  # fmt: skip
+"""Words by which historians and control systems call readings."""
+MOST_VALUES = 12
+OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
+OPC_GOOD, OPC_MOST = 192, 255
+"""Of the quality that OPC servers and historians write, from 0 (bad) over 64 (uncertain)."""
+
+
+def valid_rows(
+    table: SourceTable,
+    columns: Columns,
+    asked: Mapping[str, Sequence[str]],
+    taken: set[str],
+    findings: Findings,
+) -> pl.Expr | None:
+    """Which rows hold valid readings; None if no column tells.
+
+    Args:
+        table: Holds the columns.
+        columns: What they hold.
+        asked: Column → the cells that mean valid, as the person said.
+        taken: Columns with another role.
+        findings: Told what was guessed.
+    """
+    if asked:
+        return _told(table, asked)
+    kept: pl.Expr | None = None
+    for name, column in columns.by_name.items():
+        if name in taken or column.kind not in ("text", "number", "bool"):
+            continue
+        good = _good_cells(column)
+        if not good or not 1 < len(column.cells) <= MOST_VALUES:
+            continue
+        cell = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+        cell = cell.str.replace(r"\.0$", "")
+        fine = cell.is_in(sorted(good))
+        share = table.rows.select(fine.mean()).collect(engine="streaming").item()
+        if share is None or share < 0.5:
+            continue  # the words mean something else here
+        bad = [
+            str(v) for v in column.cells if str(v).strip().lower().removesuffix(".0") not in good
+        ]
+        findings.warn(
+            "invalid-readings",
+            f"column {name!r} calls {100 * (1 - share):.2g} % of the readings invalid "
+            f"({listed(bad, quoted=True)})",
+            f"they were treated as missing; pass valid={{{name!r}: [...]}} with what is valid",
+        )
+        kept = fine if kept is None else kept & fine
+    return kept
+
+
+def _good_cells(column: Column) -> frozenset[str]:
+    """The cells of a column that let a reading pass; none if it does not tell."""
+    words = set(tokens(column.name))
+    if words & WORDS:
+        return GOOD
+    if words & ERROR_WORDS:
+        return GOOD_ERRORS
+    if words & STATUS_WORDS and (good := _good_status(column)):
+        return good
+    if words & OPC_WORDS and column.whole and 0 <= column.low < OPC_GOOD <= column.high <= OPC_MOST:
+        return frozenset(str(quality) for quality in range(OPC_GOOD, OPC_MOST + 1))
+    return frozenset()
+
+
+def _good_status(column: Column) -> frozenset[str]:
+    """Of the statuses that a control system writes in words, those of sound readings."""
+    said = {str(cell).strip().lower() for cell in column.cells}
+    if all(re.fullmatch(r"\{.*\}", cell) for cell in said):
+        return frozenset(cell for cell in said if "ok" in re.split(r"\W+", cell))
+    return frozenset(said & SOUND) if said <= SOUND | UNSOUND else frozenset()
+
+
+def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:
+    kept = pl.lit(True)
+    for name, values in asked.items():
+        if name not in table.schema:
+            raise UnknownName(f"column of {table.name}", name, table.schema.names())
+        texts = [str(value) for value in values]
+        if not texts:
+            raise InputError(f"valid= names no cell of column {name!r} that means valid")
+        cell = pl.col(name).cast(pl.String).str.strip_chars()
+        kept = kept & (cell.is_in(texts) | cell.str.replace(r"\.0$", "").is_in(texts))
+    return kept

@@ -1,0 +1,10 @@
+"""From bytes to one table of named columns: one module for each kind of file."""
+
+from citytune.readers.containers import (  # each registers the kind it reads
+    _excel,  # noqa: F401
+    _hdf,  # noqa: F401
+    _json,  # noqa: F401
+    _nem12,  # noqa: F401
+    _xml,  # noqa: F401
+    _zip,  # noqa: F401
+)

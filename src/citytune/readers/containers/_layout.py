@@ -1,0 +1,287 @@
+"""Find the table inside delimited text: its delimiter, titles, header, row of units and body."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
+from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
+
+DELIMITERS = ",;\t|"
+MOST_CELLS = 40_000
+"""Of the head, by which labels are told from data."""
+UNIT_LIKE = re.compile(
+    r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
+    r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|"
+    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
+    r"[\w/³²·.\s-]*[\])]?$",
+    re.IGNORECASE,
+)
+TIME_LIKE = re.compile(
+    r"^\W*([^\W\d]{2,10}\.?,? )?"
+    r"((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
+    r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
+)
+
+
+_DATES = frozenset(word for words in (*DATE_PARTS, DAY_OF_YEAR) for word in words)
+
+
+class Row(NamedTuple):
+    """A row of the head, and the line of the file on which it begins."""
+
+    cells: list[str]
+    line: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where what stands in a text."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    heading: tuple[str, ...]
+    """The header as it is written, which may be repeated further below."""
+    headless: bool
+    first: int
+    """Lines before the first row of data."""
+    body: tuple[tuple[str, ...], ...]
+    """Rows of data in the head, all of the table's width."""
+    units: tuple[str, ...] = ()
+    """Of each column, from a row of units."""
+    titles: tuple[str, ...] = ()
+    """Lines above the header."""
+
+
+def find_layout(
+    lines: Sequence[str], start: int = 0, delimiter: str | None = None
+) -> Layout | None:
+    """The layout of the first lines of a text; None if there is no table in them.
+
+    Args:
+        lines: Of the head, without line ends.
+        start: Lines of the file before these.
+        delimiter: If it is known.
+    """
+    delimiter = delimiter or find_delimiter(lines)
+    rows = _rows(lines, delimiter, start)
+    if not rows:
+        return None
+    width = _usual_width(rows)
+    inside = [i for i, row in enumerate(rows) if len(row.cells) == width]
+    if not inside:
+        return None
+    body = [rows[i].cells for i in inside]
+    labels = _label_rows(body)
+    top = inside[:labels]
+    header, parent, units = _which(rows, top, width)
+    data = inside[labels:]
+    if not data:
+        header = header if header is not None else inside[0]
+        return _without_rows(rows, header, delimiter, width)
+    above = rows[: header if header is not None else data[0]]
+    titles = tuple(" ".join(c.strip() for c in row.cells if c.strip()) for row in above)
+    cells = [rows[i].cells for i in data]
+    heading = None if header is None else _heading(rows, header, width)
+    names = heading or [f"column_{i + 1}" for i in range(width)]
+    if parent is not None:
+        hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
+        names = _under(rows[parent].cells, names, hollow)
+    below = top[top.index(header) + 1 :] if header in top else []
+    for row in below[: below.index(units) if units in below else None]:
+        names = _told_apart(names, rows[row].cells)
+    return Layout(
+        delimiter=delimiter,
+        names=tuple(names),
+        heading=tuple(heading or names),
+        headless=header is None,
+        first=rows[data[0]].line,
+        body=tuple(tuple(row) for row in cells),
+        units=() if units is None else tuple(rows[units].cells),
+        titles=tuple(title for title in titles if title),
+    )
+
+
+def bare_titles(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Rows of cells, those above the first full one without the empty cells behind their last."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    usual = sorted(filled)[len(filled) // 2] if filled else 0
+    top = next((i for i, count in enumerate(filled) if count >= usual), 0)
+    # Cells with gaps between them are no title: they name groups of columns.
+    titles = [row[:count] if all(cell.strip() for cell in row[:count]) else row
+              for row, count in zip(rows[:top], filled, strict=False)]  # fmt: skip
+    return [*titles, *rows[top:]]
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """The delimiter by which the most lines have the same number of fields.
+
+    Titles above the table and sentences below it have other numbers of fields.
+    """
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        widths = [len(row.cells) for row in _rows(lines[:400], delimiter, 0)]
+        wide = Counter(width for width in widths if width > 1)
+        if not wide:
+            return 0.0, 1
+        width, count = max(wide.items(), key=lambda item: (item[1], item[0]))
+        return count / len(widths), width
+
+    return max(DELIMITERS, key=fit)
+
+
+def _rows(lines: Sequence[str], delimiter: str, start: int) -> list[Row]:
+    """Rows that hold anything, with their lines."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    found, before = [], 0
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            found.append(Row(cells, start + before))
+        before = reader.line_num
+    return found
+
+
+def _usual_width(rows: Sequence[Row]) -> int:
+    """The number of fields of most rows, of the later ones if in doubt."""
+    counts = Counter(len(row.cells) for row in rows)
+    most = max(counts.values())
+    return max(width for width, count in counts.items() if count == most)
+
+
+def _label_rows(rows: Sequence[Sequence[str]]) -> int:
+    """How many of the first rows hold labels: cells of another kind than those of their column."""
+    width = len(rows[0])
+    below = rows[min(len(rows) // 2, 5) :][: max(20, min(200, MOST_CELLS // width))]
+    kinds = [_kind([row[i] for row in below]) for i in range(width)]
+    count = 0
+    for row in rows[: min(8, max(1, len(rows) - 1))]:
+        if not _is_label(row, kinds):
+            break
+        count += 1
+    return count
+
+
+def _kind(cells: Sequence[str]) -> str:
+    present = [cell for cell in cells if not is_missing(cell)]
+    if not present:
+        return "empty"
+    if sum(bool(TIME_LIKE.match(cell)) for cell in present) > 0.8 * len(present):
+        return "time"
+    if sum(bool(NUMBER_LIKE.match(cell)) for cell in present) > 0.8 * len(present):
+        return "number"
+    return "text"
+
+
+def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether times and numbers are wanting where the rows below have them."""
+    strict = [i for i, kind in enumerate(kinds) if kind == "time"]
+    if strict:
+        wrong = [i for i in strict if row[i].strip() and not TIME_LIKE.match(row[i])]
+        empty = [i for i in strict if not row[i].strip()]
+        return bool(wrong) or (len(empty) == len(strict) and any(c.strip() for c in row))
+    if _counts_up(row) or _is_row_of_dates(row, kinds):
+        return True
+    numbers = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
+    wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
+    if not any(kind == "number" for kind in kinds):
+        return not any(kind in ("time", "number") for kind in kinds)
+    return (
+        len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
+    )
+
+
+def _is_row_of_dates(row: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether days stand above columns of numbers: the hours go down, the days across."""
+    there = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
+    dates = [i for i in there if TIME_LIKE.match(row[i])]
+    return len(dates) > max(2, len(there) / 2)
+
+
+def _counts_up(row: Sequence[str]) -> bool:
+    """Whether cells are words, and then 1, 2, 3 … as columns are numbered."""
+    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
+    first = numbers[0] if numbers else -1
+    enough = 12 <= len(numbers) < len(row)
+    return enough and first in (0, 1) and numbers == [*range(first, first + len(numbers))]
+
+
+def _which(
+    rows: Sequence[Row], top: Sequence[int], width: int
+) -> tuple[int | None, int | None, int | None]:
+    """Of the rows of labels: the header, the one above that groups its names, the row of units."""
+    if not top:
+        above = [i for i, row in enumerate(rows[:12]) if 1 < len(row.cells) < width]
+        return (
+            (above[-1] if above and _is_short_header(rows, above[-1], width) else None),
+            None,
+            None,
+        )
+    filled = {i: sum(bool(cell.strip()) for cell in rows[i].cells) for i in top}
+    units = None
+    for i in range(len(top) - 1, 0, -1):
+        if _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
+            units, top = top[i], top[:i]  # what stands below them says how they were computed
+            break
+    most = max(filled[i] for i in top)
+    able = [i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most]
+    header = max(able, key=lambda i: len({cell.strip() for cell in rows[i].cells}))
+    if header + 1 in top and _groups(rows[header], rows[header + 1]):
+        header += 1  # names of groups, with words above the times
+    parent = header - 1 if header - 1 in top and _groups(rows[header - 1], rows[header]) else None
+    return header, parent, units
+
+
+def _is_short_header(rows: Sequence[Row], place: int, width: int) -> bool:
+    """A header with a field or two less than the rows: they end with a delimiter, or an index."""
+    row = rows[place].cells
+    body = [other.cells for other in rows[place + 1 :][:50] if len(other.cells) == width]
+    lonely = width - len(row) == 1 and bool(body) and all(not other[-1].strip() for other in body)
+    return lonely and not any(NUMBER_LIKE.match(cell) or TIME_LIKE.match(cell) for cell in row)
+
+
+def _are_units(cells: Sequence[str], names: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell.strip()]
+    alike = sum(bool(UNIT_LIKE.match(cell.strip())) for cell in filled)
+    same = sum(a.strip() == b.strip() for a, b in zip(cells, names, strict=False) if a.strip())
+    return bool(filled) and alike >= 0.6 * len(filled) and same < len(filled) / 2
+
+
+def _groups(parent: Row, header: Row) -> bool:
+    """Whether one row of labels names groups of columns of the next."""
+    names = [cell.strip() for cell in parent.cells]
+    below = [cell.strip() for cell in header.cells]
+    groups = [name for name in names[1:] if name]
+    return 0 < len(groups) < len(names) - 1 and len(set(filter(None, below))) < len(
+        [cell for cell in below if cell]
+    )
+
+
+def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:
+    """Names with that of their group before them; a hollow column without a name has none."""
+    group, found = "", []
+    for above, name, empty in zip(parent, names, hollow, strict=False):
+        group = above.strip() or group
+        found.append(f"{group} {name}".strip() if group and (name or not empty) else name)
+    return found
+
+
+def _told_apart(names: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Names that come twice, with the row of labels below them where that tells them apart."""
+    joined = [f"{name} {cell.strip()}".strip() for name, cell in zip(names, below, strict=False)]
+    return joined if len(set(joined)) > len(set(names)) else list(names)
+
+
+def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:
+    cells = [cell.strip() for cell in rows[header].cells]
+    return cells + [""] * (width - len(cells))
+
+
+def _without_rows(rows: Sequence[Row], header: int, delimiter: str, width: int) -> Layout:
+    names = tuple(_heading(rows, header, width))
+    return Layout(delimiter, names, names, False, rows[header].line + 1, ())

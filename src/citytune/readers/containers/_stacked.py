@@ -1,0 +1,89 @@
+"""Tables one below the other in one text: those with one header are read together, others refused.
+
+Where a title stands above each repeated header, it says what the rows below it are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
+from citytune.readers.containers._layout import TIME_LIKE, Layout
+
+TITLE = "title"
+"""Column of the titles above the parts of a table."""
+ALIKE, FEWEST_BELOW = 0.8, 3
+"""Share of cells of one kind that make a column's, and rows below a header that make a table."""
+WORDS = 0.6
+"""Share of the columns of numbers that hold words in a header."""
+
+
+def titles_of(
+    rows: pl.DataFrame, again: pl.Series, above: Sequence[str], name: str
+) -> pl.Series | None:
+    """The title of the part of a table that each row belongs to; None if the parts have none.
+
+    Args:
+        rows: All of them text, with the repeated headers.
+        again: Which rows repeat the header.
+        above: The titles above the first header.
+        name: Of the column of titles.
+    """
+    headers = again.arg_true().to_list()
+    if not headers or not above or name in rows.columns:
+        return None
+    single = rows.select(pl.sum_horizontal(pl.all().is_not_null()) == 1).to_series()
+    first = rows.to_series(0)
+    if headers[0] == 0 or not all(i and single[i - 1] and first[i - 1] for i in headers):
+        return None
+    titles = [above[-1], *(first[i - 1].strip() for i in headers)]
+    if len({*titles}) < len(titles):
+        return None
+    part = again.cast(pl.Int32).cum_sum()
+    return pl.Series(name, titles).gather(part)
+
+
+def refuse_other_table(rows: pl.DataFrame, layout: Layout, findings: Findings) -> None:
+    """Refuse a text in which another header and other rows stand below those of the first table."""
+    names = list(rows.columns)
+    if len(names) != len(layout.names):
+        return
+    body = layout.body[:60]
+    kinds = [_kind([row[i] for row in body]) for i in range(len(names))]
+    text = [kind == pl.String for kind in rows.dtypes]
+    times = [n for n, kind in zip(names, kinds, strict=True) if kind == "time"]
+    numbers = [n for n, kind, able in zip(names, kinds, text, strict=True)
+               if kind == "number" and able]  # fmt: skip
+    if not numbers or not times or any(rows.schema[n] != pl.String for n in times):
+        return
+    if len(numbers) < WORDS * kinds.count("number"):
+        return
+    word = pl.col(numbers).str.contains(r"^\W*[^\W\d]{2}") & ~pl.col(numbers).str.contains(r"\d{3}")
+    wordy = pl.sum_horizontal(word) >= max(1, WORDS * kinds.count("number"))
+    label = pl.all_horizontal(pl.col(n).str.contains(r"^\W*[^\W\d]{2}[^\d]*$") for n in times)
+    found = rows.select((wordy & label).fill_null(value=False)).to_series().arg_true()
+    units = {cell.strip() for cell in layout.units if cell.strip()}
+    for place in found.head(20):
+        cells = [cell for cell in map(str, rows.select(numbers).row(place)) if cell]
+        below = len(rows) - place - 1
+        if below < FEWEST_BELOW or units & {*cells} or all(map(is_missing, cells)):
+            continue
+        header = [rows[n][place] for n in (*times, *numbers)]
+        findings.fail(
+            "several-tables",
+            f"below the first table stands another one, whose columns are called "
+            f"{listed(header, 4, quoted=True)}",
+            "write each table into a file of its own",
+        )
+
+
+def _kind(cells: Sequence[str]) -> str:
+    present = [cell for cell in cells if not is_missing(cell)]
+    for kind, form in (("time", TIME_LIKE), ("number", NUMBER_LIKE)):
+        if present and sum(bool(form.match(cell)) for cell in present) > ALIKE * len(present):
+            return kind
+    return ""

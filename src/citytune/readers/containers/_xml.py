@@ -1,0 +1,159 @@
+"""Read Green Button XML (NAESB ESPI): interval readings of meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._openers import register
+
+UNITS = {"38": "W", "72": "Wh", "42": "m³", "119": "ft³", "169": "therm", "31": "J"}
+"""Codes of ESPI's `uom`."""
+FLOWS = {"1": "delivered", "19": "received", "4": "net"}
+"""Codes of ESPI's `flowDirection`: to the customer, from the customer, one less the other."""
+
+
+class _Kind(NamedTuple):
+    """What a series measures."""
+
+    register: str
+    unit: str
+    power: int
+    """Of ten, by which the values are to be multiplied."""
+
+
+def is_xml(data: bytes) -> bool:
+    """Whether a file begins as XML or a web page does."""
+    return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _is_page(data: bytes) -> bool:
+    head = data[:4096].lower()
+    return any(mark in head for mark in (b"<html", b"<!doctype html", b"<table"))
+
+
+def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
+    """The interval readings of a Green Button file; any other XML is refused."""
+    if b"IntervalReading" not in data:
+        findings.fail(
+            "not-a-table",
+            "this is a web page, not a table citytune reads"
+            if _is_page(data)
+            else "this is XML of a kind that citytune does not read",
+            "if it is a sheet called .xls, open it in a spreadsheet program and save it as .xlsx; "
+            "otherwise export the table as CSV or Parquet"
+            if _is_page(data)
+            else "export the table as CSV or Parquet, or as JSON with a time and a value each",
+        )
+    root = _parse(data, findings)
+    if not any(_local(one.tag) == "ReadingType" for one in root.iter()):
+        findings.fail(
+            "no-unit",
+            "the file does not say in which unit and power of ten its readings are (no "
+            "ReadingType), so they may be off by a factor of a thousand",
+            "export it once more with its reading type, or as CSV",
+        )
+    rows = _table(list(_series(root)))
+    if not len(rows):
+        findings.fail(
+            "header-only", "the file holds no interval reading", "is the date range right?"
+        )
+    units = rows["unit"].unique().to_list()
+    if "" in units:
+        findings.warn(
+            "no-unit",
+            "the file does not name a unit that citytune knows",
+            "say it with unit=",
+        )
+    alike = [name for name in ("register", "unit") if rows[name].n_unique() == 1]
+    rows = rows.drop(alike)
+    return SourceTable(rows.lazy(), rows.schema, name, stem,
+                       units={"value": units[0]} if len(units) == 1 else {})  # fmt: skip
+
+
+def _parse(data: bytes, findings: Findings) -> Any:
+    try:
+        from defusedxml import DefusedXmlException
+        from defusedxml.ElementTree import ParseError, fromstring
+    except ModuleNotFoundError:
+        findings.fail(
+            "extra-needed",
+            "Green Button XML needs the package defusedxml",
+            "install it with: pip install defusedxml, or export the readings as CSV",
+        )
+    try:
+        return fromstring(data.removeprefix(b"\xef\xbb\xbf"))
+    except DefusedXmlException:
+        findings.fail(
+            "unsafe-xml",
+            "the XML defines entities of its own, which can be used to flood the memory",
+            "export the readings once more, without a document type",
+        )
+    except (ParseError, ValueError) as error:
+        findings.fail("damaged-file", f"the XML is damaged ({error})", "export it once more")
+
+
+def _local(tag: Any) -> str:
+    return str(tag).rpartition("}")[2]
+
+
+def _text(element: Any, tag: str) -> str:
+    """The text of the first element of a kind within another."""
+    return next((one.text or "" for one in element.iter() if _local(one.tag) == tag), "").strip()
+
+
+def _links(entry: Any) -> dict[str, list[str]]:
+    """Where an entry of the feed points to, by relation."""
+    found: dict[str, list[str]] = {}
+    for one in entry.iter():
+        if _local(one.tag) == "link":
+            found.setdefault(one.get("rel", ""), []).append(one.get("href", "").rstrip("/"))
+    return found
+
+
+def _series(root: Any) -> Iterator[tuple[_Kind, Any]]:
+    """Every block of readings with what it measures, as the links between the entries tell."""
+    entries = [one for one in root.iter() if _local(one.tag) == "entry"] or [root]
+    kinds: dict[str, _Kind] = {}
+    meters: dict[str, str] = {}
+    for entry in entries:
+        links = _links(entry)
+        own = (links.get("self") or [""])[0]
+        if any(_local(one.tag) == "ReadingType" for one in entry.iter()):
+            kinds[own] = _kind(entry)
+        elif any(_local(one.tag) == "MeterReading" for one in entry.iter()):
+            meters[own] = next(
+                (one for one in links.get("related", []) if "ReadingType" in one), ""
+            )
+    default = next(iter(kinds.values()), _Kind("", "", 0))
+    for entry in entries:
+        ends = [f"{link}/" for links in _links(entry).values() for link in links]
+        of = (to for meter, to in meters.items() if any(f"{meter}/" in link for link in ends))
+        yield kinds.get(next(of, ""), default), entry
+
+
+def _kind(entry: Any) -> _Kind:
+    power = int(_text(entry, "powerOfTenMultiplier") or 0)
+    flow = _text(entry, "flowDirection")
+    return _Kind(
+        FLOWS.get(flow, flow), UNITS.get(_text(entry, "uom"), ""), max(-12, min(12, power))
+    )
+
+
+def _table(series: list[tuple[_Kind, Any]]) -> pl.DataFrame:
+    """A row for every interval: register, begin (s since 1970), value and unit."""
+    rows = []
+    for kind, entry in series:
+        for element in entry.iter():
+            if _local(element.tag) == "IntervalReading" and _text(element, "start"):
+                value = float(_text(element, "value") or "nan") * 10.0**kind.power
+                rows.append((kind.register, int(_text(element, "start")), value, kind.unit))
+    schema = {"register": pl.String, "time": pl.Int64, "value": pl.Float64, "unit": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+register(is_xml, read_xml)

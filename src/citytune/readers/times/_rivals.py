@@ -1,0 +1,137 @@
+"""Choose between columns that could all be the time of a row, or refuse and list them.
+
+Begin and end of an interval, local time and UTC, the time of measuring and of sending: what they
+are to one another follows from their differences, row by row. Where two keep to clocks of their own
+and nothing tells which one was measured at, no choice is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from citytune._errors import TableError
+from citytune._text import listed
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._time_words import LATER_WORDS
+from citytune.readers.cells._vocabulary import tokens
+from citytune.readers.times._times import plan_moments
+
+Time: TypeAlias = tuple[str, ...]
+Relation: TypeAlias = Literal["the same", "the end", "the begin", "another zone", "its own clock"]
+SAMPLE = 5_000
+"""Rows whose times are compared."""
+MOST = 6
+"""Readings of the time that are compared."""
+_DAY, _QUARTER = 86_400, 900
+REGULAR = 0.95
+"""Share of moments on one regular clock from which a column keeps it."""
+
+
+class _Rival(NamedTuple):
+    time: Time
+    seconds: NDArray[np.float64]  # (row,), NaN where unreadable
+    aware: bool
+    later: bool
+    """Whether its name says that it was written after measuring."""
+    counted: int
+    """Length in s of the periods of the day it counts; 0 if it does not."""
+
+
+def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tuple[Time, str]:
+    """The time of a row, and what the other columns are to it, in words.
+
+    Args:
+        table: Holds the columns.
+        found: Readings of the time, the likeliest by its names first.
+        findings: Told if nothing tells which is right.
+    """
+    rivals = _rivals(table, found[:MOST])
+    if len(rivals) < 2:
+        return found[0], ""
+    chosen = next((one for one in rivals if _regular(one.seconds) and not one.later), rivals[0])
+    chosen = next((one for one in rivals if _begins_later(chosen, one)), chosen)
+    said, own = [], []
+    for other in rivals:
+        if _begins_later(other, chosen):
+            said.append(f"{listed(list(other.time), quoted=True)} (a day that begins later)")
+            continue
+        relation = _relation(chosen, other)
+        if (relation == "another zone" and other.aware and not chosen.aware) or (
+            relation == "the begin" and other.aware >= chosen.aware and not other.later
+        ):
+            chosen, other = other, chosen
+        if other is chosen or set(other.time) & set(chosen.time):
+            continue
+        relation = _relation(chosen, other)
+        if relation == "its own clock" and not other.later and _regular(other.seconds):
+            own.append(other.time)
+        said.append(f"{listed(list(other.time), quoted=True)} ({relation})")
+    if own and _regular(chosen.seconds):
+        _refuse([chosen.time, *own], findings)
+    return chosen.time, ", ".join(said)
+
+
+def _refuse(times: Sequence[Time], findings: Findings) -> None:
+    names = [listed(list(time), quoted=True) for time in times]
+    options = " or ".join(f"time={time[0] if len(time) == 1 else list(time)!r}" for time in times)
+    findings.error(
+        "which-time",
+        f"{listed(names)} are times on clocks of their own, and nothing tells at which one the "
+        "readings were measured",
+        f"name it with {options}",
+        count=len(times),
+    )
+
+
+def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
+    rows = table.rows.head(SAMPLE)
+    rivals = []
+    for time in found:
+        try:
+            plan = plan_moments(table.with_rows(rows), time, None, Findings(""))
+        except TableError:
+            continue
+        seconds = rows.select(plan.seconds.cast(pl.Float64).alias("s")).collect()["s"].to_numpy()
+        if not np.isnan(seconds).mean() > 0.5:
+            later = any(set(tokens(name)) & LATER_WORDS for name in time)
+            rivals.append(_Rival(time, seconds, plan.aware, later, plan.counted))
+    return rivals
+
+
+def _relation(one: _Rival, other: _Rival) -> Relation:
+    """What another column is to one."""
+    gap = other.seconds - one.seconds
+    gaps = np.unique(gap[~np.isnan(gap)])
+    if not len(gaps) or (len(gaps) == 1 and gaps[0] == 0):
+        return "the same"
+    if (gaps % _QUARTER == 0).all() and len(gaps) <= 3 and np.abs(gaps).max() <= 14 * 3600 \
+            and (one.aware != other.aware):  # fmt: skip
+        return "another zone"
+    usual = float(np.nanmedian(gap))
+    if 0 < abs(usual) <= _DAY and np.mean(gap[~np.isnan(gap)] == usual) > 0.97:
+        return "the end" if usual > 0 else "the begin"
+    return "its own clock"
+
+
+def _begins_later(counted: _Rival, full: _Rival) -> bool:
+    """Whether periods are counted from a later hour than midnight, as full times show."""
+    if not counted.counted or full.counted or full.later or _relation(counted, full) != "the end":
+        return False
+    return float(np.nanmedian(full.seconds - counted.seconds)) > counted.counted
+
+
+def _regular(seconds: NDArray[np.float64]) -> bool:
+    """Whether the moments of a column are those of one regular clock."""
+    there = np.unique(seconds[~np.isnan(seconds)])
+    if len(there) < 3:
+        return False
+    steps = np.diff(there)
+    values, counts = np.unique(steps, return_counts=True)
+    step = values[counts.argmax()]
+    return bool(step >= 30 and (np.mod(there - there[0], step) == 0).mean() >= REGULAR)

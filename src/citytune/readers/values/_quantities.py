@@ -1,0 +1,200 @@
+"""Guess what is measured, in which unit and range, from the words in names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citytune.frame import Quantity
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._units import AIR, ENERGY, POWER, SPEED, VOLUME, unit_in
+from citytune.readers.cells._vocabulary import PLACES, bidding_areas, goes_beside, plain_name
+from citytune.readers.columns._asked_unit import check_unit
+from citytune.readers.columns._kinds import called_after_places
+from citytune.readers.columns._request import Request
+from citytune.readers.values._grid import Grid
+
+_MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
+
+_KINDS = (
+    (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
+    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|geschwindigkeit|vitesse|v85|v_(kfz|pkw|lkw|sv|lv)",
+     Quantity("speed", "km/h", 0, None, "traffic")),
+    (r"traffic|volume|flow|vehicles?|veh|cars?|kfz|pkw|lkw|aadt|heavy|lorr(y|ies)|trucks?",
+     Quantity("traffic_volume", "veh", 0, None, "traffic")),
+    (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
+    (r"pedestrians?|ped|footfall|people|visitors?",
+     Quantity("pedestrians", "people", 0, None, "traffic")),
+    (r"passengers?|ridership|boardings?|inflow|outflow|metro|taxi",
+     Quantity("passengers", "people", 0, None, "traffic")),
+    (r"bikes?|bicycles?|cyclists?|velos?|rented|rentals",
+     Quantity("bikes", "bikes", 0, None, "traffic")),
+    (r"occupancy", Quantity("occupancy", "", 0, None, "traffic")),
+    (r"counts?|cnt|trips", Quantity("count", "", 0, None, "traffic")),
+    (r"pm25", Quantity("pm2.5", "µg/m³", 0, None, "air")),
+    (r"pm10", Quantity("pm10", "µg/m³", 0, None, "air")),
+    (r"(no2|nox|no|o3|ozone|so2|bc|black_carbon)", Quantity("", "µg/m³", 0, None, "air")),
+    (r"co", Quantity("co", "mg/m³", 0, None, "air")),
+    (r"aqi", Quantity("aqi", "", 0, None, "air")),
+    (r"usage|consumption|energy|electricity|meter", Quantity("energy", "kWh", 0, None, "energy")),
+    (r"load|demand|nd|tsd", Quantity("load", "MW", 0, None, "energy")),
+    (r"power|appliances|building|consumer|households?|homes?",
+     Quantity("power", "kW", 0, None, "energy")),
+    (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
+    (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
+)  # fmt: skip
+_STREET = re.compile(
+    rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
+)
+"""A street or park that is called after what could be a quantity."""
+_PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
+
+
+def guess_quantity(
+    columns: Sequence[str], stem: str, grid: Grid, request: Request, findings: Findings
+) -> Quantity:
+    """The quantity named by the targets' names, or else by the file's.
+
+    If the person says what the quantity is called, their word is kept, and only its unit and range
+    are guessed.
+    """
+    told = request.quantity
+    if bidding_areas(columns) and not told:
+        columns, stem = [""], ""
+    found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
+    spelt = "" if _are_letters(columns) else columns[0]
+    if found and not told and _is_of_other(found, unit_in(spelt)):
+        found = None
+    guess = _with_unit(found or _by_unit(spelt) or _of_counts(columns, grid), spelt, grid)
+    if guess.name == "speed" and unit_in(spelt) is None and _drives_in_miles(request.country):
+        guess = replace(guess, unit="mph")
+    found = found or (guess if guess.unit else None)
+    if request.unit:
+        check_unit(request.unit, spelt, replace(guess, name=told or guess.name), findings)
+    name, unit = told or guess.name, guess.unit if request.unit is None else request.unit
+    chosen = replace(guess, name=name, unit=unit)
+    if found and not told:
+        low = "" if settle_range(chosen, grid.values).low is None else ", never below 0"
+        findings.note(
+            "guessed-quantity",
+            f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
+            "use quantity= and unit= if this is wrong",
+        )
+    return chosen
+
+
+def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
+    """The unit a column's name spells; counts are per step; small loads are kW, not MW."""
+    spelt = unit_in(column)
+    if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
+        return replace(guess, unit=spelt, name=_fitting(guess.name, spelt))
+    if guess.unit in ("veh", "people", "bikes"):
+        freq = grid.clock.freq
+        return replace(guess, unit=f"{guess.unit}/{_PER.get(freq, freq)}")
+    some = grid.values[:: max(1, len(grid.values) // 1000)]
+    if guess.unit == "MW" and _high(some) < 20:
+        return replace(guess, unit="kW")
+    return guess
+
+
+def _is_of_other(quantity: Quantity, unit: str | None) -> bool:
+    """Whether a unit shows that a word such as volume does not say traffic."""
+    return quantity.domain == "traffic" and unit in ENERGY | POWER | AIR | VOLUME
+
+
+def _fitting(name: str, unit: str) -> str:
+    """A quantity's name, or that of what its unit measures if this is the other of two.
+
+    >>> _fitting("power", "kWh"), _fitting("load", "MWh")
+    ('energy', 'load')
+    """
+    if name in ("power", "energy") and unit in ENERGY | POWER:
+        return "energy" if unit in ENERGY else "power"
+    return name
+
+
+def _high(values: NDArray[np.floating]) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(np.quantile(finite, 0.95)) if len(finite) else np.inf
+
+
+def settle_range(quantity: Quantity, values: NDArray[np.floating]) -> Quantity:
+    """Loads may be negative where there are solar roofs: keep low=0 only if none ever was.
+
+    Markers such as -1 do not count.
+    """
+    if quantity.domain != "energy" or quantity.low is None:
+        return quantity
+    negative = values[values < 0]
+    if (
+        not len(negative)
+        or np.isin(np.unique(negative.astype(np.float32)), np.array(_MARKERS, np.float32)).all()
+    ):
+        return quantity
+    return replace(quantity, low=None)
+
+
+def _are_letters(columns: Sequence[str]) -> bool:
+    """Whether the sensors are called W, K, L or zone_k, zone_l: letters that are no units."""
+    ends = {plain_name(column).split("_")[-1] for column in columns}
+    return len(ends) > 1 and all(len(end) == 1 for end in ends)
+
+
+def _of_all(columns: Sequence[str]) -> Quantity | None:
+    """The quantity, if every column's name speaks of one domain: a single name may be a place's."""
+    if called_after_places(columns):
+        return None
+    found = [_by_name(column) for column in columns]
+    domains = {quantity.domain if quantity else "" for quantity in found}
+    return found[0] if len(domains) == 1 else None
+
+
+def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
+    """The quantity that the file is called after, unless the columns' names say another one."""
+    found, unit = _by_name(stem), unit_in(columns[0])
+    if unit in ("°C", "°F", "K") or any(re.search(r"(^|_)temp", plain_name(n)) for n in columns):
+        return None  # temperatures fall below zero, which loads and pollutants do not
+    if found is None or found.domain != "air":
+        return found
+    return None if unit not in (None, "%", *AIR) or any(map(goes_beside, columns)) else found
+
+
+def _by_name(name: str) -> Quantity | None:
+    plain = _STREET.sub("", plain_name(name))
+    for pattern, quantity in _KINDS:
+        if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
+            return quantity if quantity.name else replace(quantity, name=found[1])
+    return None
+
+
+def _by_unit(column: str) -> Quantity | None:
+    """What a unit alone tells: kWh are energy, µg/m³ are air."""
+    unit = unit_in(column) or ""
+    if unit in ENERGY:
+        return Quantity("energy", unit, 0, None, "energy")
+    sure = unit == column.strip() or bool(re.search(r"[(\[]", column))
+    if unit in POWER - {"W", "VA"} or (unit in POWER and sure):
+        return Quantity("power", unit, 0, None, "energy")
+    if unit in AIR:
+        return Quantity("concentration", unit, 0, None, "air")
+    return Quantity("speed", unit, 0, None, "traffic") if unit in SPEED else None
+
+
+def _of_counts(columns: Sequence[str], grid: Grid) -> Quantity:
+    """Whole numbers that are never below 0 are counts, whatever their sensors are called."""
+    if any(goes_beside(column) for column in columns):
+        return Quantity()
+    some = grid.values[:: max(1, len(grid.values) // 2000)]
+    some = some[np.isfinite(some)]
+    some = some[~np.isin(some, _MARKERS)]
+    if not len(some) or float(some.min()) < 0 or bool((some != some.round()).any()):
+        return Quantity()
+    return Quantity(low=0)
+
+
+def _drives_in_miles(country: str | None) -> bool:
+    return bool(country) and str(country).split("-")[0] in ("US", "GB", "UK")
