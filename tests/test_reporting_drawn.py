@@ -30,6 +30,12 @@ DRAWN = """(() => {
     bare: bare.map((plot) => plot.getAttribute("aria-label")),
     over: document.documentElement.scrollWidth - innerWidth,
     names: plots.map((plot) => plot.dataset.chart),
+    crossing: plots.filter((plot) => {
+      const labels = [...plot.querySelectorAll(".ytick text")];
+      const boxes = labels.map((label) => label.getBoundingClientRect());
+      boxes.sort((one, other) => one.top - other.top);
+      return boxes.some((one, i) => i && one.top < boxes[i - 1].bottom - 2);
+    }).map((plot) => plot.getAttribute("aria-label")),
   };
 })()"""
 DONE = """[...document.querySelectorAll(".plot")].every((plot) => plot.dataset.drawn)
@@ -72,6 +78,7 @@ def test_every_chart_of_a_real_run_is_drawn(
     found = tab.run(DRAWN)
     assert found["className"] == "charts"
     assert found["bare"] == []
+    assert found["crossing"] == []
     assert {"what-moved", "levels"} <= {*found["names"]}
     assert tab.run("document.querySelector('#record') !== null") == renewed
     assert found["over"] <= 0

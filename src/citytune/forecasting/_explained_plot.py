@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 LABELS = {"expert": "expert", "past": "past", "covariate": "ahead"}
 MOST = 12
 LINE = 24
-"""Letters of a line of a label: two lines leave a phone room for bars."""
+"""Letters of a line of a label: so short a one leaves a phone room for bars."""
+LINE_HEIGHT, AROUND = 17, 110
+"""Pixels of a line of a label, and of what stands above and below the bars."""
 
 
 def plot_explanation(found: Explanation) -> Chart:
@@ -36,11 +38,14 @@ def plot_explanation(found: Explanation) -> Chart:
                     hovertemplate="%{x:+,.3~r}",
                 )
             )  # fmt: skip
+    names = [_label(one.words) for one in effects]
+    lines = max((name.count("<br>") + 1 for name in names), default=1)
     unit = f" ({html.escape(found.quantity.unit)})" if found.quantity.unit else ""
     figure.update_layout(
         template="none", margin={"l": 10, "r": 10, "t": 30, "b": 40}, barmode="overlay",
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        height=AROUND + LINE_HEIGHT * lines * len(names),
     )  # fmt: skip
     look = {"gridcolor": GRID, "automargin": True}
     figure.update_xaxes(
@@ -51,7 +56,7 @@ def plot_explanation(found: Explanation) -> Chart:
     )
     figure.update_yaxes(
         categoryorder="array",
-        categoryarray=[_label(one.words) for one in effects],
+        categoryarray=names,
         **look,
     )
     return figure

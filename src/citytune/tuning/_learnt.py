@@ -52,7 +52,10 @@ def share_of(task: Task, forecasts: Tensor) -> Tensor:
         forecasts: (example, horizon) of the learnt one, as if unseen.
     """
     home = task.forecast_of(task.prior)
-    every, recency = torch.ones(len(home)) > 0, task.recency * 2.0 ** (-task.age / HALF_LIFE)
+    every, recency = (
+        torch.ones(len(home), dtype=torch.bool),
+        task.recency * 2.0 ** (-task.age / HALF_LIFE),
+    )
     before, midway, after = (
         ((torch.lerp(home, forecasts, way) - task.actual) / task.scale).abs()
         for way in (0.0, 0.5, 1.0)
