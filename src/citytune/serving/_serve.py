@@ -66,7 +66,7 @@ def serve(
         InputError: nobody could use it, as there is no token; or a watch cannot be imported.
     """
     config, data = opened(folder, database)
-    from citytune.serving.http import count_tokens
+    from citytune.serving.http import count_tokens, settings
     from citytune.serving.jobs import import_watches
 
     import_watches(config)
@@ -83,13 +83,9 @@ def serve(
 
     _check_free(host, port)
     app = application(config, data, needs_token=needs_token)
-    settings = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
-        timeout_keep_alive=15, limit_concurrency=1000, h11_max_incomplete_event_size=65_536,
-    )  # fmt: skip
     say(f"Serving {folder} at http://{host}:{port} (stop it with Ctrl-C)")
     with _workers(config, workers):
-        uvicorn.Server(settings).run()
+        uvicorn.Server(settings(app, host, port)).run()
     data.close()
 
 

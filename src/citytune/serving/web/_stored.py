@@ -24,7 +24,7 @@ WHYS = (
     "as asked for", "coordinates of the sensors", "says what is measured",
     "says which readings are valid", "of the readings", "empty", "counts the rows", "another time",
     "one value in every row", "text", "yes or no", "neither numbers nor text",
-    "by its name weather, calendar or a side value", "by its name or cells no reading",
+    "by its name weather, calendar or a side value", "numbers, but another column is read",
 )  # fmt: skip
 """Why a column is taken for what it is."""
 UNIT = "in {unit}"
