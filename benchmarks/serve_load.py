@@ -72,12 +72,10 @@ def fill(address: str, sensors: int, steps: int) -> None:
 
 def serve(config: Configuration, port: int) -> None:
     """A server without workers."""
-    import uvicorn
-
-    from citytune.serving.http import create_app, settings
+    from citytune.serving.http import create_app, run
 
     app = create_app(open_database(config.database), config, needs_token=False)
-    uvicorn.Server(settings(app, "127.0.0.1", port)).run()
+    run(app, "127.0.0.1", port)
 
 
 def ask(url: str, seconds: float, clients: int, sensors: int, answers: Any) -> None:

@@ -66,7 +66,7 @@ def serve(
         InputError: nobody could use it, as there is no token; or a watch cannot be imported.
     """
     config, data = opened(folder, database)
-    from citytune.serving.http import count_tokens, settings
+    from citytune.serving.http import count_tokens, run
     from citytune.serving.jobs import import_watches
 
     import_watches(config)
@@ -79,13 +79,11 @@ def serve(
                 f"at {host} others can reach the server, so it needs a token, and there is none; "
                 f"make one: citytune token add NAME --role admin --folder {folder}"
             )
-    import uvicorn
-
     _check_free(host, port)
     app = application(config, data, needs_token=needs_token)
     say(f"Serving {folder} at http://{host}:{port} (stop it with Ctrl-C)")
     with _workers(config, workers):
-        uvicorn.Server(settings(app, host, port)).run()
+        run(app, host, port)
     data.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib.util import find_spec
 from typing import Any
 
@@ -9,6 +10,13 @@ import uvicorn
 
 HEAD = 65_536
 """Bytes after which the head of a request has to have ended."""
+
+
+def run(app: Any, host: str, port: int) -> None:
+    """Serve until told to stop."""
+    gc.collect()
+    gc.freeze()  # or else looking through all that was imported halts every answer for 0.1 s
+    uvicorn.Server(settings(app, host, port)).run()
 
 
 def settings(app: Any, host: str, port: int) -> uvicorn.Config:
@@ -21,7 +29,7 @@ def settings(app: Any, host: str, port: int) -> uvicorn.Config:
 
 
 def _protocol() -> Any:
-    """httptools takes some 40 % less processor time for a request than h11, of Python alone."""
+    """The one of httptools, which takes 40 % less of a processor than that of h11, in Python."""
     if find_spec("httptools") is None:
         return "h11"
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
