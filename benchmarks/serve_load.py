@@ -72,12 +72,10 @@ def fill(address: str, sensors: int, steps: int) -> None:
 
 def serve(config: Configuration, port: int) -> None:
     """A server without workers."""
-    import uvicorn
-
-    from citytune.serving.http import create_app
+    from citytune.serving.http import create_app, run
 
     app = create_app(open_database(config.database), config, needs_token=False)
-    uvicorn.run(app, port=port, log_level="warning", access_log=False)
+    run(app, "127.0.0.1", port)
 
 
 def ask(url: str, seconds: float, clients: int, sensors: int, answers: Any) -> None:
@@ -166,6 +164,14 @@ def tune_on() -> None:
         ct.tune(frame.since(len(frame) - 24 * 90), horizon=24, progress=False)
 
 
+def work_of(process: Any) -> float:
+    """Seconds of a processor that a process has taken."""
+    import psutil
+
+    spent = psutil.Process(process.pid).cpu_times()
+    return float(spent.user + spent.system)
+
+
 def memory_of(process: Any) -> float:
     """Megabytes that a process holds."""
     import psutil
@@ -203,15 +209,18 @@ def main() -> None:
         often = (asked.rate,) if asked.rate else ()
         arguments = (url, asked.seconds, *often, asked.clients, asked.sensors, answers)
         client = spawn.Process(target=ask_at if asked.rate else ask, args=arguments)
+        before = work_of(server)
         client.start()
         spent = np.sort(answers.get())
         client.join()
+        work = 1000 * (work_of(server) - before) / len(spent)
         print_table(
             {
                 f"forecasts served a second, to {asked.clients} clients":
                     f"{len(spent) / asked.seconds:,.0f}",
                 "half of the answers within": f"{1000 * np.median(spent):,.0f} ms",
                 "99 of 100 answers within (p99)": f"{1000 * np.quantile(spent, 0.99):,.0f} ms",
+                "processor time of the server for one": f"{work:.2f} ms",
                 "readings taken a second, 20,000 at a time": f"{taken:,.0f}",
                 "memory of the server at the start": f"{begin:,.0f} MB",
                 "memory of the server at the end": f"{memory_of(server):,.0f} MB",

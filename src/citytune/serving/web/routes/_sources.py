@@ -134,5 +134,9 @@ def _standing(session: Session, runs: Sequence[Run]) -> dict[int, int]:
 
 def _shown(reading: dict[str, Any]) -> dict[str, str]:
     """Options as texts of a form."""
-    return {name: "; ".join(map(str, one)) if isinstance(one, list) else str(one)
+    return {name: "; ".join(map(_text, one)) if isinstance(one, list) else str(one)
             for name, one in reading.items()}  # fmt: skip
+
+
+def _text(one: Any) -> str:
+    return f"{one:.15g}" if isinstance(one, float) else str(one)
