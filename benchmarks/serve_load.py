@@ -8,6 +8,7 @@ and push readings. What is printed is for the machine it ran on.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime as dt
 import multiprocessing
 import tempfile
@@ -20,6 +21,7 @@ import httpx
 import numpy as np
 
 from citytune.serving._config import Configuration
+from citytune.serving._process import make_way
 from citytune.serving.database import (
     NUMBERS,
     Forecast,
@@ -70,12 +72,10 @@ def fill(address: str, sensors: int, steps: int) -> None:
 
 def serve(config: Configuration, port: int) -> None:
     """A server without workers."""
-    import uvicorn
-
-    from citytune.serving.http import create_app
+    from citytune.serving.http import create_app, run
 
     app = create_app(open_database(config.database), config, needs_token=False)
-    uvicorn.run(app, port=port, log_level="warning", access_log=False)
+    run(app, "127.0.0.1", port)
 
 
 def ask(url: str, seconds: float, clients: int, sensors: int, answers: Any) -> None:
@@ -97,6 +97,37 @@ def ask(url: str, seconds: float, clients: int, sensors: int, answers: Any) -> N
         one.start()
     for one in threads:
         one.join()
+    answers.put(spent)
+
+
+def ask_at(url: str, seconds: float, rate: float, clients: int, sensors: int, answers: Any) -> None:
+    """Ask so often a second, whatever is answered; each answer's seconds count from its turn."""
+    asyncio.run(_ask_at(url, seconds, rate, clients, sensors, answers))
+
+
+async def _ask_at(
+    url: str, seconds: float, rate: float, clients: int, sensors: int, answers: Any
+) -> None:
+    import aiohttp
+
+    draw, spent = np.random.default_rng(0), []
+    connector = aiohttp.TCPConnector(limit=clients)
+    async with aiohttp.ClientSession(url, connector=connector) as http:
+
+        async def one(turn: float) -> None:
+            path = f"/v1/runs/1/forecast?sensor=s{draw.integers(sensors)}"
+            async with http.get(path) as answer:
+                await answer.read()
+                answer.raise_for_status()
+            spent.append(loop.time() - turn)
+
+        loop = asyncio.get_running_loop()
+        asked, begin = [], loop.time()
+        for i in range(round(seconds * rate)):
+            turn = begin + i / rate
+            await asyncio.sleep(max(0.0, turn - loop.time()))
+            asked.append(asyncio.create_task(one(turn)))
+        await asyncio.gather(*asked)
     answers.put(spent)
 
 
@@ -127,9 +158,18 @@ def tune_on() -> None:
     import citytune as ct
 
     os.environ["CITYTUNE_CACHE"] = "off"
+    make_way()
     frame = ct.read(ct.sample("air"))
     while True:
         ct.tune(frame.since(len(frame) - 24 * 90), horizon=24, progress=False)
+
+
+def work_of(process: Any) -> float:
+    """Seconds of a processor that a process has taken."""
+    import psutil
+
+    spent = psutil.Process(process.pid).cpu_times()
+    return float(spent.user + spent.system)
 
 
 def memory_of(process: Any) -> float:
@@ -146,6 +186,7 @@ def main() -> None:
     parser.add_argument("--sensors", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rate", type=float, help="requests a second; else at once again")
     parser.add_argument("--tuning", action="store_true", help="while a model is tuned")
     asked = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
@@ -165,17 +206,21 @@ def main() -> None:
         if asked.tuning:
             tuning.start()
         answers = spawn.Queue()
-        arguments = (url, asked.seconds, asked.clients, asked.sensors, answers)
-        client = spawn.Process(target=ask, args=arguments)
+        often = (asked.rate,) if asked.rate else ()
+        arguments = (url, asked.seconds, *often, asked.clients, asked.sensors, answers)
+        client = spawn.Process(target=ask_at if asked.rate else ask, args=arguments)
+        before = work_of(server)
         client.start()
         spent = np.sort(answers.get())
         client.join()
+        work = 1000 * (work_of(server) - before) / len(spent)
         print_table(
             {
                 f"forecasts served a second, to {asked.clients} clients":
                     f"{len(spent) / asked.seconds:,.0f}",
                 "half of the answers within": f"{1000 * np.median(spent):,.0f} ms",
                 "99 of 100 answers within (p99)": f"{1000 * np.quantile(spent, 0.99):,.0f} ms",
+                "processor time of the server for one": f"{work:.2f} ms",
                 "readings taken a second, 20,000 at a time": f"{taken:,.0f}",
                 "memory of the server at the start": f"{begin:,.0f} MB",
                 "memory of the server at the end": f"{memory_of(server):,.0f} MB",

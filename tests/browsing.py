@@ -39,7 +39,7 @@ class Tab:
         await self.socket.send_json({"id": self.number, "method": method, "params": params})
         while True:
             said = json.loads((await self.socket.receive()).data)
-            if said.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
+            if _is_complaint(said):
                 self.complaints.append(json.dumps(said["params"]))
             if said.get("id") == self.number:
                 assert "error" not in said, said
@@ -84,6 +84,13 @@ class Tab:
         """The whole page as PNG."""
         found = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(found["data"]))
+
+
+def _is_complaint(said: dict[str, Any]) -> bool:
+    """Whether the browser, or a script of the page by `console.error`, complains."""
+    if said.get("method") == "Runtime.consoleAPICalled":
+        return bool(said["params"]["type"] in ("error", "assert"))
+    return said.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown")
 
 
 @contextmanager

@@ -38,7 +38,7 @@ import uvicorn
 from citytune.frame import SensorFrame
 from citytune.serving._config import Configuration
 from citytune.serving.database import Database, Job, Pushed, Run, Source, open_database
-from citytune.serving.http import add_token, create_app
+from citytune.serving.http import add_token, create_app, settings
 from citytune.serving.jobs._queue import claim
 from citytune.serving.jobs._worker import do
 from citytune.serving.web import add_pages
@@ -143,8 +143,7 @@ class Served(NamedTuple):
 def serving(database: Database, config: Configuration, **options: Any) -> Iterator[Served]:
     """A real server on a free port, in a thread."""
     app = add_pages(create_app(database, config, **options))
-    settings = uvicorn.Config(app, port=0, log_level="critical", ws="none", lifespan="off")
-    server = uvicorn.Server(settings)
+    server = uvicorn.Server(settings(app, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

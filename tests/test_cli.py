@@ -76,8 +76,8 @@ def test_the_version_is_told(run: Callable[..., Any]) -> None:
     [
         (["tun"], "Did you mean 'tune', 'run'?"),
         (["tune", "x.csv", "--horzon", "3"], "--horizon"),
-        (["tune", "x.csv", "--out", "y"], "Missing option '--horizon'"),
-        (["check"], "Missing argument 'FILE'"),
+        (["tune", "x.csv", "--out", "y"], "Missing option '--horizon'. How far ahead: "),
+        (["check"], "Missing argument 'FILE'. File, folder, "),
         (["tune", "x.csv", "--horizon", "3", "--out", "y", "--seed", "x"], "--seed"),
         (["--colour"], "No such option: --colour"),
     ],

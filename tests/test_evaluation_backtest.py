@@ -474,6 +474,18 @@ def test_the_sentence_compares_with_the_best_naive_of_hindsight():
     )
 
 
+def test_it_is_said_too_when_the_pretrained_model_was_better():
+    scores = scores_of({"tuned": 69, "zero-shot": 60, "naive-week": 100})
+    worse = "It has 15 % higher error than the pretrained model without fine-tuning."
+    assert scores.zero_shot_sentence() == worse
+    assert str(scores).splitlines()[0].endswith(f"last week's values. {worse}")
+    alone = scores_of({"tuned": 69, "zero-shot": 60})
+    assert alone.zero_shot_sentence() == ""
+    assert "14 % " not in str(alone).splitlines()[0]
+    assert "15 % higher" in str(alone).splitlines()[0]
+    assert scores_of({"tuned": 69, "naive-week": 100}).zero_shot_sentence() == ""
+
+
 def test_scores_are_one_line_by_themselves_and_a_table_in_print():
     scores = scores_of({"tuned": 69, "naive-week": 100})
     assert repr(scores) == (

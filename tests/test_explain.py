@@ -10,6 +10,7 @@ import torch
 from conftest import make_city
 
 import citytune as ct
+from citytune._text import number
 from citytune.forecasting import TunedModel
 from citytune.forecasting._explain import stretches
 from citytune.frame import SensorFrame
@@ -104,10 +105,25 @@ def test_it_is_said_in_words_and_drawn(city: SensorFrame, model: TunedModel) -> 
     found = model.forecast(city).explain("s1")
     words = str(found)
     assert words.startswith("s1: ")
-    assert "on average over the next day.\n" in words
+    assert "on average over the next day" in words
     assert "As pretrained it would be" in words or "It is made of" in words
     assert "What was measured in the last 6 hours" in words
     assert {trace.name for trace in found.plot().data} == {"expert", "past"}
+
+
+def test_it_says_which_figure_is_the_median_and_which_the_mean(
+    city: SensorFrame, model: TunedModel
+) -> None:
+    """Where rare values are high, the two are far apart, and the report shows both."""
+    skewed = replace(city, values=(city.values**6 / np.nanmean(city.values**5)).astype(np.float32))
+    forecast = model.forecast(skewed)
+    found = forecast.explain("s1")
+    point, mean = (number(float(one[:, 1].mean())) for one in (forecast.point, forecast.mean))
+    assert point != mean
+    assert f"the point forecast, which is explained here, is {point} " in found.words()[0]
+    assert f"the mean, in which rare values count in full, is {mean} " in found.words()[0]
+    same = replace(found, average=found.forecast)
+    assert same.words()[0].startswith(f"s1: {point} ")
 
 
 def test_a_sensor_without_history_repeats_the_last_day(

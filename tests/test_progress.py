@@ -9,13 +9,18 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from conftest import make_city
 
 import citytune as ct
 from citytune import _progress
 from citytune._progress import VARIABLE, Asked, shows_progress
+from citytune.backbones import load_backbone
 from citytune.forecasting import fit_model
+from citytune.runs._progress import begin
+from citytune.tuning._work import BACK
 
 
 class Terminal(io.StringIO):
@@ -124,3 +129,37 @@ def test_a_fit_takes_false_for_no_line() -> None:
     model = fit_model(frame, horizon=24, backbone="lags", strategy="zero-shot", progress=False)
     assert model.strategy == "zero-shot"
     assert ct.backtest(model, frame, days=1, refit=True, against=[], progress=False).models
+
+
+def test_the_share_of_a_stage_never_falls() -> None:
+    told: list[float] = []
+    part = begin(lambda _stage, share: told.append(share), "Fitting")
+    for share in (0.2, 0.8, 0.1, 0.9, 1.2):
+        part("something", share)
+    assert told == [0.0, 0.2, 0.8, 0.8, 0.9, 1.0]
+
+
+def test_the_share_of_a_fit_follows_the_windows_that_passed_through_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the network is fine-tuned, which is most of the work."""
+    monkeypatch.setenv("CITYTUNE_CACHE", "off")
+    frame = make_city(2, 70, gaps=0.0)
+    told: list[tuple[float, float]] = []
+    passed = 0.0
+    made = load_backbone("citytune-base")
+    quantiles = type(made).quantiles
+
+    def counted(self: Any, past: Any, horizon: int) -> Any:
+        nonlocal passed
+        passed += len(past.values) * (BACK if torch.is_grad_enabled() else 1)
+        return quantiles(self, past, horizon)
+
+    monkeypatch.setattr(type(made), "quantiles", counted)
+    call = {"horizon": 24, "backbone": "citytune-base", "strategy": "blend", "effort": "quick"}
+    fit_model(frame, progress=lambda _stage, share: told.append((passed, share)), **call)
+    at, shares = np.array(told).T
+    assert (np.diff(shares) >= 0).all()
+    learning = (shares > 0.1) & (shares < 0.9)
+    assert learning.sum() > 10
+    assert np.abs(at[learning] / passed - shares[learning]).max() < 0.25

@@ -104,7 +104,7 @@ def test_a_ramp_and_a_daily_wave_are_no_totals() -> None:
         ("average speed [mph]", "speed", "mph"), ("NO2 (ppb)", "no2", "ppb"),
         ("pm10 [ug/m3]", "pm10", "µg/m³"), ("KWH", "energy", "kWh"), ("load_w", "load", "W"),
         ("power [GW]", "power", "GW"), ("heat_gj", "heat", "GJ"), ("load_kva", "load", "kVA"),
-        ("flow", "traffic_volume", "veh/h"),
+        ("flow", "traffic_volume", "veh/h"), ("Zählwerte [Kfz/h]", "traffic_volume", "veh/h"),
     ],
 )  # fmt: skip
 def test_a_name_tells_quantity_and_unit(column: str, name: str, unit: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 import citytune as ct
 from citytune.evaluation import by_week, keep_scores, kept_scores, verified
+from citytune.forecasting import TunedModel
 from citytune.runs import RECORD, _choice
 
 pytestmark = pytest.mark.usefixtures("plain_report")
@@ -534,6 +535,27 @@ def test_new_rows_alone_are_scored_all(place: Path) -> None:
         whole.models["naive-week"]["mae"], rel=0.01
     )
     assert one.alerts[0].alert.threshold == 50  # of the run
+
+
+def test_the_model_is_asked_once_what_it_says_of_the_new_days(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To compare it with a refit, and for how errors go together."""
+    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    asked, predict = [], TunedModel.predict
+
+    def told(model: TunedModel, source: object, origins: Any, *more: Any) -> Any:
+        asked.append((model.trained_until, len(model.sensors), len(origins)))
+        return predict(model, source, origins, *more)
+
+    monkeypatch.setattr(TunedModel, "predict", told)
+    run = ct.open_run(place / "run")
+    until = run.model.trained_until
+    found = run.refresh(place / "week.csv")
+    assert "on 7 forecasts of the newest days" in found.how
+    own, other = asked
+    assert own == (until, len(NAMES), 7)
+    assert other[1:] == (1, 7)
 
 
 def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,12 +57,29 @@ app = application(config, data, needs_token=False)
 with TestClient(app, base_url="http://127.0.0.1") as client:
     for path in ("/v1/health", "/", "/sources", "/runs", "/notices", "/v1/runs", "/metrics"):
         assert client.get(path).status_code == 200, path
+    readings = {"name": "loops", "kind": "readings", "reading": {"quantity": "traffic_volume"}}
+    assert client.post("/v1/sources", json=readings).status_code == 201
+    assert client.get("/sources/1").status_code == 200
+    assert "lags" in [one["name"] for one in client.get("/v1/models").json()]
+    run = {"source": 1, "name": "a", "alerts": [">9", "top 5%"], "settings": {"horizon": "24h"}}
+    assert client.post("/v1/runs", json=run).status_code == 202
+    for more, said in (
+        ({"strategy": "blind"}, "no strategy is called 'blind'"),
+        ({"backbone": "lag"}, "Did you mean 'lags'?"),
+        ({"backbone": "lags", "strategy": "blend", "options": {"colour": 3}}, "colour"),
+    ):
+        wrong = run | {"name": "b", "settings": run["settings"] | more}
+        answer = client.post("/v1/runs", json=wrong)
+        assert answer.status_code == 422, answer.text
+        assert said in answer.json()["detail"], answer.text
+    wrong = client.post("/v1/runs", json=run | {"name": "c", "alerts": ["top 60%"]})
+    assert wrong.status_code == 422, wrong.text
 heavy = ("torch", "sklearn", "lightgbm", "plotly", "transformers", "tensorflow", "pandas")
 print(*(name for name in heavy if name in sys.modules))
 """
 
 
-def test_a_server_answers_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+def test_a_server_answers_and_checks_a_job_without_anything_heavy(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTED, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done

@@ -18,7 +18,7 @@ import socket
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -405,6 +405,24 @@ def test_too_much_is_not_taken_with_or_without_a_length(clients: Clients) -> Non
     rows = [{"sensor": "a", "time": "2024-01-01T00:00:00", "value": 1}] * 200_001
     answer = clients["write"].post("/v1/readings", json={"source": 1, "readings": rows})
     assert answer.status_code in (413, 422)
+
+
+def test_a_head_without_an_end_is_cut_off(served: Served) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    head = b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: "
+    with socket.create_connection((host, int(port)), timeout=30) as line:
+        said = b""
+        with suppress(ConnectionError):  # it may be closed while more is sent
+            line.sendall(head)
+            for _ in range(1000):
+                line.sendall(b"x" * 1_000)
+                time.sleep(0.001)
+        with suppress(ConnectionError):
+            said = line.recv(100)
+    assert b" 200 " not in said
+    with socket.create_connection((host, int(port)), timeout=30) as line:
+        line.sendall(head + b"x" * 9_000 + b"\r\nConnection: close\r\n\r\n")
+        assert line.recv(12) == b"HTTP/1.1 200"
 
 
 def test_who_sends_too_slowly_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

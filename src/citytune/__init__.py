@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from citytune._sample import sample
     from citytune.advice import Recommendation, recommend
     from citytune.evaluation import (
-        Alert,
         Leaderboard,
         Scores,
         backtest,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from citytune.reporting import Report
     from citytune.runs import Engine, Run, open_run, register_engine, run
     from citytune.serving import Client, connect
-    from citytune.settings import Rare, Settings
+    from citytune.settings import Alert, Rare, Settings
     from citytune.vision import (
         PictureFrame,
         VisionModel,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "Alert": "citytune.evaluation",
+    "Alert": "citytune.settings",
     "CitytuneError": "citytune._errors",
     "Client": "citytune.serving",
     "Clock": "citytune.frame",

@@ -42,11 +42,16 @@ class UnknownName(InputError, LookupError):  # noqa: N818 - reads as what it say
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.name = name
         names = sorted(known)
+        self._made_of = kind, name, names
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
         choice = "" if close and len(names) > 100 else f" Known: {listed or 'none'}."
         super().__init__(f"no {kind} is called {name!r}.{hint}{choice}")
+
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+        """It passes from one process to another."""
+        return UnknownName, self._made_of
 
 
 class MissingWeights(InputError):  # noqa: N818 - reads as what it says

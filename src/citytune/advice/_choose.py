@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from citytune.advice._decide import decide
-from citytune.advice._recommend import alone, recommend_with
+from citytune.advice._recommend import alone, part_of, recommend_with
 from citytune.advice._recommendation import Recommendation
 from citytune.forecasting import TunedModel, check_strategy, fit_task, fit_with, task_with
 from citytune.frame import SensorFrame
 from citytune.settings import Call, Progress, Settings, takes_settings
+
+USUAL = 0.65
+"""Share of the work that the usual strategy takes; the rest is trials of others."""
 
 
 @takes_settings(Call)
@@ -36,7 +39,7 @@ def choose_with(
         return fit_with(frame, replace(settings, backbone=found.best), progress), found
     if asked:
         return fit_with(frame, settings, progress), None
-    task = task_with(frame, settings, progress)
+    task = task_with(frame, settings, part_of(progress, 0.0, USUAL))
     usual = fit_task(frame, task)
-    decision = decide(frame, task, usual, progress)
+    decision = decide(frame, task, usual, part_of(progress, USUAL, 1.0))
     return decision.model, alone(usual, decision)

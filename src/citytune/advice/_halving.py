@@ -182,7 +182,7 @@ def _first_half(progress: Progress | None) -> Progress | None:
 
 def _try(frame: SensorFrame, task: Task, name: str, share: float) -> Tried:
     try:
-        model = fit_task(frame, task, strategy=name)
+        model = fit_task(frame, replace(task, progress=None), strategy=name)  # told by trials
     except CitytuneError as error:  # such as a backbone without the layers it needs
         return Tried(name, note=str(error))
     kept = model if share == 1 else None

@@ -68,19 +68,19 @@ def recommend_with(
         strategies: Also try strategies on the best backbone; otherwise it is `blend`.
     """
     settings = replace(settings, strategy="auto", options={}).on(frame)
-    found, lacking = _try_all(frame, settings, _part(progress, 0.0, 0.7), thorough=thorough)
+    found, lacking = _try_all(frame, settings, part_of(progress, 0.0, 0.7), thorough=thorough)
     ranked = rank([one.choice for one in found])
     rows = tuple(replace(row, reason=reason(row, ranked[0])) for row in ranked)
     advice = Recommendation(rows, ranked[0].model, lacking, warnings=warnings_of(frame))
     if not strategies:
         return advice
     task = next(one.task for one in found if one.choice is ranked[0])
-    told = _part(progress, 0.7, 0.8)
+    told = part_of(progress, 0.7, 0.8 if thorough else 1.0)
     advice = advice.decided(decide(frame, task, advice.model, told))
     if not thorough:
         return advice
     days = len(frame) / frame.clock.steps_per_day
-    return replace(advice, enough=enough_of(task, days, _part(progress, 0.8, 1.0)))
+    return replace(advice, enough=enough_of(task, days, part_of(progress, 0.8, 1.0)))
 
 
 def alone(model: TunedModel, decision: Decision) -> Recommendation:
@@ -96,7 +96,7 @@ def _try_all(
     names, lacking = at_hand(), dict(missing())
     found = []
     for done, name in enumerate(names):
-        part = _part(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
+        part = part_of(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
         try:
             named = replace(settings, backbone=name)
             found.append(try_backbone(frame, named, progress=part, thorough=thorough))
@@ -105,7 +105,9 @@ def _try_all(
     return found, lacking
 
 
-def _part(progress: Progress | None, start: float, end: float, prefix: str = "") -> Progress | None:
+def part_of(
+    progress: Progress | None, start: float, end: float, prefix: str = ""
+) -> Progress | None:
     """Progress of a stretch of the whole."""
     if progress is None:
         return None

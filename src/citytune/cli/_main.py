@@ -152,8 +152,15 @@ def _usage(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "citytune"
     said = error.format_message().replace("Value error, ", "")  # type: ignore[attr-defined]
-    said += _near(said)
+    said += _near(said) + _meant(error)
     return f"{said}\nSee `{where} --help`."
+
+
+def _meant(error: BaseException) -> str:
+    """What an option that is missing is for: the first sentence of its help."""
+    option = getattr(error, "param", None) if type(error).__name__ == "MissingParameter" else None
+    said = (getattr(option, "help", None) or "").partition(". ")[0].rstrip(".")
+    return f" {said}." if said else ""
 
 
 def _near(said: str) -> str:

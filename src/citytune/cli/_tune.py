@@ -129,7 +129,8 @@ def _tell(result: JobResult, out: Path) -> None:
         if fault.kind in TOLD:
             say(f"{capital(str(fault))}.")
     if result.frame.country is None:
-        say("No --country, so public holidays are taken for ordinary days; --country NO adds them.")
+        say("No --country, so public holidays are taken for ordinary days; a code such as "
+            "--country DE adds those of a country.")  # fmt: skip
     if advice := unnamed(result.frame):
         say(advice)
     model = result.model

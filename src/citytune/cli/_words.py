@@ -56,13 +56,9 @@ def findings(frame: SensorFrame) -> str:
 
 def comparison(scores: Scores) -> list[str]:
     """How good it is: against a simple rule, against the pretrained model, and its coverage."""
-    from citytune.evaluation import compared, describe_coverage
+    from citytune.evaluation import describe_coverage
 
-    found = [scores.sentence()]
-    if scores.best_naive and "zero-shot" in scores.models:
-        saved = scores.skill("zero-shot")
-        if math.isfinite(saved):
-            found.append(f"It has {compared(saved, scores.call('zero-shot'))}.")
+    found = [*filter(None, [scores.sentence(), scores.zero_shot_sentence()])]
     coverage = scores.models["tuned"]["coverage_90"]
     if math.isfinite(coverage):
         found.append(describe_coverage(coverage))

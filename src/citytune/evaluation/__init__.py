@@ -34,7 +34,7 @@ from citytune.evaluation._verified import (
     tally_summary,
     verified,
 )
-from citytune.forecasting import Alert
+from citytune.settings import Alert
 
 __all__ = [
     "Alert",

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from citytune._text import plain
 from citytune.evaluation._arrays import Floats
 from citytune.evaluation._detail import Detail
-from citytune.forecasting import LEVELS, Alert, chance_above, chance_below
+from citytune.forecasting import LEVELS, chance_above, chance_below
+from citytune.settings import Alert
 
 Flags = NDArray[np.bool_]
 PSEUDO = 7.0

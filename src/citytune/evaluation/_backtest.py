@@ -31,9 +31,9 @@ from citytune.evaluation._origins import Moment, Origins
 from citytune.evaluation._progress import Tell
 from citytune.evaluation._rare import regions
 from citytune.evaluation._scores import Scores
-from citytune.forecasting import Alert, alerts_of
+from citytune.forecasting import alerts_of
 from citytune.frame import SensorFrame
-from citytune.settings import Horizon
+from citytune.settings import Alert, Horizon
 
 if TYPE_CHECKING:
     from citytune.forecasting import TunedModel

@@ -13,8 +13,8 @@ from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._rare import Region
 from citytune.evaluation._scores import Scores
-from citytune.forecasting import Alert
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.settings import Alert
 
 FORMAT = 1
 PLAIN = ("models", "holdout_start", "holdout_end", "origins", "refitted", "anchored", "notes")

@@ -18,7 +18,7 @@ from citytune.evaluation._leaderboard import Leaderboard, leaderboard_of
 from citytune.evaluation._metrics import METRICS
 from citytune.evaluation._rare import Region
 from citytune.evaluation._rare_words import alert_said, rare_table, regions_said
-from citytune.evaluation._text import as_sentences, judge_error, table
+from citytune.evaluation._text import as_sentences, compared, judge_error, table
 from citytune.evaluation._tidy import tidy
 
 if TYPE_CHECKING:
@@ -188,6 +188,13 @@ class Scores:
             found = f"{percent(abs(saved))} {'lower' if saved > 0 else 'higher'} than"
         return f"On {self._span}, the tuned model's mean error was {found} that of {name}."
 
+    def zero_shot_sentence(self) -> str:
+        """The comparison with the pretrained model; empty if `sentence` makes it or none can."""
+        if not self.best_naive or "zero-shot" not in self.models:
+            return ""
+        saved = self.skill("zero-shot")
+        return f"It has {compared(saved, self.call('zero-shot'))}." if math.isfinite(saved) else ""
+
     @property
     def _span(self) -> str:
         """How much was tested: "14 test days"."""
@@ -248,7 +255,8 @@ class Scores:
         """What was measured and found; when."""
         quantity = self.detail.frame.quantity
         unit = f" in {quantity.unit}" if quantity.unit else ""
-        head = f"{quantity.name.replace('_', ' ')}{unit}: {self.sentence()}"
+        found = f"{self.sentence()} {self.zero_shot_sentence()}".rstrip()
+        head = f"{quantity.name.replace('_', ' ')}{unit}: {found}"
         return (
             head,
             f"{self.holdout_start} to {self.holdout_end}, {counted(self.origins, 'forecast')}",

@@ -1,6 +1,6 @@
 """Tuned model + data → forecast: mean and quantiles per sensor, with clock and unit."""
 
-from citytune.forecasting._alert import USUAL, Alert, Watch, alerts_of, watches
+from citytune.forecasting._alert import Watch, alerts_of, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
@@ -19,13 +19,14 @@ from citytune.forecasting._known_ahead import check_known_ahead
 from citytune.forecasting._load import load
 from citytune.forecasting._model import TunedModel
 from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
-from citytune.forecasting._past import learn_copula
+from citytune.forecasting._past import Past, learn_copula, past_of
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._quality import is_dead, is_safe
 from citytune.forecasting._structure import Builder, Misfit, parse, take_apart, within
-from citytune.forecasting._table import csv_table, table_of
+from citytune.forecasting._table import table_of
 from citytune.forecasting._updating import Update, update
+from citytune.settings import USUAL, Alert
 from citytune.tuning import LEVELS, chance_above, chance_below
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "LEVELS",
     "Misfit",
     "Outlook",
+    "Past",
     "Prediction",
     "STRATEGY",
     "SensorOutlook",
@@ -51,7 +53,6 @@ __all__ = [
     "chance_below",
     "check_known_ahead",
     "check_strategy",
-    "csv_table",
     "fit_model",
     "fit_task",
     "fit_with",
@@ -61,6 +62,7 @@ __all__ = [
     "load",
     "outlook",
     "parse",
+    "past_of",
     "plot_forecast",
     "refit",
     "table_of",

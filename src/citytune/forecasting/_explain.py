@@ -50,7 +50,7 @@ class Explainer:
         model = self.model.part([sensor])  # which forecasts it as the whole does, at once
         frame = _lately(model, self.admitted.frame.select([sensor]))
         home, mixed, experts = _experts(model, frame)
-        forecast = _asked(model, frame)
+        forecast, average = _forecast(model, frame)
         if short_of_history(frame, model.spec):
             experts = ()
         return Explanation(
@@ -58,6 +58,7 @@ class Explainer:
             frame.quantity,
             frame.clock.shifted(len(frame)),
             forecast,
+            average,
             model.tuned.mixture.prior,
             model.tuned.mixture.words[model.tuned.mixture.prior],
             home,
@@ -90,9 +91,14 @@ def _lately(model: TunedModel, frame: SensorFrame) -> SensorFrame:
     return frame.since(max(0, len(frame) - reach_of(model.spec, frame.clock)))
 
 
+def _forecast(model: TunedModel, frame: SensorFrame) -> tuple[Steps, Steps]:
+    """(horizon,) the point forecast and the mean."""
+    found = model.predictor.predict(frame, [len(frame)], [0])
+    return found.point[0, :, 0], found.mean[0, :, 0]
+
+
 def _asked(model: TunedModel, frame: SensorFrame) -> Steps:
-    found: Steps = model.predictor.predict(frame, [len(frame)], [0]).point[0, :, 0]
-    return found
+    return _forecast(model, frame)[0]
 
 
 def _experts(model: TunedModel, frame: SensorFrame) -> tuple[Steps, Steps, tuple[Effect, ...]]:

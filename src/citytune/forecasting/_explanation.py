@@ -63,6 +63,8 @@ class Explanation:
     """Its step 0 is the first step forecast."""
     forecast: Steps
     """(horizon,) the median that was forecast, or with `rare` what it was moved to."""
+    average: Steps
+    """(horizon,) the mean of what was forecast, which is that of daily means and totals."""
     prior: str
     """The expert that stands for "as pretrained", …"""
     prior_words: str
@@ -80,7 +82,7 @@ class Explanation:
         """The same in sentences: what was learnt here, and then what mattered most."""
         unit = f" {self.quantity.unit}".rstrip()
         level = _mean(self.forecast)
-        found = [f"{self.sensor}: {number(level)}{unit} on average over {self._span()}."]
+        found = [self._level(unit)]
         if not self.experts:
             found.append("Too little was measured lately, so it repeats the last day measured.")
         else:
@@ -98,6 +100,17 @@ class Explanation:
         least = NEGLIGIBLE * max(abs(level), 1e-9)
         every = (*self.experts, *self.past, *self.covariates)
         return [*found, *(self._sentence(one, unit) for one in every if one.size > least)]
+
+    def _level(self, unit: str) -> str:
+        """The height of the point forecast, and of the mean where that is another."""
+        point, mean = number(_mean(self.forecast)), number(_mean(self.average))
+        if point == mean:
+            return f"{self.sensor}: {point}{unit} on average over {self._span()}."
+        return (
+            f"{self.sensor}: the point forecast, which is explained here, is {point}{unit} on "
+            f"average over {self._span()}; the mean, in which rare values count in full, is "
+            f"{mean}{unit}."
+        )
 
     def _sentence(self, effect: Effect, unit: str) -> str:
         top = int(np.nanargmax(np.abs(effect.moved)))

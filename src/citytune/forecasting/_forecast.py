@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from citytune._errors import UnknownName
 from citytune._tables import in_zone, pandas_of
 from citytune.forecasting._aggregate import Align, How, aggregate, total
-from citytune.forecasting._alert import Alert, Watch, watches
+from citytune.forecasting._alert import Watch, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._described import html_of, line_of
 from citytune.forecasting._pieces import chance_of, one_sensor, quantile_of
 from citytune.forecasting._quality import MODEL, Words, is_fallback
-from citytune.forecasting._table import columns_of, csv_table, parts_of, table_of
+from citytune.forecasting._table import columns_of, parts_of, table_of
 from citytune.forecasting._thresholds import thresholds_of
 from citytune.frame import Clock, Quantity, SensorFrame
+from citytune.settings import Alert
 from citytune.tuning import LEVELS, MEDIAN
-from citytune.writers import Choice, read, write
+from citytune.writers import Choice, csv_table, read, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,6 @@ class Forecast:
     Example:
         >>> print(forecast)                                  # doctest: +SKIP
         traffic_volume (veh/h), 24 sensors, 24 steps of 1h from 2024-05-03 01:00 Europe/Oslo
-        >>> forecast.write_csv("forecast.csv")               # doctest: +SKIP
         >>> forecast.plot(frame, sensors=["Ring road"])      # doctest: +SKIP
     """
 

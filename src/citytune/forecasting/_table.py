@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from citytune._errors import InputError
 from citytune.tuning import LEVELS
-from citytune.writers import ForecastTable, name_for_spreadsheet
+from citytune.writers import ForecastTable
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from citytune.forecasting._forecast import Forecast
 
 
@@ -41,16 +39,6 @@ def table_of(forecast: Forecast) -> ForecastTable:
 
     rows = pl.DataFrame(columns_of(forecast))
     return ForecastTable(rows, forecast.clock, forecast.quantity, forecast.run, forecast.model)
-
-
-def csv_table(rows: pl.DataFrame) -> pl.DataFrame:
-    """The long table as a CSV file has it: times in ISO 8601, names that no spreadsheet runs."""
-    import polars as pl
-
-    zone = getattr(rows.schema["time"], "time_zone", None)
-    pattern = "%Y-%m-%dT%H:%M:%S" + ("%:z" if zone is not None else "")
-    names = {name: name_for_spreadsheet(name) for name in rows["sensor"].unique()}
-    return rows.with_columns(pl.col("sensor").replace(names), pl.col("time").dt.strftime(pattern))
 
 
 def parts_of(table: ForecastTable) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from citytune._errors import InputError
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
-from citytune.forecasting._past import learn_copula
+from citytune.forecasting._past import Past, learn_copula
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
@@ -35,8 +35,9 @@ def update(
     *,
     forget: float | None = None,
     progress: Progress | None = None,
+    past: Past | None = None,
 ) -> Update:
-    """See `TunedModel.update`."""
+    """See `TunedModel.update`; `past` is what the model says of the new days, if it was asked."""
     started = time.perf_counter()
     asked = model.settings.forget if forget is None else forget
     settings = replace(model.settings, forget=asked)
@@ -75,14 +76,14 @@ def update(
         memory=task.remember(memory.known_ahead),
         below=tuple({**dict.fromkeys(model.below), **dict.fromkeys(lower)}),
         learnt=_learnt(model, frame),
-        copula=_copula(model, frame),
+        copula=_copula(model, frame, past),
     )
     return Update(new, learned=True)
 
 
-def _copula(model: TunedModel, frame: SensorFrame) -> Copula | None:
+def _copula(model: TunedModel, frame: SensorFrame, past: Past | None) -> Copula | None:
     """With the errors of the model as it was, on rows that are new to it."""
-    new = learn_copula(model, frame, after=model.trained_until)
+    new = learn_copula(model, frame, after=model.trained_until, past=past)
     return model.copula if model.copula is None or new is None else model.copula.then(new)
 
 

@@ -142,7 +142,7 @@ def _why_not(column: Column) -> str:
         ]
     if goes_beside(column.name):
         return "by its name weather, calendar or a side value"
-    return "by its name or cells no reading"
+    return "numbers, but another column is read"
 
 
 def _gathered(rows: Sequence[ColumnRole]) -> list[ColumnRole]:

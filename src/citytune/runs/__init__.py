@@ -3,7 +3,8 @@
 from citytune.engines import SIZE, Engine, How, register_engine
 from citytune.runs._config import Planned, overview_of, read_config, save_config
 from citytune.runs._folder import FORECAST, PARTS, RECORD, REPORT, SCORES, may_take_place
-from citytune.runs._job import Job, JobResult, limit_threads
+from citytune.runs._job import Job, JobResult, check_alerts, limit_threads
+from citytune.runs._named import Named, named
 from citytune.runs._overview import write_overview
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading
@@ -21,6 +22,7 @@ __all__ = [
     "How",
     "Job",
     "JobResult",
+    "Named",
     "PARTS",
     "Planned",
     "Progress",
@@ -34,9 +36,11 @@ __all__ = [
     "SIZE",
     "Update",
     "begin",
+    "check_alerts",
     "limit_threads",
     "may_take_place",
     "measured",
+    "named",
     "open_run",
     "overview_of",
     "read_config",

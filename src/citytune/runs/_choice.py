@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from citytune._errors import InputError
 from citytune._text import counted
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from citytune.forecasting import TunedModel
+    from citytune.forecasting import Past, TunedModel
     from citytune.frame import SensorFrame
     from citytune.settings import Progress
 
@@ -24,6 +25,8 @@ DAYS = 7
 MOST_DAYS = 28
 MOST_SENSORS = 100
 """Sensors, evenly picked, whose forecasts are compared."""
+Forecasts: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
+"""Their first rows (origin,), and themselves (origin, horizon, sensor)."""
 UPDATED = "The model has learnt what is new"
 
 
@@ -35,6 +38,8 @@ class Choice(NamedTuple):
     """Which, and why, in a sentence."""
     until: str | None = None
     """When the newest day that was compared ended; None without a comparison."""
+    past: Past | None = None
+    """What the model says of the days that are new to it, where it was asked."""
 
 
 def choose(
@@ -52,7 +57,7 @@ def choose(
     """
     import numpy as np
 
-    from citytune.forecasting import admit
+    from citytune.forecasting import admit, past_of
 
     frame = source
     learnt = frame.clock.index(model.trained_until) + 1
@@ -63,16 +68,21 @@ def choose(
     admitted = admit(model, source, covariates=model.recall().known_ahead, new="not learnt")
     if admitted.absent:
         return Choice(False, f"{UPDATED}; a refit would forget the sensors that are absent.")
-    model, frame = _some(model, admitted.frame)
     until = max(until, len(frame) - MOST_DAYS * frame.clock.steps_per_day, 1)
-    rows, own = _own(model, frame, folder, until, learnt)
+    past = past_of(model, admitted.frame, after=model.trained_until)
+    some, frame = _some(model, admitted.frame)
+    end = min(learnt, len(frame) - model.spec.horizon + 1)
+    recorded = _recorded(some, frame, folder, until, end)
+    rows, own = _with_past(recorded, past, [model.sensors.index(n) for n in some.sensors], until)
     if len(rows) < 2:
-        return Choice(False, f"{UPDATED}.")
+        return Choice(False, f"{UPDATED}.", past=past)
     try:
-        other = _other(model, frame, rows, tell)
+        other = _other(some, frame, rows, tell)
     except InputError as error:
-        return Choice(False, f"{UPDATED}; it could not be compared with a refit: {error}.")
-    return _judged(_saved(own, other, _actual(model, frame, rows)), len(rows), frame)
+        why = f"{UPDATED}; it could not be compared with a refit: {error}."
+        return Choice(False, why, past=past)
+    saved = _saved(own, other, _actual(some, frame, rows))
+    return _judged(saved, len(rows), frame)._replace(past=past)
 
 
 def _some(model: TunedModel, frame: SensorFrame) -> tuple[TunedModel, SensorFrame]:
@@ -84,14 +94,16 @@ def _some(model: TunedModel, frame: SensorFrame) -> tuple[TunedModel, SensorFram
     return model.part(names), frame.select(names)
 
 
-def refitted(model: TunedModel, source: SensorFrame, progress: Progress | None) -> TunedModel:
+def refitted(
+    model: TunedModel, source: SensorFrame, progress: Progress | None, past: Past | None
+) -> TunedModel:
     """The same choice of backbone and strategy, fitted anew on all that was read."""
     from citytune.forecasting import admit, learn_copula, refit
 
     known = model.recall().known_ahead
     frame = admit(model, source, covariates=known, new="not learnt").frame
     new = refit(model, frame, progress=progress)
-    errors = learn_copula(model, frame, after=model.trained_until)
+    errors = learn_copula(model, frame, after=model.trained_until, past=past)
     copula = model.copula if model.copula is None or errors is None else model.copula.then(errors)
     return replace(new, copula=copula)
 
@@ -109,27 +121,22 @@ def _judged(saved: float, origins: int, frame: SensorFrame) -> Choice:
     return Choice(refit, f"{start}: {how} {error_change(saved)}.", until)
 
 
-def _own(
-    model: TunedModel, frame: SensorFrame, folder: Path, until: int, learnt: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """First steps of forecasts, and the model's own: (origin, horizon, sensor).
-
-    Those of days that it has learnt by now are in the record.
-    """
+def _with_past(
+    recorded: Forecasts, past: Past | None, columns: Sequence[int], until: int
+) -> Forecasts:
+    """The forecasts of the record, and those of days that the model has not learnt by now."""
     import numpy as np
 
-    last = len(frame) - model.spec.horizon
-    rows = np.arange(max(until, learnt), last + 1, frame.clock.steps_per_day)
-    past = _recorded(model, frame, folder, until, min(learnt, last + 1))
-    if not len(rows):
-        return past
-    own = model.predict(frame, rows).point
-    return np.concatenate([past[0], rows]), np.concatenate([past[1], own])
+    if past is None:
+        return recorded
+    new = past.rows >= until
+    own = past.found.point[new][:, :, columns]
+    return np.concatenate([recorded[0], past.rows[new]]), np.concatenate([recorded[1], own])
 
 
 def _recorded(
     model: TunedModel, frame: SensorFrame, folder: Path, first: int, end: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> Forecasts:
     """Forecasts of the record that begin in some rows of a frame."""
     import numpy as np
     import polars as pl

@@ -12,11 +12,11 @@ from citytune._errors import InputError
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading
 from citytune.runs._safe import Served, record_of_test, served
-from citytune.settings import Settings
+from citytune.settings import Alert, Settings
 
 if TYPE_CHECKING:
     from citytune.advice import Recommendation
-    from citytune.evaluation import Alert, Scores
+    from citytune.evaluation import Scores
     from citytune.forecasting import Copula, Forecast, TunedModel
     from citytune.frame import SensorFrame
 
@@ -117,15 +117,11 @@ def check_alerts(wanted: Iterable[str | Alert]) -> None:
     """Refuse what cannot be read as an alert, before a source is read."""
     for one in wanted:
         if isinstance(one, str):
-            from citytune.evaluation import Alert
-
             Alert.parse(one)
 
 
 def alerts_on(frame: SensorFrame, wanted: Iterable[str | Alert]) -> list[Alert] | None:
     """What to be warned of, refused if the frame holds something else; None is the usual."""
-    from citytune.evaluation import Alert
-
     quantity = frame.quantity
     return [Alert.parse(one, quantity) if isinstance(one, str) else one for one in wanted] or None
 

@@ -8,8 +8,18 @@ __all__ = ["Asked", "Progress", "begin", "shows_progress"]
 
 
 def begin(progress: Asked, stage: str) -> Progress:
-    """Begin a stage; what comes back is told what is being done in it, and the share done."""
+    """Begin a stage; what comes back is told what is being done in it, and the share done.
+
+    The share that is passed on never falls, whatever the parts of the stage say of themselves.
+    """
     if not progress:
         return lambda _part, _share: None
     progress(stage, 0.0)
-    return lambda part, share: progress(f"{stage}: {part}" if part else stage, share)
+    most = 0.0
+
+    def told(part: str, share: float) -> None:
+        nonlocal most
+        most = max(most, min(share, 1.0))
+        progress(f"{stage}: {part}" if part else stage, most)
+
+    return told

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from citytune.evaluation import Alert, Scores, Verified
-    from citytune.forecasting import Forecast, Outlook, TunedModel, Watch
+    from citytune.forecasting import Forecast, Outlook, Past, TunedModel, Watch
     from citytune.frame import SensorFrame
     from citytune.watching import Alarm
 
@@ -231,14 +231,17 @@ def _learnt(
 def learnt_model(before: Before, choice: Choice, progress: Progress | None) -> TunedModel:
     """The model with what is new, as was chosen."""
     told = begin(progress, "Fitting" if choice.refit else "Learning from what is new")
-    return refitted(before.model, before.frame, told) if choice.refit else _updated(before, told)
+    renewed = refitted if choice.refit else _updated
+    return renewed(before.model, before.frame, told, choice.past)
 
 
-def _updated(before: Before, progress: Progress | None) -> TunedModel:
+def _updated(
+    model: TunedModel, frame: SensorFrame, progress: Progress | None, past: Past | None
+) -> TunedModel:
     from citytune.forecasting import update
 
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # said by forecast
-        found = update(before.model, before.frame, progress=progress)
+        found = update(model, frame, progress=progress, past=past)
     if not found.learned:
         raise NothingNew(found.why)
     return found.model

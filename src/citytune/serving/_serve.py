@@ -66,7 +66,7 @@ def serve(
         InputError: nobody could use it, as there is no token; or a watch cannot be imported.
     """
     config, data = opened(folder, database)
-    from citytune.serving.http import count_tokens
+    from citytune.serving.http import count_tokens, run
     from citytune.serving.jobs import import_watches
 
     import_watches(config)
@@ -79,17 +79,11 @@ def serve(
                 f"at {host} others can reach the server, so it needs a token, and there is none; "
                 f"make one: citytune token add NAME --role admin --folder {folder}"
             )
-    import uvicorn
-
     _check_free(host, port)
     app = application(config, data, needs_token=needs_token)
-    settings = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
-        timeout_keep_alive=15, limit_concurrency=1000, h11_max_incomplete_event_size=65_536,
-    )  # fmt: skip
     say(f"Serving {folder} at http://{host}:{port} (stop it with Ctrl-C)")
     with _workers(config, workers):
-        uvicorn.Server(settings).run()
+        run(app, host, port)
     data.close()
 
 

@@ -1,6 +1,7 @@
-"""What a person decides about a fit: one typed thing, checked in one place."""
+"""What a person decides about a fit and its alerts: typed, and checked in one place."""
 
 from citytune._progress import Progress
+from citytune.settings._alert import USUAL, Alert
 from citytune.settings._device import device_said
 from citytune.settings._options import Options
 from citytune.settings._rare import FEW_SHARE, Rare, Wanted
@@ -15,6 +16,7 @@ from citytune.settings._settings import (
 )
 
 __all__ = [
+    "Alert",
     "Call",
     "Effort",
     "FEW_SHARE",
@@ -23,6 +25,7 @@ __all__ = [
     "Progress",
     "Rare",
     "Settings",
+    "USUAL",
     "Wanted",
     "device_said",
     "setting",

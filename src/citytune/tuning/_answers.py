@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +14,7 @@ from citytune.tuning._batch import DEVIATIONS, FEATURES
 from citytune.tuning._cache import cached, key_of
 from citytune.tuning._expert import Candidate, Expert, deviations_of, forecasts_of
 from citytune.tuning._head import HeadData
+from citytune.tuning._lens import LensExpert
 
 if TYPE_CHECKING:
     from citytune.tuning._mixture import Mixture
@@ -105,13 +106,24 @@ def _is_own(task: Task, name: str) -> bool:
 
 
 def _ask(task: Task, names: tuple[str, ...]) -> dict[str, Tensor]:
-    def tell(share: float) -> None:
-        if task.progress is not None:
-            task.progress("asking the pretrained model", 0.8 * share)
-
     wanted = [expert for expert in task.experts if expert.name in names]
+    passes, told = passes_of(task, wanted), 0.0
+    if task.work.total < task.work.done + passes:
+        task.work.expect(passes)
+
+    def tell(share: float) -> None:
+        nonlocal told
+        task.work.tell(task.progress, "asking the pretrained model", passes * (share - told))
+        told = share
+
     found = forecasts_of(wanted, replace(task.live, spread=DEVIATIONS in names), progress=tell)
     return {name: found[name] for name in names}
+
+
+def passes_of(task: Task, some: Sequence[Expert]) -> int:
+    """Passes of the network that experts need who are asked of every window."""
+    asked = sum(isinstance(one, LensExpert) for one in some)
+    return len(task.live.examples.origin) * max(1, asked)
 
 
 def _features(task: Task) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from citytune.tuning._answers import passes_of
 from citytune.tuning._batch import DEVIATIONS
 from citytune.tuning._boosted import lacking
 from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
@@ -89,7 +90,9 @@ class Blend:
         there = any(isinstance(one.expert, FineTuned) for one in given)
         if there or task.part_of is not None or not can_cross_fit(task):
             return given, ()
-        found, notes = cross_fit(task, Plan.of(task))
+        plan = Plan.of(task)
+        task.work.expect(passes_of(task, task.experts) + plan.needed(task))
+        found, notes = cross_fit(task, plan)
         return [*given, *found], tuple(once(notes))
 
     def _candidates(self, task: Task, given: Sequence[Candidate]) -> list[Candidate]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -32,6 +31,7 @@ from citytune.tuning._own_unit import in_own_unit
 from citytune.tuning._task import Task
 from citytune.tuning._trainable import Trainable
 from citytune.tuning._training_windows import Span
+from citytune.tuning._work import BACK
 from citytune.windows import Seasonal, cut_future, evenly
 
 WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
@@ -102,6 +102,10 @@ class Plan:
         some = max(round(self.scouted * self.windows), 2 * FEWEST)
         return replace(self, windows=min(self.windows, some))
 
+    def needed(self, task: Task) -> int:
+        """Passes: to learn, and to ask what came of it, quantiles and a step ago too."""
+        return BACK * self.work + 4 * len(task.live.examples.origin)
+
     @property
     def work(self) -> int:
         """Windows to pass through the network and back."""
@@ -138,7 +142,7 @@ class _CrossFit:
         self.seasonal = Seasonal(task.history)
         self.folds = _folds(task, plan.folds)
         self.notes: list[str] = []
-        self.done, self.lock, self.stopped = 0, Lock(), False
+        self.stopped = False
 
     def candidates(self) -> tuple[list[Candidate], list[str]]:
         task, scout = self.task, self.plan.scout
@@ -154,6 +158,7 @@ class _CrossFit:
         quantiles = torch.zeros(*task.actual.shape, len(LEVELS))
         for (which, _), found in zip(self.folds, scouts, strict=True):
             quantiles[which] = found.quantiles_of(task.live.pick(which))
+            task.work.tell(task.progress, LEARNING, len(which))
         middle = quantiles[..., MIDDLE]
         deviations = quantiles - middle[..., None]
         expert = replace(expert, wider=self._wider(expert, deviations))
@@ -237,17 +242,10 @@ class _CrossFit:
             shown = in_own_unit(windows.past(batch))
             ahead = cut_future(task.history.raw, windows.examples.pick(batch), horizon)
             ahead = ((ahead - shown.level) / shown.spread).float().clamp(-FAR, FAR)
-            self._tell(len(batch))
+            task.work.tell(task.progress, LEARNING, BACK * len(batch))
             return pinball(backbone.quantiles(shown.past, horizon), ahead, LEVELS)
 
         return loss
-
-    def _tell(self, count: int) -> None:
-        with self.lock:
-            self.done += count
-            if self.task.progress is not None:
-                share = 0.1 + 0.8 * min(1.0, self.done / self.plan.work)
-                self.task.progress(LEARNING, share)
 
 
 class _Fold(NamedTuple):

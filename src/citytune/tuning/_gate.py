@@ -29,8 +29,6 @@ little of the days to come."""
 MOST_DIFFERENCE = 0.1
 """Most that the gain of a sensor counts as different from that of all."""
 
-WEEK = 7
-"""Days on which somebody judges a forecast."""
 EVERY = slice(None)
 """All steps ahead."""
 
@@ -175,12 +173,6 @@ class Gains(NamedTuple):
         """The gain of all sensors."""
         found = self._estimate(self.day[None], self.pooled.sum(0, keepdim=True))
         return Estimate(found.gain[0], found.variance[0])
-
-    @property
-    def weekly_variance(self) -> Tensor:
-        """() of the gains of all sensors in single weeks."""
-        weeks = self.day.split(WEEK)
-        return torch.stack([week.mean() for week in weeks]).var(unbiased=False)
 
     def by_sensor(self) -> Estimate:
         """(sensor,) gains: that of all, and of what a sensor's own differs as much as is no chance.

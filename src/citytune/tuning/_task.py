@@ -31,6 +31,7 @@ from citytune.tuning._pool import Pool, PoolWindows
 from citytune.tuning._remember import level_and_spread, remembered
 from citytune.tuning._timetable import Timetable
 from citytune.tuning._training_windows import Span, training_windows
+from citytune.tuning._work import Work
 from citytune.windows import SEASONAL, Examples, History, WindowSpec, target_weights
 
 USUAL_RULE = "day-kind"
@@ -57,6 +58,7 @@ class Task:
     part_of: Choice | None = None
     """The windows, where they were chosen before."""
     answers: Answers = field(default_factory=Answers)
+    work: Work = field(default_factory=Work)
 
     @cached_property
     def choice(self) -> Choice:

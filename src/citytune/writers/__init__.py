@@ -9,7 +9,7 @@ from citytune.writers import (  # each registers where it writes to
     _parquet,  # noqa: F401
     _sensorthings,  # noqa: F401
 )
-from citytune.writers._table import ForecastTable, name_for_spreadsheet
+from citytune.writers._table import ForecastTable, csv_table, name_for_spreadsheet
 from citytune.writers._write import check_target, read, write
 from citytune.writers._writer import Choice, Writer, register
 
@@ -18,6 +18,7 @@ __all__ = [
     "ForecastTable",
     "Writer",
     "check_target",
+    "csv_table",
     "name_for_spreadsheet",
     "read",
     "register",

@@ -114,6 +114,16 @@ def as_text(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(forms)
 
 
+def csv_table(rows: pl.DataFrame) -> pl.DataFrame:
+    """The long table as a CSV file has it: times in ISO 8601, names that no spreadsheet runs."""
+    import polars as pl
+
+    zone = getattr(rows.schema["time"], "time_zone", None)
+    pattern = "%Y-%m-%dT%H:%M:%S" + ("%:z" if zone is not None else "")
+    names = {name: name_for_spreadsheet(name) for name in rows["sensor"].unique()}
+    return rows.with_columns(pl.col("sensor").replace(names), pl.col("time").dt.strftime(pattern))
+
+
 def name_for_spreadsheet(name: str) -> str:
     """A name that a spreadsheet shows and does not run; without the first `'` it is itself again.
 

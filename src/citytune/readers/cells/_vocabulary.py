@@ -73,8 +73,8 @@ traffic_volume total_volume traffic_flow vehicle_flow vehicle_count vehicles_cou
 veh vehicles num_vehicles traffic traffic_count count counts cnt rentals rented_bike_count trips
 ridership passengers boardings car cars bike bikes bicycles pedestrian pedestrians people
 visitors intensity intensidad intensite trafikkmengde trafikmaengde verkehrsmenge debit_horaire
-debit vol veh_count vehiclecount verkehrsstaerke aforo mengde intensiteit gem_intensiteit
-nb_passages passages transiti passaggi fordon biler bilar natezenie liikennemaara
+debit vol veh_count vehiclecount verkehrsstaerke verkehrsstarke aforo mengde intensiteit
+gem_intensiteit nb_passages passages transiti passaggi fordon biler bilar natezenie liikennemaara
 hourly_counts hourly_count comptage_horaire kfz anzahl anz_fahrzeuge speed avg_speed average_speed
 gem_snelheid
 mean_speed traffic_speed averagevehiclespeed occupancy travel_time

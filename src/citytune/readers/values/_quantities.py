@@ -172,7 +172,7 @@ def _by_name(name: str) -> Quantity | None:
 
 
 def _by_unit(column: str) -> Quantity | None:
-    """What a unit alone tells: kWh are energy, µg/m³ are air."""
+    """What a unit alone tells: kWh are energy, µg/m³ are air, veh/h are traffic."""
     unit = unit_in(column) or ""
     if unit in ENERGY:
         return Quantity("energy", unit, 0, None, "energy")
@@ -181,6 +181,8 @@ def _by_unit(column: str) -> Quantity | None:
         return Quantity("power", unit, 0, None, "energy")
     if unit in AIR:
         return Quantity("concentration", unit, 0, None, "air")
+    if unit.startswith("veh/"):
+        return Quantity("traffic_volume", unit, 0, None, "traffic")
     return Quantity("speed", unit, 0, None, "traffic") if unit in SPEED else None
 
 

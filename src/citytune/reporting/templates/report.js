@@ -25,13 +25,14 @@
     if (dark) for (const [light, deep] of Object.entries(swap)) text = text.replaceAll(light, deep);
     const found = JSON.parse(text);
     found.layout.autosize = true;
-    found.layout.height = plot.clientHeight; // the style sheet decides
+    if (found.layout.height) plot.style.height = `${found.layout.height}px`; // of as many rows as it has
+    found.layout.height = plot.clientHeight; // otherwise the style sheet decides
     found.layout.dragmode = coarse ? false : "zoom";
     found.layout.hoverlabel = { bgcolor: dark ? "#22272e" : "#ffffff", font: { color: dark ? "#f0f3f6" : "#1f2328" } };
     for (const { marker } of found.data) if (marker?.colorscale) marker.reversescale = !dark;
     // Narrow screens: many ticks turn into slanted ones, and a wide legend eats the chart.
     if (plot.clientWidth < 480) {
-      found.layout.font.size = 12;
+      found.layout.font = { ...found.layout.font, size: 12 };
       for (const trace of found.data) if (trace.mode === "markers+text") trace.mode = "markers";
       for (const name of Object.keys(found.layout)) {
         const axis = found.layout[name];

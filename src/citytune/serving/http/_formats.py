@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 import polars as pl
 
 from citytune.serving.http._cache import Ready
+from citytune.writers import csv_table
 
 Format: TypeAlias = Literal["json", "csv", "parquet", "arrow"]
 MEDIA: dict[str, str] = {
@@ -35,8 +36,6 @@ def in_format(ready: Ready, sensors: Sequence[str] | None, form: str) -> bytes:
         table = table.filter(pl.col("sensor").is_in([*sensors]))
     out = io.BytesIO()
     if form == "csv":
-        from citytune.forecasting import csv_table
-
         csv_table(table.with_columns(pl.col(pl.Float64).cast(pl.Float32))).write_csv(out)
     elif form == "parquet":
         table.write_parquet(out)

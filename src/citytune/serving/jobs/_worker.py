@@ -16,6 +16,7 @@ from citytune._errors import CitytuneError
 from citytune.runs import Progress
 from citytune.serving._config import LOCKS, Configuration
 from citytune.serving._outage import FULL, is_full
+from citytune.serving._process import make_way
 from citytune.serving.database import (
     NO_ANSWER,
     Database,
@@ -172,6 +173,7 @@ def _end(process: BaseProcess) -> None:
 def do(config: Configuration, leased: Leased) -> None:
     """Do one job; the target of a new process."""
     _die_with_the_worker()
+    make_way()
     from filelock import FileLock, Timeout
 
     database = database_of(config)

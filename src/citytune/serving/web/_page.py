@@ -69,6 +69,7 @@ def environment(language: str) -> Environment:
     made.filters["chance"] = lambda share: texts.gettext(chance(share))
     made.filters["quality"] = lambda text: quality_words(text, texts.gettext)
     made.filters["why"] = lambda text: why_words(text, texts.gettext)
+    made.filters["quantity"] = lambda name: texts.gettext(name.replace("_", " "))
     made.filters["title"] = lambda text: title_words(text, texts.gettext)
     made.filters["stage"] = lambda text: stage_words(text, texts.gettext)
     words = {one: texts.gettext(one) for one in (*STAGES, QUEUED, RUNNING)}

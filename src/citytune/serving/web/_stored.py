@@ -24,18 +24,25 @@ WHYS = (
     "as asked for", "coordinates of the sensors", "says what is measured",
     "says which readings are valid", "of the readings", "empty", "counts the rows", "another time",
     "one value in every row", "text", "yes or no", "neither numbers nor text",
-    "by its name weather, calendar or a side value", "by its name or cells no reading",
+    "by its name weather, calendar or a side value", "numbers, but another column is read",
 )  # fmt: skip
 """Why a column is taken for what it is."""
 UNIT = "in {unit}"
+QUANTITIES = (
+    "value", "traffic volume", "speed", "travel time", "parking", "pedestrians", "passengers",
+    "bikes", "occupancy", "count", "concentration", "energy", "load", "power", "generation", "heat",
+)  # fmt: skip
+"""What is measured, as far as citytune itself names it."""
+BEGUN = "begun, attempt {number}"
 STORED = (
-    *WEEKDAYS, *ROLES, *WHYS, UNIT,
+    *WEEKDAYS, *ROLES, *WHYS, UNIT, *QUANTITIES, BEGUN,
     *RULES, BY_RULE, SINCE, *STAGES, *KINDS, "new: untuned model", "over 99 %", "under 1 %",
     "upload", "path", "url", "database", "readings", "error", "warning", "note",
     "quick", "usual", "thorough",
 )  # fmt: skip
 """All of it, for catalogues."""
 _RULE = re.compile(rf"fallback: ({'|'.join(RULES)})\b")
+_BEGUN = re.compile(r"begun, attempt (\d+)")
 _SINCE = re.compile(rf"\b({'|'.join(KINDS)}) since (\d{{4}}-\d\d-\d\d)")
 
 
@@ -51,6 +58,8 @@ def quality_words(text: str, say: Callable[[str], str]) -> str:
 
 def stage_words(text: str, say: Callable[[str], str]) -> str:
     """A stage, of which what comes after a colon stays as it is."""
+    if begun := _BEGUN.fullmatch(text):
+        return say(BEGUN).format(number=begun[1])
     stage, colon, part = text.partition(": ")
     return f"{say(stage)}{colon}{part}"
 

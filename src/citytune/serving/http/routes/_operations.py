@@ -14,6 +14,7 @@ from citytune.serving.http import _fields as fields
 from citytune.serving.http import _pages as pages
 from citytune.serving.http import _shapes as shapes
 from citytune.serving.http._access import READS, WRITES, Asked, Data, Number, may
+from citytune.serving.http._elsewhere import NAMES
 from citytune.serving.http._tokens import Doorkeeper
 from citytune.serving.jobs import check_schedule, next_time
 
@@ -73,15 +74,7 @@ def list_alarms(
 @router.get("/models", dependencies=may(READS))
 def list_models() -> list[dict[str, Any]]:
     """The pretrained models, and which have their weights here."""
-    from citytune.backbones import missing, shelf
-
-    lacking = missing()
-    return [
-        {"name": card.name, "title": card.title, "at_hand": card.name not in lacking,
-         "how_to_get": lacking.get(card.name), "parameters": card.parameters,
-         "licence": card.licence, "trained_on": card.trained_on}
-        for card in shelf().values()
-    ]  # fmt: skip
+    return [*NAMES.get().models]
 
 
 @router.get("/health")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from citytune._errors import RunError, UnknownName
 from citytune.runs import Job as Setup
-from citytune.runs import open_run
+from citytune.runs import check_alerts, open_run
 from citytune.serving._config import RUNS
 from citytune.serving.database import RUNNING, Job, Run, Source, Version
 from citytune.serving.http import _fields as fields
@@ -29,6 +29,7 @@ from citytune.serving.http._access import (
     Writer,
     may,
 )
+from citytune.serving.http._elsewhere import NAMES, elsewhere
 from citytune.serving.http._problems import Problem
 from citytune.serving.jobs import (
     delete_folders,
@@ -209,7 +210,7 @@ def _follow(session: Session, run: Run, now: dt.datetime) -> None:
 
 
 def _check_setup(asked: shapes.RunIn) -> None:
-    """Refuse what no source can make good; a backbone is a name here, and never a path."""
+    """Refuse what no source can make good."""
     known = [one.name for one in dataclasses.fields(Settings)]
     for name in asked.settings:
         if name not in known:
@@ -217,10 +218,7 @@ def _check_setup(asked: shapes.RunIn) -> None:
     if "horizon" not in asked.settings:
         raise Problem(422, 'settings need a horizon, such as {"horizon": "24h"}')
     settings = Settings(**asked.settings)
-    if settings.backbone != "auto":
-        from citytune.backbones import families, shelf
-
-        known_backbones = [*shelf(), *families()]
-        if settings.backbone not in known_backbones:
-            raise UnknownName("backbone", settings.backbone[:100], known_backbones)
-    Setup(settings=settings, alerts=tuple(asked.alerts)).check()
+    NAMES.check(settings)
+    check_alerts(asked.alerts)
+    if settings.options:
+        elsewhere(Setup(settings=settings).check)

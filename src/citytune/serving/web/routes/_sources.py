@@ -15,6 +15,7 @@ from citytune.serving.database import Alarm, Job, Run, Source
 from citytune.serving.http import _pages as pages
 from citytune.serving.http import _shapes as shapes
 from citytune.serving.http._access import Config, Data, Number
+from citytune.serving.http._elsewhere import NAMES
 from citytune.serving.http.routes import _runs as runs_api
 from citytune.serving.http.routes import _sources as api
 from citytune.serving.web._access import PageRoute, Reader, Writer
@@ -76,7 +77,7 @@ def source(
         is_one=is_one, roles=[*ROLES, UNUSED], runs=runs, alarms=alarms,
         waits=newest is not None and newest.state in ("queued", "running"),
         error=for_page(newest.error) if newest is not None and newest.error else "",
-        models=_models(), efforts=EFFORTS, options=_shown(found.reading),
+        models=NAMES.get().at_hand, efforts=EFFORTS, options=_shown(found.reading),
         usual=config.policy,
     )  # fmt: skip
 
@@ -131,15 +132,11 @@ def _standing(session: Session, runs: Sequence[Run]) -> dict[int, int]:
     return {int(run): int(count) for run, count in session.execute(counted)}
 
 
-def _models() -> Sequence[str]:
-    """Models whose weights are here."""
-    from citytune.backbones import missing, shelf
-
-    lacking = missing()
-    return [name for name in shelf() if name not in lacking]
-
-
 def _shown(reading: dict[str, Any]) -> dict[str, str]:
     """Options as texts of a form."""
-    return {name: "; ".join(map(str, one)) if isinstance(one, list) else str(one)
+    return {name: "; ".join(map(_text, one)) if isinstance(one, list) else str(one)
             for name, one in reading.items()}  # fmt: skip
+
+
+def _text(one: Any) -> str:
+    return f"{one:.15g}" if isinstance(one, float) else str(one)
