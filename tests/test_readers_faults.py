@@ -376,6 +376,7 @@ def test_every_one_of_many_faulty_sensors_is_found() -> None:
         ("load [kW]", {"unit": "MW"}, "other-unit", "the readings are not converted"),
         ("flow", {"unit": "kWh", "quantity": "traffic_volume"}, "unit-of-other", "is no unit of"),
         ("no2", {"unit": "mph"}, "unit-of-other", "say by quantity= what is measured"),
+        ("pm25", {"unit": "veh/h"}, "unit-of-other", "is no unit of"),
     ],
 )
 def test_a_unit_that_is_unknown_or_contradicts_is_told(

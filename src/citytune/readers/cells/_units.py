@@ -42,6 +42,7 @@ AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
+FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",

@@ -7,11 +7,11 @@ import re
 
 from citytune.frame import Quantity, same_unit
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._units import AIR, ENERGY, POWER, SPEED, UNITS, unit_in, unit_of
+from citytune.readers.cells._units import AIR, ENERGY, FLOW, POWER, SPEED, UNITS, unit_in, unit_of
 
 SPAN = re.compile(r"\d*\s*(h|hr|hour|min|minute|s|sec|second|d|day|week|month|year|lane|picture)s?")
 """What may be counted by."""
-GROUPS = {"energy": ENERGY | POWER, "air": AIR, "traffic": SPEED}
+GROUPS = {"energy": ENERGY | POWER, "air": AIR, "traffic": SPEED | FLOW}
 """Domain → units of it, which no quantity of another of these domains has."""
 
 
