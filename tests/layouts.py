@@ -143,6 +143,8 @@ def _settle(dims: dict[str, str], keys: tuple[str, ...]) -> None:
         dims["summer time"] = "change"
     if dims["numbers"] == "exponent" or shape == "unfolded":
         dims["marks"] = "none"
+    if dims["numbers"] == "three decimals" and dims["marks"] == "limit":
+        dims["marks"] = "none"  # of <1.000 nobody knows what it means
     if shape != "long" or "direction" not in keys:
         dims["total"] = "none"
     whole = "hour" in notation or "24:00" in notation or notation in ("Japan", "parts", "range")
