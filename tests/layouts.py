@@ -143,6 +143,8 @@ def _settle(dims: dict[str, str], keys: tuple[str, ...]) -> None:
         dims["summer time"] = "change"
     if dims["numbers"] == "exponent" or shape == "unfolded":
         dims["marks"] = "none"
+    if dims["numbers"] == "three decimals" and dims["marks"] == "limit":
+        dims["marks"] = "none"  # of <1.000 nobody knows what it means
     if shape != "long" or "direction" not in keys:
         dims["total"] = "none"
     whole = "hour" in notation or "24:00" in notation or notation in ("Japan", "parts", "range")
@@ -362,6 +364,8 @@ def _text(rows: list[Row], dims: dict[str, str], rng: np.random.Generator) -> st
         out.write("City of Example\nExported 2025-01-07 by the office of roads\n\n")
     elif before == "comment":
         out.write("# exported by a system\n")
+    if dims["footer"] == "envelope":
+        out.write(delimiter.join(["HDR", "HHDATA", "20250107\n"]))
     writer.writerow(names)
     if before == "units":
         units = {"flow": "veh/h", "load_kw": "kW", "Messwert": "µg/m³", "H01": "kW"}
@@ -372,6 +376,8 @@ def _text(rows: list[Row], dims: dict[str, str], rng: np.random.Generator) -> st
     writer.writerows(_among([[row.get(name, "") for name in names] for row in rows], dims))
     if dims["footer"] == "source":
         out.write("Source: City of Example\n")
+    elif dims["footer"] == "envelope":
+        writer.writerow(["FTR", len(rows)])
     elif dims["footer"] == "total":
         writer.writerow(["Total", *[""] * (len(names) - 1)])
     return out.getvalue()

@@ -61,7 +61,7 @@ def test_hours_and_flags_without_a_header_are_read_and_bare_numbers_refused(tmp_
     (tmp_path / "airbase").write_text("\n".join(rows))
     np.testing.assert_allclose(read(tmp_path / "airbase").values[:, 0], load, rtol=1e-5)
     (tmp_path / "bare.csv").write_text("\n".join(daily(",")[0]))
-    with pytest.raises(InputError, match="hours, or sensors"):
+    with pytest.raises(InputError, match="times of the day, or sensors"):
         read(tmp_path / "bare.csv")
 
 

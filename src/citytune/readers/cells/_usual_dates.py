@@ -56,6 +56,8 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     (_REIWA, lambda year: str(int(year[1].replace("元", "1")) + 2018)),
     (_BUDDHIST, lambda found: f"{found[1] or ''}{int(found[2]) - 543}"),
     (re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?"), r"\1-\2-\3 "),
+    (re.compile(r"^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SW])$"),
+     lambda at: f"20{at[1]}-{at[2]}-{at[3]} {at[4]}:{at[5]}:{at[6]}+0{1 + (at[7] == 'S')}:00"),
     (re.compile(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?: |$)"), r"\1.\2.\3 "),
     (re.compile(r"^(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일] ?"), r"\1-\2-\3 "),
     (re.compile(r"(\d{1,2}) ?[时時시点點](?: ?(\d{1,2}) ?[分분])?$"),

@@ -21,7 +21,7 @@ observed_property observedproperty metric register register_id kind_of_quantity 
 consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
-type_de_vehicule categorie_vehicule
+type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
 """)
 )
 """Names of columns that say what is measured."""
@@ -178,7 +178,7 @@ def plain_name(column: str) -> str:
     name = unicodedata.normalize("NFC", name)
     name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
     name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
-    name = re.sub(r"(?i)pm_(10|25)\b", r"pm\1", name)
+    name = re.sub(r"(?i)pm_(10|25)\b|\bpm (1|10|25)(?![0-9._])", r"pm\1\2", name)
     name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
     name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
@@ -208,7 +208,7 @@ def pollutants(names: Iterable[str]) -> list[str]:
     >>> pollutants(["NO2", "CO", "wind"]), pollutants(["NO1", "NO2"]), pollutants(["CA", "CO"])
     (['NO2', 'CO'], [], [])
     """
-    plain = {name: plain_name(name) for name in names}
+    plain = {name: _without_units(plain_name(name)) for name in names}
     found = [name for name, one in plain.items() if one in AIR]
     sure = any(len(plain[name]) > 3 or re.search(r"\d", plain[name]) for name in found)
     return found if sure and not bidding_areas(plain) else []
@@ -244,12 +244,17 @@ def target_rank(column: str) -> int | None:
     True
     """
     for name in (plain_name(column), family(column)):
-        words = name.split("_")
-        while len(words) > 1 and words[-1] in UNITS | _MEANS:
-            words.pop()
-        if (rank := TARGETS.get("_".join(words))) is not None:
+        if (rank := TARGETS.get(_without_units(name))) is not None:
             return rank
     return None
+
+
+def _without_units(plain: str) -> str:
+    """A plain name without the unit and the word for a mean at its end."""
+    words = plain.split("_")
+    while len(words) > 1 and words[-1] in UNITS | _MEANS:
+        words.pop()
+    return "_".join(words)
 
 
 def goes_beside(column: str) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from citytune._text import listed
@@ -14,6 +13,7 @@ from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import family
+from citytune.readers.columns._unfold import number_of
 
 MOST, ROWS = 8, 2_000
 """Columns up to which they are compared, and rows by which they are."""
@@ -32,7 +32,7 @@ def refuse_multiples(
             if columns.kind(n) == "number" and not columns.by_name[n].constant]  # fmt: skip
     if not 2 <= len(live) <= MOST or len({family(n) or n for n in live}) < len(live):
         return False
-    rows = table.rows.select(pl.col(n).cast(pl.Float64) for n in live).head(ROWS).collect()
+    rows = table.rows.head(ROWS).select(number_of(table, n) for n in live).collect()
     for one, other in combinations(live, 2):
         pair = rows.select(one, other).drop_nulls().to_numpy()
         pair = pair[np.isfinite(pair).all(1)]

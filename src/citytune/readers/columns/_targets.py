@@ -55,6 +55,7 @@ from citytune.readers.columns._wide import (
     fullest,
     likely,
     refuse_versions,
+    relatives,
     wide_columns,
     without_totals,
 )
@@ -251,12 +252,15 @@ def _long(
         return names
     known = sorted((n for n in names if target_rank(n) is not None), key=likely)
     flows = flows_of(names)
+    kin: list[str] = []
     if known and (not flows or known[0] in flows):
-        return [fullest(table, known)]
+        best = fullest(table, known)
+        if len(kin := relatives(best, known)) == 1:
+            return [best]
     plain = [n for n in names if not goes_beside(n)]
-    if len(plain) == 1:
+    if len(plain) == 1 and not kin:
         return plain
-    some = plain or names
+    some = kin or plain or names
     one = bool(keys) and all(columns.by_name[key].constant for key in keys)
     every = f", or all with target={some!r} if each is a sensor" if one else ""
     findings.error(

@@ -10,7 +10,7 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
-from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._numbers import cells
@@ -21,11 +21,13 @@ from citytune.readers.times._calendar import unfold_calendar
 FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
 DAY = 86_400
+MOST_KEYS = 6
+"""Columns among the first of which one holds the date, if none has a name."""
 VALUE, SECONDS, VALID, WHEN = "value", "time of day", "valid", "time"
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
 _HOUR = re.compile(
     r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|"
-    r"^(?:(?:klo|kl\.?|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{2})시?\s*[-–_~]\s*(\d{2})(?:시(?:간대)?)?$",
+    r"^(?:(?:klo|kl\.?|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{1,2})시?\s*[-–_~]\s*(\d{1,2})(?:시(?:간대)?)?$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
@@ -34,12 +36,13 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _WORDS = frozenset(
-    ["", "h", "he", "hr", "hour", "hours", "hora", "heure", "ora", "stunde", "std", "uur", "time",
-     "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t", "kl",
-     "kwh", "value", "val", "hh", "tp",
+    ["", "h", "he", "hr", "hour", "hours", "hor", "hora", "heure", "ora", "stunde", "std", "uur",
+     "time", "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t",
+     "kl", "kwh", "value", "val", "hh", "tp",
      "trading period", "hhr", "slot", "e", "u", "uhr"]
 )  # fmt: skip
 """What may stand before the number of a time of the day."""
+_HOURS = re.compile(r"h(e|r|or|ora|our|ours|eure)?[\s_.]*\d|ora|stunde|std|uur", re.IGNORECASE)
 _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
 
 
@@ -60,6 +63,8 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
     """The table with a row for each time of the day, if its columns are times of the day."""
     table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
     found = find_folded(tuple(table.schema))
+    if found is None:
+        _refuse_half_days(table, findings)
     if found is None or not _rows_are_days(table, found):
         return table
     if told := [name for name in target if name in found.names]:
@@ -78,27 +83,41 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
 
 
 def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
-    """A table without a header that has a date and 24 numbers in each row, named by their hours.
+    """A table without a header with a date and a day's numbers in each row, named by time.
 
-    A flag may follow each number; without one nothing tells hours from sensors.
+    A flag follows each number; without one nothing tells times from sensors.
     """
-    date, *rest = table.schema or ("",)
-    if date != "column_1" or len(rest) not in (24, 48) or not rest[-1].startswith("column_"):
+    names = [*table.schema]
+    if names != [f"column_{i + 1}" for i in range(len(names))] or len(names) > 2 * 96 + MOST_KEYS:
         return table
-    columns = [look_at(table, name) for name in table.schema]
-    if not columns[0].date or any(c.kind not in ("number", "empty") for c in columns[1:]):
-        return table
-    flags = columns[2::2]
-    if len(rest) == 24 or not all(c.whole and c.low >= -9 and c.high <= 9 for c in flags):
-        if len(rest) == 24:
-            findings.fail(
-                "no-header",
-                "each row holds a date and 24 numbers without a header: hours, or sensors",
-                "add a header: the date, then H00 to H23 for hours, or the sensors' names",
-            )
-        return table
-    names = {name: f"{'HV'[i % 2]}{i // 2:02d}" for i, name in enumerate(rest)}
-    return table.with_rows(table.rows.rename(names))
+    columns = [look_at(table, name) for name in names]
+    date = next((i for i, one in enumerate(columns[:MOST_KEYS]) if one.date), len(columns))
+    rest = columns[date + 1 :]
+    values, flags = rest[::2], rest[1::2]
+    if len(values) == len(flags) and len(values) in (24, 48, 96) \
+            and all(map(_is_filled, values)) and all(map(_is_mark, flags)):  # fmt: skip
+        new = {one.name: f"{'HV'[i % 2]}{i // 2:02d}" for i, one in enumerate(rest)}
+        return table.with_rows(table.rows.rename(new))
+    if len(rest) in (24, 48, 96) and all(map(_is_filled, rest)):
+        findings.fail(
+            "no-header",
+            f"each row holds a date and {len(rest)} numbers without a header: times of the day, or "
+            "sensors",
+            "add a header: the date, then H00, H01, … for times, or the sensors' names",
+        )
+    return table
+
+
+def _is_filled(column: Column) -> bool:
+    return column.kind in ("number", "empty")
+
+
+def _is_mark(column: Column) -> bool:
+    """Whether a column holds small whole numbers or a few letters."""
+    if column.kind == "number":
+        return column.whole and column.low >= -9 and column.high <= 9
+    short = all(len(str(cell)) <= 2 for cell in column.cells)
+    return column.kind == "empty" or (column.kind == "text" and short and len(column.cells) < 10)
 
 
 def _upright(table: SourceTable, findings: Findings) -> SourceTable:
@@ -113,8 +132,23 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
         "they were read as a row each",
         count=len(names),
     )
-    numbers = table.rows.with_columns(_number(table, name).alias(name) for name in names)
+    numbers = table.rows.with_columns(number_of(table, name).alias(name) for name in names)
     return table.with_rows(numbers.unpivot(names, index=rest, variable_name=WHEN, value_name=VALUE))
+
+
+def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
+    """Twelve hours across, whose other half stands in rows of its own."""
+    some = [name for name in table.schema if (one := _numbered(name)) and one["word"].strip()]
+    numbers = [int(_numbered(name)["number"]) for name in some]  # type: ignore[index]
+    if numbers not in ([*range(1, 13)], [*range(12)]) or not all(map(_HOURS.match, some)):
+        return
+    if any(look_at(table, name).date for name in table.schema if name not in some):
+        findings.fail(
+            "half-days",
+            f"each row holds twelve hours of a day ({listed(some, 2, quoted=True)}), and nothing "
+            "tells which rows go on with the other twelve",
+            "put the 24 hours of a day into one row, or a row for each hour",
+        )
 
 
 def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
@@ -228,7 +262,7 @@ def _long(table: SourceTable, folded: Folded) -> pl.LazyFrame:
             table.rows.select(
                 *kept,
                 pl.lit(seconds, pl.Int64).alias(SECONDS),
-                _number(table, name).alias(VALUE),
+                number_of(table, name).alias(VALUE),
                 *extra,
             )
         )
@@ -245,7 +279,8 @@ def find_spare(name: str, folded: Folded) -> bool:
     )  # fmt: skip
 
 
-def _number(table: SourceTable, name: str) -> pl.Expr:
+def number_of(table: SourceTable, name: str) -> pl.Expr:
+    """A column as numbers, whatever its notation; null where a cell is none."""
     if table.schema[name] == pl.String:
         return cells(name, name in table.commas).number
     return pl.col(name).cast(pl.Float64, strict=False)

@@ -33,6 +33,8 @@ NEARLY = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
 _FULL = 0.9
 """Share of rows that a column of a long table fills from which another may be nearly empty."""
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What is put behind a name that comes once more."""
 _TOTAL = re.compile(rf"(^|_)({'|'.join(sorted(ALL))}|gesamt\w*|hochst\w*)(_|$)")
 
 
@@ -60,7 +62,7 @@ def wide_columns(table: SourceTable, numbers: list[str]) -> list[str]:
         bool(pollutants(numbers)) and len(families) > 1
     )
     if known and (len(strange) <= max(2, len(families) / 2) or different):
-        return _relatives(fullest(table, known), known)
+        return relatives(fullest(table, known), known)
     if known or plain:
         # In the table's own order: these are the sensors of a wide table.
         return [n for n in numbers if n in known or n in plain]
@@ -110,11 +112,12 @@ def filled(table: SourceTable, names: Sequence[str]) -> list[str]:
     return [n for n, count in zip(names, counts, strict=True) if count >= rows / 4]
 
 
-def _relatives(name: str, known: list[str]) -> list[str]:
-    """The other sensors of the same quantity: speed_6005 brings speed_7578 along."""
+def relatives(name: str, known: list[str]) -> list[str]:
+    """The other sensors of the same quantity: speed_6005 brings speed_7578 along, NO2 NO2 (2)."""
     kin = [n for n in known if family(n) == family(name)]
     numbered = all(plain_name(n) != family(n) for n in kin)
-    return kin if len(kin) > 1 and numbered else [name]
+    again = [n for n in known if _AGAIN.sub("", n) == _AGAIN.sub("", name)]
+    return kin if len(kin) > 1 and numbered else again
 
 
 def refuse_versions(

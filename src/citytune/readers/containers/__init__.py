@@ -4,6 +4,7 @@ from citytune.readers.containers import (  # each registers the kind it reads
     _excel,  # noqa: F401
     _hdf,  # noqa: F401
     _json,  # noqa: F401
+    _line_protocol,  # noqa: F401
     _nem12,  # noqa: F401
     _xml,  # noqa: F401
     _zip,  # noqa: F401

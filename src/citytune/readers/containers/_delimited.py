@@ -43,6 +43,7 @@ from citytune.readers.containers._dialect import (
     reused,
     sniff,
 )
+from citytune.readers.containers._envelope import without_envelope
 from citytune.readers.containers._layout import bare_titles
 from citytune.readers.containers._spaced import with_tabs
 from citytune.readers.containers._stacked import TITLE, refuse_other_table, titles_of
@@ -58,7 +59,7 @@ _NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
-    text = with_tabs(_utf8(data, findings))
+    text = without_envelope(with_tabs(_utf8(data, findings)), findings)
     dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
     rows, commas, units = _tidy(rows, dialect, findings)

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from citytune.readers.containers._json_steps import shared, stepped
+
 Record: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
 DEEPEST = 40
@@ -75,7 +77,8 @@ def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         records = [row for row in value if isinstance(row, Mapping)]
         yield _Table(frozenset(records[0]), records, around, path)
-        if any(_holds_lists(row) or _holds_columns(row) or any(map(_is_keyed, row.values()))
+        if any(_holds_lists(row) or _holds_columns(row) or stepped(row)
+               or any(map(_is_keyed, row.values()))
                for row in records[:LOOKED_AT]):  # fmt: skip
             for i, row in enumerate(records):
                 yield from _tables(row, around, (*path, i))
@@ -87,6 +90,9 @@ def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
 
 
 def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
+    if rows := stepped(value) or shared(value):
+        yield _Table(frozenset(rows[0]), rows, around, path)
+        return
     lists = {k: one for k, one in value.items() if isinstance(one, list) and _is_scalars(one)}
     lengths = {len(one) for one in lists.values()}
     if len(lists) > 1 and len(lengths) == 1 and lengths.pop() > LOOKED_AT:

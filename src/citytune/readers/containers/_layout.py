@@ -256,10 +256,12 @@ def _groups(parent: Row, header: Row) -> bool:
     """Whether one row of labels names groups of columns of the next."""
     names = [cell.strip() for cell in parent.cells]
     below = [cell.strip() for cell in header.cells]
-    groups = [name for name in names[1:] if name]
-    return 0 < len(groups) < len(names) - 1 and len(set(filter(None, below))) < len(
-        [cell for cell in below if cell]
-    )
+    groups, told = [name for name in names[1:] if name], [cell for cell in below if cell]
+    if not groups or len(set(told)) == len(told):
+        return False
+    pairs = [*zip(names, below, strict=False)]
+    full = bool(names[0]) and not below[0] and all(below[1:]) and len(set(pairs)) == len(pairs)
+    return full or len(groups) < len(names) - 1
 
 
 def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:

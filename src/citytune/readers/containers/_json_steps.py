@@ -1,0 +1,118 @@
+"""Series in JSON that say their times once: by a start and a step, or in a list for several."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from citytune.readers.cells._vocabulary import plain_name
+
+Record: TypeAlias = Mapping[str, Any]
+FEWEST = 20
+"""Values that are more than a few of a record."""
+_START = frozenset(
+    ["start", "begin", "from", "start_time", "begin_time", "start_date", "start_at", "starts_at",
+     "time_start", "point_start", "first", "first_time", "time", "timestamp"]
+)  # fmt: skip
+_STEP = re.compile(
+    r"(time_)?(step|interval|resolution|granularity|frequency|freq|period|sampling|point_interval)"
+    r"(_length|_size)?(?:_(?P<unit>[a-z]+))?"
+)
+_LENGTH = re.compile(r"(?:P?T?)(\d+)\s*_?([a-z]+)", re.IGNORECASE)
+_UNITS = {
+    1: ("s", "sec", "secs", "second", "seconds"),
+    60: ("m", "min", "mins", "minute", "minutes", "t"),
+    3600: ("h", "hr", "hrs", "hour", "hours"),
+}
+_NAMES = ("name", "label", "id", "key", "title", "sensor", "station")
+_EPOCH, _MILLISECONDS = 1e8, 1e11
+
+
+def stepped(value: Record) -> list[dict[str, Any]]:
+    """The rows of an object with a start, a step and one long list of values; none of any other.
+
+    >>> stepped({"start": "2024-01-01T00:00Z", "step": "PT15M", "values": [*range(21)]})[1]
+    {'time': '2024-01-01T00:15:00+00:00', 'values': 1}
+    """
+    lists = [k for k, v in value.items() if isinstance(v, list) and len(v) > FEWEST]
+    if len(lists) != 1 or not all(_is_number(one) for one in value[lists[0]]):
+        return []
+    starts = [v for k, v in value.items() if plain_name(k) in _START]
+    steps = [found for k, v in value.items() if (found := _length(plain_name(k), v))]
+    begin = _moment(starts[0]) if len(starts) == 1 else None
+    if begin is None or len(steps) != 1:
+        return []
+    step = dt.timedelta(seconds=steps[0])
+    return [
+        {"time": (begin + i * step).isoformat(), lists[0]: one}
+        for i, one in enumerate(value[lists[0]])
+    ]
+
+
+def shared(value: Record) -> list[dict[str, Any]]:
+    """The rows of an object with a list of times, and named lists of as many values next to it.
+
+    >>> at = [1711324800 + 900 * i for i in range(21)]
+    >>> shared({"t": at, "series": [{"name": "load", "data": [*range(21)]}]})[0]
+    {'t': 1711324800, 'load': 0}
+    """
+    times = {k: v for k, v in value.items()
+             if isinstance(v, list) and len(v) > FEWEST and all(map(_is_time, v))}  # fmt: skip
+    if len(times) != 1:
+        return []
+    ((called, at),) = times.items()
+    for some in value.values():
+        if isinstance(some, list) and some and all(isinstance(one, Mapping) for one in some):
+            named = [_series(one, len(at)) for one in some]
+            columns = dict(one for one in named if one is not None)
+            if len(columns) == len(some):
+                rows = zip(at, *columns.values(), strict=True)
+                return [dict(zip((called, *columns), row, strict=True)) for row in rows]
+    return []
+
+
+def _series(value: Record, count: int) -> tuple[str, Sequence[Any]] | None:
+    lists = [v for v in value.values() if isinstance(v, list)]
+    name = next((str(value[k]) for k in _NAMES if value.get(k) is not None), None)
+    if name is None or len(lists) != 1 or len(lists[0]) != count:
+        return None
+    return (name, lists[0]) if all(map(_is_number, lists[0])) else None
+
+
+def _length(name: str, cell: Any) -> int | None:
+    """Seconds of a step, whose unit its cell or its name says."""
+    told = _STEP.fullmatch(name)
+    if told is None or isinstance(cell, bool):
+        return None
+    if isinstance(cell, str) and (found := _LENGTH.fullmatch(cell.strip())):
+        number, unit = int(found[1]), found[2].lower()
+        if cell.strip().upper().startswith("P") and "T" not in cell.upper()[:2]:
+            return None  # a period of days or months
+    elif isinstance(cell, int) and told["unit"]:
+        number, unit = cell, told["unit"]
+    else:
+        return None
+    size = next((size for size, words in _UNITS.items() if unit in words), None)
+    return number * size if size and number > 0 else None
+
+
+def _moment(cell: Any) -> dt.datetime | None:
+    if isinstance(cell, int | float) and abs(cell) >= _EPOCH:
+        return dt.datetime.fromtimestamp(cell / (1000 if abs(cell) >= _MILLISECONDS else 1), dt.UTC)
+    try:
+        found = dt.datetime.fromisoformat(str(cell))
+    except ValueError:
+        return None
+    return found if found.tzinfo is None else found.astimezone(dt.UTC)
+
+
+def _is_number(one: Any) -> bool:
+    return one is None or (isinstance(one, int | float) and not isinstance(one, bool))
+
+
+def _is_time(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return re.match(r"(19|20)\d\d-\d\d-\d\d", cell) is not None
+    return _is_number(cell) and cell is not None and abs(cell) >= _EPOCH
