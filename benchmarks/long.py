@@ -94,6 +94,7 @@ def trial(job: Job) -> dict[str, Any]:
     origins = list(range(row, len(around) - day + 1, max(1, day // 4)))
     actual = around.values[np.array(origins)[:, None] + np.arange(day)]
     week = (np.array(origins) - row) // (TEST_DAYS * day)
+    weeks = [i for i in np.unique(week) if 2 * sum(week == i) > sum(week == 0)]  # no rests of one
     scale = day_scale(around.values[:row], day)
     found: dict[str, Any] = {
         "set": job.city.name,
@@ -113,7 +114,7 @@ def trial(job: Job) -> dict[str, Any]:
         low, high = (said.quantiles[..., LEVELS.index(level)] for level in (0.05, 0.95))
         found[name] = mase(actual, said.point, scale)
         found[f"{name}_first"] = mase(actual[:, :2], said.point[:, :2], scale)
-        weekly = (mase(actual[week == i], said.point[week == i], scale) for i in np.unique(week))
+        weekly = (mase(actual[week == i], said.point[week == i], scale) for i in weeks)
         found[f"{name}_weeks"] = list(weekly)
         found[f"{name}_wql"] = wql(actual, said.quantiles, LEVELS)
         found[f"{name}_cover"] = coverage(actual, low, high)
