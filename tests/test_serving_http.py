@@ -37,14 +37,17 @@ from serving_parts import (
 )
 
 import citytune as ct
+from citytune._errors import MissingWeights
 from citytune.frame import SensorFrame
+from citytune.runs import Named
 from citytune.serving.database import Database, Forecast, Token, in_folder
-from citytune.serving.http import _cache, add_token
+from citytune.serving.http import _cache, _elsewhere, add_token
 from citytune.serving.http._cache import Cache, Ready
 from citytune.serving.http._problems import Problem
 from citytune.serving.http._quick import Quick
 from citytune.serving.http._tokens import Doorkeeper
 from citytune.serving.jobs import _queue
+from citytune.settings import Settings
 
 STARTED = """
 import sys
@@ -247,6 +250,26 @@ def test_while_one_looks_for_a_newer_forecast_others_are_still_answered(
     assert cache.at_once(1) is None
     cache.look(1)
     assert (cache.at_once(1), cache._newest) == (None, {})
+
+
+def test_a_model_that_was_put_there_since_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looks = 0.0, 0
+    monkeypatch.setattr(_elsewhere, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def look(function: object) -> Named:
+        nonlocal looks
+        looks += 1
+        card = {"name": "ttm-r2", "how_to_get": "fetch it" if looks == 1 else None}
+        return Named((card,), (), ("blend",))
+
+    monkeypatch.setattr(_elsewhere, "elsewhere", look)
+    names, asked = _elsewhere.Names(), Settings(horizon="24h", backbone="ttm-r2")
+    with pytest.raises(MissingWeights, match="fetch it"):
+        names.check(asked)
+    assert looks == 1
+    now = 60.0
+    names.check(asked)
+    assert looks == 2
 
 
 def test_only_who_may_see_all_is_answered_from_memory(database: Database) -> None:

@@ -22,6 +22,8 @@ from citytune.settings import Settings
 
 HOLDS = 600.0
 """Seconds after which it is looked anew what models there are; meanwhile the former list counts."""
+TOO_OLD = 10.0
+"""Seconds after which nothing is refused by that list, before it is looked anew."""
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -73,18 +75,26 @@ class Names:
         """
         if settings.backbone == "auto" and settings.strategy == "auto":
             return
-        found = self.get()
-        _check_name("strategy", settings.strategy, found.strategies)
-        lacking = {one["name"]: one["how_to_get"] for one in found.models}
-        _check_name("backbone", settings.backbone, [*lacking, *found.families])
-        if why := lacking.get(settings.backbone):
-            raise MissingWeights(why)
+        try:
+            _check(settings, self.get())
+        except (UnknownName, MissingWeights):
+            if time.monotonic() - self._at < TOO_OLD:
+                raise
+            _check(settings, self._look(again=True))  # it may have been put there since
 
     def _look(self, again: bool = False) -> Named:
         with self._lock:
             if self._found is None or again:
                 self._found, self._at = elsewhere(named), time.monotonic()
             return self._found
+
+
+def _check(settings: Settings, found: Named) -> None:
+    needs = {one["name"]: one["how_to_get"] for one in found.models}
+    _check_name("strategy", settings.strategy, found.strategies)
+    _check_name("backbone", settings.backbone, [*needs, *found.families])
+    if needed := needs.get(settings.backbone):
+        raise MissingWeights(needed)
 
 
 def _check_name(kind: str, name: str, known: list[str] | tuple[str, ...]) -> None:
