@@ -209,8 +209,8 @@ def test_an_unknown_column_is_answered_with_the_nearest(city: City) -> None:
 def test_an_unknown_backbone_is_answered_with_the_nearest(city: City) -> None:
     file = city.write(hours())
     before = state(city.folder)
-    answer = city.tune(file, "--backbone", "ttm-r3")
-    refused(city, answer, before, "'ttm-r3'", "Did you mean 'ttm-r2'")
+    answer = city.tune(file, "--backbone", "ttm-r22")
+    refused(city, answer, before, "'ttm-r22'", "Did you mean 'ttm-r2'")
 
 
 def test_a_mistyped_time_zone_is_answered_with_the_nearest_alone(city: City) -> None:

@@ -26,6 +26,7 @@ import pytest
 import citytune
 from citytune import advice
 from citytune._sample import sample
+from citytune.backbones import families
 from citytune.cli import _tune, main
 from citytune.cli._console import complain, note, say, stages
 from citytune.cli._reading import reading_of, words_of
@@ -634,15 +635,16 @@ def test_models_says_what_is_here_and_how_to_get_the_rest(
     assert next(iter(rows)) == "citytune-base"
     assert "Recent values, the same hours of past" in said  # what it is, in a person's words
     lines = said.split("\n\n")[0].splitlines()[1:]
-    alone = [name for name in rows if name == "ttm-r2" or not name.startswith("ttm-r2")]
-    assert [line.split()[0] for line in lines] == [*alone, "ttm"]  # one line each, here first
+    related = {member for family in families().values() for member in family.members[1:]}
+    alone = [name for name in rows if name not in related]
+    assert [line.split()[0] for line in lines] == [*alone, *families()]  # one each, here first
     assert [row["at_hand"] for row in rows.values()] == sorted(
         (row["at_hand"] for row in rows.values()), reverse=True
     )
     assert rows["lags"]["at_hand"] is True
     assert rows["lags"]["how_to_get"] is None
     assert rows["citytune-base"]["at_hand"] is True  # it comes with the package
-    accepted = dict.fromkeys(("tirex", "tabpfn-ts"), "CITYTUNE_ACCEPT")
+    accepted = dict.fromkeys(("moirai-2", "tirex", "tabpfn-ts"), "CITYTUNE_ACCEPT")
     others = accepted | {"efficientnet-lite0": "citytune[vision]"}
     for row in rows.values():
         wanted = others.get(row["name"], "CITYTUNE_WEIGHTS")

@@ -108,8 +108,8 @@ def test_a_foolish_caution_is_refused(city: City, caution: float) -> None:
 
 
 def test_an_unknown_backbone_gets_the_near_name(city: City) -> None:
-    with pytest.raises(UnknownName, match=r"no backbone is called 'ttm-r3'.*mean 'ttm-r2'"):
-        fit_model(city(1, 10), horizon=24, backbone="ttm-r3")
+    with pytest.raises(UnknownName, match=r"no backbone is called 'ttm-r22'.*mean 'ttm-r2'"):
+        fit_model(city(1, 10), horizon=24, backbone="ttm-r22")
 
 
 def test_an_unknown_strategy_gets_the_near_name(city: City) -> None:

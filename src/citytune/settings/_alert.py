@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Self
 
 from citytune._errors import InputError
-from citytune.frame import Quantity, read_threshold
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from citytune.frame import Quantity
 
 USUAL = "top 5%"
 """What is looked at if nobody asks for anything."""
@@ -24,6 +26,7 @@ class Alert:
     """A threshold whose passing matters, of whatever quantity the frame holds.
 
     Example:
+        >>> from citytune.frame import Quantity
         >>> Alert(150.0), Alert.parse("<30") == Alert(30.0, above=False)
         (Alert(threshold=150.0, above=True, rarest=None, level=0.3), True)
         >>> Alert.parse("top 5%").words(Quantity("load", "MW"))
@@ -66,6 +69,8 @@ class Alert:
         Raises:
             InputError: it cannot be read, or speaks of something the frame does not hold.
         """
+        from citytune.frame import read_threshold
+
         found = read_threshold(text, quantity)
         return cls(found.value, found.above, rarest=found.rarest)
 
@@ -79,6 +84,8 @@ class Alert:
             NaN for a sensor whose threshold is its own and that never showed two values, such as a
             dead one: then nothing is rare.
         """
+        import numpy as np
+
         if self.threshold is not None:
             return np.full(history.shape[1], self.threshold, np.float32)
         assert self.rarest is not None, "checked when it was made"
