@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cutoffs import DOMAINS, geometric, nothing_cached
+from cutoffs import DOMAINS, Cutoff, geometric, nothing_cached
 from exam import named
 from numpy.typing import NDArray
 from sets import City, need_data
@@ -76,6 +76,18 @@ def weeks_of(city: City, sensors: int, days: int, count: int) -> list[int]:
     return [int(r) // day * day for r in tried if known[r : r + TEST_DAYS * day].mean() > 0.5]
 
 
+def today_of(job: Job) -> Cutoff:
+    """What is known at the fit, and what came in the weeks after, asked for day by day."""
+    frame = few(job.city, job.sensors)
+    day = frame.clock.steps_per_day
+    first = max(0, job.row - (job.days + BEFORE_DAYS) * day)
+    around = frame.since(first).until(job.row + job.after * TEST_DAYS * day - first)
+    row = job.row - first
+    origins = list(range(row, len(around) - day + 1, max(1, day // 4)))
+    actual = around.values[np.array(origins)[:, None] + np.arange(day)]
+    return Cutoff(around, row, day, origins, actual)
+
+
 def trial(job: Job) -> dict[str, Any]:
     """Fit, and forecast the week after, or the weeks."""
     import torch
@@ -86,13 +98,7 @@ def trial(job: Job) -> dict[str, Any]:
     from citytune.forecasting import LEVELS
 
     torch.set_num_threads(1)
-    frame = few(job.city, job.sensors)
-    day = frame.clock.steps_per_day
-    first = max(0, job.row - (job.days + BEFORE_DAYS) * day)
-    around = frame.since(first).until(job.row + job.after * TEST_DAYS * day - first)
-    row = job.row - first
-    origins = list(range(row, len(around) - day + 1, max(1, day // 4)))
-    actual = around.values[np.array(origins)[:, None] + np.arange(day)]
+    around, row, day, origins, actual = today_of(job)
     week = (np.array(origins) - row) // (TEST_DAYS * day)
     weeks = [i for i in np.unique(week) if 2 * sum(week == i) > sum(week == 0)]  # no rests of one
     scale = day_scale(around.values[:row], day)
