@@ -398,3 +398,91 @@ def test_experts_are_compared_with_a_fit_without_some_of_them(
     assert 0 < mase < 2
     assert 0.9 < without < 1.1
     assert 0.9 < tuned < 1.1
+
+
+def task_of_rivals() -> Any:
+    """The last ten of 52 days of two buildings, of which one misses two days of readings."""
+    from exam import EXAM
+    from long import Job, today_of
+    from sets import read
+
+    city = next(c for c in EXAM if c.name == "bdg2_two_buildings")
+    read(city, known_ahead=False).values[480:528, 0] = np.nan
+    return today_of(Job(city, 14, 50 * 24, 2, "usual", False, 1))
+
+
+@pytest.mark.usefixtures("zero_shot")
+def test_rivals_see_what_was_read_until_then_and_the_calendar_ahead() -> None:
+    pytest.importorskip("pandas")
+    import rivals
+
+    today = task_of_rivals()
+    origins = today.origins[:2]
+    before = rivals.table(today, [(0, o) for o in origins], filled=True)
+    ahead = rivals.table(today, [(o, o + 24) for o in origins])
+    assert list(before["unique_id"].unique()) == [f"{i:06d}" for i in range(4)]
+    last, first = (t.groupby("unique_id")["ds"] for t in (before, ahead))
+    hours = (first.min() - last.max()).dt.total_seconds() / 3600
+    assert hours.tolist() == [1.0] * 4
+
+    values, own = today.frame.values[: origins[1]], before[before["unique_id"] == "000002"]
+    gap = np.isnan(values[:, 0])
+    assert gap.sum() == 48
+    np.testing.assert_array_equal(own["available_mask"] == 0, gap)
+    start = gap.argmax()
+    day_before = np.tile(values[start - 24 : start, 0], 2)
+    np.testing.assert_array_equal(own["y"][gap], day_before)
+
+    rows = np.arange(2 * 2 * 24 * 11).reshape(-1, 11)
+    said = rivals.laid_out(rows, today)
+    assert said.shape == (2, 24, 2, 11)
+    assert said[1, 5, 0, 3] == rows[2 * 24 + 5, 3]
+
+
+@pytest.mark.usefixtures("zero_shot")
+def test_rivals_are_compared_task_by_task_and_who_is_not_here_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import rivals
+
+    def beyond(factor: float) -> Any:
+        def fit(today: Any, seconds: float) -> Any:
+            levels = np.linspace(0.9, 1.1, 11, dtype=np.float32)
+            return lambda: factor * np.nan_to_num(today.actual)[..., None] * levels
+
+        return fit
+
+    made = {"untuned": beyond(1.2), "tuned": beyond(1.1), "nhits": beyond(1.4)}
+    monkeypatch.setattr(rivals, "MODELS", {**rivals.MODELS, **made, "autogluon": None})
+    monkeypatch.setitem(rivals.NEEDS, "autogluon", "nobody_has.this")
+    monkeypatch.setitem(rivals.NEEDS, "nhits", "json")
+    out = tmp_path / "rivals.jsonl"
+    asked = ["--sets", "bdg2", "--days", "14", "--weeks", "1", "--out", str(out), "--models"]
+    rivals.main([*asked, *made, "autogluon", *rivals.NAIVE])
+    said = capsys.readouterr().out
+    assert "autogluon is left out; to have it: pip install nobody_has.this" in said
+    assert "tuned over NHITS: 0.250, worst set 0.250" in said
+    row = next(line for line in said.splitlines() if line.startswith("all")).split()
+    assert [float(cell) for cell in row[2:4]] == [0.5, 2.0]  # MASE over untuned
+    assert row[7:10] == ["0.0%", "100.0%", "0.0%"]
+
+    kept = out.read_text()
+    rivals.main([*asked, *made, *rivals.NAIVE])
+    assert out.read_text() == kept
+
+
+@pytest.mark.usefixtures("zero_shot")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["nhits", "autogluon"])
+def test_rivals_that_are_installed_forecast_every_moment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rivals
+
+    pytest.importorskip(rivals.NEEDS[name])
+    monkeypatch.setattr(rivals, "MOST_STEPS", rivals.CHECK_EVERY)
+    today = task_of_rivals()
+    said = rivals.MODELS[name](today, 20.0)()
+    assert said.shape == (*today.actual.shape, 11)
+    assert np.isfinite(said).all()
+    assert (np.diff(said, axis=-1) >= 0).all()
