@@ -7,8 +7,9 @@ weighted quantile loss are over those of the untuned network; coverage is that o
 
 AutoGluon is its own preset for the best quality without its pretrained members, whose weights it
 would download, in `--seconds`; its members learn all but the last week, which says how they are
-averaged. NHITS (neuralforecast) sees two weeks, is fitted with an early stop by the last four weeks
-of the history, and then again on everything, for as many steps as were best. Trees and rules forecast a median alone.
+averaged. NHITS (neuralforecast) looks back on two weeks, is fitted with an early stop by the last
+four weeks of the history, and then again on everything, for as many steps as were best. Trees and
+rules forecast a median alone.
 
     python benchmarks/rivals.py                                 all: hours on two cores
     python benchmarks/rivals.py --models tuned untuned nhits --sets interstate --weeks 1
@@ -59,8 +60,6 @@ HELD_DAYS = 28
 """Days at the end of the history by which NHITS stops."""
 PATIENCE = 4
 """Checks without a better one after which NHITS stops."""
-AT_ONCE = 28
-"""Moments that AutoGluon is asked for together: each brings its whole history along."""
 
 Said: TypeAlias = NDArray[np.float32]
 """(origin, horizon, sensor, level), or without levels where a median is all there is."""
@@ -158,11 +157,11 @@ def autogluon(today: Cutoff, seconds: float) -> Ask:
     )
 
     def ask() -> Said:
+        predictor.persist()
         found = []
-        for first in range(0, len(today.origins), AT_ONCE):
-            some = today.origins[first : first + AT_ONCE]
-            before = framed(table(today, [(0, o) for o in some])[own], **names)
-            ahead = table(today, [(o, o + today.horizon) for o in some])[own[:-1]]
+        for origin in today.origins:  # one by one: of items under new names it knows no errors
+            before = framed(table(today, [(0, origin)])[own], **names)
+            ahead = table(today, [(origin, origin + today.horizon)])[own[:-1]]
             said = predictor.predict(before, known_covariates=framed(ahead, **names))
             rows = said.reset_index().sort_values(["item_id", "timestamp"])
             found.append(laid_out(rows[[str(level) for level in LEVELS]].to_numpy(), today))
@@ -208,6 +207,7 @@ def network(today: Cutoff, steps: int, patience: int) -> Any:
         futr_exog_list=CALENDAR,
         scaler_type="robust",
         windows_batch_size=128,
+        step_size=max(1, today.horizon // 4),  # its windows begin when it will be asked
         max_steps=steps,
         val_check_steps=CHECK_EVERY,
         early_stop_patience_steps=patience,
