@@ -87,14 +87,18 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
 
 
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
-    """The layout of rows without a header, of which the last of the comments above is one."""
+    """The layout of rows without a header, of which one of the comments above has as many fields."""
     rows = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
-    last = next((i for i in range(rows - 1, -1, -1) if lines[i].startswith("#")), None)
+    width = len(layout.names)
+
+    def names_columns(line: str) -> bool:
+        cells = next(csv.reader([line.lstrip("# ")], delimiter=layout.delimiter), [])
+        return line.startswith("#") and len(cells) == width
+
+    last = next((i for i in range(rows - 1, -1, -1) if names_columns(lines[i])), None)
     if last is None:
         return layout
     bare = lines[last].lstrip("# ")
-    if len(next(csv.reader([bare], delimiter=layout.delimiter), [])) != len(layout.names):
-        return layout
     again = [*kept[:last], bare, *kept[last + 1 :]][:HEAD_LINES]
     found = find_layout(again, start, layout.delimiter)
     return layout if found is None or found.headless else found

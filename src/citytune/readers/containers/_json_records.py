@@ -47,7 +47,8 @@ def records_of(document: Any) -> list[Record]:
         groups.setdefault(table.names, []).append(table)
     if not groups:
         return [document] if isinstance(document, Mapping) else []
-    parts = max(groups.values(), key=lambda some: sum(len(one.rows) for one in some))
+    # Of as many rows, the deepest, which what stands around them is added to.
+    parts = max(groups.values(), key=lambda some: (sum(len(t.rows) for t in some), len(some[0].path)))
     labels = _told_apart(parts)
     return [
         {**{k: v for k, v in label.items() if k not in row}, **row} if label else row

@@ -17,9 +17,10 @@ MOST_CELLS = 40_000
 """Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
     r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
-    r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
-    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|"
-    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
+    r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/sec(ond)?|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec(onds)?|min(utes)?|h|hours|"
+    r"utc|local time|"
+    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})(?![^\W\d_])"
     r"[\w/³²·.\s-]*[\])]?$",
     re.IGNORECASE,
 )
@@ -261,7 +262,8 @@ def _groups(parent: Row, header: Row) -> bool:
         return False
     pairs = [*zip(names, below, strict=False)]
     full = bool(names[0]) and not below[0] and all(below[1:]) and len(set(pairs)) == len(pairs)
-    return full or len(groups) < len(names) - 1
+    each = not names[0] and len(groups) == len(names) - 1 and len(set(pairs)) == len(pairs)
+    return full or each or len(groups) < len(names) - 1
 
 
 def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:

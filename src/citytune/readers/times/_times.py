@@ -32,7 +32,7 @@ Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_END = re.compile(r"\b((ending|end|he|fin|ende|bis|til|to)|end (time|date|datetime|at))$")
 _NAMED_OFFSET = re.compile(
     r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
 )
