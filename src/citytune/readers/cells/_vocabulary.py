@@ -22,6 +22,7 @@ consumption_category traffic_type vehicle_class vehicle_type vehicle_category ve
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
+測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目
 """)
 )
 """Names of columns that say what is measured."""

@@ -27,7 +27,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
-from citytune.readers.columns._measures import MEANS, STATISTICS
+from citytune.readers.columns._measures import ALL, CLASSES, MEANS, STATISTICS
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
 MOST_VALUES = 60
@@ -55,7 +55,8 @@ _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "in
 """Words of stages of one value."""
 CROSSES = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
-_TOTAL = frozenset(["any", "all", "total", "totaal", "totale", "gesamt", "alle", "tous", "todos"])
+_TOTAL = frozenset(["any", "all", "total", "totaal", "totale", "gesamt", "alle", "tous", "todos",
+                    "kaikki", "totalt"])
 """Words of the cell that means all the others together."""
 
 
@@ -124,7 +125,9 @@ def _are_series(column: Column) -> bool:
 
 
 def _holds_kinds(column: Column) -> bool:
-    """Whether each of several sensors says what it measures, and they differ."""
+    """Whether each of several sensors says what it measures, or which vehicles it counts."""
+    if all({*tokens(str(cell))} <= CLASSES | ALL for cell in column.cells):
+        return len(column.cells) > 1
     kinds = {_measure(str(cell)) for cell in column.cells}
     return len(kinds) > 1 and None not in kinds
 
@@ -262,7 +265,8 @@ def _holds_quantities(cells: pl.Series) -> bool:
     if all(_DIRECTION.fullmatch(str(cell)) for cell in cells):
         return True
     known = sum(is_quantity(str(cell)) or bool(set(tokens(str(cell))) & FLOWS) for cell in cells)
-    return known >= max(2, 0.5 * len(cells))
+    beside = sum(not is_quantity(str(cell)) and goes_beside(str(cell)) for cell in cells)
+    return known >= max(2, 0.5 * len(cells)) or (known > 0 and known + beside == len(cells) > 1)
 
 
 def _same(value: object, wanted: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,6 +33,10 @@ _THINGS = frozenset(
      "nombre", "antal", "antall", "liczba", "besucher", "passages"]
 )  # fmt: skip
 """Words of numbers of whole things."""
+
+
+_REPORT = re.compile(r"\b[A-Z]{4}[ ,;\t]+\d{6}Z[ ,;\t]")
+"""The airport and time of a METAR, SPECI or TAF."""
 
 
 class Dialect(NamedTuple):
@@ -67,6 +72,7 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
         findings.fail("empty-file", "the file holds nothing", "check the export that wrote it")
     names = _names(layout, findings)
     if layout.headless:
+        _refuse_reports(layout, findings)
         findings.note(
             "no-header",
             "the first line holds values, not column names",
@@ -84,6 +90,17 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     types, commas = _types(layout, names, texts)
     missing = len(texts.said) < len(texts.once.filter(CELL != ""))
     return Dialect(layout, names, types, commas, comments, missing)
+
+
+def _refuse_reports(layout: Layout, findings: Findings) -> None:
+    """Reports of the weather at airports are texts, whose groups are no columns."""
+    rows = [layout.delimiter.join(row) for row in layout.body[:20]]
+    if all(_REPORT.search(row) for row in rows):
+        findings.fail(
+            "not-a-table",
+            f"the lines are coded reports of the weather, such as {rows[0][:60]!r}",
+            "decode them into columns first (such as wind, temperature and pressure)",
+        )
 
 
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:

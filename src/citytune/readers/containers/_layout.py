@@ -13,6 +13,8 @@ from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
 from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
 
 DELIMITERS = ",;\t|"
+MOST_NOTES = 3
+"""Fields of a header beyond those of most rows."""
 MOST_CELLS = 40_000
 """Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
@@ -75,6 +77,7 @@ def find_layout(
     if not rows:
         return None
     width = _usual_width(rows)
+    rows, width = _with_notes(rows, width)
     inside = [i for i, row in enumerate(rows) if len(row.cells) == width]
     if not inside:
         return None
@@ -153,6 +156,29 @@ def _usual_width(rows: Sequence[Row]) -> int:
     counts = Counter(len(row.cells) for row in rows)
     most = max(counts.values())
     return max(width for width, count in counts.items() if count == most)
+
+
+def _with_notes(rows: list[Row], width: int) -> tuple[list[Row], int]:
+    """Rows as wide as their header, where it has more fields than they: notes stand by the first.
+
+    Else those that are wider would be lost without a word.
+    """
+    body = [row.cells for row in rows if len(row.cells) == width]
+    kinds = [_kind([row[i] for row in body[-200:]]) for i in range(width)]
+    if not {*kinds} & {"time", "number"}:
+        return rows, width
+    for i, row in enumerate(rows[:-1]):
+        more = len(row.cells)
+        if width < more <= width + MOST_NOTES:
+            rest = rows[i + 1 :]
+            data = all(len(one.cells) in (width, more) for one in rest[: len(rest) // 2])
+            named = all(cell.strip() for cell in row.cells[:width])
+            if data and named and _is_label(row.cells, kinds) \
+                    and not _is_label(rest[0].cells, kinds):  # fmt: skip
+                full = [one._replace(cells=one.cells + [""] * (more - len(one.cells)))
+                        if len(one.cells) == width else one for one in rest]  # fmt: skip
+                return [*rows[: i + 1], *full], more
+    return rows, width
 
 
 def _label_rows(rows: Sequence[Sequence[str]]) -> int:

@@ -164,10 +164,12 @@ def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
 
 
 def _by_name(name: str) -> Quantity | None:
-    plain = _STREET.sub("", plain_name(name))
-    for pattern, quantity in _KINDS:
-        if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
-            return quantity if quantity.name else replace(quantity, name=found[1])
+    """What a name says, or else the formula in brackets behind it: Stickstoffdioxid (NO₂)."""
+    for part in (name, *re.findall(r"\w ?\((\w+)\)", name)):
+        plain = _STREET.sub("", plain_name(part))
+        for pattern, quantity in _KINDS:
+            if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
+                return quantity if quantity.name else replace(quantity, name=found[1])
     return None
 
 
