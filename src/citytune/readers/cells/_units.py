@@ -17,7 +17,8 @@ UNITS = {
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
     "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
     "ccf": "ccf", "l": "l",
-    "mph": "mph", "mi/h": "mph", "mi/hr": "mph", "miles/hour": "mph", "milesperhour": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
+    "mph": "mph", "mi/h": "mph", "mi/hr": "mph", "miles/hour": "mph", "milesperhour": "mph",
+    "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
     "meters/second": "m/s", "metres/second": "m/s", "kilometers/hour": "km/h",
     "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
     "veh/15min": "veh/15min",
@@ -131,5 +132,6 @@ def unit_of_titles(titles: Iterable[str]) -> str:
     >>> unit_of_titles(["Pollutant: NO2", "Units: ppb - parts per billion"])
     'ppb'
     """
-    said = {unit_of(found) for line in titles for found in _TITLE_UNIT.findall(line)}
+    found = [word for line in titles for word in _TITLE_UNIT.findall(line)]
+    said = {unit_of(word) for word in found if len(word) > 1 and not re.search(r"^[^/]*\d$", word)}
     return said.pop() or "" if len(said) == 1 else ""

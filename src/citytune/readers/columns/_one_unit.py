@@ -23,9 +23,7 @@ _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 
 
-def of_one_unit(
-    chosen: Sequence[str], written: Mapping[str, str], findings: Findings
-) -> list[str]:
+def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Findings) -> list[str]:
     """Of columns in units of different kinds, such as MW and %, the known one.
 
     The units are spelt by their names, or `written` below the names of all.

@@ -104,7 +104,7 @@ def _refuse_reports(layout: Layout, findings: Findings) -> None:
 
 
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
-    """The layout of rows without a header, of which one of the comments above has as many fields."""
+    """The layout of rows without a header, for which a comment above has as many fields."""
     rows = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
     width = len(layout.names)
 

@@ -1,4 +1,4 @@
-"""Lists of a JSON document that are stages of one table: what was measured, and what is expected."""
+"""Lists of a JSON document that are stages of one table: what was measured, what is expected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 
-_EXPECTED = re.compile(r"(.*_)?(forecasts?|predict(ion|ed)s?|prognos[ei]s?|expected)", re.IGNORECASE)
+_EXPECTED = re.compile(
+    r"(.*_)?(forecasts?|predict(ion|ed)s?|prognos[ei]s?|expected)", re.IGNORECASE
+)
 _LATEST = re.compile(r"current|latest|now|last", re.IGNORECASE)
 
 

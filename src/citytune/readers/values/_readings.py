@@ -142,7 +142,12 @@ def _with_sensor(
     label = _label(table, roles.sensor)
     # What stands below a table in the place of a name, with no time, is none.
     timed = pl.lit(value=True) if table.exact is None else _holds_anything(table, roles)
-    found = table.rows.filter(timed).select(label.alias("name")).unique().collect(engine="streaming")["name"]
+    found = (
+        table.rows.filter(timed)
+        .select(label.alias("name"))
+        .unique()
+        .collect(engine="streaming")["name"]
+    )
     names = sorted((str(name) for name in found.drop_nulls()), key=natural)
     rows = table.rows
     if found.null_count():
