@@ -65,7 +65,10 @@ def test_notes_to_the_right_of_the_first_rows_lose_none_of_them(tmp_path: Path) 
 
 
 def test_units_below_names_tell_quantities_apart(tmp_path: Path) -> None:
-    head = ['"TIMESTAMP","RECORD","BattV_Min","AirTC_Avg","WS_ms_Avg"', '"TS","RN","Volts","Deg C","meters/second"']
+    head = [
+        '"TIMESTAMP","RECORD","BattV_Min","AirTC_Avg","WS_ms_Avg"',
+        '"TS","RN","Volts","Deg C","meters/second"',
+    ]
     rows = [
         f'"{t}",{i},{12 + i % 3},{a},{b}'
         for i, (t, a, b) in enumerate(zip(TIMES, ONE, TWO, strict=True))

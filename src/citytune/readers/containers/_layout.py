@@ -14,8 +14,8 @@ from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, 
 DELIMITERS = ",;\t|"
 UNIT_LIKE = re.compile(
     r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
-    r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/sec(ond)?|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
-    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec(onds)?|min(utes)?|h|hours|"
+    r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/(sec|second)|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec|seconds|min(utes)?|h|hours|"
     r"utc|local time|"
     r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})(?![^\W\d_])"
     r"[\w/³²·.\s-]*[\])]?$",

@@ -164,7 +164,7 @@ def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
 
 
 def _by_name(name: str) -> Quantity | None:
-    """What a name says, or else the formula in brackets behind it: Stickstoffdioxid (NO₂)."""
+    """What a name says, or the formula in brackets behind it: Stickstoffdioxid (NO₂)."""
     for part in (name, *re.findall(r"\w ?\((?!NO\)|CO\))(\w+)\)", name)):  # Oslo (NO)
         plain = _STREET.sub("", plain_name(part))
         for pattern, quantity in _KINDS:
