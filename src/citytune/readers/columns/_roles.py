@@ -32,6 +32,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._parameters import (
@@ -43,7 +44,7 @@ from citytune.readers.columns._parameters import (
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
-from citytune.readers.columns._unfold import SECONDS, VALUE, unfold
+from citytune.readers.columns._unfold import unfold
 from citytune.readers.columns._unit_columns import unit_column
 from citytune.readers.columns._validity import valid_rows
 from citytune.readers.containers._headless import with_names
@@ -150,14 +151,13 @@ def _check_names(table: SourceTable, names: tuple[str, ...]) -> None:
 def _moments_of(
     table: SourceTable, time: tuple[str, ...], wanted: Request, findings: Findings
 ) -> Moments:
-    if time[-1] == SECONDS:
-        date = time[:-1] if len(time) != 3 else time
-        found = plan_moments(table, date, wanted.timezone, findings, "begin")
-        return replace(found, seconds=found.seconds + pl.col(SECONDS))
-    if SECONDS in table.schema:
-        found = plan_moments(table, time, wanted.timezone, findings, "begin")
-        return replace(found, seconds=found.seconds + pl.col(SECONDS))
-    return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+    if SECONDS not in table.schema:
+        return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+    date = time[:-1] if time[-1] == SECONDS and len(time) != 3 else time
+    found = plan_moments(table, date, wanted.timezone, findings, "begin")
+    if size := counted_through(table):
+        found = replace(found, counted=size, day=found.seconds)
+    return replace(found, seconds=found.seconds + pl.col(SECONDS))
 
 
 def _at_hand(table: SourceTable, moments: Moments) -> tuple[SourceTable, Moments]:

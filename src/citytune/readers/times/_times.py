@@ -32,7 +32,8 @@ Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)( at| time| datetime| timestamp)?$")
+_IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
 _NAMED_OFFSET = re.compile(
     r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
 )
@@ -54,6 +55,8 @@ class Moments:
     """Length in s of periods counted from local midnight, through a change of the clock."""
     day: pl.Expr | None = None
     """Int64, midnight of each row's date, where periods are counted from it."""
+    from_one: bool = False
+    """Whether intervals are numbered from 1: hour ending 1 begins at midnight, and is shown so."""
 
 
 def check_timezone(timezone: str) -> None:
@@ -88,11 +91,11 @@ def plan_moments(
         first = _with_clock(table, time, first, findings)
     if not first.ends and not first.aware and len(time) < 3:
         first = _with_last_midnight(table, time, first, findings)
-    ends = first.ends or _named_end(time)
+    ends = first.ends or (_named_end(time) and not first.from_one)
     if not first.aware and (ahead := _named_offset(time)) is not None:
         first = replace(first, seconds=first.seconds - ahead, aware=True, zone=_zone_at(ahead))
     if stamp is not None:
-        ends = stamp == "end"
+        ends = stamp == "end" and not first.from_one
     elif ends:
         findings.note(
             "interval-end",
@@ -124,6 +127,8 @@ def _with_last_midnight(
 
 def _named_end(time: tuple[str, ...]) -> bool:
     """Whether a name says hour ending, interval end or until."""
+    if any(map(_IN_BRACKETS.search, time)):
+        return True
     said = " ".join(plain_name(name) for name in time).replace("_", " ")
     return bool(_END.search(said)) and not _BEGIN.search(said)
 
@@ -172,6 +177,7 @@ def _with_clock(
         seconds=date.seconds + found.seconds,
         ends=found.ends,
         counted=found.counted,
+        from_one=found.from_one,
         day=date.seconds if found.counted else None,
     )
 
@@ -242,7 +248,7 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
         _say_order(name, form.pattern, form.clear, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
-    ends = bool(distinct.str.contains(r"[ T]24[:.]00").any())
+    ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
     return Moments(seconds, form.aware, zone, ends)
 
 
