@@ -132,7 +132,7 @@ def guess_targets(
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
-        chosen = of_one_unit(chosen, findings)
+        chosen = of_one_unit(chosen, table.units, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
     used = {*chosen, *keys, *taken}
