@@ -41,6 +41,7 @@ from citytune.readers.columns._parameters import (
     parameter_columns,
     refuse_mixture,
 )
+from citytune.readers.columns._registers import with_registers_added
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
@@ -49,6 +50,7 @@ from citytune.readers.columns._unfold import unfold
 from citytune.readers.columns._unit_columns import unit_column
 from citytune.readers.columns._validity import valid_rows
 from citytune.readers.containers._headless import with_names
+from citytune.readers.times._months import refuse_months
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers.times._time_columns import guess_time, zone_columns
 from citytune.readers.times._times import Moments, plan_moments
@@ -91,6 +93,7 @@ def understand(
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
+    table = table if wanted.target else with_registers_added(table, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
@@ -158,6 +161,8 @@ def _moments_of(
     table: SourceTable, time: tuple[str, ...], wanted: Request, findings: Findings
 ) -> Moments:
     if SECONDS not in table.schema:
+        if len(time) == 1:
+            refuse_months(table, time[0], findings)
         return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
     date = time[:-1] if time[-1] == SECONDS and len(time) != 3 else time
     found = plan_moments(table, date, wanted.timezone, findings, "begin")

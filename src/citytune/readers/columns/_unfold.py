@@ -40,6 +40,8 @@ _NUMBERED = re.compile(
     r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
     re.IGNORECASE,
 )
+_WITHIN = re.compile(r"^([A-Za-z]\w*\.)+(?=[A-Za-z])")
+"""Objects of JSON in which a value stands: Values.Hour01."""
 _WORDS = frozenset(
     ["", "h", "he", "hr", "hour", "hours", "hor", "hora", "heure", "ora", "stunde", "std", "uur",
      "time", "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t",
@@ -204,7 +206,7 @@ def _even(found: list[tuple[str, int]]) -> Folded | None:
 
 def _numbered(name: str) -> re.Match[str] | None:
     """A name such as H01, hour 1, kWh_0015 or H01//H01, which says a number of the day."""
-    found = _NUMBERED.match(name.partition("//")[0].strip())
+    found = _NUMBERED.match(_WITHIN.sub("", name.partition("//")[0].strip()))
     return found if found and found["word"].strip().lower() in _WORDS else None
 
 

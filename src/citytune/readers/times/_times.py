@@ -143,7 +143,9 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
         ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
         return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
-    joined = any(re.search(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])", n) for n in time)
+    joined = any(
+        re.search(r"[a-z](UTC|GMT)($|[^A-Za-z])|^(UTC|GMT)(?=[A-Z][a-z])", n) for n in time
+    )
     return 0 if (joined or words & {"utc", "gmt", "zulu"}) and "local" not in words else None
 
 
