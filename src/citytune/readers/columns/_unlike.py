@@ -72,7 +72,8 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         return
     if not (bare or electrical) and _are_named(chosen):
         return
-    said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    told = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    said = electrical or (told and not bare)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
