@@ -49,6 +49,7 @@ NOTATIONS: dict[str, Callable[[dt.datetime], Row]] = {
     "date and hour 1-24": lambda t: {"Fecha": f"{t:%Y/%m/%d}", "Hora": f"{t.hour + 1}"},
     "date and HHMM": lambda t: {"Date": f"{t:%Y-%m-%d}", "HHMM": f"{t.hour * 100}"},
     "end 24:00": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1:02d}:00"},
+    "hour ending": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1}"},
     "date and lettered hour": lambda t: {"date": f"{t:%Y-%m-%d}", "hour": _lettered(t)},
     "weekday": lambda t: {"Datum": f"{GERMAN[t.weekday()]}, {t:%d.%m.%Y %H:%M}"},
     "French": lambda t: {"date": f"{t.day} {FRENCH[t.month - 1]} {t:%Y %H:%M}"},

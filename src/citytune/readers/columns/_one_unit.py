@@ -33,7 +33,7 @@ def of_one_unit(
     units: dict[str, list[str]] = {}
     sure = any(len(unit_in(name) or "") > 1 for name in chosen)
     for name in chosen:
-        unit = _spelt_unit(name, sure) or unit_of(row_of_units.get(name, ""))
+        unit = unit_of(row_of_units.get(name, "")) or _spelt_unit(name, sure)
         if unit is None:
             return list(chosen)
         units.setdefault(unit, []).append(name)
@@ -88,7 +88,7 @@ def to_one_unit(
     asked: Sequence[str], row_of_units: Mapping[str, str], findings: Findings
 ) -> dict[str, float]:
     """What columns that a person asks for are multiplied by, to be in the unit of the first."""
-    said = {n: _spelt_unit(n, True) or unit_of(row_of_units.get(n, "")) for n in asked}
+    said = {n: row_of_units.get(n) or _spelt_unit(n, True) for n in asked}
     units = {n: unit_of(said[n] or "") for n in asked}
     if None in units.values() or len({*units.values()}) < 2:
         return {}
@@ -147,14 +147,14 @@ def _spelt_unit(name: str, sure: bool = False) -> str | None:
     A letter alone is one only if others are `sure` to spell their units: kWh next to W.
     """
     bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
-    found = unit_in(name) or _ELECTRICAL.get(name.rsplit(maxsplit=1)[-1])
+    last = name.rsplit(maxsplit=1)[-1]
+    found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
     if found in _ELECTRICAL.values() and " " in name:
         return found
     if found or bracket:
         single = sure and name.endswith(f" {found}")
         known = found if bracket or single or len(found or "") > 1 else None
         return known or (bracket[1] if bracket else None)
-    last = name.rsplit(maxsplit=1)[-1]
     return unit_of(last) if last != name else None
 
 
