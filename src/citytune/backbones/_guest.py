@@ -147,6 +147,16 @@ def in_patches(shown: Shown, patch: int) -> tuple[Tensor, Tensor]:
     return values, known
 
 
+def last_and_mean(states: Tensor, there: Tensor) -> Tensor:
+    """(example, 2 · channel) of states (example, place, channel): the last, and their mean.
+
+    The mean is over the places that are there (example, place).
+    """
+    shares = there.to(states.dtype)
+    mean = (states * shares[..., None]).sum(1) / shares.sum(1, keepdim=True).clamp_min(1)
+    return torch.cat([states[:, -1], mean], 1)
+
+
 def lengthened(values: Tensor, context: int) -> Tensor:
     """Windows (example, context); what lies before shorter ones repeats them."""
     lacking = context - values.shape[1]

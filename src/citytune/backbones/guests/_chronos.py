@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from citytune.backbones._guest import Shown, SureGuest
+from citytune.backbones._guest import Shown, SureGuest, last_and_mean
 from citytune.backbones._network import ask, silence
 from citytune.backbones._protocol import Backbone, Card
 from citytune.backbones.guests._kind import Config, Kind, add_kind, refuse_incomplete, released
@@ -61,7 +61,7 @@ class Bolt(SureGuest):
 
         def question(values: Tensor) -> Tensor:
             found, _, _, there = self.network.encode(context=values)  # type: ignore[operator]
-            return torch.cat([found[:, -1], mean_where(found, there)], 1)
+            return last_and_mean(found, there)
 
         return ask(self.network, question, shown.values)
 
@@ -77,12 +77,6 @@ class Bolt(SureGuest):
             network.decoder.final_layer_norm,
             network.output_patch_embedding,
         ]
-
-
-def mean_where(states: Tensor, there: Tensor) -> Tensor:
-    """(example, channel) mean of states (example, place, channel) over those that are there."""
-    shares = there.to(states.dtype)
-    return (states * shares[..., None]).sum(1) / shares.sum(1, keepdim=True).clamp_min(1)
 
 
 def is_chronos(pipeline: str, config: Config) -> bool:

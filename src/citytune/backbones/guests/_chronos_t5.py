@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from citytune.backbones._guest import Shown, SureGuest
+from citytune.backbones._guest import Shown, SureGuest, last_and_mean
 from citytune.backbones._network import ask, silence
 from citytune.backbones._protocol import LEVELS, Backbone, Card
 from citytune.backbones.guests._chronos import COMMON as BOLT
-from citytune.backbones.guests._chronos import is_chronos, load, mean_where
+from citytune.backbones.guests._chronos import is_chronos, load
 from citytune.backbones.guests._kind import Config, Kind, add_kind, read_config, released
 
 SAMPLES = 20
@@ -59,7 +59,7 @@ class ChronosT5(SureGuest):
         def question(words: Tensor, there: Tensor) -> Tensor:
             network: Any = self.network
             found = network.encoder(input_ids=words.long(), attention_mask=there.long())[0]
-            return torch.cat([found[:, -1], mean_where(found, there)], 1)
+            return last_and_mean(found, there)
 
         return ask(self.network, question, words.float(), there.float())
 

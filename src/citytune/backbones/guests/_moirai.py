@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from citytune.backbones._guest import Shown, SureGuest, in_patches
-from citytune.backbones._network import ask
 from citytune.backbones._protocol import Backbone, Card
-from citytune.backbones.guests._chronos import mean_where
 from citytune.backbones.guests._kind import (
     Config,
     Kind,
@@ -22,6 +18,7 @@ from citytune.backbones.guests._kind import (
     released,
 )
 from citytune.backbones.guests._moirai_network import Moirai2, Sizes
+from citytune.backbones.guests._patches import PatchGuest
 
 LONGEST = 4000
 """Steps of past that its makers show it."""
@@ -38,45 +35,21 @@ COMMON: dict[str, Any] = {
 }
 
 
-class Moirai(SureGuest):
-    """Moirai-2 as a backbone, of each series by itself.
-
-    It is shown filled gaps and told which values they are. Features are what it holds of the last
-    patch, and the mean over the patches.
-    """
+class Moirai(PatchGuest):
+    """Moirai-2 as a backbone."""
 
     chunk = 32
 
-    def ahead(self, shown: Shown, horizon: int) -> Tensor:
-        """Its quantiles (example, horizon, level)."""
-
-        def question(values: Tensor, known: Tensor) -> Tensor:
-            found: Tensor = self.network(values, known > 0.5)
-            return found[:, :horizon]
-
-        return ask(self.network, question, *self._seen(shown))
-
-    def state(self, shown: Shown) -> Tensor:
-        """What it holds (example, 2 · width): of the last patch, and the mean of the patches."""
-
-        def question(values: Tensor, known: Tensor) -> Tensor:
-            found, there, *_ = self._network.states(values, known > 0.5)
-            return torch.cat([found[:, -1], mean_where(found, there)], 1)
-
-        return ask(self.network, question, *self._seen(shown))
+    def answer(self, values: Tensor, known: Tensor) -> Tensor:
+        """Its quantiles (example, step, level) of windows (example, time)."""
+        found: Tensor = self.network(values, known)
+        return found
 
     def blocks(self) -> Sequence[nn.Module]:
         """Patches, layers, quantiles."""
-        network = self._network
+        network = self.parts
         encoder = network.encoder
         return [network.in_proj, *encoder.layers, encoder.norm, network.out_proj]
-
-    def _seen(self, shown: Shown) -> tuple[Tensor, Tensor]:
-        return in_patches(shown, self._network.sizes.patch)
-
-    @property
-    def _network(self) -> Any:
-        return self.network
 
 
 def facts(config: Config) -> dict[str, Any]:

@@ -14,8 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 
+from citytune.backbones.guests._patches import allowed_among, turn
+
 HEAD = 64
 """Channels of one head of attention."""
+LEAST_SQUARE = 1e-5
+"""Added to the mean square of channels before its root is divided by."""
 LEAST_VARIANCE = 1e-5
 """Added to a window's variance before it is divided by."""
 
@@ -47,19 +51,6 @@ class Sizes:
         )
 
 
-class Root(nn.Module):
-    """Divide by the root of the mean square over the last axis."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """(…, channel) to the same."""
-        size = seen.square().mean(-1, keepdim=True) + 1e-5
-        return seen * size.rsqrt() * self.weight
-
-
 class Residual(nn.Module):
     """Two layers, and one around them."""
 
@@ -85,7 +76,10 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, width, bias=False)
         self.v_proj = nn.Linear(width, width, bias=False)
         self.out_proj = nn.Linear(width, width, bias=False)
-        self.q_norm, self.k_norm = Root(HEAD), Root(HEAD)
+        self.q_norm, self.k_norm = (
+            nn.RMSNorm(HEAD, eps=LEAST_SQUARE),
+            nn.RMSNorm(HEAD, eps=LEAST_SQUARE),
+        )
         self.var_attn_bias = nn.ModuleDict({"emb": nn.Embedding(2, width // HEAD)})
 
     def forward(self, seen: Tensor, allowed: Tensor) -> Tensor:
@@ -109,10 +103,7 @@ def turned(heads: Tensor) -> Tensor:
     width = moved.shape[-1]
     rate = 10_000.0 ** (-torch.arange(0, width, 2, device=heads.device) / width)
     angle = torch.arange(moved.shape[-2], device=heads.device)[:, None] * rate
-    one, two = moved.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = angle.cos(), angle.sin()
-    pairs = torch.stack([one * cos - two * sin, two * cos + one * sin], -1)
-    return torch.cat([pairs.flatten(-2), kept], -1)
+    return torch.cat([turn(moved, angle), kept], -1)
 
 
 class Feed(nn.Module):
@@ -137,7 +128,8 @@ class Layer(nn.Module):
         super().__init__()
         self.self_attn = Attention(sizes.width)
         self.ffn = Feed(sizes.width, sizes.inner)
-        self.norm1, self.norm2 = Root(sizes.width), Root(sizes.width)
+        self.norm1 = nn.RMSNorm(sizes.width, eps=LEAST_SQUARE)
+        self.norm2 = nn.RMSNorm(sizes.width, eps=LEAST_SQUARE)
 
     def forward(self, seen: Tensor, allowed: Tensor) -> Tensor:
         """(example, patch, channel) to the same."""
@@ -151,7 +143,7 @@ class Encoder(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
-        self.norm = Root(sizes.width)
+        self.norm = nn.RMSNorm(sizes.width, eps=LEAST_SQUARE)
 
     def forward(self, seen: Tensor, there: Tensor) -> Tensor:
         """(example, patch, channel) to the same; `there` (example, patch): which ones were seen."""
@@ -160,15 +152,6 @@ class Encoder(nn.Module):
             seen = layer(seen, allowed)
         found: Tensor = self.norm(seen)
         return found
-
-
-def allowed_among(there: Tensor) -> Tensor:
-    """(example, 1, patch, patch): which patches look at which, none at one that is not there.
-
-    One that is not there looks at its like, so that it holds something, which nobody reads.
-    """
-    before = there.new_ones(there.shape[1], there.shape[1]).tril()
-    return before & (there[:, None, None, :] == there[:, None, :, None])
 
 
 class Moirai2(nn.Module):

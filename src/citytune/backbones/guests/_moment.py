@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from citytune._errors import MissingWeights
-from citytune.backbones._guest import Guest, Shown, in_patches
+from citytune.backbones._guest import Guest, Shown, in_patches, last_and_mean
 from citytune.backbones._network import ask, silence
 from citytune.backbones._protocol import Backbone, Card, Past
-from citytune.backbones.guests._chronos import mean_where
 from citytune.backbones.guests._kind import (
     Config,
     Kind,
@@ -113,7 +112,7 @@ class Moment(Guest):
         def question(values: Tensor, known: Tensor) -> Tensor:
             there = known.cumsum(1).unflatten(1, (-1, self._network.patch))[..., -1] > 0
             found = self._network(values, there)
-            return torch.cat([found[:, -1], mean_where(found, there)], 1)
+            return last_and_mean(found, there)
 
         return ask(self.network, question, *in_patches(shown, self._network.patch))
 

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from citytune._errors import MissingWeights
-from citytune.backbones._guest import Shown, SureGuest, in_patches
-from citytune.backbones._network import ask
 from citytune.backbones._protocol import LEVELS, Backbone, Card
-from citytune.backbones.guests._chronos import mean_where
 from citytune.backbones.guests._kind import (
     Config,
     Kind,
@@ -22,17 +19,23 @@ from citytune.backbones.guests._kind import (
     read_config,
     released,
 )
+from citytune.backbones.guests._patches import PatchGuest
 from citytune.backbones.guests._toto_network import Sizes, Toto
 
 LONGEST = 4096
 """Steps of past that it was trained on."""
-SIZE = 100.0
-"""In what unit it is shown windows: it adds a fixed variance of 0.1, small against readings."""
 ONLY = {
     "scaler_cls": "<class 'model.scaler.CausalPatchStdMeanScaler'>",
     "output_distribution_classes": ["<class 'model.distribution.MixtureOfStudentTsOutput'>"],
 }
 """What a config must say: other scalers and distributions are not known here."""
+RENAMED = {
+    ".mlp.0.w12.": ".mlp.0.",
+    ".mlp.0.w3.": ".mlp.2.",
+    ".norm1.scale": ".norm1.weight",
+    ".norm2.scale": ".norm2.weight",
+}
+"""Weights by their released names → by ours."""
 COMMON: dict[str, Any] = {
     "title": "Toto, a large forecaster pretrained on many kinds of series",
     "licence": "Apache-2.0",
@@ -45,48 +48,27 @@ COMMON: dict[str, Any] = {
 }
 
 
-class TotoGuest(SureGuest):
-    """Toto as a backbone, of each series by itself.
+class TotoGuest(PatchGuest):
+    """Toto as a backbone.
 
-    It is shown filled gaps, of which its scale is not made. Quantiles are computed from the
-    distribution it gives each step, not drawn. Features are what it holds of the last patch, and
-    the mean over the patches.
+    Gaps have no part in its scale. Quantiles are computed from the distribution it gives each step,
+    not drawn.
     """
 
     chunk = 16
+    size = 100.0
+    """It adds a fixed variance of 0.1, which is small against windows in this unit."""
 
-    def ahead(self, shown: Shown, horizon: int) -> Tensor:
-        """Its quantiles (example, horizon, level)."""
-
-        def question(values: Tensor, known: Tensor) -> Tensor:
-            levels = torch.tensor(LEVELS, device=values.device)
-            found: Tensor = self.network(values, known > 0.5, levels)
-            return found[:, :horizon] / SIZE
-
-        return ask(self.network, question, *self._seen(shown))
-
-    def state(self, shown: Shown) -> Tensor:
-        """What it holds (example, 2 · width): of the last patch, and the mean of the patches."""
-
-        def question(values: Tensor, known: Tensor) -> Tensor:
-            found, there, *_ = self._network.states(values, known > 0.5)
-            return torch.cat([found[:, -1], mean_where(found, there)], 1)
-
-        return ask(self.network, question, *self._seen(shown))
+    def answer(self, values: Tensor, known: Tensor) -> Tensor:
+        """Its quantiles (example, step, level) of windows (example, time)."""
+        found: Tensor = self.network(values, known, torch.tensor(LEVELS, device=values.device))
+        return found
 
     def blocks(self) -> Sequence[nn.Module]:
         """Patches, layers, and what answers."""
-        network = self._network
+        network = self.parts
         answers = nn.ModuleList([network.unembed, network.output_distribution])
         return [network.patch_embed, *network.transformer["layers"], answers]
-
-    def _seen(self, shown: Shown) -> tuple[Tensor, Tensor]:
-        values, known = in_patches(shown, self._network.sizes.patch)
-        return SIZE * values, known
-
-    @property
-    def _network(self) -> Any:
-        return self.network
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -107,7 +89,7 @@ def facts(config: Config) -> dict[str, Any]:
 def renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The network's weights under the names they have here; places in time are no weights."""
     found = {name.removeprefix("model."): weight for name, weight in weights.items()}
-    for theirs, ours in ((".mlp.0.w12.", ".mlp.0."), (".mlp.0.w3.", ".mlp.2.")):
+    for theirs, ours in RENAMED.items():
         found = {name.replace(theirs, ours): weight for name, weight in found.items()}
     return {name: weight for name, weight in found.items() if "rotary_emb." not in name}
 

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu, softplus
 
-from citytune.backbones.guests._moirai_network import allowed_among
+from citytune.backbones.guests._patches import allowed_among, turn
 
 LEAST_VARIANCE = 0.1
 """Added to a variance of the past before it is divided by, in the unit of what is shown."""
+LEAST_SQUARE = 1e-8
+"""Added to the mean square of channels before its root is divided by."""
 TURNS = 512
 """Patches over which what is remembered fades."""
 HALVINGS = 40
@@ -61,18 +63,6 @@ class Sizes:
         return self.every > 0 and layer % self.every == place
 
 
-class Root(nn.Module):
-    """Divide by the root of the mean square over the last axis."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(width))
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """(…, channel) to the same."""
-        return seen * (seen.square().mean(-1, keepdim=True) + 1e-8).rsqrt() * self.scale
-
-
 class Attention(nn.Module):
     """Every patch looks at those before it; or, across series, one by itself at itself."""
 
@@ -105,13 +95,7 @@ def turned(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
     angle = places[:, None] * 10_000.0 ** (-even / width)
     base = (even + 0.4 * width) / (1.4 * width)
     scale = (base ** ((places - (count - 1) // 2) / TURNS)[:, None]).repeat(1, 2)
-    return _turn(query, angle) * scale, _turn(key, angle) / scale
-
-
-def _turn(heads: Tensor, angle: Tensor) -> Tensor:
-    one, two = heads.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = angle.cos(), angle.sin()
-    return torch.stack([one * cos - two * sin, two * cos + one * sin], -1).flatten(-2)
+    return turn(query, angle) * scale, turn(key, angle) / scale
 
 
 class Gate(nn.Module):
@@ -128,7 +112,8 @@ class Layer(nn.Module):
 
     def __init__(self, sizes: Sizes, across: bool) -> None:
         super().__init__()
-        self.norm1, self.norm2 = Root(sizes.width), Root(sizes.width)
+        self.norm1 = nn.RMSNorm(sizes.width, eps=LEAST_SQUARE)
+        self.norm2 = nn.RMSNorm(sizes.width, eps=LEAST_SQUARE)
         self.attention = Attention(sizes, across)
         self.mlp = nn.Sequential(
             nn.Linear(sizes.width, 2 * sizes.inner), Gate(), nn.Linear(sizes.inner, sizes.width)

@@ -23,17 +23,19 @@ _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 
 
-def of_one_unit(
-    chosen: Sequence[str], row_of_units: Mapping[str, str], findings: Findings
-) -> list[str]:
-    """Of columns whose names spell units of different kinds, such as MW and %, the known one.
+def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Findings) -> list[str]:
+    """Of columns in units of different kinds, such as MW and %, the known one.
+
+    The units are spelt by their names, or `written` below the names of all.
 
     They are refused where no name, or more than one, is known to be forecast.
     """
     units: dict[str, list[str]] = {}
-    sure = any(len(unit_in(name) or "") > 1 for name in chosen)
+    below = all(written.get(name) for name in chosen)
+    spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
     for name in chosen:
-        unit = unit_of(row_of_units.get(name, "")) or _spelt_unit(name, sure)
+        told = unit_of(written.get(name, "")) or (written[name] if below else None)
+        unit = told or _spelt_unit(name, spelt)
         if unit is None:
             return list(chosen)
         units.setdefault(unit, []).append(name)

@@ -13,8 +13,8 @@ from citytune.readers.columns._folded import number_of
 
 FEWEST_ROWS = 24
 """Rows from which the registers are seen to take turns."""
-MOST_TOGETHER, LEAST = 0.02, 0.02
-"""Share of rows in which two may count, and in which each must: the step of a change holds both."""
+MOST_TOGETHER = 0.02
+"""Share of rows in which two may count, and each must: the step of a change holds both."""
 
 
 def with_registers_added(table: SourceTable, findings: Findings) -> SourceTable:
@@ -45,7 +45,7 @@ def _take_turns(table: SourceTable, names: list[str]) -> bool:
     numbers = [number_of(table, name).fill_null(0.0) for name in names]
     rows = table.rows.select(n.alias(str(i)) for i, n in enumerate(numbers))
     busy = rows.select(pl.all() != 0).collect(engine="streaming")
-    together = busy.select(pl.sum_horizontal(pl.all().cast(pl.Int32)) > 1).to_series().mean()
-    shares = [float(column.mean() or 0) for column in busy]  # type: ignore[arg-type]
-    return len(busy) >= FEWEST_ROWS and float(together or 0) <= MOST_TOGETHER \
-        and min(shares) >= LEAST  # type: ignore[arg-type]  # fmt: skip
+    together = busy.filter(pl.sum_horizontal(pl.all().cast(pl.Int32)) > 1)
+    least = min(int(column.sum()) for column in busy)
+    count = len(busy)
+    return count >= FEWEST_ROWS and len(together) <= MOST_TOGETHER * count <= least

@@ -21,7 +21,7 @@ from citytune.readers.columns._folded import (
     in_rows,
     number_of,
 )
-from citytune.readers.containers._layout import TIME_LIKE
+from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 
 FEWEST = 20

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from citytune.readers.cells._numbers import NUMBER_LIKE
 from citytune.readers.cells._time_words import TIME
 from citytune.readers.cells._units import UNIT_COLUMNS, unit_of
 from citytune.readers.cells._vocabulary import GENERIC, plain_name
@@ -53,10 +52,7 @@ def records_of(document: Any) -> list[Record]:
         groups.setdefault(table.names, []).append(table)
     if not groups:
         return [document] if isinstance(document, Mapping) else []
-    parts = max(
-        groups.values(),
-        key=lambda some: (sum(len(one.rows) for one in some), _holds_a_number(some[0].rows[0])),
-    )
+    parts = max(groups.values(), key=_size)
     labels = _told_apart(parts)
     return [
         {**{k: v for k, v in label.items() if k not in row}, **row} if label else row
@@ -65,11 +61,21 @@ def records_of(document: Any) -> list[Record]:
     ]
 
 
-def _holds_a_number(value: Any) -> bool:
-    """Whether a record holds a number, perhaps as text, before any list."""
-    if isinstance(value, Mapping):
-        return any(map(_holds_a_number, value.values()))
-    return isinstance(value, int | float) or bool(NUMBER_LIKE.match(str(value)))
+def _size(parts: Sequence[_Table]) -> tuple[int, bool, int]:
+    """By how many rows; of as many, those that hold numbers, and the deepest of them.
+
+    What stands around the rows of the deepest is added to them.
+    """
+    first = parts[0]
+    numbers = any(_is_number(cell) for cell in first.rows[0].values())
+    return sum(len(one.rows) for one in parts), numbers, len(first.path)
+
+
+def _is_number(cell: Any) -> bool:
+    text = cell.strip() if isinstance(cell, str) else ""
+    return bool(re.fullmatch(r"-?\d+([.,]\d+)?", text)) or (
+        isinstance(cell, int | float) and not isinstance(cell, bool)
+    )
 
 
 def _told_apart(parts: Sequence[_Table]) -> list[Record]:

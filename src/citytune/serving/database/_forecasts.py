@@ -67,11 +67,12 @@ def table_of_forecast(session: Session, forecast_id: int) -> pl.DataFrame:
         .where(ForecastValue.forecast_id == forecast_id)
         .order_by(ForecastValue.sensor, ForecastValue.time)
     )
-    rows = [row._asdict() for row in session.execute(asked)]
-    chances = [row.pop("chances") or {} for row in rows]
+    rows = session.execute(asked).all()
+    chances = [row.chances or {} for row in rows]
     kinds: dict[str, Any] = dict.fromkeys(NUMBERS, pl.Float64)
     schema = {"sensor": pl.String, "time": pl.Datetime("us", "UTC"), **kinds, "quality": pl.String}
-    table = pl.DataFrame(rows, schema=schema)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    table = pl.DataFrame(dict(zip(schema, columns, strict=False)), schema=schema)
     more = {name: [one.get(name) for one in chances] for name in (chances[0] if chances else ())}
     table = table.with_columns(pl.Series(name, one, pl.Float64) for name, one in more.items())
     return table.with_columns(pl.col("time").dt.replace_time_zone(None))

@@ -29,6 +29,8 @@ LONGEST = 5.0
 """Seconds that the former one is served while that is asked: not everybody waits for the answer."""
 KEPT = 16
 """Forecasts in memory: those asked for last."""
+DIGITS = 7
+"""Of a number that is sent: those of single precision."""
 FORM = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -132,7 +134,9 @@ def ready(row: Forecast, table: pl.DataFrame) -> Ready:
     zone = row.facts.get("timezone")
     table = in_zone(table, "time", zone)
     form = FORM + ("%:z" if zone else "")
-    said = table.with_columns(pl.col("time").dt.strftime(form))
+    said = table.with_columns(
+        pl.col("time").dt.strftime(form), pl.col(pl.Float64).round_sig_figs(DIGITS)
+    )
     sensors = {
         str(key[0]): _json({"sensor": str(key[0]), **_columns(part)})
         for key, part in said.group_by("sensor", maintain_order=True)
@@ -147,16 +151,9 @@ def ready(row: Forecast, table: pl.DataFrame) -> Ready:
 
 
 def _columns(part: pl.DataFrame) -> dict[str, list[Any]]:
-    """What there is, column by column; numbers in as many digits as single precision has."""
-    columns: dict[str, list[Any]] = {"time": part["time"].to_list()}
-    for name in part.columns:
-        if name in NUMBERS or name.startswith("p_"):
-            columns[name] = [_rounded(one) for one in part[name].to_list()]
-    return columns | {"quality": part["quality"].to_list()}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.7g}")
+    """What there is, column by column."""
+    numbers = [name for name in part.columns if name in NUMBERS or name.startswith("p_")]
+    return {name: part[name].to_list() for name in ("time", *numbers, "quality")}
 
 
 def _json(value: Any) -> bytes:
