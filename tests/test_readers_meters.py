@@ -213,3 +213,10 @@ def test_what_was_added_is_read_rather_than_its_total() -> None:
     total = 400 + A.cumsum().round(3)
     frame = read(wide(change=A, state=total).with_columns(id=pl.lit("sensor.house")))
     assert np.allclose(frame.values[:, 0], A)
+
+
+@pytest.mark.parametrize("fuels", [("Hydro", "Gas"), ("Wind", "Gas")])
+def test_stations_of_several_fuels_are_sensors(fuels: tuple[str, str]) -> None:
+    parts = [wide(load=some).with_columns(site=pl.lit(f"site {fuel}"), Fuel=pl.lit(fuel))
+             for fuel, some in zip(fuels, (A, B), strict=True)]  # fmt: skip
+    assert len(read(pl.concat(parts)).sensors) == 2

@@ -137,7 +137,7 @@ nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle
 fuel_oil gaz erdgas natural_gas ccgt ocgt hydro hydraulique wasserkraft hidraulica eolien eolica
 windkraft wind_onshore wind_offshore solaire photovoltaik fotovoltaica biomass biomasse bioenergies
 biogas geothermal geothermie waste thermal thermique termica termico
-carbune hidrocarburi ape eolian foto biomasa
+carbune hidrocarburi ape eolian biomasa
 pompage pumpspeicher pumped_storage pump_storage_pumping ps
 imports exports ech_physiques taux_de_co2 interconnectors other_renewable sonstige
 """)

@@ -147,8 +147,12 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
         ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
         return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
-    joined = any(map(_JOINED_UTC.search, time))
-    return 0 if (joined or words & {"utc", "gmt", "zulu"}) and "local" not in words else None
+    return (
+        0
+        if (any(map(_JOINED_UTC.search, time)) or words & {"utc", "gmt", "zulu"})
+        and "local" not in words
+        else None
+    )
 
 
 def _zone_at(ahead: int) -> str:
