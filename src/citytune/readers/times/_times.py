@@ -34,9 +34,7 @@ _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|he|fin|ende|bis|til|to|end( (time|date|datetime|timestamp|at))?)$")
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
-_NAMED_OFFSET = re.compile(
-    r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
-)
+_NAMED_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.I)
 _JOINED_UTC = re.compile(
     r"[a-z](UTC|GMT)($|[^A-Za-z])|^(UTC|GMT)(?=[A-Z][a-z])|[(\[] ?(UTC|GMT) ?[)\]]"
 )
@@ -147,12 +145,8 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
         ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
         return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
-    return (
-        0
-        if (any(map(_JOINED_UTC.search, time)) or words & {"utc", "gmt", "zulu"})
-        and "local" not in words
-        else None
-    )
+    said = words & {"utc", "gmt", "zulu"} or any(map(_JOINED_UTC.search, time))
+    return 0 if said and "local" not in words else None
 
 
 def _zone_at(ahead: int) -> str:
