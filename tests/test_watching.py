@@ -20,12 +20,13 @@ from citytune.watching import (
     Watch,
     WatchSettings,
     WatchState,
+    _sensor,
+    _watch,
     calibrate,
     follow,
     safe_forecast,
     watch,
 )
-from citytune.watching import _sensor, _watch
 from citytune.watching._detector import Detector, grown
 from citytune.watching._fitting import Fit
 from citytune.watching._statistics import ALL

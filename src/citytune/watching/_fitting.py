@@ -70,12 +70,11 @@ def _fitted(values: Floats, how: Statistic) -> list[Fit]:
     score = _Score(both_sides, resolution)
     marginal, innovation = (_Tails.of(score(one), resolution) for one in (off, fresh))
     peaks = _peaks(values, start, spread, memory, score, marginal, innovation)
-    numbers = (centre.tolist(), spread.tolist(), memory.tolist())
+    tails = zip(marginal.each(), innovation.each(), strict=True)
+    numbers = zip(centre.tolist(), spread.tolist(), memory.tolist(), strict=True)
     return [
-        Fit(Ordinary(*own, both_sides, resolution, *tails), peak)
-        for *own, tails, peak in zip(
-            *numbers, zip(marginal.each(), innovation.each(), strict=True), peaks, strict=True
-        )
+        Fit(Ordinary(*own, both_sides, resolution, *both), peak)
+        for own, both, peak in zip(numbers, tails, peaks, strict=True)
     ]
 
 
@@ -93,7 +92,7 @@ class _Score(NamedTuple):
 class _Tails(NamedTuple):
     """`Tail`, of many series."""
 
-    count: int
+    days: int
     quantiles: Floats
     """(series, level)."""
     threshold: Floats
@@ -114,7 +113,7 @@ class _Tails(NamedTuple):
             shape[which] = _shapes(excess)
             scale[which] = (1 - shape[which]) * excess.mean(1)
         return cls(
-            count=found.shape[1],
+            days=found.shape[1],
             quantiles=np.quantile(found, GRID, axis=1).T,
             threshold=threshold,
             scale=np.maximum(scale, resolution),
@@ -125,7 +124,7 @@ class _Tails(NamedTuple):
         """One of each series."""
         rows = (self.quantiles, self.threshold, self.scale, self.shape)
         for quantiles, *own in zip(*(row.tolist() for row in rows), strict=True):
-            yield Tail(self.count, tuple(quantiles), *own)
+            yield Tail(self.days, tuple(quantiles), *own)
 
     def p_values(self, score: Floats) -> Floats:
         """Of a score (series,) each."""
@@ -138,9 +137,9 @@ class _Tails(NamedTuple):
                 GRID[inner] - GRID[inner - 1]
             )
             beyond = 1 + self.shape * (score - self.threshold) / self.scale
-            far = (1 + TAIL * self.count) / (1 + self.count) * beyond ** (-1 / self.shape)
+            far = (1 + TAIL * self.days) / (1 + self.days) * beyond ** (-1 / self.shape)
         below = np.where(place == 0, 0.0, np.where(place == len(GRID), 1.0, between))
-        near = (1 + (1 - below) * self.count) / (1 + self.count)
+        near = (1 + (1 - below) * self.days) / (1 + self.days)
         return np.where(score <= self.threshold, near, np.maximum(far, LEAST_P))
 
 
