@@ -108,7 +108,10 @@ def test_it_is_said_in_words_and_drawn(city: SensorFrame, model: TunedModel) -> 
     assert "on average over the next day" in words
     assert "As pretrained it would be" in words or "It is made of" in words
     assert "What was measured in the last 6 hours" in words
-    assert {trace.name for trace in found.plot().data} == {"expert", "past"}
+    assert {trace.name for trace in found.plot().data} == {
+        "a part of the model",
+        "what was measured",
+    }
 
 
 def test_it_says_which_figure_is_the_median_and_which_the_mean(

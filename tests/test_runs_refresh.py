@@ -280,6 +280,19 @@ def test_readings_that_were_corrected_are_told(place: Path) -> None:
     assert "1 reading read before is missing now" in found.changes
 
 
+def test_what_was_corrected_is_told_where_nothing_is_new(place: Path) -> None:
+    """A refresh must not say that all is well with a file that says something else."""
+    before = content(place / "run")
+    odd = pl.col("time") == pl.datetime(2024, 1, 12, 5)
+    mended = readings(20).with_columns(north=pl.when(odd).then(99.0).otherwise("north"))
+    with pytest.raises(ct.InputError, match=r"but 1 reading read before is another now.*--refit"):
+        ct.open_run(place / "run").refresh(write(place / "mended.csv", mended))
+    other = readings(20).with_columns(north=pl.col("north") * 1000)
+    with pytest.raises(ct.InputError, match="contradicts what the run has read"):
+        ct.open_run(place / "run").refresh(write(place / "other.csv", other))
+    assert content(place / "run") == before
+
+
 def test_a_run_remembers_where_it_came_from(place: Path, made: Path, tmp_path: Path) -> None:
     write(made / "air.csv", readings(27))
     try:

@@ -212,6 +212,8 @@ def test_a_file_is_read_as_a_person_says(visitor: httpx.Client, served: Served) 
     page = visitor.get("/sources/1")
     said = text_of(page)
     assert "It can be used." in said
+    assert "the role “time”" in said
+    assert "the option" not in said
     assert "Europe/Oslo" in page.text
     assert '<select name="role:bridge"' in page.text
     assert f'name="role:{EVIL.replace("&", "&amp;")}"' not in page.text

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from citytune.forecasting._explanation import Explanation
     from citytune.pictures import Chart
 
-LABELS = {"expert": "expert", "past": "past", "covariate": "ahead"}
+LABELS = {
+    "expert": "a part of the model", "past": "what was measured", "covariate": "what is known ahead"
+}  # fmt: skip
 MOST = 12
 LINE = 24
 """Letters of a line of a label: so short a one leaves a phone room for bars."""

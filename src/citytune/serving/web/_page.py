@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from citytune._text import capital, chance, number, percent
-from citytune.reporting import make_environment
+from citytune.reporting import for_page, make_environment
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue, language_of
 from citytune.serving.database import QUEUED, RUNNING
 from citytune.serving.notices import alarm_words
+from citytune.serving.web._reading import fields_in
 from citytune.serving.web._stored import STAGES, quality_words, stage_words, title_words, why_words
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def environment(language: str) -> Environment:
     made.filters["why"] = lambda text: why_words(text, texts.gettext)
     made.filters["quantity"] = lambda name: texts.gettext(name.replace("_", " "))
     made.filters["title"] = lambda text: title_words(text, texts.gettext)
+    fields = fields_in(texts.gettext)
+    made.filters["in_fields"] = lambda text: for_page(text, fields)
     made.filters["stage"] = lambda text: stage_words(text, texts.gettext)
     words = {one: texts.gettext(one) for one in (*STAGES, QUEUED, RUNNING)}
     made.globals["stage_words"] = json.dumps(words, ensure_ascii=False)
