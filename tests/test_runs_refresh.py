@@ -399,9 +399,14 @@ def test_the_weeks_of_the_record_are_a_table_that_fits(
         assert (code, err) == (0, "")
         assert "2024-01-15      48" in out
         assert "change: of the error, against yesterday's values." in out
+        assert "alert 1: pm2.5 > 50 µg/m³; its mean chance" in out
         assert max(map(len, out.splitlines())) <= int(width)
     found = json.loads(run("score", place / "run", "--json")[1])["record"]
     assert found["values"] == found["weeks"]["2024-01-15"]["values"] == 48
+    shutil.rmtree(place / "run" / RECORD)
+    code, out, err = run("score", place / "run")
+    assert (code, out) == (2, "")
+    assert "is not as citytune wrote it" in err
     code, _, err = run("score", place / "run", "--days", "3")
     assert code == 2
     assert "--days and --alert are about a FILE to score; name it, too" in err

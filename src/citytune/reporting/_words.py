@@ -89,7 +89,7 @@ def for_page(text: str, fields: Mapping[str, str] | None = None) -> str:
     'use the option “time” if this is wrong; see citytune check'
     """
 
-    def named(name: str, value: bool) -> str:  # noqa: FBT001 - so it is called
+    def named(name: str, value: bool) -> str:
         return (fields or {}).get(name, f"the option “{name}”") + " " * value
 
     return name_options(text, named).replace("`", "")
