@@ -61,7 +61,7 @@ def locked(place: Path, *, wait: float = SECONDS_TO_WAIT) -> Iterator[Path]:
             if not guard.exists():  # nobody could make it, neither this process nor another
                 raise PermissionError(EACCES, os.strerror(EACCES), str(place)) from None
             raise RunError(
-                f"another process is writing {place}; wait until it is done, or choose another out="
+                f"another process is writing {place}; wait until it is done, or name another"
             ) from None
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(place)) from error
