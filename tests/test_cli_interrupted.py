@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -155,3 +156,23 @@ def test_a_file_larger_than_allowed_is_said_and_leaves_nothing(made: Path, tmp_p
     assert done.stderr.count("\n") == 1
     assert "ulimit -f" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", "--help", "check FILE", "check FILE --json", "models", "check nowhere"]
+)
+def test_where_nobody_reads_any_more_a_command_ends_in_silence(
+    made: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind `| head`, which may have both outputs."""
+    read, write = os.pipe()
+    os.close(read)
+    with contextlib.ExitStack() as closing:
+        for name in ("stdout", "stderr"):
+            number = os.dup(write)
+            stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            closing.callback(os.close, number)
+            monkeypatch.setattr(sys, name, stream)
+        closing.callback(os.close, write)
+        assert main(words.replace("FILE", str(made / "loops.csv")).split()) == 141
+        sys.stdout.flush()  # as Python does at its end
