@@ -27,7 +27,7 @@ from citytune.cli._app import app
 from citytune.cli._console import be_quiet, complain
 
 DONE, OURS, YOURS, INTERRUPTED, CUT_OFF, TERMINATED = 0, 1, 2, 130, 141, 143
-"""Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, when nobody reads
+"""Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, nobody reads
 any more (`| head`), by SIGTERM."""
 UsageError = typer.BadParameter.__mro__[1]
 """The base of what typer says about a wrong command line; not exported by typer itself."""
@@ -154,7 +154,7 @@ def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
 def _left(error: SystemExit | BrokenPipeError) -> int:
     """The code of a command that left by itself; of one that nobody reads, that of other tools."""
     if any(isinstance(cause, BrokenPipeError) for cause in _causes(error)):
-        with open(os.devnull, "w") as nowhere:  # for what Python still holds back
+        with Path(os.devnull).open("w") as nowhere:  # for what Python still holds back
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return CUT_OFF
     return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else OURS
