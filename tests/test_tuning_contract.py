@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytest
@@ -36,6 +36,12 @@ OFFERED = {
 TRIED = OFFERED | {"efficientnet-lite0": ("last-blocks",), "ttm-r2": ("norms", "gradual")}
 """… so that all of them are tried on one, and few on the others."""
 PAIRS = [(name, strategy) for name in BACKBONES for strategy in (*STRATEGIES, *TRIED[name])]
+HEAVY_PAIRS = {
+    *((name, "head-sgd") for name in ("efficientnet-lite0", "ttm-r2")),
+    ("efficientnet-lite0", "last-blocks"),
+    ("ttm-r2", "norms"),
+}
+"""One code on yet another network: left to the extras."""
 LIGHT_AGAIN = {
     *(("lags", strategy) for strategy in STRATEGIES),
     *(("citytune-base", strategy) for strategy in ("zero-shot", "blend", "lora")),
@@ -113,13 +119,20 @@ def backbone(request: pytest.FixtureRequest, weights: None) -> str:
     return there(request.param)
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
+def params(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    return [
+        pytest.param(pair, id="-".join(pair), marks=extras if pair in HEAVY_PAIRS else ())
+        for pair in pairs
+    ]
+
+
+@pytest.fixture(params=params(PAIRS))
 def fitted(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
     backbone, strategy = request.param
     return tuned(there(backbone), strategy, city)
 
 
-@pytest.fixture(params=[pair for pair in PAIRS if pair[1] in BY_STEPS], ids="-".join)
+@pytest.fixture(params=params(pair for pair in PAIRS if pair[1] in BY_STEPS))
 def moved(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
     backbone, strategy = request.param
     return tuned(there(backbone), strategy, city)
@@ -386,12 +399,7 @@ HURT = [
     # By gradient steps, whichever weights move: the stack that judges them is the same for all.
     *((*pair, "noise") for pair in BY_STEPS_TRIED),
 ]
-SLOW_HURT = {
-    ("citytune-base", "full"),
-    *((name, "head-sgd") for name in ("efficientnet-lite0", "ttm-r2")),
-    ("efficientnet-lite0", "last-blocks"),
-    ("ttm-r2", "gradual"),
-}
+SLOW_HURT = HEAVY_PAIRS | {("citytune-base", "full"), ("ttm-r2", "gradual")}
 """What the same stack judges beside others of their kind: left to the extras."""
 
 

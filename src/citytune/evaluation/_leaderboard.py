@@ -149,7 +149,10 @@ class Leaderboard:
             f"{self.best} has the lowest mean error, {error}, in {counted(origins, 'forecast')}."
         ]
         if origins < FEWEST_FORECASTS:
-            return [*said, f"With fewer than {FEWEST_FORECASTS} forecasts nothing can be said of chance."]
+            return [
+                *said,
+                f"With fewer than {FEWEST_FORECASTS} forecasts nothing can be said of chance.",
+            ]
         near = [one.model for one in self.standings[1:] if one.near_best]
         if near:
             said.append(f"Within noise of it: {listed(near)}.")
