@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -371,6 +372,36 @@ def test_a_recommendation_ranks_chooses_and_says_whether_it_is_enough(
     said = json.loads(json.dumps(advice.to_dict()))
     assert said["enough"]["words"] in str(advice)
     assert said["plan"]["contenders"]
+
+
+class Elsewhere:
+    """An engine whose work is sent there and back, as to another machine."""
+
+    def map(self, function: Any, parts: Iterable[Any]) -> Iterator[Any]:
+        for part in parts:
+            there, some = pickle.loads(pickle.dumps((function, part)))
+            yield pickle.loads(pickle.dumps(there(some)))
+
+    def close(self) -> None:
+        raise AssertionError("whoever made it closes it")
+
+
+@pytest.mark.slow
+def test_an_engine_tries_the_same_with_the_same_numbers(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("citytune.advice._recommend.at_hand", lambda: ["lags", "moirai-2"])
+    told = list[str]()
+    here, there = (
+        recommend(city(2, 36), horizon=12, engine=one, progress=lambda said, _: told.append(said))
+        for one in (None, Elsewhere())
+    )
+    assert told.count("lags was tried") == 1
+    assert "moirai-2" in here.not_at_hand
+    assert here.not_at_hand == there.not_at_hand
+    assert here.enough == there.enough
+    assert here.rows[0].score == there.rows[0].score
+    assert here.model.fold_error == there.model.fold_error
 
 
 # --- in words ------------------------------------------------------------------------------------

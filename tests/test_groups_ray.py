@@ -73,6 +73,19 @@ def test_ray_gives_the_numbers_of_one_machine(
     assert ray.is_initialized()  # it was there before, and is left
 
 
+def test_ray_recommends_and_tunes_what_one_machine_does(
+    ray: Any, frame: SensorFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("citytune.advice._recommend.at_hand", lambda: ["lags", "citytune-base"])
+    few = frame.select(frame.sensors[:2])
+    here, there = (ct.recommend(few, horizon=6, engine=name) for name in (None, "ray"))
+    assert [one.card.name for one in here.rows] == [one.card.name for one in there.rows]
+    scores = [[row.score for row in one.rows] for one in (here, there)]
+    np.testing.assert_allclose(*scores, rtol=1e-4)  # Ray's workers take one thread each
+    tuned = ct.tune(few, horizon=6, engine="ray")
+    assert tuned.card.name == here.best
+
+
 def test_a_run_is_refreshed_on_ray_as_here(ray: Any, frame: SensorFrame, tmp_path: Path) -> None:
     few = frame.select(frame.sensors[:4])
     options: dict[str, Any] = {"horizon": 24, "backbone": "lags", "strategy": "zero-shot"}

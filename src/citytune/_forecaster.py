@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from citytune._errors import CitytuneError, UnknownName
 from citytune._progress import shows_progress
-from citytune.settings import Call, Horizon, Options, Progress, Settings, setting, takes_settings
+from citytune.settings import (
+    Horizon,
+    Options,
+    Progress,
+    Settings,
+    SpreadCall,
+    setting,
+    takes_settings,
+)
 
 if TYPE_CHECKING:
+    from citytune.engines import Engine
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast, TunedModel
 
@@ -22,8 +31,13 @@ PARAMETER_NAMES = tuple(one.name for one in fields(Settings))
 
 
 @shows_progress
-@takes_settings(Call)
-def tune(source: object, settings: Settings, progress: Progress | None = None) -> TunedModel:
+@takes_settings(SpreadCall)
+def tune(
+    source: object,
+    settings: Settings,
+    progress: Progress | None = None,
+    engine: str | Engine | None = None,
+) -> TunedModel:
     """Fine-tune a pretrained model to a city's sensors; seconds on a laptop.
 
     Args:
@@ -32,6 +46,8 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
             `strategy`, `options`, `seed`, `caution`, `effort`, `max_seconds`, `rare`, `forget`.
             What is "auto" is chosen by measuring it here, out of fold.
         progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
+        engine: "local", "ray" or another, which tries the backbones side by side where backbone is
+            "auto"; see `recommend`.
 
     Raises:
         InputError: the source cannot be read, or a setting does not fit it.
@@ -43,11 +59,13 @@ def tune(source: object, settings: Settings, progress: Progress | None = None) -
         >>> model.forecast(frame)               # doctest: +SKIP
     """
     from citytune.advice import choose_with
+    from citytune.engines import opened_if
     from citytune.forecasting import learn_copula
     from citytune.readers import framed
 
     frame = framed(source)
-    model = choose_with(frame, settings, progress)[0]
+    with opened_if(engine) as used:
+        model = choose_with(frame, settings, progress, used)[0]
     return replace(model, copula=learn_copula(model, frame))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from citytune.advice._enough import Enough, Point, needed, next_week
+from citytune.engines import Engine
 from citytune.forecasting import STRATEGY
 from citytune.settings import Progress
 from citytune.tuning import Task, make_strategy
@@ -22,7 +25,23 @@ CURVE_WINDOWS = 400
 """Most windows of a fit or a block, which also bounds the work: a curve is about days."""
 
 
-def enough_of(task: Task, have: float, progress: Progress | None = None) -> Enough:
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What is done to each length of history, in days, and each held-back block."""
+
+    task: Task
+    block: int
+
+    def __call__(self, tried: tuple[int, int]) -> tuple[float, float]:
+        """See `errors`; of (days, where the block starts, in steps)."""
+        days, start = tried
+        first = start - days * self.task.history.steps_per_day
+        return errors(self.task, first, start, start + self.block)
+
+
+def enough_of(
+    task: Task, have: float, progress: Progress | None = None, engine: Engine | None = None
+) -> Enough:
     """Tune on the windows of the last 3, 7, 14 … days before each of some held-back blocks.
 
     The backbone is not asked anew. A window's own past may reach further back than the days it is
@@ -32,18 +51,20 @@ def enough_of(task: Task, have: float, progress: Progress | None = None) -> Enou
         task: All of the city's windows.
         have: Days that were measured.
         progress: Called with what is being done and the share done, 0 … 1.
+        engine: Tries lengths and blocks side by side.
     """
     day, horizon = task.history.steps_per_day, task.spec.horizon
     block = max(BLOCK_DAYS * day, horizon)
     tried, starts = plan_of(task, block)
     if not tried:
         return Enough(have, (), float(CURVE_DAYS[0] + math.ceil((block + horizon) / day)), None)
-    points: list[Point] = []
+    points, asked = list[Point](), [(days, start) for days in tried for start in starts]
+    curve = Curve(task, block)
+    found = iter(map(curve, asked) if engine is None else engine.map(curve, asked))
     for done, days in enumerate(tried):
         if progress is not None:
             progress(f"with {days} days", done / len(tried))
-        found = [errors(task, start - days * day, start, start + block) for start in starts]
-        tuned, untouched = (tuple(part) for part in zip(*found, strict=True))
+        tuned, untouched = zip(*itertools.islice(found, len(starts)), strict=True)
         points.append(Point(days, tuned, untouched))
     return Enough(have, tuple(points), needed(points), next_week(points, task.days))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from citytune._errors import MissingWeights
 from citytune._progress import shows_progress
@@ -14,18 +15,22 @@ from citytune.advice._recommendation import Recommendation
 from citytune.advice._relevance import Relevance
 from citytune.advice._warnings import warnings_of
 from citytune.backbones import at_hand, missing
+from citytune.engines import Engine, opened_if
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
 from citytune.readers import framed
-from citytune.settings import Call, Progress, Settings, takes_settings
+from citytune.settings import Progress, Settings, SpreadCall, takes_settings
 
 ASKED = "it was asked for"
 
 
 @shows_progress
-@takes_settings(Call)
+@takes_settings(SpreadCall)
 def recommend(
-    source: object, settings: Settings, progress: Progress | None = None
+    source: object,
+    settings: Settings,
+    progress: Progress | None = None,
+    engine: str | Engine | None = None,
 ) -> Recommendation:
     """Rank the backbones at hand by measuring each one here, then choose a strategy for the best.
 
@@ -39,14 +44,18 @@ def recommend(
             learnt from.
         settings: Every field of `Settings` by its own name; backbone and strategy are "auto".
         progress: Called with what is being done and the share done, 0 … 1; False shows nothing.
+        engine: "local", "ray", "ray://host:10001", one of `register_engine`, or an `Engine`: tries
+            backbones, and histories of each length, side by side, with the same numbers. Without it
+            one after the other is tried here.
 
     Raises:
-        InputError: the horizon does not fit the frame.
+        InputError: the horizon does not fit the frame, or the engine cannot be used.
 
     Example:
         >>> print(recommend(frame, horizon=24))  # doctest: +SKIP
     """
-    return recommend_with(framed(source), settings, progress)
+    with opened_if(engine) as used:
+        return recommend_with(framed(source), settings, progress, engine=used)
 
 
 def recommend_with(
@@ -56,6 +65,7 @@ def recommend_with(
     *,
     thorough: bool = True,
     strategies: bool = True,
+    engine: Engine | None = None,
 ) -> Recommendation:
     """The same with settings that are already one thing.
 
@@ -66,9 +76,11 @@ def recommend_with(
         thorough: Also compare the city with what each backbone was trained on, and draw the
             learning curve that shows whether the data are enough.
         strategies: Also try strategies on the best backbone; otherwise it is `blend`.
+        engine: Tries side by side what does not wait for one another.
     """
     settings = replace(settings, strategy="auto", options={}).on(frame)
-    found, lacking = _try_all(frame, settings, part_of(progress, 0.0, 0.7), thorough=thorough)
+    trial = Trial(frame, settings, thorough)
+    found, lacking = _try_all(trial, part_of(progress, 0.0, 0.7), engine)
     ranked = rank([one.choice for one in found])
     rows = tuple(replace(row, reason=reason(row, ranked[0])) for row in ranked)
     advice = Recommendation(rows, ranked[0].model, lacking, warnings=warnings_of(frame))
@@ -80,7 +92,7 @@ def recommend_with(
     if not thorough:
         return advice
     days = len(frame) / frame.clock.steps_per_day
-    return replace(advice, enough=enough_of(task, days, part_of(progress, 0.8, 1.0)))
+    return replace(advice, enough=enough_of(task, days, part_of(progress, 0.8, 1.0), engine))
 
 
 def alone(model: TunedModel, decision: Decision) -> Recommendation:
@@ -89,20 +101,48 @@ def alone(model: TunedModel, decision: Decision) -> Recommendation:
     return Recommendation((row,), model, {}).decided(decision)
 
 
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is done to each backbone, here or on another machine."""
+
+    frame: SensorFrame
+    settings: Settings
+    thorough: bool
+
+    def __call__(self, name: str, progress: Progress | None = None) -> Candidate | str:
+        """It tuned and measured, or why that could not be."""
+        try:
+            named = replace(self.settings, backbone=name)
+            return try_backbone(self.frame, named, progress=progress, thorough=self.thorough)
+        except MissingWeights as error:  # damaged files are found only when they are read
+            return str(error)
+
+
 def _try_all(
-    frame: SensorFrame, settings: Settings, progress: Progress | None, *, thorough: bool
+    trial: Trial, progress: Progress | None, engine: Engine | None
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Every backbone at hand, tuned and measured, and why the others were not tried."""
-    names, lacking = at_hand(), dict(missing())
-    found = []
-    for done, name in enumerate(names):
-        part = part_of(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
-        try:
-            named = replace(settings, backbone=name)
-            found.append(try_backbone(frame, named, progress=part, thorough=thorough))
-        except MissingWeights as error:  # damaged files are found only when they are read
-            lacking[name] = str(error)
+    names, lacking, found = at_hand(), dict(missing()), []
+    for name, one in zip(names, _tried(trial, names, progress, engine), strict=True):
+        if isinstance(one, str):
+            lacking[name] = one
+        else:
+            found.append(one)
     return found, lacking
+
+
+def _tried(
+    trial: Trial, names: Sequence[str], progress: Progress | None, engine: Engine | None
+) -> Iterator[Candidate | str]:
+    if engine is None:
+        for done, name in enumerate(names):
+            part = part_of(progress, done / len(names), (done + 1) / len(names), f"{name}: ")
+            yield trial(name, part)
+        return
+    for done, one in enumerate(engine.map(trial, names)):
+        yield one
+        if progress is not None:
+            progress(f"{names[done]} was tried", (done + 1) / len(names))
 
 
 def part_of(

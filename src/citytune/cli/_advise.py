@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from citytune.cli._console import say, say_json, stages
+from citytune.cli._engine import SideBySide
 from citytune.cli._reading import File, Json, reads_a_file
 from citytune.cli._settings import takes_settings
 from citytune.cli._words import about
@@ -17,6 +18,7 @@ def advise(
     *,
     reading: Reading,
     settings: Settings,
+    engine: SideBySide = None,
     json: Json = False,
 ) -> None:
     """Rank the installed pretrained models on a file, and suggest a strategy, with reasons.
@@ -30,13 +32,16 @@ def advise(
     ```
     """
     from citytune.advice import recommend_with
+    from citytune.engines import opened_if
 
     with stages() as progress:
         begin(progress, "Reading")
         frame = reading.read(file)
         settings.on(frame)
         limit_threads()
-        found = recommend_with(frame, settings, begin(progress, "Trying the models at hand"))
+        with opened_if(engine) as used:
+            tell = begin(progress, "Trying the models at hand")
+            found = recommend_with(frame, settings, tell, engine=used)
     if json:
         say_json(found.to_dict())
     else:

@@ -29,6 +29,16 @@ OfRun = Annotated[
         help="Of a run that was made with --engine: what does the groups now; local by default.",
     ),
 ]
+SideBySide = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        show_default=False,
+        help="Try the models side by side: ray (all cores, or the cluster that RAY_ADDRESS names) "
+        "or ray://HOST:PORT.",
+    ),
+]
 Group = Annotated[
     int, typer.Option(metavar="N", help="With --engine: sensors that are taken at a time.")
 ]

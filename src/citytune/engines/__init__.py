@@ -11,7 +11,17 @@ from citytune.engines._engine import (
     check_engine,
     check_group,
     opened,
+    opened_if,
     register_engine,
 )
 
-__all__ = ["Engine", "How", "SIZE", "check_engine", "check_group", "opened", "register_engine"]
+__all__ = [
+    "Engine",
+    "How",
+    "SIZE",
+    "check_engine",
+    "check_group",
+    "opened",
+    "opened_if",
+    "register_engine",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -93,6 +93,11 @@ def opened(engine: str | Engine) -> Iterator[Engine]:
         yield made
     finally:
         made.close()
+
+
+def opened_if(engine: str | Engine | None) -> AbstractContextManager[Engine | None]:
+    """The same; None where none is asked for."""
+    return nullcontext() if engine is None else opened(engine)
 
 
 def refuse_address(name: str, asked: str) -> None:

@@ -18,6 +18,7 @@ from citytune.settings._options import Options, read_options
 from citytune.settings._rare import Rare, Wanted
 
 if TYPE_CHECKING:
+    from citytune.engines import Engine
     from citytune.frame import Clock, SensorFrame
 
 Effort: TypeAlias = Literal["quick", "usual", "thorough"]
@@ -155,18 +156,35 @@ class Call(Settings):
         """Without `progress`."""
         return Settings(**{one.name: getattr(self, one.name) for one in fields(Settings)})
 
+    @property
+    def more(self) -> dict[str, Any]:
+        """What the function is given besides settings and progress."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadCall(Call):
+    """The same, and what tries candidates side by side."""
+
+    engine: str | Engine | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """The engine, by name or made."""
+        return {"engine": self.engine}
+
 
 def takes_settings(
     call: Callable[P, Call],
 ) -> Callable[
-    [Callable[[Source, Settings, Progress | None], Result]],
+    [Callable[Concatenate[Source, Settings, Progress | None, ...], Result]],
     Callable[Concatenate[Source, P], Result],
 ]:
     """Let a function of (source, settings, progress) take every setting by its own name."""
     fields_of = inspect.signature(call).parameters
 
     def wrap(
-        function: Callable[[Source, Settings, Progress | None], Result],
+        function: Callable[Concatenate[Source, Settings, Progress | None, ...], Result],
     ) -> Callable[Concatenate[Source, P], Result]:
         @functools.wraps(function)
         def wrapped(source: Source, /, *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -178,7 +196,7 @@ def takes_settings(
                     f"{function.__name__} needs a horizon, such as horizon=24 or '24h'"
                 )
             asked = call(*args, **kwargs)
-            return function(source, asked.settings, asked.progress or None)
+            return function(source, asked.settings, asked.progress or None, **asked.more)
 
         first = next(iter(inspect.signature(function).parameters.values()))
         wrapped.__signature__ = inspect.Signature([first, *fields_of.values()])  # type: ignore[attr-defined]

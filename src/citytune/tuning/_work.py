@@ -23,6 +23,10 @@ class Work:
     """The share that was told last, which never falls."""
     lock: Lock = field(default_factory=Lock)
 
+    def __reduce__(self) -> tuple[type[Work], tuple[float, float, float]]:
+        """Sent to another process, it has a lock of its own there."""
+        return Work, (self.total, self.done, self.share)
+
     def expect(self, passes: float) -> None:
         """There will be so many more."""
         with self.lock:

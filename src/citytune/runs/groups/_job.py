@@ -120,7 +120,7 @@ def fitted(
 
     before = rows_before_test(frame, job.settings.on(frame).steps)
     tell = begin(progress, "Fitting")
-    trial, advice = choose_with(frame.until(before), job.settings, tell)
+    trial, advice = choose_with(frame.until(before), job.settings, tell, engine)
     model = trial if before == len(frame) else refit_on(trial, frame, progress)
     watch.lap("fit")
     scores, note = _scores(trial, frame, engine, group, progress)
