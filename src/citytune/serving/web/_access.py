@@ -88,8 +88,8 @@ class PageRoute(APIRoute):
                     raise
                 return problem_page(request, outage.status, outage.detail)
             except Exception as error:  # noqa: BLE001 - a browser gets a page whatever happens
-                said = outage_of(error) or bug(request, error)
-                return problem_page(request, said.status, said.detail)
+                problem = outage_of(error) or bug(request, error)
+                return problem_page(request, problem.status, problem.detail)
 
         return handler
 
