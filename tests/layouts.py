@@ -48,6 +48,7 @@ NOTATIONS: dict[str, Callable[[dt.datetime], Row]] = {
     "date and hour": lambda t: {"date": f"{t:%d/%m/%Y}", "hour": f"{t.hour}"},
     "date and hour 1-24": lambda t: {"Fecha": f"{t:%Y/%m/%d}", "Hora": f"{t.hour + 1}"},
     "date and HHMM": lambda t: {"Date": f"{t:%Y-%m-%d}", "HHMM": f"{t.hour * 100}"},
+    "date and HHMM to 2400": lambda t: {"Date": f"{t:%Y-%m-%d}", "hour": f"{t.hour * 100 + 100}"},
     "end 24:00": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1:02d}:00"},
     "date and lettered hour": lambda t: {"date": f"{t:%Y-%m-%d}", "hour": _lettered(t)},
     "weekday": lambda t: {"Datum": f"{GERMAN[t.weekday()]}, {t:%d.%m.%Y %H:%M}"},
@@ -147,7 +148,7 @@ def _settle(dims: dict[str, str], keys: tuple[str, ...]) -> None:
         dims["marks"] = "none"  # of <1.000 nobody knows what it means
     if shape != "long" or "direction" not in keys:
         dims["total"] = "none"
-    whole = "hour" in notation or "24:00" in notation or notation in ("Japan", "parts", "range")
+    whole = "hour" in notation or "24" in notation or notation in ("Japan", "parts", "range")
     if shape != "long" or whole or "HHMM" in notation or dims["extra"] == "end time":
         dims["turns"] = "none"
     if shape not in ("long", "wide") or not notation.startswith("date and"):

@@ -13,6 +13,7 @@ from citytune.readers._source import open_table, source_name
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
+from citytune.readers.cells._units import unit_of_titles
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
@@ -89,7 +90,7 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     names = [sizes.get(name, name) for name in roles.targets]
     if roles.parameter is not None and not roles.parameter.stage:
         names = [roles.parameter.name]
-    unit = table.units.get(roles.targets[0], "") or roles.unit
+    unit = table.units.get(roles.targets[0], "") or roles.unit or unit_of_titles(table.titles)
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 

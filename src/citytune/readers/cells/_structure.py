@@ -15,7 +15,15 @@ import polars as pl
 
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, family, plain_name, tokens
+from citytune.readers.cells._vocabulary import (
+    LATITUDE,
+    LONGITUDE,
+    SENSOR,
+    SENSOR_PARTS,
+    family,
+    plain_name,
+    tokens,
+)
 
 MOMENTS = 48
 """Moments whose rows are looked at."""
@@ -129,8 +137,10 @@ def nearly(
 
 
 def name_rank(name: str, columns: Columns) -> tuple[int, int]:
-    """Names that say sensor come first, then text, then numbers."""
+    """Names that say sensor come first, then text, then numbers, then coordinates."""
     plain, words = plain_name(name), tokens(name)
+    if {*words} & {*LATITUDE, *LONGITUDE} and columns.kind(name) == "number":
+        return 6, 0
     if plain in SENSOR:
         return 0, SENSOR.index(plain)
     if set(words) & SENSOR_PARTS:

@@ -19,6 +19,7 @@ debut du da fra_dato datum_von date_debut horodate zeit_von dateobserved date_ob
 observationdatetime phenomenontime phenomenon_time last_changed lastupdated last_updated
 settlementdate datetimefrom interval_datetime qt_interval_count mtu utc_timestamp timestamp_measured
 horodatage messzeit messzeitpunkt zeitpunkt_der_messung czas data_czas datum_cas dag_tid aika tarih
+yymmdd yyyymmdd
 日期 时间 時間 日時 日付 監測日期 측정일시 일시 날짜 ปี_เดือน_วัน วันที่
 """)
 """Names of columns of times; the earlier, the likelier."""

@@ -17,7 +17,9 @@ UNITS = {
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
     "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
     "ccf": "ccf", "l": "l",
-    "mph": "mph", "mi/h": "mph", "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
+    "mph": "mph", "mi/h": "mph", "mi/hr": "mph", "miles/hour": "mph", "milesperhour": "mph",
+    "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
+    "meters/second": "m/s", "metres/second": "m/s", "kilometers/hour": "km/h",
     "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
     "veh/15min": "veh/15min",
     "kfz/h": "veh/h", "fzg/h": "veh/h", "vehicles/h": "veh/h", "vehicles/hour": "veh/h",
@@ -43,6 +45,10 @@ _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
+_TITLE_UNIT = re.compile(
+    r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*(\S+)",
+    re.IGNORECASE,
+)
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
@@ -112,6 +118,20 @@ def unit_in(name: str) -> str | None:
     for part in re.findall(r"[(\[](.+?)[)\]]", name):
         if found := unit_of(part.split(",")[-1]):
             return found
+    last = name.rsplit(maxsplit=1)[-1] if " " in name else ""
+    if "/" in last and (found := unit_of(last)):
+        return found
     words = plain_name(name).split("_")
     pair = unit_of("/".join(words[-2:])) if len(words) > 1 else None
     return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)
+
+
+def unit_of_titles(titles: Iterable[str]) -> str:
+    """The one unit that the lines above a table tell; nothing if they tell none or several.
+
+    >>> unit_of_titles(["Pollutant: NO2", "Units: ppb - parts per billion"])
+    'ppb'
+    """
+    found = [word for line in titles for word in _TITLE_UNIT.findall(line)]
+    said = {unit_of(word) for word in found if len(word) > 1 and not re.search(r"^[^/]*\d$", word)}
+    return said.pop() or "" if len(said) == 1 else ""

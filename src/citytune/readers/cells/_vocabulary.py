@@ -22,6 +22,7 @@ consumption_category traffic_type vehicle_class vehicle_type vehicle_category ve
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
+測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目
 """)
 )
 """Names of columns that say what is measured."""
@@ -125,7 +126,7 @@ _WEATHER = re.compile(
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
-    _words("noise t rh t2m rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
+    _words("noise t rh t2m d2m u10 v10 rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
 )
 """The same, where the word is the whole name."""
 SOURCES = frozenset(
@@ -162,6 +163,8 @@ _AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
 """Bidding areas of electricity, among which NO2 is no gas."""
 _OBIS = re.compile(r"\b\d-\d{1,2}:([12])\.\d{1,2}\.\d{1,2}(?:\*\d+)?")
 """Codes of what a meter counts: 1 is drawn from the grid, 2 is fed into it."""
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+"""Digits below the line, as in NO₂."""
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -172,6 +175,7 @@ def plain_name(column: str) -> str:
     >>> plain_name("PM2.5"), plain_name("NO2(GT)"), plain_name("TravelTime_387")
     ('pm25', 'no2', 'travel_time_387')
     """
+    column = column.translate(_LOWERED)
     column = _OBIS.sub(lambda code: " import " if code[1] == "1" else " export ", column)
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
     name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")

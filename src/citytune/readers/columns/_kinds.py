@@ -188,7 +188,7 @@ def _are_places(groups: Groups) -> bool:
 
 
 def _is_doubtful(name: str) -> bool:
-    said = [word for word in tokens(name) if _is_kind(word)]
+    said = [word for word in _said_words(name) if _is_kind(word)]
     return all(_DOUBTFUL.fullmatch(word) for word in said)
 
 
@@ -212,7 +212,13 @@ def _is(quantity: str, kind: str) -> bool:
 
 
 def _says(name: str, words: str) -> bool:
-    return any(re.fullmatch(words, word) for word in tokens(name))
+    return any(re.fullmatch(words, word) for word in _said_words(name))
+
+
+def _said_words(name: str) -> list[str]:
+    """The words of a name, and the formula in brackets behind one: Biossido di azoto (NO2)."""
+    inside = [word for part in re.findall(r"\w ?\((\w+)\)", name) for word in tokens(part)]
+    return [*tokens(name), *inside]
 
 
 def without_variants(names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import goes_beside, plain_name, tokens
+from citytune.readers.cells._vocabulary import goes_beside, is_quantity, plain_name, tokens
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -188,6 +188,18 @@ def without_statistics(names: Sequence[str]) -> list[str]:
         if word not in MEANS
     }
     return [name for name in names if name not in beside]
+
+
+def describes(cells: pl.Series) -> bool:
+    """Whether cells are quantities next to weather, or classes of vehicles.
+
+    Both may describe a moment as well: light and heavy rain. They say what is measured where a
+    moment has several.
+    """
+    some = [str(cell) for cell in cells]
+    sure = [cell for cell in some if is_quantity(cell) and plain_name(cell) != "no"]
+    weather = bool(sure) and all(is_quantity(cell) or goes_beside(cell) for cell in some)
+    return weather or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
 
 
 def proposed(names: Iterable[str], most: int = 8) -> str:

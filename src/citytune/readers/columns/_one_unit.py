@@ -23,14 +23,17 @@ _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 
 
-def of_one_unit(chosen: Sequence[str], findings: Findings) -> list[str]:
-    """Of columns whose names spell units of different kinds, such as MW and %, the known one.
+def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Findings) -> list[str]:
+    """Of columns in units of different kinds, such as MW and %, the known one.
+
+    The units are spelt by their names, or `written` below the names of all.
 
     They are refused where no name, or more than one, is known to be forecast.
     """
     units: dict[str, list[str]] = {}
+    below = all(written.get(name) for name in chosen)
     for name in chosen:
-        unit = _spelt_unit(name)
+        unit = (unit_of(written[name]) or written[name]) if below else _spelt_unit(name)
         if unit is None:
             return list(chosen)
         units.setdefault(unit, []).append(name)

@@ -27,7 +27,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
-from citytune.readers.columns._measures import MEANS, STATISTICS
+from citytune.readers.columns._measures import MEANS, STATISTICS, describes
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
 MOST_VALUES = 60
@@ -38,8 +38,6 @@ _SURE = frozenset(
      "schadstoff", "komponente", "parametro", "parametre", "classification"]
 )  # fmt: skip
 """Words that say so in any name."""
-
-
 _LOOSE = frozenset(["metric", "series", "field", "_field", "variable", "item", "items", "measure",
                     "indicator"])  # fmt: skip
 """Names of columns that say what is measured, or name the sensors of one quantity."""
@@ -55,7 +53,21 @@ _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "in
 """Words of stages of one value."""
 CROSSES = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
-_TOTAL = frozenset(["any", "all", "total", "totaal", "totale", "gesamt", "alle", "tous", "todos"])
+_TOTAL = frozenset(
+    [
+        "any",
+        "all",
+        "total",
+        "totaal",
+        "totale",
+        "gesamt",
+        "alle",
+        "tous",
+        "todos",
+        "kaikki",
+        "totalt",
+    ]
+)
 """Words of the cell that means all the others together."""
 
 
@@ -108,7 +120,10 @@ def _says_what(column: Column) -> bool:
     if _named(column.name):
         return column.kind == "number" or not _are_series(column)
     return column.kind == "text" and (
-        _holds_quantities(column.cells) or _holds_versions(column.cells) or _holds_kinds(column)
+        _holds_quantities(column.cells)
+        or _holds_versions(column.cells)
+        or _holds_kinds(column)
+        or describes(column.cells)
     )
 
 
@@ -175,8 +190,10 @@ def choose_parameter(
         values = counts[name].to_list()
         if len(values) < 2:
             continue
-        stages = _holds_versions(counts[name].cast(pl.String))
-        if stages and not _crosses(table, name, time):
+        said = counts[name].cast(pl.String)
+        stages = _holds_versions(said)
+        loose = not (_named(name) or _holds_quantities(said)) and describes(said)
+        if (stages or loose) and not _crosses(table, name, time):
             continue
         told = [v for v in values if wanted and len(wanted) == 1 and _same(v, wanted[0])]
         told.sort(key=lambda v: _spelt(v) != wanted[0])

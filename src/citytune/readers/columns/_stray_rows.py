@@ -15,9 +15,10 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.times._clock_times import clock_times
 
 _SUMMARY = (
-    r"(?i)^\W*((sub|grand|day|daily|week|weekly|month|monthly)[\s_-]*)?(total\w*|totaal|sum|sums|"
+    r"(?i)^\W*((sub|grand|day|daily|week|weekly|month|monthly|tages|wochen|monats)[\s_-]*)?(total\w*|totaal|sum|sums|"
     r"summe|somme|suma|soma|gesamt|average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media|médias?|"
-    r"promedio|min|max|minimum|maximum|std|stdev|stddev|num|count|data ?\[?%\]?|"
+    r"promedio|min|max|minimum|maximum|dtv|dwv|aadt|awdt|adt|tmja|"
+    r"std|stdev|stddev|num|count|data ?\[?%\]?|"
     r"合計|合计|小計|小计|总计|總計|平均|합계|평균)(\W|$)"
 )
 """What stands in place of a time in a row that sums up others."""

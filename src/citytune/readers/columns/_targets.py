@@ -132,12 +132,11 @@ def guess_targets(
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
-        chosen = of_one_unit(chosen, findings)
+        chosen = of_one_unit(chosen, table.units, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
-    used = {*chosen, *keys, *taken}
     ignored = [n for n, kind in columns.kinds.items()
-               if kind in ("number", "empty", "bool") and n not in used
+               if kind in ("number", "empty", "bool") and n not in {*chosen, *keys, *taken}
                and not columns.by_name[n].counter]  # fmt: skip
     if chosen:
         _say(chosen, ignored, findings)
@@ -166,14 +165,15 @@ def _is_id(plain: str) -> bool:
 
 
 def _before_time(columns: Columns, taken: set[str], able: Sequence[str]) -> set[str]:
-    """Columns that never change, left of the time, where all that change stand right of it.
+    """Columns that never change or are empty, left of the time, if all others stand right of it.
 
     They say where was measured: state, road, number of the station.
     """
     place = {name: i for i, name in enumerate(columns.by_name)}
     first = min((place[n] for n in able if n in place), default=0)
     time = max((place[n] for n in taken if n in place and place[n] < first), default=-1)
-    return {n for n, i in place.items() if i < time and columns.by_name[n].constant}
+    return {n for n, one in columns.by_name.items()
+            if place[n] < time and (one.constant or one.kind == "empty")}  # fmt: skip
 
 
 def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:

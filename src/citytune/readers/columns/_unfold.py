@@ -15,7 +15,7 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.containers._layout import TIME_LIKE
+from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 
 FEWEST = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,6 +33,10 @@ _THINGS = frozenset(
      "nombre", "antal", "antall", "liczba", "besucher", "passages"]
 )  # fmt: skip
 """Words of numbers of whole things."""
+
+
+_REPORT = re.compile(r"\b[A-Z]{4}[ ,;\t]+\d{6}Z[ ,;\t]")
+"""The airport and time of a METAR, SPECI or TAF."""
 
 
 class Dialect(NamedTuple):
@@ -67,6 +72,7 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
         findings.fail("empty-file", "the file holds nothing", "check the export that wrote it")
     names = _names(layout, findings)
     if layout.headless:
+        _refuse_reports(layout, findings)
         findings.note(
             "no-header",
             "the first line holds values, not column names",
@@ -86,15 +92,30 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     return Dialect(layout, names, types, commas, comments, missing)
 
 
+def _refuse_reports(layout: Layout, findings: Findings) -> None:
+    """Reports of the weather at airports are texts, whose groups are no columns."""
+    rows = [layout.delimiter.join(row) for row in layout.body[:20]]
+    if all(_REPORT.search(row) for row in rows):
+        findings.fail(
+            "not-a-table",
+            f"the lines are coded reports of the weather, such as {rows[0][:60]!r}",
+            "decode them into columns first (such as wind, temperature and pressure)",
+        )
+
+
 def _headed(lines: Sequence[str], kept: list[str], start: int, layout: Layout) -> Layout:
-    """The layout of rows without a header, of which the last of the comments above is one."""
+    """The layout of rows without a header, for which a comment above has as many fields."""
     rows = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
-    last = next((i for i in range(rows - 1, -1, -1) if lines[i].startswith("#")), None)
+    width = len(layout.names)
+
+    def names_columns(line: str) -> bool:
+        cells = next(csv.reader([line.lstrip("# ")], delimiter=layout.delimiter), [])
+        return line.startswith("#") and len(cells) == width
+
+    last = next((i for i in range(rows - 1, -1, -1) if names_columns(lines[i])), None)
     if last is None:
         return layout
     bare = lines[last].lstrip("# ")
-    if len(next(csv.reader([bare], delimiter=layout.delimiter), [])) != len(layout.names):
-        return layout
     again = [*kept[:last], bare, *kept[last + 1 :]][:HEAD_LINES]
     found = find_layout(again, start, layout.delimiter)
     return layout if found is None or found.headless else found

@@ -11,7 +11,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.containers._layout import TIME_LIKE
+from citytune.readers.containers._label_rows import TIME_LIKE
 
 STATION = ("Timestamp", "Station", "District", "Freeway", "Direction", "Lane Type",
            "Station Length", "Samples", "% Observed", "Total Flow", "Avg Occupancy",

@@ -14,8 +14,10 @@ import polars as pl
 
 from citytune._text import counted
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._numbers import with_numbers, writes_commas
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.containers._json_records import DEEPEST, Record, records_of
+from citytune.readers.containers._json_stages import without_forecasts
 from citytune.readers.containers._openers import register
 
 LONGEST_LINE = 200_000_000
@@ -36,7 +38,7 @@ def is_json(data: bytes) -> bool:
 
 def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """The records of a document, or of its lines, as a table."""
-    document = _parse(data, findings)
+    document = without_forecasts(_parse(data, findings), findings)
     if isinstance(document, dict) and (more := [key for key in _MORE if document.get(key)]):
         findings.warn(
             "more-pages",
@@ -58,8 +60,20 @@ def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
             f"{list(records[0])[-1]!r}, and no list of readings",
             "pass a list of objects with a time and a value each, or a CSV or Parquet file",
         )
-    rows = _table(records, findings)
-    return SourceTable(rows.lazy(), rows.schema, name, stem, units=units)
+    rows, commas = _with_commas(_table(records, findings))
+    return SourceTable(rows.lazy(), rows.schema, name, stem, commas, units)
+
+
+def _with_commas(rows: pl.DataFrame) -> tuple[pl.DataFrame, frozenset[str]]:
+    """The rows, texts that are numbers with a decimal comma as such; and which columns have one."""
+    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
+    commas = [
+        name
+        for name in texts
+        if rows[name].str.contains(",").any()
+        and writes_commas(rows[name].drop_nulls().unique(), usual=False)
+    ]
+    return with_numbers(rows, commas, decimal_comma=True), frozenset(commas)
 
 
 def _parse(data: bytes, findings: Findings) -> Any:

@@ -47,13 +47,30 @@ def records_of(document: Any) -> list[Record]:
         groups.setdefault(table.names, []).append(table)
     if not groups:
         return [document] if isinstance(document, Mapping) else []
-    parts = max(groups.values(), key=lambda some: sum(len(one.rows) for one in some))
+    parts = max(groups.values(), key=_size)
     labels = _told_apart(parts)
     return [
         {**{k: v for k, v in label.items() if k not in row}, **row} if label else row
         for part, label in zip(parts, labels, strict=True)
         for row in part.rows
     ]
+
+
+def _size(parts: Sequence[_Table]) -> tuple[int, bool, int]:
+    """By how many rows; of as many, those that hold numbers, and the deepest of them.
+
+    What stands around the rows of the deepest is added to them.
+    """
+    first = parts[0]
+    numbers = any(_is_number(cell) for cell in first.rows[0].values())
+    return sum(len(one.rows) for one in parts), numbers, len(first.path)
+
+
+def _is_number(cell: Any) -> bool:
+    text = cell.strip() if isinstance(cell, str) else ""
+    return bool(re.fullmatch(r"-?\d+([.,]\d+)?", text)) or (
+        isinstance(cell, int | float) and not isinstance(cell, bool)
+    )
 
 
 def _told_apart(parts: Sequence[_Table]) -> list[Record]:

@@ -7,37 +7,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
-from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
+from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, with_notes
 
 DELIMITERS = ",;\t|"
-MOST_CELLS = 40_000
-"""Of the head, by which labels are told from data."""
 UNIT_LIKE = re.compile(
     r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
-    r"veh|vehicles?|km|mph|m/s|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
-    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|count|s|min|h|utc|local time|"
-    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})"
+    r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/(sec|second)|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
+    r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec|seconds|min(utes)?|h|hours|"
+    r"utc|local time|"
+    r"yyyy\W.*|dd\W.*|hh:.*|-|n/?a|\w{1,4}/\w{1,3})(?![^\W\d_])"
     r"[\w/³²·.\s-]*[\])]?$",
     re.IGNORECASE,
 )
-TIME_LIKE = re.compile(
-    r"^\W*([^\W\d]{2,10}\.?,? )?"
-    r"((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
-    r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
-)
-
-
-_DATES = frozenset(word for words in (*DATE_PARTS, DAY_OF_YEAR) for word in words)
-
-
-class Row(NamedTuple):
-    """A row of the head, and the line of the file on which it begins."""
-
-    cells: list[str]
-    line: int
 
 
 @dataclass(frozen=True)
@@ -74,11 +57,12 @@ def find_layout(
     if not rows:
         return None
     width = _usual_width(rows)
+    rows, width = with_notes(rows, width)
     inside = [i for i, row in enumerate(rows) if len(row.cells) == width]
     if not inside:
         return None
     body = [rows[i].cells for i in inside]
-    labels = _label_rows(body)
+    labels = label_rows(body)
     top = inside[:labels]
     header, parent, units = _which(rows, top, width)
     data = inside[labels:]
@@ -154,63 +138,6 @@ def _usual_width(rows: Sequence[Row]) -> int:
     return max(width for width, count in counts.items() if count == most)
 
 
-def _label_rows(rows: Sequence[Sequence[str]]) -> int:
-    """How many of the first rows hold labels: cells of another kind than those of their column."""
-    width = len(rows[0])
-    below = rows[min(len(rows) // 2, 5) :][: max(20, min(200, MOST_CELLS // width))]
-    kinds = [_kind([row[i] for row in below]) for i in range(width)]
-    count = 0
-    for row in rows[: min(8, max(1, len(rows) - 1))]:
-        if not _is_label(row, kinds):
-            break
-        count += 1
-    return count
-
-
-def _kind(cells: Sequence[str]) -> str:
-    present = [cell for cell in cells if not is_missing(cell)]
-    if not present:
-        return "empty"
-    if sum(bool(TIME_LIKE.match(cell)) for cell in present) > 0.8 * len(present):
-        return "time"
-    if sum(bool(NUMBER_LIKE.match(cell)) for cell in present) > 0.8 * len(present):
-        return "number"
-    return "text"
-
-
-def _is_label(row: Sequence[str], kinds: Sequence[str]) -> bool:
-    """Whether times and numbers are wanting where the rows below have them."""
-    strict = [i for i, kind in enumerate(kinds) if kind == "time"]
-    if strict:
-        wrong = [i for i in strict if row[i].strip() and not TIME_LIKE.match(row[i])]
-        empty = [i for i in strict if not row[i].strip()]
-        return bool(wrong) or (len(empty) == len(strict) and any(c.strip() for c in row))
-    if _counts_up(row) or _is_row_of_dates(row, kinds):
-        return True
-    numbers = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
-    wrong = [i for i in numbers if not (NUMBER_LIKE.match(row[i]) or is_missing(row[i]))]
-    if not any(kind == "number" for kind in kinds):
-        return not any(kind in ("time", "number") for kind in kinds)
-    return (
-        len(wrong) > len(numbers) / 2 or len(_DATES & {row[i].strip().lower() for i in wrong}) > 1
-    )
-
-
-def _is_row_of_dates(row: Sequence[str], kinds: Sequence[str]) -> bool:
-    """Whether days stand above columns of numbers: the hours go down, the days across."""
-    there = [i for i, kind in enumerate(kinds) if kind == "number" and row[i].strip()]
-    dates = [i for i in there if TIME_LIKE.match(row[i])]
-    return len(dates) > max(2, len(there) / 2)
-
-
-def _counts_up(row: Sequence[str]) -> bool:
-    """Whether cells are words, and then 1, 2, 3 … as columns are numbered."""
-    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
-    first = numbers[0] if numbers else -1
-    enough = 12 <= len(numbers) < len(row)
-    return enough and first in (0, 1) and numbers == [*range(first, first + len(numbers))]
-
-
 def _which(
     rows: Sequence[Row], top: Sequence[int], width: int
 ) -> tuple[int | None, int | None, int | None]:
@@ -261,7 +188,8 @@ def _groups(parent: Row, header: Row) -> bool:
         return False
     pairs = [*zip(names, below, strict=False)]
     full = bool(names[0]) and not below[0] and all(below[1:]) and len(set(pairs)) == len(pairs)
-    return full or len(groups) < len(names) - 1
+    each = not names[0] and len(groups) == len(names) - 1 and len(set(pairs)) == len(pairs)
+    return full or each or len(groups) < len(names) - 1
 
 
 def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:

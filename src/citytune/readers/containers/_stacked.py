@@ -12,7 +12,8 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
-from citytune.readers.containers._layout import TIME_LIKE, Layout
+from citytune.readers.containers._label_rows import TIME_LIKE
+from citytune.readers.containers._layout import Layout
 
 TITLE = "title"
 """Column of the titles above the parts of a table."""

@@ -69,7 +69,7 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     number = _number(table, name)
     if size == 0:
         hhmm = (number // 100) * 3600 + (number % 100) * 60
-        return ClockTimes(hhmm.cast(pl.Int64), words)
+        return ClockTimes(hhmm.cast(pl.Int64), words, ends)
     return ClockTimes(((number - first) * size).cast(pl.Int64), words, ends, counted)
 
 
@@ -102,7 +102,7 @@ def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str
     if high <= 23 and named & HOUR_WORDS:
         return 3600, 0, f"hours {low} to {high}", False, 0
     if high <= 2400 and bool((values % 100 < 60).all()) and (high > 1440 or high >= 100 * 9):
-        return 0, 0, "HHMM", False, 0
+        return 0, 0, "HHMM", high == 2400, 0
     step = int(np.gcd.reduce(values)) or 1
     if DAY / 2 < high <= DAY and step >= 60:
         return 1, 0, "seconds since midnight", False, 0

@@ -32,10 +32,12 @@ Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b(ending|end|he|fin|ende|bis|til|to)$")
+_END = re.compile(r"\b((ending|end|he|fin|ende|bis|til|to)|end (time|date|datetime|at))$")
 _NAMED_OFFSET = re.compile(
     r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
 )
+_JOINED_UTC = re.compile(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])|[(\[] ?(UTC|GMT) ?[)\]]")
+"""UTC within a word, or in brackets behind it."""
 _BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
 
 
@@ -138,7 +140,7 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
         ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
         return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
-    joined = any(re.search(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])", n) for n in time)
+    joined = any(map(_JOINED_UTC.search, time))
     return 0 if (joined or words & {"utc", "gmt", "zulu"}) and "local" not in words else None
 
 

@@ -18,9 +18,10 @@ from citytune.readers.values._two_clocks import refuse_two_clocks
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _USUAL = np.array(
-    [n * _MINUTE for n in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)]
+    [n * _MINUTE for n in (1, 2, 2.5, 3, 4, 5, 6, 10, 12, 15, 20, 30)]
     + [n * _HOUR for n in (1, 2, 3, 4, 6, 8, 12)]
-    + [_DAY, 7 * _DAY]
+    + [_DAY, 7 * _DAY],
+    np.int64,
 )
 _BLOCKS = 10  # parts of the time span that are compared when looking for a change of clock
 _LONGEST = 8 * _DAY

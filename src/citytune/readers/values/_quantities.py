@@ -29,7 +29,7 @@ _KINDS = (
     (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
     (r"pedestrians?|ped|footfall|people|visitors?",
      Quantity("pedestrians", "people", 0, None, "traffic")),
-    (r"passengers?|ridership|boardings?|inflow|outflow|metro|taxi",
+    (r"passengers?|ridership|boardings?|inflow|outflow|metro(?!_cub)|taxi",
      Quantity("passengers", "people", 0, None, "traffic")),
     (r"bikes?|bicycles?|cyclists?|velos?|rented|rentals",
      Quantity("bikes", "bikes", 0, None, "traffic")),
@@ -38,7 +38,7 @@ _KINDS = (
     (r"pm25", Quantity("pm2.5", "µg/m³", 0, None, "air")),
     (r"pm10", Quantity("pm10", "µg/m³", 0, None, "air")),
     (r"(no2|nox|no|o3|ozone|so2|bc|black_carbon)", Quantity("", "µg/m³", 0, None, "air")),
-    (r"co", Quantity("co", "mg/m³", 0, None, "air")),
+    (r"co(?!2)", Quantity("co", "mg/m³", 0, None, "air")),
     (r"aqi", Quantity("aqi", "", 0, None, "air")),
     (r"usage|consumption|energy|electricity|meter", Quantity("energy", "kWh", 0, None, "energy")),
     (r"load|demand|nd|tsd", Quantity("load", "MW", 0, None, "energy")),
@@ -164,10 +164,12 @@ def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
 
 
 def _by_name(name: str) -> Quantity | None:
-    plain = _STREET.sub("", plain_name(name))
-    for pattern, quantity in _KINDS:
-        if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
-            return quantity if quantity.name else replace(quantity, name=found[1])
+    """What a name says, or the formula in brackets behind it: Stickstoffdioxid (NO₂)."""
+    for part in (name, *re.findall(r"\w ?\((?!NO\)|CO\))(\w+)\)", name)):  # Oslo (NO)
+        plain = _STREET.sub("", plain_name(part))
+        for pattern, quantity in _KINDS:
+            if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
+                return quantity if quantity.name else replace(quantity, name=found[1])
     return None
 
 

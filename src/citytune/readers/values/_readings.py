@@ -140,7 +140,14 @@ def _with_sensor(
     if not roles.sensor:
         return table.rows, []
     label = _label(table, roles.sensor)
-    found = table.rows.select(label.alias("name")).unique().collect(engine="streaming")["name"]
+    # What stands below a table in the place of a name, with no time, is none.
+    timed = pl.lit(value=True) if table.exact is None else _holds_anything(table, roles)
+    found = (
+        table.rows.filter(timed)
+        .select(label.alias("name"))
+        .unique()
+        .collect(engine="streaming")["name"]
+    )
     names = sorted((str(name) for name in found.drop_nulls()), key=natural)
     rows = table.rows
     if found.null_count():
@@ -156,7 +163,13 @@ def _with_sensor(
             count=count,
         )
         rows = rows.filter(label.is_not_null())
-    return rows.with_columns(_sensor=label.cast(pl.Enum(names)).to_physical()), names
+    return rows.with_columns(_sensor=label.cast(pl.Enum(names), strict=False).to_physical()), names
+
+
+def _holds_anything(table: SourceTable, roles: Roles) -> pl.Expr:
+    """Which rows hold a time or a reading."""
+    some = [_number(table, name, i).is_not_null() for i, name in enumerate(roles.targets)]
+    return pl.any_horizontal(roles.moments.seconds.is_not_null(), *some)
 
 
 def _as_written(table: SourceTable, sensor: tuple[str, ...]) -> SourceTable:
