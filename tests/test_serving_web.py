@@ -444,13 +444,18 @@ def test_an_unknown_address_is_answered_with_a_page_in_a_browser(visitor: httpx.
 
 
 def test_a_bug_is_told_on_a_page_in_a_browser(
-    visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("weights")
 
     monkeypatch.setattr("citytune.serving.web.routes._tokens.page", broken)
-    answer = visitor.get("/tokens")
+    with (
+        new_database(in_folder(tmp_path)) as database,
+        serving(database, new_folder(tmp_path, database), needs_token=False) as found,
+        browser(found) as visitor,
+    ):
+        answer = visitor.get("/tokens")
     assert answer.status_code == 500
     assert answer.headers["content-type"].startswith("text/html")
     assert "An internal error (a bug in citytune)" in unescape(answer.text)
