@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,8 @@ def test_on_real_data_too_the_part_that_it_names_matters_most() -> None:
     """The deletion test on the bundled traffic counts; the explanation has not seen the noise."""
     draw, frame = np.random.default_rng(0), ct.read(ct.sample("traffic"), target="traffic_volume")
     frame = frame.since(len(frame) - 60 * 24)
-    model = ct.tune(frame.until(len(frame) - 20 * 24), horizon=24, strategy="zero-shot")
+    asked: dict[str, Any] = {"backbone": "citytune-base", "strategy": "zero-shot"}
+    model = ct.tune(frame.until(len(frame) - 20 * 24), horizon=24, **asked)
     found: dict[bool, list[float]] = {True: [], False: []}
     for back in range(4):
         now = frame.until(len(frame) - 29 * back)

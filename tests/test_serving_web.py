@@ -455,6 +455,26 @@ def test_an_unknown_address_is_answered_with_a_page_in_a_browser(visitor: httpx.
     assert document.headers["content-type"] == "application/problem+json"
 
 
+def test_a_bug_is_told_on_a_page_in_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("weights")
+
+    monkeypatch.setattr("citytune.serving.web.routes._tokens.page", broken)
+    with (
+        new_database(in_folder(tmp_path)) as database,
+        serving(database, new_folder(tmp_path, database), needs_token=False) as found,
+        browser(found) as visitor,
+    ):
+        answer = visitor.get("/tokens")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "An internal error (a bug in citytune)" in unescape(answer.text)
+    assert "weights" not in answer.text
+    assert "KeyError: 'weights'" in caplog.text
+
+
 def test_names_of_large_values_have_room_in_a_chart() -> None:
     times = [dt.datetime(2024, 5, 1, hour) for hour in range(3)]
     for top in (90.0, 600_000.0):

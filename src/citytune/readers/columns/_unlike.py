@@ -58,8 +58,9 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
 
 def is_speed_of_wind(name: str, columns: Columns) -> bool:
     """Whether a column called speed stands among columns of weather."""
-    weather = [n for n in columns.by_name if _WEATHER & {*tokens(n)}]
-    return plain_name(name) in ("speed", "avg_speed") and len(weather) >= FEWEST_WEATHER
+    if plain_name(name) not in ("speed", "avg_speed"):
+        return False
+    return len([n for n in columns.by_name if _WEATHER & {*tokens(n)}]) >= FEWEST_WEATHER
 
 
 def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
