@@ -38,7 +38,7 @@ $(EXTRAS): $(READY)
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
 test: $(READY)  ## every light test, on two processes (TEST="-k name" for some)
-	$(PYTEST) -n 2 --dist worksteal -m "not network and not extras" $(TEST)
+	$(PYTEST) -n 2 --dist worksteal -p no:schemathesis -m "not network and not extras" $(TEST)
 
 test-extras: $(EXTRAS)  ## the heavy tests: browser, database, corpora, the demo; installs what they need
 	$(PYTEST) -n 2 --dist worksteal -m "extras and not network" $(TEST)

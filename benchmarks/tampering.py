@@ -116,6 +116,8 @@ def main() -> int:
             opened.names.clear()
             found[way, "refused" if code == 2 else "done"] += 1
             shutil.rmtree(place)
+            done = seed + 1 - asked.first
+            print(f"\r{done} runs, {wrong} wrong", end="", file=sys.stderr, flush=True)
     for (way, what), count in sorted(found.items()):
         print(f"{way:16}{what:10}{count:6}")
     print(f"{asked.folders} tampered runs, {wrong} answered wrongly")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,16 @@ prefer_torch()  # whichever test is the first to import a package that looks for
 
 HEAVY = {"test_serving": "", "test_backbones_own": "onnx"}
 """File of tests → what is in the names of those that need packages which only extras bring."""
+
+
+def pytest_configure() -> None:
+    """Nothing that is loaded to collect the tests is garbage: to look for it is a quarter of it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

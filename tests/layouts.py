@@ -50,6 +50,7 @@ NOTATIONS: dict[str, Callable[[dt.datetime], Row]] = {
     "date and HHMM": lambda t: {"Date": f"{t:%Y-%m-%d}", "HHMM": f"{t.hour * 100}"},
     "date and HHMM to 2400": lambda t: {"Date": f"{t:%Y-%m-%d}", "hour": f"{t.hour * 100 + 100}"},
     "end 24:00": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1:02d}:00"},
+    "hour ending": lambda t: {"Date": f"{t:%m/%d/%Y}", "Hour Ending": f"{t.hour + 1}"},
     "date and lettered hour": lambda t: {"date": f"{t:%Y-%m-%d}", "hour": _lettered(t)},
     "weekday": lambda t: {"Datum": f"{GERMAN[t.weekday()]}, {t:%d.%m.%Y %H:%M}"},
     "French": lambda t: {"date": f"{t.day} {FRENCH[t.month - 1]} {t:%Y %H:%M}"},

@@ -361,7 +361,7 @@ def test_a_recommendation_ranks_chooses_and_says_whether_it_is_enough(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
-    advice = recommend(city(2, 36), horizon=12)
+    advice = recommend(city(1, 36), horizon=12)
     assert [row.score for row in advice.rows] == sorted(row.score for row in advice.rows)
     assert advice.rows[0].fold_error <= 1.06 * min(row.fold_error for row in advice.rows)
     near = {row.card.name: row.relevance.near for row in advice.rows}

@@ -113,9 +113,9 @@ def no_clock() -> str:
 
 
 def many_sensors() -> str:
-    names = [f"meter{i:04d}" for i in range(5000)]
+    names = [f"meter{i:04d}" for i in range(1000)]
     rows = [
-        f"2024-01-01 {hour:02d}:00," + ",".join(str((hour * i) % 89) for i in range(5000))
+        f"2024-01-01 {hour:02d}:00," + ",".join(str((hour * i) % 89) for i in range(1000))
         for hour in range(10)
     ]
     return "\n".join([",".join(["time", *names]), *rows]) + "\n"
@@ -174,8 +174,9 @@ def test_a_folder_is_no_file(city: City) -> None:
     [
         (0, "at least one step"),
         (-3, "at least one step"),
-        (100_000, "further than citytune forecasts"),
-        ("40d", "further than citytune forecasts"),
+        (100_000, "(100,000 steps of 1h) is further than citytune forecasts"),
+        ("40d", "a horizon of 40 days (960 steps of 1h) is further"),
+        ("40d", "ask for at most 28 days (672 steps)"),
         ("soon", "not a valid horizon"),
     ],
 )
@@ -196,7 +197,7 @@ def test_many_sensors_with_hardly_a_row(city: City) -> None:
     file = city.write(many_sensors())
     before = state(city.folder)
     answer = city.tune(file, horizon=1)
-    refused(city, answer, before, "5,000", "10 readings", "longer period")
+    refused(city, answer, before, "1,000", "10 readings", "longer period")
     assert len(answer.err) < 2_000
 
 

@@ -346,6 +346,7 @@ def test_a_models_own_quantiles_are_compared_with_those_of_past_errors(
     assert brier < 2
 
 
+@pytest.mark.extras  # it trains a network of others
 @pytest.mark.usefixtures("weights")
 @pytest.mark.filterwarnings("ignore")
 def test_granite_tsfm_sees_the_same_windows_and_learns_from_what_was_measured(

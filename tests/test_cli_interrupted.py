@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,24 +135,47 @@ def test_a_signal_while_the_command_is_loaded_gives_no_traceback(number: str, co
     assert done.stderr == "Error: interrupted; nothing had begun\n"
 
 
-def limited(*words: object, blocks: int) -> subprocess.CompletedProcess[str]:
+@contextlib.contextmanager
+def limited(blocks: int) -> Iterator[None]:
+    """No file may be larger than so many KiB."""
     import resource
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
-
-    return subprocess.run(
-        [sys.executable, "-m", "citytune", *map(str, words)],
-        capture_output=True, text=True, check=False, preexec_fn=limit,
-    )  # fmt: skip
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are a matter of POSIX")
-def test_a_file_larger_than_allowed_is_said_and_leaves_nothing(made: Path, tmp_path: Path) -> None:
-    words = ("tune", made / "loops.csv", "--out", tmp_path / "run", *TUNE)
-    done = limited(*words, blocks=300)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert done.stderr.startswith("Error: a file would be larger than you may write here")
-    assert done.stderr.count("\n") == 1
-    assert "ulimit -f" in done.stderr
+def test_a_file_larger_than_allowed_is_said_and_leaves_nothing(
+    run: Callable[..., Any], made: Path, tmp_path: Path
+) -> None:
+    with limited(blocks=300):
+        code, out, err = run("tune", made / "loops.csv", "--out", tmp_path / "run", *TUNE)
+    assert (code, out) == (2, ""), err
+    assert err.startswith("Error: a file would be larger than you may write here")
+    assert err.count("\n") == 1
+    assert "ulimit -f" in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", "--help", "check FILE", "check FILE --json", "models", "check nowhere"]
+)
+def test_where_nobody_reads_any_more_a_command_ends_in_silence(
+    made: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind `| head`, which may have both outputs."""
+    read, write = os.pipe()
+    os.close(read)
+    with contextlib.ExitStack() as closing:
+        for name in ("stdout", "stderr"):
+            number = os.dup(write)
+            stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            closing.callback(os.close, number)
+            monkeypatch.setattr(sys, name, stream)
+        closing.callback(os.close, write)
+        assert main(words.replace("FILE", str(made / "loops.csv")).split()) == 141
+        sys.stdout.flush()  # as Python does at its end

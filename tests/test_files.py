@@ -342,6 +342,12 @@ KILLS = """
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="nothing can be written there")
+def test_where_nothing_can_be_written_is_not_said_to_be_busy() -> None:
+    with pytest.raises(PermissionError, match=r"/proc/table\.csv"), locked(Path("/proc/table.csv")):
+        pass
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="dies in forked processes")
 @pytest.mark.parametrize("in_one_step", [True, False])
 def test_a_kill_at_any_change_of_the_disk_leaves_the_old_or_the_new_whole(

@@ -65,7 +65,7 @@ def known(city: City) -> Known:
         ("lags", "head-sgd", 30, 12),
         ("citytune-base", "zero-shot", 40, 12),
         ("citytune-base", "blend", 35, 12),
-        ("ttm-r2", "blend", 45, 24),
+        pytest.param("ttm-r2", "blend", 45, 24, marks=pytest.mark.extras),
     ],
 )
 def test_an_update_is_as_good_as_a_fit_to_everything(

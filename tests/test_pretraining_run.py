@@ -562,7 +562,7 @@ def test_a_run_is_a_backbone_that_a_saved_model_finds_again(
 ) -> None:
     whole = Path(shutil.copytree(finished, tmp_path / "whole"))
     frame = ct.read(archive / "traffic" / "loops.csv")
-    model = ct.tune(frame, horizon=24, backbone=str(whole))
+    model = ct.tune(frame, horizon=24, backbone=str(whole), strategy="head")
     assert model.card.name == "whole"
     forecast = model.forecast(frame)
     assert np.isfinite(forecast.mean).all()

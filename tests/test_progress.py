@@ -20,6 +20,7 @@ from citytune._progress import VARIABLE, Asked, shows_progress
 from citytune.backbones import load_backbone
 from citytune.forecasting import fit_model
 from citytune.runs._progress import begin
+from citytune.tuning._cross_fit import WORK
 from citytune.tuning._work import BACK
 
 
@@ -144,7 +145,8 @@ def test_the_share_of_a_fit_follows_the_windows_that_passed_through_the_network(
 ) -> None:
     """Also where the network is fine-tuned, which is most of the work."""
     monkeypatch.setenv("CITYTUNE_CACHE", "off")
-    frame = make_city(2, 70, gaps=0.0)
+    monkeypatch.setitem(WORK, "quick", WORK["quick"] // 2)
+    frame = make_city(1, 70, gaps=0.0)
     told: list[tuple[float, float]] = []
     passed = 0.0
     made = load_backbone("citytune-base")

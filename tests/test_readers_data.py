@@ -91,7 +91,17 @@ def path_of(name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+MANY = 200
+"""Sensors from which a file is left to the extras: they read whole corpora."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.extras if count > MANY else ())
+        for name, (_, count, _, _) in EXPECTED.items()
+    ],
+)
 def test_a_real_file_is_read_as_a_person_would(name: str) -> None:
     frame = read(path_of(name))
     freq, count, first, domain = EXPECTED[name]

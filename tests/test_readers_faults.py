@@ -13,6 +13,7 @@ import pytest
 from citytune._errors import InputError, TableError
 from citytune.frame import Fault, SensorFrame
 from citytune.readers import check, read
+from citytune.readers.columns import _unlike
 from citytune.readers.values import _oddities
 
 START = dt.datetime(2024, 1, 1)
@@ -316,6 +317,15 @@ def test_a_thousand_sensors_with_hardly_a_row_are_too_short() -> None:
         assert "1,000" in message
         assert "10 readings" in message
         assert len(message) < 1000
+
+
+def test_names_of_many_columns_are_not_compared_each_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, known = [], _unlike.tokens
+    monkeypatch.setattr(_unlike, "tokens", lambda name: asked.append(name) or known(name))
+    read(table(**{f"s{i:03d}": rhythm(i, days=1) for i in range(100)}))
+    assert len(asked) < 10 * 100
 
 
 def test_a_text_target_is_refused_with_an_example() -> None:

@@ -285,6 +285,12 @@ def test_the_headline_is_the_ratio_of_mean_errors(page: str) -> None:
     )
 
 
+def test_what_is_missing_is_rounded_as_everywhere(page: str) -> None:
+    share = re.search(r"([\d.]+)\s%\sof all values", words(page))
+    assert share is not None
+    assert f"{share[1]} % missing" in repr(city())
+
+
 def test_a_model_that_is_worse_is_said_to_be_worse() -> None:
     text = words(write(worse=1.6))
     assert "higher than that of last week&#39;s values." in text

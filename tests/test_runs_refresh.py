@@ -280,6 +280,19 @@ def test_readings_that_were_corrected_are_told(place: Path) -> None:
     assert "1 reading read before is missing now" in found.changes
 
 
+def test_what_was_corrected_is_told_where_nothing_is_new(place: Path) -> None:
+    """A refresh must not say that all is well with a file that says something else."""
+    before = content(place / "run")
+    odd = pl.col("time") == pl.datetime(2024, 1, 12, 5)
+    mended = readings(20).with_columns(north=pl.when(odd).then(99.0).otherwise("north"))
+    with pytest.raises(ct.InputError, match=r"but 1 reading read before is another now.*--refit"):
+        ct.open_run(place / "run").refresh(write(place / "mended.csv", mended))
+    other = readings(20).with_columns(north=pl.col("north") * 1000)
+    with pytest.raises(ct.InputError, match="contradicts what the run has read"):
+        ct.open_run(place / "run").refresh(write(place / "other.csv", other))
+    assert content(place / "run") == before
+
+
 def test_a_run_remembers_where_it_came_from(place: Path, made: Path, tmp_path: Path) -> None:
     write(made / "air.csv", readings(27))
     try:
@@ -386,9 +399,14 @@ def test_the_weeks_of_the_record_are_a_table_that_fits(
         assert (code, err) == (0, "")
         assert "2024-01-15      48" in out
         assert "change: of the error, against yesterday's values." in out
+        assert "alert 1: pm2.5 > 50 µg/m³; its mean chance" in out
         assert max(map(len, out.splitlines())) <= int(width)
     found = json.loads(run("score", place / "run", "--json")[1])["record"]
     assert found["values"] == found["weeks"]["2024-01-15"]["values"] == 48
+    shutil.rmtree(place / "run" / RECORD)
+    code, out, err = run("score", place / "run")
+    assert (code, out) == (2, "")
+    assert "is not as citytune wrote it" in err
     code, _, err = run("score", place / "run", "--days", "3")
     assert code == 2
     assert "--days and --alert are about a FILE to score; name it, too" in err

@@ -24,6 +24,7 @@ from conftest import make_city
 from fastapi.routing import APIRoute
 from serving_parts import Served, new_database, new_folder, readings_of, serving
 
+from citytune.evaluation import NAIVE, WORDS
 from citytune.frame import SensorFrame
 from citytune.readers import explain
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue
@@ -34,8 +35,8 @@ from citytune.serving.notices import TEXTS
 from citytune.serving.web._charts import Line, chart
 from citytune.serving.web._page import environment
 from citytune.serving.web._reading import options_of
+from citytune.serving.web._stored import SIMPLE, alert_words, quality_words, stage_words
 from citytune.serving.web._stored import STORED as SHOWN
-from citytune.serving.web._stored import quality_words, stage_words
 from citytune.serving.web.routes import ROUTERS
 
 EVIL = "<script>alert(1)</script> & co"
@@ -212,6 +213,8 @@ def test_a_file_is_read_as_a_person_says(visitor: httpx.Client, served: Served) 
     page = visitor.get("/sources/1")
     said = text_of(page)
     assert "It can be used." in said
+    assert "the role “time”" in said
+    assert "the option" not in said
     assert "Europe/Oslo" in page.text
     assert '<select name="role:bridge"' in page.text
     assert f'name="role:{EVIL.replace("&", "&amp;")}"' not in page.text
@@ -419,6 +422,7 @@ def test_what_is_stored_in_english_is_shown_in_the_language_of_the_page() -> Non
     assert quality_words(both, str) == both
     assert stage_words("Scoring: naive-week", say) == "正在评分: naive-week"
     assert environment("zh_CN").from_string("{{ 0.999 | chance }}").render() == "高于 99 %"
+    assert {name: WORDS[name] for name in NAIVE} == SIMPLE
 
 
 def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_page(
@@ -431,6 +435,14 @@ def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_pag
     assert "decimal comma" in whys["pm25"]
     said = made.from_string("{{ why | why }}")
     assert not [why for why in whys.values() if re.search("[a-z]{3}", said.render(why=why))]
+    alert = (
+        "the 24 hours from 2022-12-21 22:00: "
+        "traffic volume > 60 veh/h: over 99 %, top 5 % of speed: 9 %"
+    )
+    said = alert_words(alert, catalogue("zh_CN").gettext)
+    assert said == (
+        "自 2022-12-21 22:00 起的 24 小时: 交通流量 > 60 veh/h: 高于 99 %, 速度最高的 5 %: 9 %"
+    )
     day = made.from_string("{{ 'Friday 2025-12-26' | title }}")
     assert day.render() == "星期五 2025-12-26"
 
@@ -441,6 +453,26 @@ def test_an_unknown_address_is_answered_with_a_page_in_a_browser(visitor: httpx.
     assert "There is no such page" in unescape(page.text)
     document = visitor.get("/nowhere", headers={"Accept": "application/json"})
     assert document.headers["content-type"] == "application/problem+json"
+
+
+def test_a_bug_is_told_on_a_page_in_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("weights")
+
+    monkeypatch.setattr("citytune.serving.web.routes._tokens.page", broken)
+    with (
+        new_database(in_folder(tmp_path)) as database,
+        serving(database, new_folder(tmp_path, database), needs_token=False) as found,
+        browser(found) as visitor,
+    ):
+        answer = visitor.get("/tokens")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "An internal error (a bug in citytune)" in unescape(answer.text)
+    assert "weights" not in answer.text
+    assert "KeyError: 'weights'" in caplog.text
 
 
 def test_names_of_large_values_have_room_in_a_chart() -> None:

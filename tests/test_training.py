@@ -590,3 +590,14 @@ def test_two_processes_share_the_work_and_end_with_the_same_weights(
 def test_foolish_options_are_refused_with_their_value(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Loop(**options)
+
+
+def test_the_compiler_of_torch_is_not_imported() -> None:
+    code = (
+        "import sys, torch; from citytune.training import Loop, minimise\n"
+        "at = torch.zeros(3, requires_grad=True)\n"
+        "minimise([at], lambda batch: (at - 1).square().mean(), 100, Loop(epochs=2))\n"
+        "print(at.detach().square().sum() > 0, 'torch._dynamo' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["tensor(True)", "False"]

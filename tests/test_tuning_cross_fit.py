@@ -40,7 +40,7 @@ def fitted(city: City) -> Fitted:
     """A city of 64 days, tuned once for all tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Plan, "of", classmethod(lambda _, task: SMALL))
-        frame, told = city(2, 64, turn=1.0, noise=0.1), []
+        frame, told = city(1, 64, turn=1.0, noise=0.1), []
         model = fit_model(
             frame,
             horizon=HORIZON,
@@ -149,7 +149,7 @@ def test_saved_and_loaded_it_forecasts_the_same_and_an_update_keeps_it(
     model.save(tmp_path / "model")
     back = load(tmp_path / "model")
     np.testing.assert_array_equal(back.forecast(frame).quantiles, model.forecast(frame).quantiles)
-    later = back.update(city(2, 66, turn=1.0, noise=0.1))
+    later = back.update(city(1, 66, turn=1.0, noise=0.1))
     kept, before = tuned_part(later).values, tuned_part(model).values
     assert all(torch.equal(kept[name], before[name]) for name in before)
     assert later.weights["6-24"]["fine-tuned"] > 0.5

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from citytune.tuning import Mixture, SeasonalExpert, bands, in_words
+from citytune.tuning._lens import LensExpert
 from citytune.tuning._mixture import mix
 from citytune.tuning._stats import t_inflation
 
@@ -45,6 +46,14 @@ def test_only_experts_that_count_are_asked_and_the_prior_where_trust_is_not_whol
     for trust in (0.5, torch.tensor([1.0, 0.5])):
         assert [expert.name for expert in one.trusted(trust).needed] == ["days", "weeks"]
     assert [expert.name for expert in one.trusted(0.0).needed] == ["days"]
+
+
+def test_the_network_is_not_asked_once_more_for_next_to_nothing() -> None:
+    experts = (LensExpert("plain"), LensExpert("squashed"), SeasonalExpert("days"))
+    for share, asked in ((0.015, ["plain", "days"]), (0.025, ["plain", "squashed", "days"])):
+        weights = torch.tensor([0.98 - share, share, 0.02])
+        one = Mixture(experts, weights.expand(len(bands(HORIZON)), 1, -1), "plain")
+        assert [expert.name for expert in one.needed] == asked
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,13 +20,17 @@ from citytune.watching import (
     Watch,
     WatchSettings,
     WatchState,
+    _sensor,
+    _watch,
     calibrate,
     follow,
     safe_forecast,
     watch,
 )
-from citytune.watching._detector import Detector
-from citytune.watching._tail import Ordinary, Tail, e_value
+from citytune.watching._detector import Detector, grown
+from citytune.watching._fitting import Fit
+from citytune.watching._statistics import ALL
+from citytune.watching._tail import FEWEST, WINDOW, Ordinary, Tail, e_value
 from citytune.watching._verification import verified_days
 
 DAYS, LEARNT = 150, 120
@@ -187,6 +192,58 @@ def test_days_may_be_fed_one_by_one_and_the_state_saved_as_json() -> None:
     assert (once.last, once.fallback) == (daily.last, daily.fallback)
     assert once.before == pytest.approx(daily.before)
     assert [day.date for day in once.days] == [day.date for day in daily.days]
+
+
+def fit_of(values: list[float], name: str) -> Fit:
+    """Of one statistic, day after day."""
+    how = ALL[name]
+    found = Ordinary.of(values, both_sides=how.both_sides, resolution=how.resolution)
+    one = replace(found, centre=float(np.median(values[:WINDOW])))
+    evidence, most, before = 0.0, 0.0, None
+    for value in values:
+        evidence = grown(evidence, e_value(one.p_fresh(value, before)))
+        one.track(value)
+        most, before = max(most, evidence), value
+    return Fit(found, most)
+
+
+def numbers_of(found: Any) -> list[Any]:
+    """What is in a saved watch, in order."""
+    if isinstance(found, dict):
+        return [part for name, one in found.items() for part in [name, *numbers_of(one)]]
+    if isinstance(found, list):
+        return [part for one in found for part in numbers_of(one)]
+    return [pytest.approx(found, rel=1e-12, abs=1e-12) if isinstance(found, float) else found]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_sensors_at_once_are_told_as_one_by_one(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(seed)
+    frame = replace(series(seed=seed, sensors=8), country="DE")
+    frame = broken(frame, ["doubled", "noise", "silent", "frozen"][seed])
+    values = frame.values + np.float32(np.where(np.arange(8) % 2, 0, -250))
+    values[draw.random(values.shape) < draw.choice([0, 1e-3, 0.02, 0.4], 8)] = np.nan
+    values[: 20 * 24, 3], values[LEARNT * 24 :, :2] = np.nan, series(seed=seed).values[-1]
+    frame = replace(frame, values=values, quantity=Quantity("level"))
+    table = record(frame.select([frame.sensors[5]]), wrong_from=BREAK)
+    together = found_in(frame, table).state
+    monkeypatch.setattr(_watch, "statistics_together", lambda *_: {})
+    monkeypatch.setattr(
+        _sensor,
+        "fits_of",
+        lambda learning: [
+            {name: fit_of(of, name) for name, of in one.items() if len(of) >= FEWEST}
+            for one in learning
+        ],
+    )
+    alone = found_in(frame, table).state
+    assert any(one.alarm for one in alone.sensors.values())
+    for name, one in alone.sensors.items():
+        other = together.sensors[name]
+        assert list(one.ordinary) == list(other.ordinary)
+    assert numbers_of(json.loads(together.to_json())) == numbers_of(json.loads(alone.to_json()))
 
 
 def test_following_leaves_the_state_as_it_is() -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,10 @@ def locked(place: Path, *, wait: float = SECONDS_TO_WAIT) -> Iterator[Path]:
         try:
             lock.acquire(timeout=wait)
         except Timeout:
+            if not guard.exists():  # nobody could make it, neither this process nor another
+                raise PermissionError(EACCES, os.strerror(EACCES), str(place)) from None
             raise RunError(
-                f"another process is writing {place}; wait until it is done, or choose another out="
+                f"another process is writing {place}; wait until it is done, or name another"
             ) from None
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(place)) from error
@@ -132,6 +135,8 @@ def check_file(path: Path, overwrite: bool) -> None:
             f"{path} already exists and was not overwritten; choose another name, or pass "
             "overwrite=True"
         )
+    if path.resolve().parent.is_file():
+        raise InputError(f"{path.resolve().parent} is a file and no folder; choose another name")
     if not path.resolve().parent.is_dir():
         raise InputError(f"there is no folder {path.resolve().parent}; make it, or choose another")
 

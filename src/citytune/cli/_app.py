@@ -42,7 +42,8 @@ def _version(wanted: bool) -> None:
 @app.callback(
     epilog="Exit codes: 0 done; 2 your input cannot be used, and one message says why; 1 an "
     "internal error (a bug in citytune); 3 done, and the chance of an alert has reached its level "
-    "(refresh, run); 130 stopped by Ctrl-C, 143 by SIGTERM."
+    "(refresh, run); 130 stopped by Ctrl-C, 143 by SIGTERM; 141 "
+    "nobody reads what it prints any more (| head)."
 )
 def citytune(
     *,

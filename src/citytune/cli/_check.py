@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from citytune.frame import Fault, SensorFrame
     from citytune.readers import Explanation
 
-LEAST = 20
+FEWEST_COLUMNS = 20
 """Columns of a terminal that are needed to break the reasons of a table."""
 HEADINGS = (
     ("error", "Errors: fix these before the file can be used"),
@@ -114,7 +114,7 @@ def _reasons_broken(text: str, width: int) -> str:
     """The table with its last column in several lines where it does not fit."""
     lines = text.splitlines()
     start = lines[0].rindex("why")
-    if width - start < LEAST:
+    if width - start < FEWEST_COLUMNS:
         return text
     return "\n".join(
         line if len(line) <= width else textwrap.fill(

@@ -26,8 +26,9 @@ from citytune._progress import VARIABLE as PROGRESS
 from citytune.cli._app import app
 from citytune.cli._console import be_quiet, complain
 
-DONE, OURS, YOURS, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-"""Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, by SIGTERM."""
+DONE, OURS, YOURS, INTERRUPTED, CUT_OFF, TERMINATED = 0, 1, 2, 130, 141, 143
+"""Exit codes: done, a bug in citytune, input that cannot be used, stopped by Ctrl-C, nobody reads
+any more (`| head`), by SIGTERM."""
 UsageError = typer.BadParameter.__mro__[1]
 """The base of what typer says about a wrong command line; not exported by typer itself."""
 _NOT_ONE_OF = re.compile(r"'([^']*)' is not one of (.+)")
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _run(words, debug, written, stops)
         except KeyboardInterrupt as error:  # between two lines of it
             code = _answer(error, debug, written)
+        except SystemExit as error:  # nobody reads what is said of an error
+            code = _left(error)
     return TERMINATED if code == INTERRUPTED and signal.SIGTERM in stops.came else code
 
 
@@ -124,8 +127,8 @@ def _what_stands(written: Sequence[Path]) -> str:
 
 def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
     """Say what went wrong, once, and whose fault it is."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else OURS
+    if isinstance(error, SystemExit | BrokenPipeError):
+        return _left(error)
     if debug:
         traceback.print_exception(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
@@ -146,6 +149,15 @@ def _answer(error: BaseException, debug: bool, written: Sequence[Path]) -> int:
         "Please report it with the command you ran and what it prints with --debug added."
     )
     return OURS
+
+
+def _left(error: SystemExit | BrokenPipeError) -> int:
+    """The code of a command that left by itself; of one that nobody reads, that of other tools."""
+    if any(isinstance(cause, BrokenPipeError) for cause in _causes(error)):
+        with Path(os.devnull).open("w") as nowhere:  # for what Python still holds back
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return CUT_OFF
+    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else OURS
 
 
 def _usage(error: BaseException) -> str:

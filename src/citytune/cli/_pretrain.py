@@ -109,8 +109,14 @@ def pretrain(
     from citytune.pretraining import recipe_like
 
     size = {"width": width, "layers": layers, "heads": heads}
-    dials = {"rate": rate, "synthetic": synthetic, "tokens": tokens, "seed": seed, "steps": steps}
-    recipe = recipe_like(start, **dials, **{k: v for k, v in size.items() if v is not None})
+    settings = {
+        "rate": rate,
+        "synthetic": synthetic,
+        "tokens": tokens,
+        "seed": seed,
+        "steps": steps,
+    }
+    recipe = recipe_like(start, **settings, **{k: v for k, v in size.items() if v is not None})
     teller = _Teller()
     with _interruptible(teller), stages() as bars:
         reading = begin(bars, "Reading the corpus")

@@ -24,7 +24,7 @@ RAISED = 3
 """Exit code: done, and an alert's chance has reached its level."""
 GROUP_PARTS = "report.html, forecast/, scores.json, model, groups"
 """What a run by groups holds."""
-MOST = 5
+MOST_NAMED = 5
 """Raised alerts that are named one by one."""
 
 
@@ -104,13 +104,13 @@ def tell(found: Refreshed) -> None:
     for sentence in found.forecast.notes:
         say(f"{capital(sentence)}.")
     tomorrow(found.forecast, found.outlook)
-    for one in found.raised[:MOST]:
+    for one in found.raised[:MOST_NAMED]:
         made = "" if one.quality.startswith("model") else f" ({one.quality}, not the model's)"
         say(f"Alert: {one.sensor}, {one.alert}: {chance(one.chance)}{made}.")
-    if (hidden := len(found.raised) - MOST) > 0:
+    if (hidden := len(found.raised) - MOST_NAMED) > 0:
         say(f"… and {counted(hidden, 'more alert')}.")
     if found.held:
-        names = listed(list(dict.fromkeys(one.sensor for one in found.held)), MOST)
+        names = listed(list(dict.fromkeys(one.sensor for one in found.held)), MOST_NAMED)
         say(f"No alert of {names}, which measures nothing: its chances are those of a fallback.")
 
 

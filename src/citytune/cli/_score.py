@@ -88,9 +88,14 @@ def score(
 def _tell_record(opened: OpenRun, json: bool) -> None:
     """How the forecasts did that the run has made."""
     from citytune.evaluation import record_summary
+    from citytune.frame import Quantity
 
     table = opened.record
     if json:
         say_json({"run": str(opened.path), "record": record_summary(table)})
     else:
-        weeks(table, (opened.scores or {}).get("unit", ""))
+        about = opened.scores or {}
+        quantity = Quantity(about.get("quantity", "value"), about.get("unit", ""))
+        watched = opened.watches(table["sensor"].unique().to_list()) if len(table) else ()
+        alerts = {one.alert.column: one.alert.words(quantity) for one in watched}
+        weeks(table, quantity.unit, alerts)

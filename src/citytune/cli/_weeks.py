@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from citytune._text import number, percent
@@ -17,8 +18,8 @@ WIDE = 100
 """Columns from which there is room for both errors."""
 
 
-def weeks(table: pl.DataFrame, unit: str) -> None:
-    """Print a row a week, and one for all."""
+def weeks(table: pl.DataFrame, unit: str, words: Mapping[str, str]) -> None:
+    """Print a row a week, and one for all; `words` are those of the alerts, by their columns."""
     from citytune.evaluation import by_week, verified
 
     whole = verified(table)
@@ -31,7 +32,8 @@ def weeks(table: pl.DataFrame, unit: str) -> None:
     say(_table(rows, alerts, wide=stdout().width >= WIDE))
     say("change: of the error, against yesterday's values.")
     for i, name in enumerate(alerts):
-        say(f"alert {i + 1}: {name}, on average as forecast: how often it came true.")
+        said = words.get(name, name)
+        say(f"alert {i + 1}: {said}; its mean chance as forecast: how often it came true.")
 
 
 def _table(rows: dict[str, Verified], alerts: list[str], *, wide: bool) -> Table:

@@ -16,7 +16,7 @@ from citytune._text import counted, listed, number, percent
 from citytune.evaluation._detail import Detail
 from citytune.evaluation._metrics import METRICS
 from citytune.evaluation._significance import (
-    FEWEST,
+    FEWEST_FORECASTS,
     Series,
     block_length,
     diebold_mariano,
@@ -148,8 +148,11 @@ class Leaderboard:
         said = [
             f"{self.best} has the lowest mean error, {error}, in {counted(origins, 'forecast')}."
         ]
-        if origins < FEWEST:
-            return [*said, f"With fewer than {FEWEST} forecasts nothing can be said of chance."]
+        if origins < FEWEST_FORECASTS:
+            return [
+                *said,
+                f"With fewer than {FEWEST_FORECASTS} forecasts nothing can be said of chance.",
+            ]
         near = [one.model for one in self.standings[1:] if one.near_best]
         if near:
             said.append(f"Within noise of it: {listed(near)}.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Series = NDArray[np.float64]
 DRAWS = 2000
 """Of the bootstrap."""
-FEWEST = 5
+FEWEST_FORECASTS = 5
 """Fewer forecasts than this tell nothing about chance."""
 
 
@@ -47,7 +47,7 @@ def ratio_interval(
         NaN, NaN with too few origins, or if the reference has no error.
     """
     count = len(sums)
-    if count < FEWEST:
+    if count < FEWEST_FORECASTS:
         return math.nan, math.nan
     draw = np.random.default_rng(seed)
     starts = draw.integers(count, size=(DRAWS, -(-count // block)))
@@ -74,7 +74,7 @@ def diebold_mariano(difference: Series, overlap: int) -> tuple[float, float]:
         Below 0 if the first is better. NaN, NaN with too few origins; 0 and 1 if both are equal.
     """
     count, steps = len(difference), min(overlap, len(difference) // 2)
-    if count < FEWEST:
+    if count < FEWEST_FORECASTS:
         return math.nan, math.nan
     mean = float(difference.mean())
     if np.allclose(difference, mean, rtol=1e-9, atol=0):

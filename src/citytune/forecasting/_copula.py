@@ -22,7 +22,7 @@ from torch import Tensor
 from citytune.tuning import chance_above, chance_below, values_at
 from citytune.windows import Axes
 
-FEWEST, MOST = 6, 60
+FEWEST_DATES, MOST_DATES = 6, 60
 """Dates that a copula is made of."""
 MOST_WINDOWS = 6000
 """Most forecasts of one sensor that are made for it."""
@@ -69,7 +69,7 @@ class Copula:
 
     def then(self, later: Copula) -> Copula:
         """With later dates, of which the newest are kept."""
-        return Copula(torch.cat([self.levels, later.levels])[-max(MOST, len(later)) :])
+        return Copula(torch.cat([self.levels, later.levels])[-max(MOST_DATES, len(later)) :])
 
     def beside(self, other: Copula) -> Copula:
         """With other sensors, of the same dates."""

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from citytune.forecasting._explanation import Explanation
     from citytune.pictures import Chart
 
-LABELS = {"expert": "expert", "past": "past", "covariate": "ahead"}
-MOST = 12
+LABELS = {
+    "expert": "a part of the model", "past": "what was measured", "covariate": "what is known ahead"
+}  # fmt: skip
+MOST_BARS = 12
 LINE = 24
 """Letters of a line of a label: so short a one leaves a phone room for bars."""
 LINE_HEIGHT, AROUND = 17, 110
@@ -25,7 +27,9 @@ def plot_explanation(found: Explanation) -> Chart:
     from citytune.pictures import BLUE, GREEN, GRID, INK, ORANGE, Chart
 
     colours = {"expert": BLUE, "past": GREEN, "covariate": ORANGE}
-    effects = sorted((*found.experts, *found.past, *found.covariates), key=lambda e: e.size)[-MOST:]
+    effects = sorted((*found.experts, *found.past, *found.covariates), key=lambda e: e.size)[
+        -MOST_BARS:
+    ]
     figure = Chart()
     for kind, label in LABELS.items():
         own = [one for one in effects if one.kind == kind]

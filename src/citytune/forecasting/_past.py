@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.forecasting._copula import FEWEST, MOST, MOST_WINDOWS, Copula
+from citytune.forecasting._copula import FEWEST_DATES, MOST_DATES, MOST_WINDOWS, Copula
 from citytune.frame import SensorFrame
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def past_of(
     first = BEFORE_DAYS * clock.steps_per_day
     if after is not None:
         first = max(first, clock.index(after) + 1)
-    most = min(MOST, max(FEWEST, MOST_WINDOWS // len(model.sensors)))
+    most = min(MOST_DATES, max(FEWEST_DATES, MOST_WINDOWS // len(model.sensors)))
     origins = range(len(frame) - horizon, max(first, 1) - 1, -clock.steps_per_day)[:most][::-1]
-    if len(origins) < (1 if after is not None else FEWEST):
+    if len(origins) < (1 if after is not None else FEWEST_DATES):
         return None
     rows = np.array(origins)
     return Past(rows, model.predict(frame, rows))

@@ -113,7 +113,7 @@ class Predictor:
         few = too_few(seasonal, examples, self.spec)
         point = fall_back(asked.mean, few, seasonal, examples, self.spec)
         when = examples.origin[:, None] + torch.arange(self.spec.horizon)
-        wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
+        wider = wider_in_season(history, when)
         where = point, tuned, history.slot[when]
         quantiles = intervals.quantiles(*where, asked.deviations, wider)
         if few.any():  # not the model's forecast, so what it says of itself does not tell
@@ -165,6 +165,11 @@ def checked_origins(origins: Sequence[int] | NDArray[np.integer], frame: SensorF
             else f"origins are a list of row numbers of {frame.source}; got {origins!r}"
         )
     return [int(origin) for origin in given]
+
+
+def wider_in_season(history: History, when: Tensor) -> Tensor:
+    """How much wider than usual intervals are at steps `when` of the history, in its shape."""
+    return torch.where(history.season[when], SEASON_WIDER, 1.0)
 
 
 def around(point: Tensor, quantiles: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from citytune.settings import Settings
 from citytune.tuning import Task, Tuned, fit, make_strategy
 from citytune.windows import History, WindowSpec
 
-DAYS = 120
+CALIBRATION_DAYS = 120
 """Days of the new sensors' own past that their intervals are calibrated on."""
 
 
@@ -24,7 +24,7 @@ def untuned(
     For a backbone that cannot forecast it is the seasonal rule that was best in that past.
     """
     frame = _long_enough(replace(frame, covariates={}), spec.horizon + 1)
-    rows = frame.since(max(0, len(frame) - DAYS * frame.clock.steps_per_day))
+    rows = frame.since(max(0, len(frame) - CALIBRATION_DAYS * frame.clock.steps_per_day))
     zero_shot = replace(settings, strategy="zero-shot", options={}, rare=None)
     history = History.of(rows, ahead=spec.horizon)
     task = Task(backbone=backbone, history=history, spec=spec, settings=zero_shot)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from citytune.frame._frame import SensorFrame
 
 Values = NDArray[np.float64]
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HOW: dict[str, Callable[[Values], Any]] = {
     "mean": np.nanmean,
@@ -52,7 +52,7 @@ def calendar_picture(frame: SensorFrame, sensor: str | None, how: str) -> Chart:
     for i, month in enumerate(months):
         z, text = _month(month, days, daily)
         square = go.Heatmap(
-            z=z, text=text, x=[day[:1] + " " * k for k, day in enumerate(DAYS)],
+            z=z, text=text, x=[day[:1] + " " * k for k, day in enumerate(WEEKDAYS)],
             y=[str(week + 1) for week in range(len(z))], texttemplate="%{text}",
             coloraxis="coloraxis", xgap=1, ygap=1, hovertemplate="day %{text}: %{z:,.4~r}",
         )  # fmt: skip
@@ -97,12 +97,12 @@ def variation_picture(frame: SensorFrame, sensor: str | None) -> Chart:
     dressed(figure, f"{name}: how {quantity.name.replace('_', ' ')} varies", height=560, width=900)
     figure.update_layout(showlegend=True)
     noons = [24 * day + 12 for day in range(7)]
-    figure.update_xaxes(tickvals=noons, ticktext=DAYS, title=f"weekday and hour{_zone(frame)}",
+    figure.update_xaxes(tickvals=noons, ticktext=WEEKDAYS, title=f"weekday and hour{_zone(frame)}",
                         row=1, col=1)  # fmt: skip
     figure.update_xaxes(tickvals=[0, 6, 12, 18, 24], title=f"hour{_zone(frame)}", row=2, col=1)
     figure.update_xaxes(tickvals=list(range(12)), ticktext=[m[0] for m in MONTHS], title="month",
                         row=2, col=2)  # fmt: skip
-    figure.update_xaxes(tickvals=list(range(7)), ticktext=DAYS, title="weekday", row=2, col=3)
+    figure.update_xaxes(tickvals=list(range(7)), ticktext=WEEKDAYS, title="weekday", row=2, col=3)
     for row, column in ((1, 1), (2, 1)):
         label = quantity.unit or quantity.name
         figure.update_yaxes(title=label, row=row, col=column)

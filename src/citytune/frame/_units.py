@@ -22,7 +22,7 @@ class _Unit(NamedTuple):
 
 
 _TABLE = {
-    "power": {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9},
+    "power": {"W": 1.0, "kW": 1e3, "MW": 1e6, "GW": 1e9, "万kW": 1e7},
     "energy": {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "GWh": 1e9, "J": 1 / 3600, "kJ": 1e3 / 3600,
                "MJ": 1e6 / 3600, "GJ": 1e9 / 3600},
     "speed": {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "kn": 1852 / 3600},

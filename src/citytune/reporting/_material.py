@@ -44,6 +44,10 @@ class Material:
         """The unit of the data; empty if unknown."""
         return self.frame.quantity.unit
 
+    def in_unit(self, label: str) -> str:
+        """The head of a column of numbers in that unit."""
+        return f"{label} ({self.unit})" if self.unit else label
+
     @property
     def anchored(self) -> bool:
         """Whether the backbone cannot forecast, so that a seasonal rule stands for "zero-shot"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from citytune._text import duration, name_options
@@ -78,14 +78,21 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def for_page(text: str) -> str:
+def for_page(text: str, fields: Mapping[str, str] | None = None) -> str:
     """A message as the page shows it: options by name, and no marks of a terminal.
+
+    Args:
+        text: The message.
+        fields: Option → what a page calls it on which it can be set.
 
     >>> for_page("use time= if this is wrong; see `citytune check`")
     'use the option “time” if this is wrong; see citytune check'
     """
-    named = name_options(text, lambda name, value: f"the option “{name}”{' ' * value}")
-    return named.replace("`", "")
+
+    def named(name: str, value: bool) -> str:
+        return (fields or {}).get(name, f"the option “{name}”") + " " * value
+
+    return name_options(text, named).replace("`", "")
 
 
 def role(found: Sequence[str], domain: str) -> str:

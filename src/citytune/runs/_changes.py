@@ -60,9 +60,10 @@ def changes(frame: SensorFrame, before: pl.DataFrame) -> list[str]:
     last = before[MOMENT].to_numpy()[-1].astype("datetime64[us]")
     _check_end(frame, last)
     overlap = _overlap(frame, before)
-    if overlap is None:
-        return [_new(frame, last), _gap(frame, last)]
-    return [_new(frame, last), *_corrected(frame, overlap)]
+    corrected = [_gap(frame, last)] if overlap is None else list(_corrected(frame, overlap))
+    if frame.clock.moments(len(frame) - 1, 1)[0] == last:
+        raise NothingNew(_nothing_new(frame, corrected))
+    return [_new(frame, last), *corrected]
 
 
 def earlier(frame: SensorFrame, before: pl.DataFrame | None) -> list[str]:
@@ -88,11 +89,13 @@ def _check_end(frame: SensorFrame, last: np.datetime64) -> None:
             f"{frame.source} ends at {frame.clock.text(len(frame) - 1)}, but the run has read "
             f"until {known}; this is an older file, so give the newest one"
         )
-    if end == last:
-        raise NothingNew(
-            f"{frame.source} has no rows after {known}, which the run has read already, so the run "
-            "is up to date"
-        )
+
+
+def _nothing_new(frame: SensorFrame, corrected: list[str]) -> str:
+    said = f"{frame.source} has no rows after {frame.clock.text(len(frame) - 1)}, which the run has"
+    if not corrected:
+        return f"{said} read already, so the run is up to date"
+    return f"{said} read already, but {', '.join(corrected)}; a refit (--refit) would learn that"
 
 
 def _overlap(frame: SensorFrame, before: pl.DataFrame) -> Overlap | None:
@@ -149,7 +152,7 @@ def _corrected(frame: SensorFrame, overlap: Overlap) -> Iterator[str]:
         )
     if other.any():
         yield (
-            f"{counted(int(other.sum()), 'reading')} read before {_are(other)} others now, of "
+            f"{counted(int(other.sum()), 'reading')} read before {_are_others(other)} now, of "
             f"{listed(names, 3)}"
         )
     if late := int((~before & now).sum()):
@@ -158,5 +161,5 @@ def _corrected(frame: SensorFrame, overlap: Overlap) -> Iterator[str]:
         yield f"{counted(gone, 'reading')} read before {'is' if gone == 1 else 'are'} missing now"
 
 
-def _are(which: NDArray[np.bool_]) -> str:
-    return "is" if which.sum() == 1 else "are"
+def _are_others(which: NDArray[np.bool_]) -> str:
+    return "is another" if which.sum() == 1 else "are others"

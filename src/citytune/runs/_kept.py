@@ -46,6 +46,12 @@ class Kept(ABC):
 
     @property
     def record(self) -> pl.DataFrame:
-        """Every forecast that was written, with what was measured since as `actual`."""
+        """Every forecast that was written, with what was measured since as `actual`.
+
+        Raises:
+            RunError: its files are not as they were written.
+        """
         self.file(SCORES)
+        if self._seal is not None:
+            self._seal.check_record(self.path)
         return read_record(self.path)

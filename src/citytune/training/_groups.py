@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,24 @@ def as_groups(groups: Iterable[Tensor | Group]) -> list[Group]:
     return [*found, Group(plain)] if plain else found
 
 
+class AdamW(torch.optim.AdamW):
+    """Torch's own, without what it puts around each method for a compiler of whole trainings.
+
+    The first call of that would import the compiler: seconds, for nothing.
+    """
+
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move the weights."""
+        return _step(self, closure)
+
+
+_step = inspect.unwrap(torch.optim.AdamW.step)
+
+
 def optimiser_of(
     groups: Iterable[Group],
     kind: Literal["adamw", "sgd"],
@@ -44,5 +63,5 @@ def optimiser_of(
     """A fresh optimiser; a penalty toward where weights began is part of the loss, not of it."""
     options = [{"params": list(one.parameters), "lr": rate * one.share} for one in groups]
     if kind == "adamw":
-        return torch.optim.AdamW(options, betas=betas, weight_decay=shrink, fused=True)
+        return AdamW(options, betas=betas, weight_decay=shrink, fused=True)
     return torch.optim.SGD(options, momentum=0.9)

@@ -36,7 +36,7 @@ from citytune.windows import Seasonal, cut_future, evenly
 
 WORK: dict[Effort, int] = {"quick": 3_000, "usual": 16_000, "thorough": 160_000}
 """Windows to pass through the network and back, with a year and a horizon of a day …"""
-YEAR, LEAST, MOST = 365.0, 0.25, 1.5
+YEAR, SHORTEST, LONGEST = 365.0, 0.25, 1.5
 """… and with other histories in proportion, but within these times as many."""
 MOST_PER_DAY = 8
 """Windows of a sensor and day that still differ enough."""
@@ -55,7 +55,7 @@ QUIET = 0.05
 of noise, teaches the network nothing."""
 COMPARED, MOST_WIDER = 400, 2.0
 """Windows on which it is seen how much too narrow its quantiles are, and the most that counts."""
-FEWEST = 32
+FEWEST_WINDOWS = 32
 """Windows of which something can be learnt."""
 LEARNING = "fine-tuning the network on the whole history"
 
@@ -86,11 +86,11 @@ class Plan:
         days = history.length / history.steps_per_day
         folds = FOLDS if days >= FOLD_DAYS else FEW_FOLDS
         known = float((~history.raw.isnan()).float().mean())
-        most = max(FEWEST, round(MOST_PER_DAY * len(history.raw) * days * known))
-        work = WORK[task.settings.effort] * min(max(days / YEAR, LEAST), MOST)
+        most = max(FEWEST_WINDOWS, round(MOST_PER_DAY * len(history.raw) * days * known))
+        work = WORK[task.settings.effort] * min(max(days / YEAR, SHORTEST), LONGEST)
         work = work / (1 + folds / 2) / (0.8 + 0.2 * horizon / 24)
         passes = 1 if most >= ENOUGH else min(max(1, round(work / most)), MOST_PASSES)
-        windows = min(most, max(2 * FEWEST, round(work / passes)))
+        windows = min(most, max(2 * FEWEST_WINDOWS, round(work / passes)))
         scouted = min(max(0.5, work / 2 / windows), 1.0)
         return cls(passes=passes, windows=windows, scouted=scouted, folds=folds)
 
@@ -99,7 +99,7 @@ class Plan:
         """Less, for the network of a fold."""
         if self.passes > 1:
             return replace(self, passes=self.passes // 2)
-        some = max(round(self.scouted * self.windows), 2 * FEWEST)
+        some = max(round(self.scouted * self.windows), 2 * FEWEST_WINDOWS)
         return replace(self, windows=min(self.windows, some))
 
     def needed(self, task: Task) -> int:
@@ -149,7 +149,7 @@ class _CrossFit:
         if len(self.folds) < 2:
             return [], self.notes
         ready = [_Fold.of(self, scout, spans) for _, spans in self.folds]
-        if any(len(fold.windows.examples) < FEWEST for fold in ready):
+        if any(len(fold.windows.examples) < FEWEST_WINDOWS for fold in ready):
             return [], self.notes
         with stopping_early() as self.early:
             scouts = self._side_by_side(ready)

@@ -56,6 +56,11 @@ class Expert(Protocol):
         """Names of experts whose forecasts it looks at, and `FEATURES` or `COVARIATES`."""
         return ()
 
+    @property
+    def asks_again(self) -> bool:
+        """Whether the network is asked once more for it."""
+        return False
+
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Forecasts (example, horizon), in the unit of the data.
 

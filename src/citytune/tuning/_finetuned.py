@@ -68,6 +68,11 @@ class FineTuned(Expert):
         """It is the prior itself, fine-tuned where that has shown to help."""
         return Start.LEARNT if self.probabilistic else Start.SHARED
 
+    @property
+    def asks_again(self) -> bool:
+        """With the weights that were tuned."""
+        return True
+
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """The fine-tuned forecast."""
         return self.forecast_by(_applied(self, batch.backbone), batch, so_far)  # type: ignore[arg-type]

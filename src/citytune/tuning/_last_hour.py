@@ -102,6 +102,11 @@ class LastHour(Expert):
         able = backbone().card.horizon is not None
         return "" if able else "the backbone makes no forecasts for it to correct"
 
+    @property
+    def asks_again(self) -> bool:
+        """As of a step ago."""
+        return True
+
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Correct the first steps."""
         prior, around = so_far[self.prior], so_far[self.around]

@@ -49,6 +49,11 @@ class LensExpert(Expert):
         """What the model is shown."""
         return LENS_WORDS[self.lens]
 
+    @property
+    def asks_again(self) -> bool:
+        """For all but the forecast as pretrained, whose quantiles are asked for anyway."""
+        return self.lens != PLAIN
+
     def forecast(self, batch: Batch, so_far: Mapping[str, Tensor]) -> Tensor:
         """Ask the model; the middle of its quantiles, where these are wanted as well."""
         if self.lens == PLAIN and batch.spread:

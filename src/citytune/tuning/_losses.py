@@ -14,7 +14,7 @@ from citytune.tuning._stats import t_inflation
 
 LONGEST_ROW = 4096
 """Longest row in which the targets of one block are laid out."""
-FEWEST = 1e-9
+LEAST_COUNT = 1e-9
 """What a block counts at least: one without targets is nothing over this."""
 
 
@@ -119,7 +119,7 @@ class Losses:
     @cached_property
     def share(self) -> Tensor:
         """(group, part, block) what one target counts in the mean of its block."""
-        return 1 / self.count.clamp_min(FEWEST)
+        return 1 / self.count.clamp_min(LEAST_COUNT)
 
     @cached_property
     def allowance(self) -> Tensor:

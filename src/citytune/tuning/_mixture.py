@@ -18,6 +18,10 @@ from citytune.windows import Axes
 
 NEGLIGIBLE = 0.004
 """Shares below this are left out of a forecast, and of asking."""
+NOT_WORTH = 0.02
+"""The same of an expert for which the network is asked once more, of every sensor: that takes as
+long as all else together, and changes a forecast by so much of the distance between two good ones
+at most."""
 
 
 class Mixed(NamedTuple):
@@ -85,7 +89,9 @@ class Mixture:
         """The experts with more than a negligible share somewhere."""
         most = self.followed.amax((0, 1)).tolist()
         return tuple(
-            name for name, share in zip(self.names, most, strict=True) if share > NEGLIGIBLE
+            one.name
+            for one, share in zip(self.experts, most, strict=True)
+            if share > (NOT_WORTH if one.asks_again else NEGLIGIBLE)
         )
 
     @cached_property

@@ -9,7 +9,7 @@ from citytune.settings import Progress
 
 BACK = 3
 """Passes that it takes to learn from a window: through the network and back."""
-MOST = 0.95
+MOST_TOLD = 0.95
 """The share at most, for something is left to be done when every window has passed."""
 
 
@@ -41,6 +41,6 @@ class Work:
     def _add(self, passes: float) -> float:
         with self.lock:
             self.done += passes
-            share = min(MOST, self.done / max(self.total, self.done, 1.0))
+            share = min(MOST_TOLD, self.done / max(self.total, self.done, 1.0))
             self.share = max(self.share, share)
             return self.share

@@ -14,7 +14,7 @@ from citytune._errors import InputError
 
 Kind: TypeAlias = Literal["count", "share", "value", "class"]
 Link: TypeAlias = Literal["identity", "log"]
-LEAST = 0.01
+LEAST_CHANCE = 0.01
 """Smallest chance that a class is given."""
 
 
@@ -80,7 +80,7 @@ class Target:
         """From that scale: counts from 0 on, shares in 0 … 1, chances of classes that sum to 1."""
         found = learnt.expm1() if self.link == "log" else learnt
         if self.kind == "class":
-            found = found.clamp(LEAST, 1)
+            found = found.clamp(LEAST_CHANCE, 1)
             return found / found.sum(1, keepdim=True)
         if self.kind == "value":
             return found

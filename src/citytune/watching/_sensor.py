@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from citytune.watching._alarm import Alarm, date_text, number_of
 from citytune.watching._classify import Changed, classify, evidence_of
 from citytune.watching._day import Day
-from citytune.watching._detector import Detector, grown
+from citytune.watching._detector import Detector
+from citytune.watching._fitting import fits_of
 from citytune.watching._settings import WatchSettings
 from citytune.watching._statistics import ALL, FORECASTS, READINGS, of_readings
-from citytune.watching._tail import FEWEST, WINDOW, Ordinary, e_value
+from citytune.watching._tail import FEWEST, Ordinary
 from citytune.watching._verification import VerifiedDay
 
 KEPT = 42
@@ -89,10 +90,18 @@ class SensorState:
         return sum(found) / len(found) if found else 0.0
 
     def step(
-        self, date: int, day: Day | None, verified: VerifiedDay | None, settings: WatchSettings
+        self,
+        date: int,
+        day: Day | None,
+        verified: VerifiedDay | None,
+        settings: WatchSettings,
+        told: Mapping[str, float] | None = None,
     ) -> Alarm | None:
-        """Take in a day; returns an alarm that has just ended."""
-        found = self._statistics(day, verified)
+        """Take in a day; returns an alarm that has just ended.
+
+        `told` is what `of_readings` says of it, if that is known.
+        """
+        found = self._statistics(day, verified, told)
         self.last = date
         if verified is not None:
             self.verified = [*self.verified, verified][-KEPT:]
@@ -110,23 +119,6 @@ class SensorState:
             self.recent = self.recent[-KEPT:]
         return ended
 
-    def start(self, settings: WatchSettings) -> None:
-        """Test from now on everything of which enough is known.
-
-        The tests are tried on the ordinary days themselves: what they found there by the habits of
-        this sensor, such as its seasons, is no evidence later.
-        """
-        peaks = []
-        for name, values in list(self.learning.items()):
-            if len(values) >= FEWEST:
-                self._fit(name, values)
-                peaks.append(peak(self.ordinary[name], values))
-        if peaks:
-            most = max(peaks) / len(peaks) / settings.threshold
-            self.strict = min(max(1.0, most), STRICTEST)
-        if self.verified:
-            self.usual = means(self.verified)
-
     def join(self, settings: WatchSettings) -> None:
         """Test a sensor that came later, from the day on which enough is known of it."""
         most = max(map(len, self.learning.values()), default=0)
@@ -138,10 +130,14 @@ class SensorState:
             for i, day in enumerate(self.days):
                 for name, value in of_readings(day, self.days[:i], signed=True).items():
                     self.learning.setdefault(name, []).append(value)
-        self.start(settings)
+        start([self], settings)
 
-    def _statistics(self, day: Day | None, verified: VerifiedDay | None) -> dict[str, float]:
-        found = {} if day is None else of_readings(day, self.days, signed=self.signed)
+    def _statistics(
+        self, day: Day | None, verified: VerifiedDay | None, told: Mapping[str, float] | None
+    ) -> dict[str, float]:
+        found = dict(told or {})
+        if day is not None and told is None:
+            found = of_readings(day, self.days, signed=self.signed)
         special = day is not None and day.special
         return found | ({} if verified is None or special else verified.statistics)
 
@@ -266,15 +262,21 @@ def _is_grave(alarm: Alarm) -> bool:
     return alarm.kind != "range" or alarm.evidence.get("top", np.inf) >= NEW_MAXIMUM
 
 
-def peak(ordinary: Ordinary, values: Sequence[float]) -> float:
-    """The most evidence against a statistic's own ordinary days."""
-    evidence, most, before = 0.0, 0.0, None
-    one = replace(ordinary, centre=float(np.median(values[:WINDOW])))
-    for value in values:
-        evidence = grown(evidence, e_value(one.p_fresh(value, before)))
-        one.track(value)
-        most, before = max(most, evidence), value
-    return most
+def start(sensors: Sequence[SensorState], settings: WatchSettings) -> None:
+    """Test from now on everything of which enough is known.
+
+    The tests are tried on the ordinary days themselves: what they found there by the habits of
+    a sensor, such as its seasons, is no evidence later.
+    """
+    for one, fitted in zip(sensors, fits_of([one.learning for one in sensors]), strict=True):
+        for name, fit in fitted.items():
+            one.ordinary[name], one.detectors[name] = fit.ordinary, Detector()
+            del one.learning[name]
+        if fitted:
+            most = max(fit.peak for fit in fitted.values()) / len(fitted) / settings.threshold
+            one.strict = min(max(1.0, most), STRICTEST)
+        if one.verified:
+            one.usual = means(one.verified)
 
 
 def means(days: Sequence[VerifiedDay]) -> dict[str, float]:

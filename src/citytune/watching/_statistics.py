@@ -132,11 +132,11 @@ def _top(day: Day, before: Sequence[Day]) -> float:
 def _shift(now: Floats, usual: Floats) -> dict[str, float]:
     """By how many hours the day's profile is late, to first order in the slope of the usual one."""
     slope = (usual[2:] - usual[:-2]) / 2
-    power, scale, level = float(slope @ slope), _mean(usual), _mean(now)
+    power, scale, level = float((slope * slope).sum()), _mean(usual), _mean(now)
     if power <= 0 or scale <= 0 or level <= 0:
         return {}
     off = now[1:-1] / level * scale - usual[1:-1]
-    late = -float(off @ slope) / power * 24 / len(usual)
+    late = -float((off * slope).sum()) / power * 24 / len(usual)
     return {"clock": min(max(late, -3.0), 3.0)}
 
 

@@ -13,12 +13,17 @@ TAIL = 0.1
 """Share of the ordinary days that the tail is fitted to."""
 SHAPE, WEIGHT = 0.1, 20
 """Shape of the tail before anything is seen, and the excesses it counts as."""
-HEAVIEST = 0.4
+LIGHTEST, HEAVIEST = 0.02, 0.4
 GRID = np.linspace(0, 1, 41)
 WINDOW = 28
 """Days over which the centre follows."""
 FEWEST = 21
 """Ordinary days without which nothing can be said."""
+HELD = 3
+"""Spreads beyond which a deviation counts no more."""
+STEADIEST = 0.95
+"""Most of a deviation that is expected again."""
+LEAST_P = 1e-12
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Tail:
             return (1 + (1 - below) * self.count) / (1 + self.count)
         beyond = 1 + self.shape * (score - self.threshold) / self.scale
         share = (1 + TAIL * self.count) / (1 + self.count)
-        return max(share * beyond ** (-1 / self.shape), 1e-12)
+        return max(share * beyond ** (-1 / self.shape), LEAST_P)
 
     def _below(self, score: float) -> float:
         """Share of lower scores, none of equal ones."""
@@ -103,10 +108,10 @@ class Ordinary:
         for value in found.tolist():
             off.append(value - centre)
             centre += _pull(off[-1], spread)
-        held = np.clip(off, -3 * spread, 3 * spread)
+        held = np.clip(off, -HELD * spread, HELD * spread)
         power = float((held[:-1] ** 2).sum())
         memory = float((held[1:] * held[:-1]).sum()) / power if power > 0 else 0.0
-        memory = min(max(memory, 0.0), 0.95)
+        memory = min(max(memory, 0.0), STEADIEST)
         fresh = (np.array(off[1:]) - memory * held[:-1]).tolist()
         return cls(
             centre=centre,
@@ -131,7 +136,7 @@ class Ordinary:
         """Given the day before, if it is known."""
         if before is None:
             return self.p_value(value)
-        held = min(max(before - self.centre, -3 * self.spread), 3 * self.spread)
+        held = min(max(before - self.centre, -HELD * self.spread), HELD * self.spread)
         off = value - self.centre - self.memory * held
         return self.innovation.p_value(_score(off, self.both_sides, self.resolution))
 
@@ -159,7 +164,7 @@ def _score(off: float, both_sides: bool, resolution: float) -> float:
 
 def _pull(off: float, spread: float) -> float:
     """How far a day moves the centre."""
-    return min(max(off, -3 * spread), 3 * spread) / WINDOW
+    return min(max(off, -HELD * spread), HELD * spread) / WINDOW
 
 
 def _shape(excess: np.ndarray) -> float:
@@ -168,4 +173,4 @@ def _shape(excess: np.ndarray) -> float:
         return SHAPE
     moment = 0.5 * (1 - float(excess.mean() ** 2 / excess.var()))
     drawn = (len(excess) * moment + WEIGHT * SHAPE) / (len(excess) + WEIGHT)
-    return min(max(drawn, 0.02), HEAVIEST)
+    return min(max(drawn, LIGHTEST), HEAVIEST)

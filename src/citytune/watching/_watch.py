@@ -12,9 +12,10 @@ from citytune._errors import InputError
 from citytune._text import counted, number, percent
 from citytune.watching._alarm import Alarm
 from citytune.watching._day import days_of, unmeasured
-from citytune.watching._sensor import SensorState, is_signed, means
+from citytune.watching._sensor import SensorState, is_signed, means, start
 from citytune.watching._settings import WatchSettings
 from citytune.watching._state import WatchState
+from citytune.watching._together import statistics_together
 from citytune.watching._verification import verified_days
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ def calibrate(
     for i, name in enumerate(readings.sensors):
         state.sensors[name] = SensorState(signed=is_signed(readings.values[:, i]))
     _feed(state, record, readings, None if before is None else _number(before))
-    for one in state.sensors.values():
-        one.start(state.settings)
+    start(list(state.sensors.values()), state.settings)
     return state
 
 
@@ -208,15 +208,22 @@ def _feed(
     measured = days_of(readings, after)
     for name in state.sensors.keys() - set(readings.sensors):
         measured[name] = [unmeasured(day) for day in measured[readings.sensors[0]]]
+    if end is not None:
+        measured = {name: [d for d in days if d.date < end] for name, days in measured.items()}
     verified = verified_days(record, after)
+    together = statistics_together(state.sensors, measured)
     for name, one in state.sensors.items():
         came = {day.date: day for day in verified.get(name, ())}
         there = {day.date: day for day in measured.get(name, ())}
+        told, signed = together.get(name, {}), one.signed
         for date in sorted({*came, *there}):
             if (one.last is None or date > one.last) and (end is None or date < end):
                 if joining:
                     one.join(state.settings)
-                ended = one.step(date, there.get(date), came.get(date), state.settings)
+                if one.alarm is not None or one.signed != signed:
+                    told = {}  # it is compared with other days from now on, or in another way
+                known = there.get(date), came.get(date)
+                ended = one.step(date, *known, state.settings, told.get(date))
                 if ended is not None:
                     state.ended.append(replace(ended, sensor=name))
 

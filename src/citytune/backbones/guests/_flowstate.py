@@ -18,7 +18,7 @@ from citytune.backbones.guests._kind import Config, Kind, add_kind, released
 
 MOST_STEPS = 8192
 """Of a fine clock, which its own code shows it."""
-FEWEST = 2
+FEWEST_STEPS = 2
 """Steps without which it cannot be asked."""
 CYCLE = 24
 """Steps of the cycle that it was trained to see; others are told by a scale."""
@@ -70,7 +70,7 @@ class FlowState(SureGuest):
             return part(found)
 
         fewest = nn.functional.pad(
-            shown.values, (max(0, FEWEST - shown.values.shape[1]), 0), value=torch.nan
+            shown.values, (max(0, FEWEST_STEPS - shown.values.shape[1]), 0), value=torch.nan
         )
         with self.turn.lock:  # it keeps the mean and spread of a batch in itself
             return ask(self.network, question, fewest)

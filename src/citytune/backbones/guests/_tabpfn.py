@@ -27,7 +27,7 @@ HORIZON = 720
 """Steps ahead; it is asked of times, and could go further."""
 LOOKS = 1
 """How often the same table is read, each time prepared in another way; more is slower."""
-FEWEST = 2
+FEWEST_VALUES = 2
 """Different values without which a table says nothing."""
 COMMON: dict[str, Any] = {
     "title": "TabPFN-TS, a network for tables that reads times and calendar; slow",
@@ -66,7 +66,7 @@ class TabPfn(SureGuest):
     def _asked(self, values: Tensor, table: Tensor, horizon: int) -> Tensor:
         known = values.isfinite()
         found = values[known]
-        if len(found.unique()) < FEWEST:
+        if len(found.unique()) < FEWEST_VALUES:
             return found[-1:].expand(horizon, len(LEVELS))
         reader = self.reader(
             model_path=self.specs,

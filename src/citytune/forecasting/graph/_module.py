@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from citytune.backbones.city import CityBackbone, GraphBackbone
 from citytune.forecasting._fallback import FEWEST_WEEKS, fall_back, never_measured, too_few
-from citytune.forecasting._predict import SEASON_WIDER, around
+from citytune.forecasting._predict import around, wider_in_season
 from citytune.forecasting.graph._mean import mean_in_graph
 from citytune.forecasting.graph._passes import Passes
 from citytune.forecasting.graph._rules import GivenHistory, GraphRules
@@ -101,7 +101,7 @@ class ForecastGraph(nn.Module):
         few = too_few(seasonal, examples, spec)
         point = fall_back(mean, few, seasonal, examples, spec)
         when = examples.origin[:, None] + torch.arange(spec.horizon)
-        wider = torch.where(history.season[when], SEASON_WIDER, 1.0)
+        wider = wider_in_season(history, when)
         where = point, given.sensor, history.slot[when]
         quantiles = intervals.quantiles(*where, deviations, wider)
         naive = intervals.conformal.quantiles(*where, wider)

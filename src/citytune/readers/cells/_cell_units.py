@@ -44,6 +44,8 @@ MOST_ODD = 0.02
 """Share of distinct cells of a marked column that may be anything else."""
 _DOUBLED = r"^(0?[0-4])([ABab])((?::\d{2})*)$"
 """An hour of the night that comes twice in autumn: 2A, 02B, 3A:15."""
+_ALONE = r"^(0?[0-4])([ABXabx*])((?::\d{2})*)$"
+"""The same, where only one of the two has a mark: 02 and 02X, 2 and 2A, 02 and 02*."""
 
 
 def without_marks(texts: Texts, findings: Findings) -> Texts:
@@ -141,8 +143,11 @@ def _half_the_limit(name: str) -> pl.Expr:
 def without_letters(texts: Texts) -> Texts:
     """Times of the day without the letters of the doubled hour: 2A and 2B are both 2."""
     changed = []
-    for name in names_where(texts.once, CELL.str.contains(_DOUBLED)):
-        distinct = of(texts.once, [name])["cell"]
+    for name in names_where(texts.said, CELL.str.contains(_ALONE)):
+        distinct = of(texts.said, [name])["cell"]
+        if _is_marked_once(distinct):
+            changed.append(pl.col(name).str.replace(_ALONE, "${1}${3}"))
+            continue
         lettered = distinct.filter(distinct.str.contains(_DOUBLED))
         first, second = (
             {*lettered.filter(lettered.str.contains(f"(?i){letter}")).str.replace("(?i)[ab]", "")}
@@ -152,6 +157,14 @@ def without_letters(texts: Texts) -> Texts:
         if first and first == second and len(rest) > len(lettered) and _are_times(rest):
             changed.append(pl.col(name).str.replace(_DOUBLED, "${1}${3}"))
     return texts.changed(changed)
+
+
+def _is_marked_once(distinct: pl.Series) -> bool:
+    """Whether times of the day have a mark where they come again, and stand without one too."""
+    marked = distinct.filter(distinct.str.contains(_ALONE))
+    rest = distinct.filter(~distinct.str.contains(_ALONE))
+    again = {*marked.str.replace(_ALONE, "${1}${3}")} <= {*rest}
+    return again and marked.str.extract(_ALONE, 2).n_unique() == 1 and _are_times(rest)
 
 
 def _are_times(cells: pl.Series) -> bool:

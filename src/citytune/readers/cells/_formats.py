@@ -32,6 +32,8 @@ _ZONE_NAME = (
     r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
 )
 """A zone's name behind a time: which of two hours is meant follows from the zone and the order."""
+_AGAIN = r"(0?[0-4](?::\d{2})*)[*x]"
+"""A time of the hour that comes twice in autumn, with the mark of the second one: 02*, 02X."""
 _OFFSET = re.compile(r"(?<=\d) ?[+-]\d{2}(:?\d{2})?$")
 
 
@@ -71,6 +73,7 @@ def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
     text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")
+    text = text.str.replace(rf"(?i)^(.*\d[-/.]\d{{1,4}}[ T]){_AGAIN}$", "${1}${2}")
     return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
 
 
@@ -165,8 +168,15 @@ def _is_swapped(one: str, other: str) -> bool:
 
 def _more_regular(cells: pl.Series, one: Format, other: Format) -> Format:
     first, second = (_regularity(_seconds(cells, form)) for form in (one, other))
+    if first == second and len(cells) > 1:
+        first, second = (_closeness(_seconds(cells, form)) for form in (one, other))
     chosen, rival = (one, other) if first >= second else (other, one)
     return chosen._replace(rival=rival.pattern, clear=first != second)
+
+
+def _closeness(seconds: pl.Series) -> float:
+    """How near moments follow one another: 1/8 and 1/9 are days rather than months."""
+    return -float(np.abs(np.diff(seconds.drop_nulls().to_numpy())).sum())
 
 
 def _regularity(seconds: pl.Series) -> float:

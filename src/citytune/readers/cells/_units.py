@@ -13,7 +13,8 @@ from citytune.readers.cells._vocabulary import plain_name
 UNITS = {
     "$": "$", "€": "€", "£": "£",
     "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh", "twh": "TWh", "w": "W", "kw": "kW",
-    "mw": "MW", "gw": "GW", "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
+    "mw": "MW", "gw": "GW", "万kw": "万kW", "萬瓩": "万kW",
+    "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
     "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
     "ccf": "ccf", "l": "l",
@@ -39,7 +40,7 @@ UNITS = {
 """Spelling in lower case, without spaces → unit."""
 ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ", "therm", "kvarh",
                     "BTU", "MMBTU"])  # fmt: skip
-POWER = frozenset(["W", "kW", "MW", "GW", "VA", "kVA", "MVA", "kvar"])
+POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l"])

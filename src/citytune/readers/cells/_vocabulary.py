@@ -17,7 +17,8 @@ PARAMETER = frozenset(
 parameter parameters parameter_name parameter_code param pollutant pollutant_name air_pollutant
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
-observed_property observedproperty metric register register_id kind_of_quantity mode
+observed_property observedproperty measure_name measurement_name reading_type data_item
+metric register register_id kind_of_quantity mode
 consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
@@ -114,7 +115,8 @@ isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat lat
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
 mtlf stlf soc ladezustand vorjahr
-vorjahreswert vorwoche residual residuallast residualload 品質情報 均質番号
+vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
+residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 wddir wdsp wetb dewpt vappr rhum rltv msl
@@ -134,7 +136,9 @@ SOURCES = frozenset(
 nuclear nucleaire nucleare kernenergie coal charbon carbon braunkohle steinkohle lignite oil fioul
 fuel_oil gaz erdgas natural_gas ccgt ocgt hydro hydraulique wasserkraft hidraulica eolien eolica
 windkraft wind_onshore wind_offshore solaire photovoltaik fotovoltaica biomass biomasse bioenergies
-biogas geothermal geothermie waste pompage pumpspeicher pumped_storage pump_storage_pumping ps
+biogas geothermal geothermie waste thermal thermique termica termico
+carbune hidrocarburi ape eolian biomasa
+pompage pumpspeicher pumped_storage pump_storage_pumping ps
 imports exports ech_physiques taux_de_co2 interconnectors other_renewable sonstige
 """)
 )

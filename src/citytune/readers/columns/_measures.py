@@ -15,7 +15,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import goes_beside, is_quantity, plain_name, tokens
+from citytune.readers.cells._vocabulary import SOURCES, goes_beside, is_quantity, plain_name, tokens
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -197,8 +197,13 @@ def describes(cells: pl.Series) -> bool:
     moment has several.
     """
     some = [str(cell) for cell in cells]
-    sure = [cell for cell in some if is_quantity(cell) and plain_name(cell) != "no"]
-    weather = bool(sure) and all(is_quantity(cell) or goes_beside(cell) for cell in some)
+    plain = {plain_name(cell) for cell in some}
+    sure = [cell for cell in some if is_quantity(cell) and plain_name(cell) not in ("no", "gas")]
+    weather = (
+        bool(sure)
+        and not plain & SOURCES
+        and all(is_quantity(cell) or goes_beside(cell) for cell in some)
+    )
     return weather or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
 
 

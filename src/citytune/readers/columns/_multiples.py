@@ -13,7 +13,7 @@ from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import family
-from citytune.readers.columns._unfold import number_of
+from citytune.readers.columns._folded import number_of
 
 MOST, ROWS = 8, 2_000
 """Columns up to which they are compared, and rows by which they are."""

@@ -9,7 +9,7 @@ from statistics import median
 from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._units import kind_of_unit, unit_in, unit_of
+from citytune.readers.cells._units import factor_between, kind_of_unit, unit_in, unit_of
 from citytune.readers.cells._vocabulary import TARGETS, family, goes_beside, plain_name, tokens
 from citytune.readers.columns._kinds import kind_among
 from citytune.readers.columns._wide import MOST_PLACES
@@ -32,8 +32,10 @@ def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Fin
     """
     units: dict[str, list[str]] = {}
     below = all(written.get(name) for name in chosen)
+    spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
     for name in chosen:
-        unit = (unit_of(written[name]) or written[name]) if below else _spelt_unit(name)
+        told = unit_of(written.get(name, "")) or (written[name] if below else None)
+        unit = told or _spelt_unit(name, spelt)
         if unit is None:
             return list(chosen)
         units.setdefault(unit, []).append(name)
@@ -47,7 +49,8 @@ def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Fin
             + ", ".join(
                 f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()
             ),
-            f"convert them to one unit, or name those of one with {_proposed(units)}",
+            f"name those of one with {_proposed(units)}, or all with target={[*chosen]!r} to have "
+            f"them in {next(iter(units))}",
             count=len(units),
         )
         return list(chosen)
@@ -69,11 +72,46 @@ def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Fin
         findings.error(
             "which-target",
             f"the columns are in {len(groups)} kinds of units: "
-            + "; ".join(listed(names, 3, quoted=True) for names in groups.values()),
+            + "; ".join(
+                f"{listed(names, 3, quoted=True)} in {listed(_units_among(names, units))}"
+                for names in groups.values()
+            ),
             f"name those of one quantity with {_proposed(groups)}",
             count=len(groups),
         )
     return list(chosen)
+
+
+def _units_among(names: Sequence[str], units: Mapping[str, list[str]]) -> list[str]:
+    return [unit for unit, some in units.items() if {*some} & {*names}]
+
+
+def to_one_unit(
+    asked: Sequence[str], row_of_units: Mapping[str, str], findings: Findings
+) -> dict[str, float]:
+    """What columns that a person asks for are multiplied by, to be in the unit of the first."""
+    said = {n: row_of_units.get(n) or _spelt_unit(n, True) for n in asked}
+    units = {n: unit_of(said[n] or "") for n in asked}
+    if None in units.values() or len({*units.values()}) < 2:
+        return {}
+    first = units[asked[0]] or ""
+    factors = {n: factor_between(unit or "", first) for n, unit in units.items()}
+    strange = [n for n, factor in factors.items() if factor is None]
+    if strange:
+        findings.error(
+            "which-target",
+            f"{strange[0]!r} is in {units[strange[0]]} and {asked[0]!r} in {first}, and a frame "
+            "holds one quantity",
+            f"read them one by one, the first with target={asked[0]!r}",
+        )
+        return {}
+    findings.note(
+        "converted",
+        f"{listed([n for n in asked if units[n] != first], 3, quoted=True)} are in other units "
+        f"than {asked[0]!r}",
+        f"all were read in {first}",
+    )
+    return {n: factor for n, factor in factors.items() if factor is not None}
 
 
 def _are_next_to_gas(groups: Mapping[str, list[str]]) -> bool:
@@ -105,15 +143,20 @@ def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) 
         )
 
 
-def _spelt_unit(name: str) -> str | None:
-    """The unit in brackets, or that of more than a letter behind other words."""
+def _spelt_unit(name: str, sure: bool = False) -> str | None:
+    """The unit in brackets, or that of more than a letter behind other words.
+
+    A letter alone is one only if others are `sure` to spell their units: kWh next to W.
+    """
     bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
-    found = unit_in(name) or _ELECTRICAL.get(name.rsplit(maxsplit=1)[-1])
+    last = name.rsplit(maxsplit=1)[-1]
+    found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
     if found in _ELECTRICAL.values() and " " in name:
         return found
     if found or bracket:
-        return found if found and (bracket or len(found) > 1) else bracket[1] if bracket else None
-    last = name.rsplit(maxsplit=1)[-1]
+        single = sure and name.endswith(f" {found}")
+        known = found if bracket or single or len(found or "") > 1 else None
+        return known or (bracket[1] if bracket else None)
     return unit_of(last) if last != name else None
 
 

@@ -42,8 +42,8 @@ _LOOSE = frozenset(["metric", "series", "field", "_field", "variable", "item", "
                     "indicator"])  # fmt: skip
 """Names of columns that say what is measured, or name the sensors of one quantity."""
 _MEASURES = frozenset(
-    ["temperature", "humidity", "voltage", "current", "power", "energy", "pressure", "co2", "pm25",
-     "pm10", "no2", "o3", "illuminance", "noise", "frequency", "speed", "flow", "occupancy"]
+    ["temperature", "temp", "humidity", "voltage", "current", "power", "energy", "pressure", "co2",
+     "pm25", "pm10", "no2", "o3", "illuminance", "noise", "frequency", "speed", "flow", "occupancy"]
 )  # fmt: skip
 """Words by which a sensor's name says what it measures."""
 _FINAL = frozenset(["final", "actual", "real", "measured", "observed", "validated", "ratified",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -10,7 +10,6 @@ import polars as pl
 from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers.cells._columns import Columns, look
-from citytune.readers.cells._durations import refuse_clocks
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import (
     ALIKE,
@@ -32,21 +31,26 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
+from citytune.readers.columns._one_unit import to_one_unit
 from citytune.readers.columns._parameters import (
     Parameter,
     choose_parameter,
     parameter_columns,
     refuse_mixture,
 )
+from citytune.readers.columns._registers import with_registers_added
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
-from citytune.readers.columns._unfold import SECONDS, VALUE, unfold
+from citytune.readers.columns._told import refuse_words, told_targets
+from citytune.readers.columns._unfold import unfold
 from citytune.readers.columns._unit_columns import unit_column
 from citytune.readers.columns._validity import valid_rows
 from citytune.readers.containers._headless import with_names
+from citytune.readers.times._months import refuse_months
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers.times._time_columns import guess_time, zone_columns
 from citytune.readers.times._times import Moments, plan_moments
@@ -76,6 +80,8 @@ class Roles:
     """Of the readings, from a column of units."""
     scale: pl.Expr | None = None
     """What the readings are multiplied by to be in it."""
+    factors: Mapping[str, float] = field(default_factory=dict)
+    """What the columns that were asked for are multiplied by, to be in one unit."""
     columns: Columns = field(default_factory=Columns)
     """What is known of every column."""
 
@@ -87,6 +93,7 @@ def understand(
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
+    table = table if wanted.target else with_registers_added(table, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
@@ -124,15 +131,18 @@ def understand(
         places, findings,
     )  # fmt: skip
     taken |= {*sensor, *places}
-    targets = _told_targets(targets, columns, sensor, findings) or guess_targets(
+    asked = told_targets(targets, columns, sensor, findings)
+    targets = asked or guess_targets(
         view, columns, taken, some, sensor,
         bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
-    _refuse_words(covariates, columns, findings)
+    refuse_words(covariates, columns, findings)
+    factors = to_one_unit(asked, table.units, findings)
     refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, *unit_column(view, columns, findings), columns)  # fmt: skip
+                  parameter, valid, *unit_column(view, columns, findings), factors,
+                  columns)  # fmt: skip
     return table, roles
 
 
@@ -150,14 +160,15 @@ def _check_names(table: SourceTable, names: tuple[str, ...]) -> None:
 def _moments_of(
     table: SourceTable, time: tuple[str, ...], wanted: Request, findings: Findings
 ) -> Moments:
-    if time[-1] == SECONDS:
-        date = time[:-1] if len(time) != 3 else time
-        found = plan_moments(table, date, wanted.timezone, findings, "begin")
-        return replace(found, seconds=found.seconds + pl.col(SECONDS))
-    if SECONDS in table.schema:
-        found = plan_moments(table, time, wanted.timezone, findings, "begin")
-        return replace(found, seconds=found.seconds + pl.col(SECONDS))
-    return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+    if SECONDS not in table.schema:
+        if len(time) == 1:
+            refuse_months(table, time[0], findings)
+        return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+    date = time[:-1] if time[-1] == SECONDS and len(time) != 3 else time
+    found = plan_moments(table, date, wanted.timezone, findings, "begin")
+    if size := counted_through(table):
+        found = replace(found, counted=size, day=found.seconds)
+    return replace(found, seconds=found.seconds + pl.col(SECONDS))
 
 
 def _at_hand(table: SourceTable, moments: Moments) -> tuple[SourceTable, Moments]:
@@ -265,36 +276,3 @@ def _called_a_sensor(
         .row(0, named=True)
     )
     return next(((n,) for n in able if counts[n] == 1 or counts[n] <= counts["_rows"] / 3), ())
-
-
-def _refuse_words(covariates: tuple[str, ...], columns: Columns, findings: Findings) -> None:
-    for name in covariates:
-        if columns.kind(name) not in ("number", "bool", "empty"):
-            findings.error(
-                "text-covariate",
-                f"covariate {name!r} does not hold numbers{columns.shown(name)}",
-                "write it as numbers (for example 0 and 1 for no and yes), or leave it out",
-            )
-
-
-def _told_targets(
-    targets: tuple[str, ...], columns: Columns, sensor: tuple[str, ...], findings: Findings
-) -> tuple[str, ...]:
-    if len(set(targets)) < len(targets):
-        raise InputError(f"target names a column twice: {listed(list(targets), quoted=True)}")
-    if sensor and len(targets) > 1:
-        raise InputError(
-            f"column {sensor[0]!r} names the sensors, so there can be one target, not "
-            f"{len(targets)} ({listed(list(targets), quoted=True)}); read them one by one, the "
-            f"first with target={targets[0]!r}"
-        )
-    for name in targets:
-        able = columns.kind(name) in ("number", "empty")
-        if not able and not refuse_clocks(columns, (), name, findings):
-            findings.error(
-                "no-numeric-target",
-                f"column {name!r} is asked for as target but does not hold numbers"
-                f"{columns.shown(name)}",
-                "name a column of readings with target=",
-            )
-    return targets

@@ -44,6 +44,7 @@ from citytune.readers.columns._measures import (
 )
 from citytune.readers.columns._multiples import refuse_multiples
 from citytune.readers.columns._one_unit import of_one_unit, refuse_crossed
+from citytune.readers.columns._steps_of_totals import without_their_totals
 from citytune.readers.columns._unlike import (
     is_flag_of_another,
     is_speed_of_wind,
@@ -97,7 +98,7 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
-    able = without_statistics(able)
+    able = without_their_totals(table, without_statistics(able), keys)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
     if telling < set(able):
         able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
@@ -179,8 +180,7 @@ def _before_time(columns: Columns, taken: set[str], able: Sequence[str]) -> set[
 def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: bool) -> list[str]:
     """The sensors of a wide table that are silent, stand still or only saw zeros and ones too.
 
-    They are known by the company they keep: two or more columns with names of their own, or one of
-    the same family. Where nothing else is there, they are all there is.
+    They are known by two or more columns with names of their own, or one of the same family.
     """
 
     def may_be(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 import polars as pl
 
@@ -13,17 +13,22 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
-from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.columns._folded import (
+    DAY,
+    VALUE,
+    Folded,
+    in_rows,
+    number_of,
+)
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 
 FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
-DAY = 86_400
 MOST_KEYS = 6
 """Columns among the first of which one holds the date, if none has a name."""
-VALUE, SECONDS, VALID, WHEN = "value", "time of day", "valid", "time"
+WHEN = "time"
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
 _HOUR = re.compile(
     r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|"
@@ -35,6 +40,8 @@ _NUMBERED = re.compile(
     r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
     re.IGNORECASE,
 )
+_WITHIN = re.compile(r"^([A-Za-z]\w*\.)+(?=[A-Za-z])")
+"""Objects of JSON in which a value stands: Values.Hour01."""
 _WORDS = frozenset(
     ["", "h", "he", "hr", "hour", "hours", "hor", "hora", "heure", "ora", "stunde", "std", "uur",
      "time", "v", "p", "period", "periodo", "q", "qh", "i", "int", "interval", "hour ending", "t",
@@ -44,19 +51,6 @@ _WORDS = frozenset(
 """What may stand before the number of a time of the day."""
 _HOURS = re.compile(r"h(e|r|or|ora|our|ours|eure)?[\s_.]*\d|ora|stunde|std|uur", re.IGNORECASE)
 _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Folded:
-    """Columns that each hold one time of the day."""
-
-    names: tuple[str, ...]
-    seconds: tuple[int, ...]
-    """Since midnight, of each one's begin."""
-    ends: bool
-    """Whether their names said the ends."""
-    flags: tuple[str, ...] = ()
-    """A column for each that tells whether its value is valid."""
 
 
 def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
@@ -79,7 +73,9 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
         f"they were read as {len(found.names)} rows each",
         count=len(found.names),
     )
-    return table.with_rows(_long(table, found))
+    # A 25th hour, which has no place on a day of 24, would otherwise pass for a column of its own.
+    spare = {name for name in table.schema if find_spare(name, found)}
+    return table.with_rows(in_rows(table, found, spare))
 
 
 def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
@@ -210,7 +206,7 @@ def _even(found: list[tuple[str, int]]) -> Folded | None:
 
 def _numbered(name: str) -> re.Match[str] | None:
     """A name such as H01, hour 1, kWh_0015 or H01//H01, which says a number of the day."""
-    found = _NUMBERED.match(name.partition("//")[0].strip())
+    found = _NUMBERED.match(_WITHIN.sub("", name.partition("//")[0].strip()))
     return found if found and found["word"].strip().lower() in _WORDS else None
 
 
@@ -232,7 +228,8 @@ def _counted(group: list[tuple[str, int]]) -> Folded | None:
     if usual is None:
         return None
     step = DAY // usual
-    return Folded(names[:usual], tuple(step * i for i in range(usual)), ends=first == 1)
+    begins = tuple(step * i for i in range(usual))
+    return Folded(names[:usual], begins, ends=first == 1, further=names[usual:])
 
 
 def _readings_first(found: list[Folded]) -> Folded:
@@ -246,27 +243,7 @@ def _with_flags(folded: Folded, names: tuple[str, ...]) -> Folded:
     beside = [name for name in names if _FLAG.match(name.strip()) and name not in folded.names]
     if len(beside) < len(folded.names):
         return folded
-    return Folded(folded.names, folded.seconds, folded.ends, tuple(beside[: len(folded.names)]))
-
-
-def _long(table: SourceTable, folded: Folded) -> pl.LazyFrame:
-    used = {*folded.names, *folded.flags}
-    # A 25th hour, which has no place on a day of 24, would otherwise pass for a column of its own.
-    spare = {n for n in table.schema if find_spare(n, folded)}
-    kept = [name for name in table.schema if name not in used and name not in spare]
-    flags = folded.flags or (None,) * len(folded.names)
-    parts = []
-    for name, seconds, flag in zip(folded.names, folded.seconds, flags, strict=True):
-        extra = [] if flag is None else [pl.col(flag).cast(pl.String).alias(VALID)]
-        parts.append(
-            table.rows.select(
-                *kept,
-                pl.lit(seconds, pl.Int64).alias(SECONDS),
-                number_of(table, name).alias(VALUE),
-                *extra,
-            )
-        )
-    return pl.concat(parts)
+    return replace(folded, flags=tuple(beside[: len(folded.names)]))
 
 
 def find_spare(name: str, folded: Folded) -> bool:
@@ -277,10 +254,3 @@ def find_spare(name: str, folded: Folded) -> bool:
         and one["word"].lower() == other["word"].lower()
         and int(one["number"]) > len(folded.names)
     )  # fmt: skip
-
-
-def number_of(table: SourceTable, name: str) -> pl.Expr:
-    """A column as numbers, whatever its notation; null where a cell is none."""
-    if table.schema[name] == pl.String:
-        return cells(name, name in table.commas).number
-    return pl.col(name).cast(pl.Float64, strict=False)

@@ -33,7 +33,8 @@ _WEATHER = frozenset(
 )  # fmt: skip
 _STATIONS = frozenset(["station", "stations", "stationsname", "estacion", "stazione", "stn"])
 _ELECTRICAL = frozenset("uipfqs")
-_BARE = re.compile(r"column_\d+")
+_BARE = re.compile(r"(column|field|value|val|wert|valor|valeur|waarde|data|input)[_ ]?\d+", re.I)
+"""Names that say nothing, neither what was measured nor where."""
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
 
@@ -58,8 +59,10 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
 
 def is_speed_of_wind(name: str, columns: Columns) -> bool:
     """Whether a column called speed stands among columns of weather."""
+    if plain_name(name) not in ("speed", "avg_speed"):
+        return False
     weather = [n for n in columns.by_name if _WEATHER & {*tokens(n)}]
-    return plain_name(name) in ("speed", "avg_speed") and len(weather) >= FEWEST_WEATHER
+    return len(weather) >= FEWEST_WEATHER
 
 
 def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
@@ -71,10 +74,12 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         return
     if not (bare or electrical) and _are_named(chosen):
         return
-    said = electrical or all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    told = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
+    said = electrical or (told and not bare)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
+    signs += FEWEST_SIGNS * (bare and _lie_apart(chosen, columns))
     if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
         return
     full = [n for n in chosen if columns.kind(n) != "empty" and not columns.by_name[n].constant]
@@ -111,6 +116,12 @@ def _are_named(names: Sequence[str]) -> bool:
     """Whether names share a word, as those of substations do, or one is that of a place."""
     words = [{w for w in tokens(name) if not COMPUTED.search(w)} for name in names]
     return bool(set.intersection(*words) or set().union(*words) & PLACES)
+
+
+def _lie_apart(names: Sequence[str], columns: Columns) -> bool:
+    """Whether all readings of one column are above all those of another."""
+    some = [columns.by_name[name] for name in names if columns.kind(name) != "empty"]
+    return bool(some) and max(one.low for one in some) > min(one.high for one in some)
 
 
 def _differences(names: Sequence[str], columns: Columns) -> int:

@@ -42,7 +42,9 @@ GOOD = frozenset(
 """Cells of such a column that let a reading pass; 2 and 3 are EEA's "below detection limit"."""
 GOOD_ERRORS = frozenset(["n", "0", "none", "no", "false", "ok"])
 """Cells of a column of errors that let a reading pass."""
-STATUS_WORDS = frozenset(["status", "quality", "qualitat", "qualite", "qualidade", "calidad"])
+STATUS_WORDS = frozenset(
+    ["status", "statuscode", "quality", "qualitat", "qualite", "qualidade", "calidad"]
+)
 SOUND = frozenset(["good", "ok", "normal", "valid", "gut", "bon", "good-overridden"])
 UNSOUND = frozenset(
     ["bad", "uncertain", "questionable", "fault", "down", "offline", "invalid", "error",
@@ -50,6 +52,8 @@ UNSOUND = frozenset(
      "i/o timeout"]
 )  # fmt: skip
 """Words by which historians and control systems call readings."""
+_OPC_UA = re.compile(r"(good|uncertain|bad)(_\w+)?( ?\(0x[0-9a-f]+\))?")
+"""Codes of status of OPC UA: Good (0x00000000), Bad_NoCommunication."""
 MOST_VALUES = 12
 OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
 OPC_GOOD, OPC_MOST = 192, 255
@@ -119,6 +123,8 @@ def _good_status(column: Column) -> frozenset[str]:
     said = {str(cell).strip().lower() for cell in column.cells}
     if all(re.fullmatch(r"\{.*\}", cell) for cell in said):
         return frozenset(cell for cell in said if "ok" in re.split(r"\W+", cell))
+    if all(map(_OPC_UA.fullmatch, said)):
+        return frozenset(cell for cell in said if cell.startswith("good"))
     return frozenset(said & SOUND) if said <= SOUND | UNSOUND else frozenset()
 
 

@@ -6,6 +6,7 @@ expanded data streams, data arrays). Whatever else is a list of objects is read 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ MOST_OF_ONE = 50
 _LISTS = ("value", "results", "data")
 """Of the records of a standard in a document."""
 _MORE = ("@iot.nextLink", "nextLink", "next", "nextPageToken", "next_page")
+_EXTENDED = frozenset(["$date", "$oid", "$numberInt", "$numberLong", "$numberDouble",
+                       "$numberDecimal"])  # fmt: skip
+"""Keys by which MongoDB says the type of a value."""
 _META = frozenset({"@context", "location", "geometry", "@iot.selfLink"})
 
 
@@ -208,11 +212,31 @@ def _flat(
                 found.setdefault("observedAt", value["observedAt"])
             if value.get("unitCode"):
                 units.setdefault(name, str(value["unitCode"]))
+        elif len(value) == 1 and next(iter(value)) in _EXTENDED:
+            found[name] = _extended(value)
         elif "@value" in value:
             found[name] = value["@value"]
         elif depth < DEEPEST:
             found |= _flat(value, units, f"{name}.", depth + 1)
     return found
+
+
+def _extended(value: Any) -> Any:
+    """A plain value of MongoDB's extended JSON: {"$date": {"$numberLong": "1704067200000"}}."""
+    if not isinstance(value, Mapping):
+        return value
+    ((kind, inner),) = value.items()
+    inner = _extended(inner) if isinstance(inner, Mapping) and len(inner) == 1 else inner
+    if kind == "$date" and isinstance(inner, int | float):
+        return dt.datetime.fromtimestamp(inner / 1000, dt.UTC).isoformat(timespec="milliseconds")
+    return _number(inner) if kind.startswith("$number") else inner
+
+
+def _number(text: Any) -> Any:
+    try:
+        return int(text) if str(text).lstrip("-").isdigit() else float(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _table(records: Sequence[Mapping[str, Any]], findings: Findings) -> pl.DataFrame:

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from citytune.readers.cells._time_words import TIME
+from citytune.readers.cells._units import UNIT_COLUMNS, unit_of
+from citytune.readers.cells._vocabulary import GENERIC, plain_name
 from citytune.readers.containers._json_steps import shared, stepped
 
 Record: TypeAlias = Mapping[str, Any]
@@ -21,6 +24,8 @@ DEEPEST = 40
 _NAMES = ("fields", "columns", "components", "header", "headers", "names", "schema")
 """Of lists of the names of columns."""
 _NUMBERED = re.compile(r"^(field|channel|ch|var|value|val|col|column|sensor)_?\d+$")
+MOST_FIELDS = 2
+"""Of rows whose unit may be said around them."""
 LOOKED_AT = 20
 """Rows after which their shape is known."""
 
@@ -79,9 +84,24 @@ def _told_apart(parts: Sequence[_Table]) -> list[Record]:
     differ = [n for n in names if len({str(part.around.get(n)) for part in parts}) > 1]
     labels: list[dict[str, Any]] = [{n: part.around.get(n) for n in differ} for part in parts]
     if len(parts) > 1 and not differ:
+        # Values that have a name of their own were measured where the key says.
+        called = {plain_name(name) for name in parts[0].names} - {*TIME}
+        name = "parameter" if len(called) != 1 or called & {*GENERIC} else "series"
         for label, part in zip(labels, parts, strict=True):
-            label["parameter"] = next((k for k in reversed(part.path) if isinstance(k, str)), "")
+            label[name] = next((k for k in reversed(part.path) if isinstance(k, str)), "")
+    for label, part in zip(labels, parts, strict=True):
+        if (unit := _unit_of(part)) and not any(plain_name(n) in UNIT_COLUMNS for n in differ):
+            label["unit"] = unit
     return list(labels)
+
+
+def _unit_of(part: _Table) -> str | None:
+    """The unit that is said around rows of a time and a value."""
+    if len(part.names) > MOST_FIELDS:
+        return None
+    near = {plain_name(key.rpartition(".")[2]): str(one) for key, one in part.around.items()}
+    said = {unit for name, unit in near.items() if name in UNIT_COLUMNS and unit_of(unit)}
+    return said.pop() if len(said) == 1 else None
 
 
 def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:

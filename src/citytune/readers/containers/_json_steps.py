@@ -14,11 +14,11 @@ FEWEST = 20
 """Values that are more than a few of a record."""
 _START = frozenset(
     ["start", "begin", "from", "start_time", "begin_time", "start_date", "start_at", "starts_at",
-     "time_start", "point_start", "first", "first_time", "time", "timestamp"]
+     "time_start", "point_start", "start_point", "first", "first_time", "time", "timestamp"]
 )  # fmt: skip
 _STEP = re.compile(
     r"(time_)?(step|interval|resolution|granularity|frequency|freq|period|sampling|point_interval)"
-    r"(_length|_size)?(?:_(?P<unit>[a-z]+))?"
+    r"(_length|_size|_ticks?)?(?:_(?P<unit>[a-z]+))?"
 )
 _LENGTH = re.compile(r"(?:P?T?)(\d+)\s*_?([a-z]+)", re.IGNORECASE)
 _UNITS = {
@@ -27,27 +27,30 @@ _UNITS = {
     3600: ("h", "hr", "hrs", "hour", "hours"),
 }
 _NAMES = ("name", "label", "id", "key", "title", "sensor", "station")
+_ZONED = re.compile(r"_?(utc|gmt)$")
 _EPOCH, _MILLISECONDS = 1e8, 1e11
 
 
 def stepped(value: Record) -> list[dict[str, Any]]:
-    """The rows of an object with a start, a step and one long list of values; none of any other.
+    """The rows of an object with a start, a step and long lists of values; none of any other.
 
     >>> stepped({"start": "2024-01-01T00:00Z", "step": "PT15M", "values": [*range(21)]})[1]
     {'time': '2024-01-01T00:15:00+00:00', 'values': 1}
     """
-    lists = [k for k, v in value.items() if isinstance(v, list) and len(v) > FEWEST]
-    if len(lists) != 1 or not all(_is_number(one) for one in value[lists[0]]):
+    lists = {k: v for k, v in value.items() if isinstance(v, list) and len(v) > FEWEST}
+    if len({len(one) for one in lists.values()}) != 1 or not all(
+        _is_number(one) for some in lists.values() for one in some
+    ):
         return []
-    starts = [v for k, v in value.items() if plain_name(k) in _START]
+    starts = [v for k, v in value.items() if _ZONED.sub("", plain_name(k)) in _START]
     steps = [found for k, v in value.items() if (found := _length(plain_name(k), v))]
     begin = _moment(starts[0]) if len(starts) == 1 else None
     if begin is None or len(steps) != 1:
         return []
     step = dt.timedelta(seconds=steps[0])
     return [
-        {"time": (begin + i * step).isoformat(), lists[0]: one}
-        for i, one in enumerate(value[lists[0]])
+        {"time": (begin + i * step).isoformat(), **dict(zip(lists, row, strict=True))}
+        for i, row in enumerate(zip(*lists.values(), strict=True))
     ]
 
 
@@ -94,6 +97,8 @@ def _length(name: str, cell: Any) -> int | None:
         number, unit = cell, told["unit"]
     else:
         return None
+    if unit in ("ms", "milliseconds") and number % 1000 == 0:
+        return number // 1000 or None
     size = next((size for size, words in _UNITS.items() if unit in words), None)
     return number * size if size and number > 0 else None
 

@@ -49,8 +49,8 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             if _is_page(data)
             else "export the table as CSV or Parquet, or as JSON with a time and a value each",
         )
-    root = _parse(data, findings)
-    if not any(_local(one.tag) == "ReadingType" for one in root.iter()):
+    root = parse(data, findings)
+    if not any(local(one.tag) == "ReadingType" for one in root.iter()):
         findings.fail(
             "no-unit",
             "the file does not say in which unit and power of ten its readings are (no "
@@ -75,14 +75,15 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
                        units={"value": units[0]} if len(units) == 1 else {})  # fmt: skip
 
 
-def _parse(data: bytes, findings: Findings) -> Any:
+def parse(data: bytes, findings: Findings) -> Any:
+    """The root of a document; one that is damaged or unsafe is refused."""
     try:
         from defusedxml import DefusedXmlException
         from defusedxml.ElementTree import ParseError, fromstring
     except ModuleNotFoundError:
         findings.fail(
             "extra-needed",
-            "Green Button XML needs the package defusedxml",
+            "XML needs the package defusedxml",
             "install it with: pip install defusedxml, or export the readings as CSV",
         )
     try:
@@ -97,35 +98,36 @@ def _parse(data: bytes, findings: Findings) -> Any:
         findings.fail("damaged-file", f"the XML is damaged ({error})", "export it once more")
 
 
-def _local(tag: Any) -> str:
+def local(tag: Any) -> str:
+    """The name of a kind of element without its namespace."""
     return str(tag).rpartition("}")[2]
 
 
 def _text(element: Any, tag: str) -> str:
     """The text of the first element of a kind within another."""
-    return next((one.text or "" for one in element.iter() if _local(one.tag) == tag), "").strip()
+    return next((one.text or "" for one in element.iter() if local(one.tag) == tag), "").strip()
 
 
 def _links(entry: Any) -> dict[str, list[str]]:
     """Where an entry of the feed points to, by relation."""
     found: dict[str, list[str]] = {}
     for one in entry.iter():
-        if _local(one.tag) == "link":
+        if local(one.tag) == "link":
             found.setdefault(one.get("rel", ""), []).append(one.get("href", "").rstrip("/"))
     return found
 
 
 def _series(root: Any) -> Iterator[tuple[_Kind, Any]]:
     """Every block of readings with what it measures, as the links between the entries tell."""
-    entries = [one for one in root.iter() if _local(one.tag) == "entry"] or [root]
+    entries = [one for one in root.iter() if local(one.tag) == "entry"] or [root]
     kinds: dict[str, _Kind] = {}
     meters: dict[str, str] = {}
     for entry in entries:
         links = _links(entry)
         own = (links.get("self") or [""])[0]
-        if any(_local(one.tag) == "ReadingType" for one in entry.iter()):
+        if any(local(one.tag) == "ReadingType" for one in entry.iter()):
             kinds[own] = _kind(entry)
-        elif any(_local(one.tag) == "MeterReading" for one in entry.iter()):
+        elif any(local(one.tag) == "MeterReading" for one in entry.iter()):
             meters[own] = next(
                 (one for one in links.get("related", []) if "ReadingType" in one), ""
             )
@@ -149,7 +151,7 @@ def _table(series: list[tuple[_Kind, Any]]) -> pl.DataFrame:
     rows = []
     for kind, entry in series:
         for element in entry.iter():
-            if _local(element.tag) == "IntervalReading" and _text(element, "start"):
+            if local(element.tag) == "IntervalReading" and _text(element, "start"):
                 value = float(_text(element, "value") or "nan") * 10.0**kind.power
                 rows.append((kind.register, int(_text(element, "start")), value, kind.unit))
     schema = {"register": pl.String, "time": pl.Int64, "value": pl.Float64, "unit": pl.String}

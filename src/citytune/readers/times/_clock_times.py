@@ -46,6 +46,8 @@ class ClockTimes:
     counted: int = 0
     """Length in s of the periods that are counted from midnight; a day of summer time has more or
     fewer of them."""
+    from_one: bool = False
+    """Whether they number intervals from 1, so that `seconds` is the begin of each already."""
 
 
 def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
@@ -70,7 +72,8 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     if size == 0:
         hhmm = (number // 100) * 3600 + (number % 100) * 60
         return ClockTimes(hhmm.cast(pl.Int64), words, ends)
-    return ClockTimes(((number - first) * size).cast(pl.Int64), words, ends, counted)
+    begin = ((number - first) * size).cast(pl.Int64)
+    return ClockTimes(begin, words, ends, counted, from_one=first == 1)
 
 
 def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str, bool, int] | None:

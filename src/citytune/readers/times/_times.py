@@ -32,11 +32,12 @@ Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b((ending|end|he|fin|ende|bis|til|to)|end (time|date|datetime|at))$")
-_NAMED_OFFSET = re.compile(
-    r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.IGNORECASE
+_END = re.compile(r"\b(ending|he|fin|ende|bis|til|to|end( (time|date|datetime|timestamp|at))?)$")
+_IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
+_NAMED_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.I)
+_JOINED_UTC = re.compile(
+    r"[a-z](UTC|GMT)($|[^A-Za-z])|^(UTC|GMT)(?=[A-Z][a-z])|[(\[] ?(UTC|GMT) ?[)\]]"
 )
-_JOINED_UTC = re.compile(r"[a-z](UTC|GMT)($|[^A-Za-z])|^UTC(?=[A-Z][a-z])|[(\[] ?(UTC|GMT) ?[)\]]")
 """UTC within a word, or in brackets behind it."""
 _BEGIN = re.compile(r"\b(start|begin|from|von|fra|desde)")
 
@@ -56,6 +57,8 @@ class Moments:
     """Length in s of periods counted from local midnight, through a change of the clock."""
     day: pl.Expr | None = None
     """Int64, midnight of each row's date, where periods are counted from it."""
+    from_one: bool = False
+    """Whether intervals are numbered from 1: hour ending 1 begins at midnight, and is shown so."""
 
 
 def check_timezone(timezone: str) -> None:
@@ -90,11 +93,11 @@ def plan_moments(
         first = _with_clock(table, time, first, findings)
     if not first.ends and not first.aware and len(time) < 3:
         first = _with_last_midnight(table, time, first, findings)
-    ends = first.ends or _named_end(time)
+    ends = first.ends or (_named_end(time) and not first.from_one)
     if not first.aware and (ahead := _named_offset(time)) is not None:
         first = replace(first, seconds=first.seconds - ahead, aware=True, zone=_zone_at(ahead))
     if stamp is not None:
-        ends = stamp == "end"
+        ends = stamp == "end" and not first.from_one
     elif ends:
         findings.note(
             "interval-end",
@@ -126,6 +129,8 @@ def _with_last_midnight(
 
 def _named_end(time: tuple[str, ...]) -> bool:
     """Whether a name says hour ending, interval end or until."""
+    if any(map(_IN_BRACKETS.search, time)):
+        return True
     said = " ".join(plain_name(name) for name in time).replace("_", " ")
     return bool(_END.search(said)) and not _BEGIN.search(said)
 
@@ -140,8 +145,8 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
         ahead = 3600 * int(told[2]) + 60 * int(told[3] or 0)
         return -ahead if told[1] in "-−" else ahead
     words = {word for name in time for word in plain_name(name).split("_")}
-    joined = any(map(_JOINED_UTC.search, time))
-    return 0 if (joined or words & {"utc", "gmt", "zulu"}) and "local" not in words else None
+    said = words & {"utc", "gmt", "zulu"} or any(map(_JOINED_UTC.search, time))
+    return 0 if said and "local" not in words else None
 
 
 def _zone_at(ahead: int) -> str:
@@ -174,6 +179,7 @@ def _with_clock(
         seconds=date.seconds + found.seconds,
         ends=found.ends,
         counted=found.counted,
+        from_one=found.from_one,
         day=date.seconds if found.counted else None,
     )
 
@@ -244,7 +250,7 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
         _say_order(name, form.pattern, form.clear, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
-    ends = bool(distinct.str.contains(r"[ T]24[:.]00").any())
+    ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
     return Moments(seconds, form.aware, zone, ends)
 
 

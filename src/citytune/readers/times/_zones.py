@@ -51,6 +51,30 @@ def to_utc(
     return utc, ~known.skipped[row]
 
 
+def follows_ends(
+    wall: NDArray[np.int64],
+    step: int,
+    sensor: NDArray[np.integer] | None,
+    filled: NDArray[np.bool_],
+    zone: str,
+) -> bool:
+    """Whether the clock changes as the ends of intervals do, not as their begins.
+
+    An hour that ends at 02:00, or is numbered 2, comes twice where the zone has 02:00 twice; and
+    the one that ends at 03:00 follows that of 01:00 where the zone skips 02:00.
+    """
+    one = np.zeros(len(wall), np.int64) if sensor is None else sensor
+    rows = pl.DataFrame({"wall": wall, "sensor": one}).filter(pl.Series(filled))
+    doubled = rows.filter(pl.struct("wall", "sensor").is_duplicated())["wall"].unique().to_numpy()
+    distinct = np.unique(wall[filled])
+
+    def misfits(by: int) -> int:
+        twice, every = _both(doubled + by, zone), _both(distinct + by, zone)
+        return int((twice.first == twice.second).sum() + every.skipped.sum())
+
+    return misfits(step) < misfits(0)
+
+
 def from_midnight(day: NDArray[np.int64], since: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     """UTC of times counted from local midnight, right through a change of the clock.
 

@@ -12,7 +12,7 @@ from citytune._errors import TableError
 from citytune._text import counted
 from citytune.readers.cells._findings import Findings
 from citytune.readers.times._times import Moments
-from citytune.readers.times._zones import from_midnight, to_utc
+from citytune.readers.times._zones import follows_ends, from_midnight, to_utc
 from citytune.readers.values._clock import RegularStep, infer_step
 from citytune.readers.values._grid import Grid
 from citytune.readers.values._readings import Readings
@@ -29,8 +29,9 @@ def settle_time(
     Steps longer than an hour keep wall time: a day that summer time makes 23 hours long is still
     one step, and must not slide into the day before.
     """
+    step = infer_step(readings, Findings("")).step if moments.ends or moments.from_one else 0
     if moments.ends:
-        readings.time = readings.time - infer_step(readings, Findings("")).step
+        readings.time = readings.time - step
     zone = timezone or moments.zone
     if zone == "UTC" and timezone is None:
         findings.note(
@@ -53,9 +54,11 @@ def settle_time(
         assert readings.day is not None, "periods are counted from a day"
         readings.time = from_midnight(readings.day, readings.time - readings.day, zone)
     elif zone is not None and not moments.aware:
-        readings.time, kept = to_utc(
-            readings.time, readings.sensor, _filled(readings), zone, findings
-        )
+        filled = _filled(readings)
+        late = step and follows_ends(readings.time, step, readings.sensor, filled, zone)
+        wall = readings.time + step if late else readings.time
+        readings.time, kept = to_utc(wall, readings.sensor, filled, zone, findings)
+        readings.time = readings.time - step if late else readings.time
         readings.keep(kept)
     elif moments.counted:
         _through_changes(readings, moments.counted, findings)

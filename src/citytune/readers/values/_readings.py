@@ -61,7 +61,7 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     rows, names = _with_sensor(table, roles, findings)
     time = moments.seconds.alias("_time")
     columns = [
-        _scaled(_valid(_number(table, name, i), roles), roles)
+        _scaled(_valid(_number(table, name, i), roles), roles, name)
         for i, name in enumerate(roles.targets)
     ]
     beside = [_number(table, name, f"c{i}") for i, name in enumerate(roles.covariates)]
@@ -214,8 +214,10 @@ def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
     return pl.when(roles.valid).then(number).alias(number.meta.output_name())
 
 
-def _scaled(number: pl.Expr, roles: Roles) -> pl.Expr:
-    """In one unit, where a column says the unit of each row."""
+def _scaled(number: pl.Expr, roles: Roles, name: str) -> pl.Expr:
+    """In one unit, where a column says the unit of each row, or names say those of columns."""
+    factor = roles.factors.get(name, 1.0)
+    number = number if factor == 1.0 else number * factor
     return number if roles.scale is None else number * roles.scale
 
 

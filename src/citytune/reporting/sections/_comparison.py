@@ -19,6 +19,8 @@ METRICS = {
     "width_90": "90 % width",
 }
 """Metric → column."""
+IN_UNIT = ("mae", "rmse", "width_90")
+"""Those in the unit of the data."""
 
 
 def comparison(material: Material) -> dict[str, Any] | None:
@@ -32,8 +34,10 @@ def comparison(material: Material) -> dict[str, Any] | None:
         "intervals": bool(best["width_90"]),
         "anchor": _anchor(material),
         "notes": [f"{words.for_page(capital(note))}." for note in material.scores.notes],
-        "labels": list(METRICS.values()),
-        "unit": material.unit,
+        "labels": [
+            material.in_unit(label) if metric in IN_UNIT else label
+            for metric, label in METRICS.items()
+        ],
     }
 
 

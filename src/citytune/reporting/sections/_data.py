@@ -40,7 +40,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         ("Clock", f"one value every {every}; {zone}"),
         (
             "Missing",
-            f"{percent(missing, 1)} of all values; never filled in where forecasts are scored",
+            f"{percent(missing)} of all values; never filled in where forecasts are scored",
         ),
         ("Known ahead", listed(tuple(frame.covariates))),
         ("Holidays", holidays),
@@ -77,7 +77,7 @@ def _gaps(frame: SensorFrame) -> list[dict[str, str]]:
     return [
         {
             "name": frame.sensors[i],
-            "share": percent(float(share[i]), 1),
+            "share": percent(float(share[i])),
             "longest": _longest(frame, missing[:, i]),
             "last": _last(frame, missing[:, i]),
         }

@@ -19,6 +19,7 @@ def rare(material: Material) -> dict[str, Any] | None:
     return {
         "text": f"{scores.rare_sentence()} {scores.price_sentence()}".strip(),
         "unit": material.unit,
+        "beyond": material.in_unit("error beyond"),
         "columns": [material.call(name) for name in names],
         "regions": [_region(region, names) for region in scores.regions if region.values],
         "alerts": [

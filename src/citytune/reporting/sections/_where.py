@@ -25,6 +25,8 @@ def where(material: Material) -> dict[str, Any] | None:
     return {
         "map": _map(material),
         "naive": material.call(material.naive) if material.naive else "the best simple rule",
+        "level": material.in_unit("mean level"),
+        "error": material.in_unit("mean error"),
         "rows": [_row(sensor) for sensor in ranked[:MOST_ROWS]],
         "left_out": max(0, len(ranked) - MOST_ROWS),
         "few": len(ranked) <= SHORT_TABLE_ROWS,

@@ -59,6 +59,12 @@ def outage_of(error: BaseException | None) -> Problem | None:
     return None
 
 
+def bug(request: Request, error: Exception) -> Problem:
+    """Log what nobody has foreseen, and say whose fault it is."""
+    _log.exception("%s %s", request.method, request.url.path, exc_info=error)
+    return Problem(500, "an internal error (a bug in citytune); the server's log has the rest")
+
+
 def answer_problems(app: FastAPI) -> None:
     """Turn whatever happens into a problem document."""
 
@@ -102,8 +108,7 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        _log.exception("%s %s", request.method, request.url.path, exc_info=error)
-        return document(500, "an internal error (a bug in citytune); the server's log has the rest")
+        return problem_answer(bug(request, error))
 
 
 def _errors(error: RequestValidationError) -> list[dict[str, str]]:

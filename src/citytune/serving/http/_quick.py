@@ -23,7 +23,7 @@ from citytune.serving.http._tokens import Doorkeeper
 _PATH = re.compile(r"/v1/runs/([1-9]\d{0,14})/forecast")
 ROUTE = SimpleNamespace(path="/v1/runs/{number}/forecast")
 """What the numbers of requests call it."""
-MOST = 100
+MOST_SENSORS = 100
 """Sensors of a request that is answered so."""
 
 
@@ -93,7 +93,9 @@ def _sensors(query: bytes, ready: Ready) -> list[str] | None:
     if not query:
         return [*ready.sensors]
     asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    if len(asked) > MOST or any(key != "sensor" or one not in ready.sensors for key, one in asked):
+    if len(asked) > MOST_SENSORS or any(
+        key != "sensor" or one not in ready.sensors for key, one in asked
+    ):
         return None
     return [one for _, one in asked]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from citytune.frame import SensorFrame
 
 READINGS, DAY = "recent.parquet", "day.json"
-DAYS = 21
+RECENT_DAYS = 21
 """Two weeks to show, and the week before them to compare with."""
 MOST_STEPS = 3000
 
@@ -64,7 +64,7 @@ def _readings(frame: SensorFrame) -> pl.DataFrame:
     import numpy as np
     import polars as pl
 
-    steps = min(len(frame), MOST_STEPS, DAYS * frame.clock.steps_per_day)
+    steps = min(len(frame), MOST_STEPS, RECENT_DAYS * frame.clock.steps_per_day)
     first, count = len(frame) - steps, len(frame.sensors)
     return pl.DataFrame(
         {

@@ -29,7 +29,7 @@ from citytune.serving.notices._say import MORE, alarm_words, job_words, title_of
 
 OLDEST = dt.timedelta(days=2)
 """What is older is told to nobody: it was there before somebody was named."""
-MOST = 5000
+MOST_ROWS = 5000
 """Alarms, or failed jobs, of one look."""
 MOST_ITEMS = 50
 """Sentences of a notice; how many more there are is said."""
@@ -61,7 +61,7 @@ def gather(database: Database, config: Configuration) -> int:
     with database.writing() as session:
         now = database.now(session)
         alarms, jobs, proposals = (
-            session.scalars(one.limit(MOST).with_for_update(skip_locked=True)).all()
+            session.scalars(one.limit(MOST_ROWS).with_for_update(skip_locked=True)).all()
             for one in _new(now)
         )
         again = now - dt.timedelta(hours=notices.again_hours)

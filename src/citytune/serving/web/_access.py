@@ -15,10 +15,9 @@ from starlette.exceptions import HTTPException
 
 from citytune._errors import InputError
 from citytune.reporting import for_page
-from citytune.serving.database import NO_ANSWER
 from citytune.serving.http._access import Allowed
 from citytune.serving.http._limits import OTHER_SITE, is_own_form
-from citytune.serving.http._problems import Problem, outage_of
+from citytune.serving.http._problems import Problem, bug, outage_of
 from citytune.serving.http._tokens import Caller
 from citytune.serving.web._page import page
 
@@ -83,12 +82,14 @@ class PageRoute(APIRoute):
                 return problem_page(
                     request, 409, "somebody else changed the same thing; look again"
                 )
-            except (OSError, HTTPException, *NO_ANSWER) as error:
-                cause = error.__cause__ if isinstance(error, HTTPException) else error
-                outage = outage_of(cause)
+            except HTTPException as error:
+                outage = outage_of(error.__cause__)
                 if outage is None:
                     raise
                 return problem_page(request, outage.status, outage.detail)
+            except Exception as error:  # noqa: BLE001 - a browser gets a page whatever happens
+                problem = outage_of(error) or bug(request, error)
+                return problem_page(request, problem.status, problem.detail)
 
         return handler
 

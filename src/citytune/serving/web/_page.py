@@ -12,11 +12,19 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from citytune._text import capital, chance, number, percent
-from citytune.reporting import make_environment
+from citytune.reporting import for_page, make_environment
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue, language_of
 from citytune.serving.database import QUEUED, RUNNING
 from citytune.serving.notices import alarm_words
-from citytune.serving.web._stored import STAGES, quality_words, stage_words, title_words, why_words
+from citytune.serving.web._reading import fields_in
+from citytune.serving.web._stored import (
+    STAGES,
+    alert_words,
+    quality_words,
+    stage_words,
+    title_words,
+    why_words,
+)
 
 if TYPE_CHECKING:
     from citytune.serving.database import Alarm
@@ -71,19 +79,27 @@ def environment(language: str) -> Environment:
     made.filters["why"] = lambda text: why_words(text, texts.gettext)
     made.filters["quantity"] = lambda name: texts.gettext(name.replace("_", " "))
     made.filters["title"] = lambda text: title_words(text, texts.gettext)
+    fields = fields_in(texts.gettext)
+    made.filters["in_fields"] = lambda text: for_page(text, fields)
     made.filters["stage"] = lambda text: stage_words(text, texts.gettext)
     words = {one: texts.gettext(one) for one in (*STAGES, QUEUED, RUNNING)}
     made.globals["stage_words"] = json.dumps(words, ensure_ascii=False)
     made.globals |= {"language": language.replace("_", "-"), "names_of_languages": LANGUAGES}
     made.globals |= {"proposal_words": PROPOSALS, "policy_words": POLICIES}
-    made.filters["in_words"] = lambda alarm: alarm_words(alarm, language)
+    made.filters["alert"] = lambda text: alert_words(text, texts.gettext)
+    made.filters["in_words"] = lambda alarm: _in_words(alarm, language)
     made.filters["sentence"] = lambda alarm: _sentence(alarm, language)
     return made
 
 
+def _in_words(alarm: Alarm, language: str) -> str:
+    said = alarm_words(alarm, language)
+    return alert_words(said, catalogue(language).gettext) if alarm.kind == "alert" else said
+
+
 def _sentence(alarm: Alarm, language: str) -> str:
     """An alarm with a capital letter, but for a sensor's name, which stays as it is."""
-    words = alarm_words(alarm, language)
+    words = _in_words(alarm, language)
     return words if alarm.sensor and words.startswith(alarm.sensor) else capital(words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from citytune._errors import InputError
@@ -13,7 +13,23 @@ ROLES = {"time": "time", "sensor": "sensor", "reading": "target", "known ahead":
 UNUSED = "not used"
 WORDS = ("quantity", "unit", "timezone", "country", "stamp")
 """Options that are one text."""
+FIELDS = {
+    "quantity": "What is measured",
+    "unit": "Unit",
+    "timezone": "Time zone",
+    "missing": "Values that stand for no data",
+    "country": "Country, for its holidays",
+    "stamp": "A time names",
+}
+"""Option → the label of its field."""
 _SEVERAL = re.compile(r"'.*' and [\d,]+ more$")
+
+
+def fields_in(translated: Callable[[str], str]) -> dict[str, str]:
+    """Option → what the page of a source calls it, in a language."""
+    roles = {option: translated(role) for role, option in ROLES.items()}
+    found = {name: f"the field “{translated(label)}”" for name, label in FIELDS.items()}
+    return found | {option: f"the role “{role}”" for option, role in roles.items()}
 
 
 def is_one(column: Mapping[str, Any]) -> bool:

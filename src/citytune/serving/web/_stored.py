@@ -34,8 +34,17 @@ QUANTITIES = (
 )  # fmt: skip
 """What is measured, as far as citytune itself names it."""
 BEGUN = "begun, attempt {number}"
+HOURS = "the {hours} hours from {start}"
+TOP, BOTTOM = "top {share} % of {name}", "bottom {share} % of {name}"
+"""Of a day that begins at another hour than midnight, and of alerts."""
+SIMPLE = {
+    "naive-day": "yesterday's values",
+    "naive-week": "last week's values",
+    "naive-weeks4": "the mean of the last four weeks",
+}
+"""Simple rule → its words in reports, whose own module is too much to load for a page."""
 STORED = (
-    *WEEKDAYS, *ROLES, *WHYS, UNIT, *QUANTITIES, BEGUN,
+    *WEEKDAYS, *ROLES, *WHYS, UNIT, *QUANTITIES, BEGUN, HOURS, TOP, BOTTOM, *SIMPLE.values(),
     *RULES, BY_RULE, SINCE, *STAGES, *KINDS, "new: untuned model", "over 99 %", "under 1 %",
     "upload", "path", "url", "database", "readings", "error", "warning", "note",
     "quick", "usual", "thorough",
@@ -44,6 +53,28 @@ STORED = (
 _RULE = re.compile(rf"fallback: ({'|'.join(RULES)})\b")
 _BEGUN = re.compile(r"begun, attempt (\d+)")
 _SINCE = re.compile(rf"\b({'|'.join(KINDS)}) since (\d{{4}}-\d\d-\d\d)")
+
+_HOURS = re.compile(r"the (\d+) hours from (\d{4}-\d\d-\d\d \d\d:\d\d)")
+_SHARE = re.compile(r"(top|bottom) ([\d.]+) % of ([^:,]+)")
+_PASSED = re.compile(rf"({'|'.join(QUANTITIES)})(?= [<>] )")
+_CHANCE = re.compile("over 99 %|under 1 %")
+
+
+def alert_words(text: str, say: Callable[[str], str]) -> str:
+    """An alert, its chance, and the hours that it is about.
+
+    >>> alert_words("the 24 hours from 2024-03-01 14:00: top 5 % of load: over 99 %", str)
+    'the 24 hours from 2024-03-01 14:00: top 5 % of load: over 99 %'
+    """
+    text = _HOURS.sub(lambda found: say(HOURS).format(hours=found[1], start=found[2]), text)
+    text = _SHARE.sub(
+        lambda found: say(TOP if found[1] == "top" else BOTTOM).format(
+            share=found[2], name=say(found[3])
+        ),
+        text,
+    )
+    text = _PASSED.sub(lambda found: say(found[1]), text)
+    return _CHANCE.sub(lambda found: say(found[0]), text)
 
 
 def quality_words(text: str, say: Callable[[str], str]) -> str:
@@ -81,4 +112,4 @@ def why_words(text: str, say: Callable[[str], str]) -> str:
 def title_words(text: str, say: Callable[[str], str]) -> str:
     """The day of a forecast: "Friday 2025-12-26"."""
     day, space, rest = text.partition(" ")
-    return f"{say(day)}{space}{rest}" if day in WEEKDAYS else text
+    return f"{say(day)}{space}{rest}" if day in WEEKDAYS else alert_words(text, say)

@@ -16,6 +16,7 @@ from citytune.serving.http.routes import _operations as operations
 from citytune.serving.http.routes import _runs as api
 from citytune.serving.web._access import PageRoute, Reader, Writer
 from citytune.serving.web._page import page
+from citytune.serving.web._stored import SIMPLE
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 MOST_VERSIONS, MOST_JOBS, MOST_PROPOSALS, MOST_ALARMS = 50, 20, 5, 20
@@ -144,7 +145,7 @@ def _scored(version: Version) -> dict[str, Any]:
     """A version with the scores of its model and of the best simple rule."""
     models: dict[str, Any] = (version.scores or {}).get("models", {})
     rules = [name for name in models if name.startswith("naive")]
-    best = min(rules, key=lambda name: models[name].get("mae") or float("inf"), default=None)
+    best = min(rules, key=lambda name: models[name].get("mae") or float("inf"), default="")
     since = (version.verification or {}).get("all")
-    return {"version": version, "scores": models.get("tuned", {}), "rule": best,
+    return {"version": version, "scores": models.get("tuned", {}), "rule": SIMPLE.get(best, best),
             "rival": models[best].get("mae") if best else None, "since": since}  # fmt: skip

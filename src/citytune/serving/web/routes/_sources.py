@@ -10,7 +10,6 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from citytune.reporting import for_page
 from citytune.serving.database import Alarm, Job, Run, Source
 from citytune.serving.http import _pages as pages
 from citytune.serving.http import _shapes as shapes
@@ -72,11 +71,10 @@ def source(
     columns = (checked or {}).get("columns", [])
     return page(
         request, "source.html", source=found, job=newest, checked=checked, columns=columns,
-        faults=[one | {"message": for_page(one["message"]), "remedy": for_page(one["remedy"])}
-                for one in (checked or {}).get("faults", [])],
+        faults=(checked or {}).get("faults", []),
         is_one=is_one, roles=[*ROLES, UNUSED], runs=runs, alarms=alarms,
         waits=newest is not None and newest.state in ("queued", "running"),
-        error=for_page(newest.error) if newest is not None and newest.error else "",
+        error=newest.error if newest is not None and newest.error else "",
         models=NAMES.get().at_hand, efforts=EFFORTS, options=_shown(found.reading),
         usual=config.policy,
     )  # fmt: skip
