@@ -263,7 +263,7 @@ def _check_fits(horizon: int, frame: SensorFrame) -> None:
     most = LONGEST_HORIZON_DAYS * max(frame.clock.steps_per_day, 7)
     if horizon > most:
         a_day = 86400 / frame.clock.step.total_seconds()
-        asked, able = (f"{steps / a_day:,.1f}".removesuffix(".0") for steps in (horizon, most))
+        asked, able = (f"{n / a_day:,.2f}".rstrip("0").rstrip(".") for n in (horizon, most))
         raise InputError(
             f"a horizon of {asked} days ({horizon:,} steps of {frame.clock.freq}) is further than "
             f"citytune forecasts; ask for at most {able} days ({most:,} steps)"
