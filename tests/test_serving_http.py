@@ -41,7 +41,7 @@ from citytune._errors import MissingWeights
 from citytune.frame import SensorFrame
 from citytune.runs import Named
 from citytune.serving.database import Database, Forecast, Token, in_folder
-from citytune.serving.http import _cache, _elsewhere, add_token
+from citytune.serving.http import _cache, _elsewhere, _tokens, add_token
 from citytune.serving.http._cache import Cache, Ready
 from citytune.serving.http._problems import Problem
 from citytune.serving.http._quick import Quick
@@ -207,6 +207,7 @@ def test_what_is_ready_in_memory_is_answered_as_the_usual_way_answers(
         return answer
 
     monkeypatch.setattr(Quick, "_found", noted)
+    monkeypatch.setattr(_cache, "FRESH", 3600.0)  # however slow the machine is
     tag = client.get("/v1/runs/1/forecast").headers["etag"]
     json_, csv = {"Accept": "application/json"}, {"Accept": "text/csv"}
     for path, headers, at_once in (
@@ -272,7 +273,11 @@ def test_a_model_that_was_put_there_since_is_not_refused(monkeypatch: pytest.Mon
     assert looks == 2
 
 
-def test_only_who_may_see_all_is_answered_from_memory(database: Database) -> None:
+def test_only_who_may_see_all_is_answered_from_memory(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (_cache, _tokens):
+        monkeypatch.setattr(one, "FRESH", 3600.0)  # however slow the machine is
     source = a_source(database)
     with database.writing() as session:
         now = database.now(session)
