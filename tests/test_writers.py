@@ -90,9 +90,10 @@ def forecasts(draw: st.DrawFn) -> Forecast:
         st.sampled_from([dt.timedelta(seconds=1), 5 * HOUR / 60, HOUR, 24 * HOUR, 168 * HOUR])
     )
     low = draw(st.sampled_from([None, 0.0, -1.5]))
+    moved = draw(st.booleans()) and bool(np.isfinite(values[..., -1]).any())  # all NaN is none
     return Forecast(
         mean=values[..., 0], quantiles=values[..., 1:-1],
-        moved=values[..., -1] if draw(st.booleans()) else None,
+        moved=values[..., -1] if moved else None,
         clock=Clock(start, step, zone), sensors=tuple(names),
         quantity=Quantity(draw(text), draw(text), low, draw(st.sampled_from([None, 10.0]))),
         quality=np.full(shape[:2], draw(st.sampled_from(["model", "fallback: yesterday"])), object),
