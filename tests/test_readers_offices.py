@@ -246,3 +246,14 @@ def test_coded_reports_of_the_weather_are_refused(tmp_path: Path) -> None:
     rows = [f"{t:%Y%m%d%H%M} METAR EHAM {t:%d%H%M}Z 25017KT 9999 05/02 Q1012=" for t in TIMES]
     with pytest.raises(InputError, match="coded reports of the weather"):
         read(given(tmp_path, *rows, name="metar.txt"))
+
+
+@pytest.mark.parametrize("before", [60, 1])
+def test_ends_may_be_the_last_moment_of_an_interval(tmp_path: Path, before: int) -> None:
+    start, quarter = TIMES[0], dt.timedelta(minutes=15)
+    ends = [start + (i + 1) * quarter - dt.timedelta(seconds=before) for i in range(192)]
+    rows = [f"A1,{t:%d/%m/%Y} 00:00:00,{t:%H:%M:%S},{i % 96},{i + 5}" for i, t in enumerate(ends)]
+    head = "Site Name,Report Date,Time Period Ending,Time Interval,Total Volume"
+    frame = read(given(tmp_path, head, *rows))
+    assert frame.clock.start == start
+    assert frame.values[:3, 0].tolist() == [5, 6, 7]

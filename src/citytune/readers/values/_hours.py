@@ -31,6 +31,7 @@ def settle_time(
     """
     step = infer_step(readings, Findings("")).step if moments.ends or moments.from_one else 0
     if moments.ends:
+        step = _last_moment(readings.time, step)
         readings.time = readings.time - step
     zone = timezone or moments.zone
     if zone == "UTC" and timezone is None:
@@ -63,6 +64,14 @@ def settle_time(
     elif moments.counted:
         _through_changes(readings, moments.counted, findings)
     return zone, _step_of_readings(readings, findings)
+
+
+def _last_moment(ends: NDArray[np.int64], step: int) -> int:
+    """Seconds from the begin of an interval to its named end, which may lie within it: 00:14."""
+    for before in (60, 1):
+        if step >= 300 and (ends % step == step - before).all():
+            return step - before
+    return step
 
 
 def _step_of_readings(readings: Readings, findings: Findings) -> RegularStep:
