@@ -89,6 +89,20 @@ def test_resets_and_new_meters_are_missing_and_a_roll_over_is_added() -> None:
     assert not np.isnan(read(table(meter_kwh=rolled)).values).any()
 
 
+@pytest.mark.parametrize(("step", "total"), [("1d", True), ("5m", False)])
+def test_two_months_of_a_meter_that_is_read_daily_are_enough(step: str, total: bool) -> None:
+    begin = dt.datetime(2024, 1, 1)
+    times = pl.datetime_range(
+        begin,
+        interval=step,
+        end=begin + 59 * (dt.timedelta(1) if total else dt.timedelta(minutes=5)),
+        eager=True,
+    )
+    level = (9e5 + LOAD.cumsum())[:60]
+    frame = read(pl.DataFrame({"time": times, "value": level}))
+    assert ("meter-totals" in kinds(frame)) == total
+
+
 def test_a_ramp_and_a_daily_wave_are_no_totals() -> None:
     assert "meter-totals" not in kinds(read(table(flow=np.arange(HOURS) * 1.0)))
     assert "meter-totals" not in kinds(read(table(flow=LOAD)))

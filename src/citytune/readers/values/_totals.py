@@ -11,8 +11,8 @@ from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.values._grid import Grid
 
-FEWEST = 100
-"""Readings from which a rise throughout is no chance."""
+FEWEST, FEWEST_SLOW = 100, 48
+"""Readings from which a rise throughout is no chance, and those at steps of an hour or more."""
 FEWEST_RISES = 20
 MOST_RESETS = 0.005
 """Share of steps at which a total may fall: it was set back, rolled over or replaced."""
@@ -34,7 +34,8 @@ def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Fin
     days = grid.clock.local(0, len(grid.values)).astype("datetime64[D]").astype(np.int64)
     if grid.clock.steps_per_day > 1:
         grid = _without_daily(grid, days, sensors, findings)
-    totals = [j for j in range(grid.values.shape[1]) if is_total(grid.values[:, j])]
+    fewest = FEWEST if grid.clock.steps_per_day > 24 else FEWEST_SLOW
+    totals = [j for j in range(grid.values.shape[1]) if is_total(grid.values[:, j], fewest)]
     if not totals:
         return grid
     values = grid.values.copy()
@@ -127,7 +128,7 @@ def _since_midnight(total: NDArray[np.floating], days: NDArray[np.int64]) -> NDA
     return np.where(reset, np.where(small, total, np.nan), np.where(doubtful, np.nan, added))
 
 
-def is_total(column: NDArray[np.floating]) -> bool:
+def is_total(column: NDArray[np.floating], fewest: int = FEWEST) -> bool:
     """Whether readings only rise, but for a few resets, and by different amounts.
 
     >>> rises = np.random.default_rng(0).gamma(2.0, size=500)
@@ -135,7 +136,7 @@ def is_total(column: NDArray[np.floating]) -> bool:
     (True, False, False)
     """
     present = column[np.isfinite(column)]
-    if len(present) < FEWEST or (np.diff(present[:200]) < 0).sum() > 4:
+    if len(present) < fewest or (np.diff(present[:200]) < 0).sum() > 4:
         return False
     added = np.diff(present)
     falls = np.flatnonzero(added < 0)
