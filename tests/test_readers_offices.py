@@ -257,3 +257,12 @@ def test_ends_may_be_the_last_moment_of_an_interval(tmp_path: Path, before: int)
     frame = read(given(tmp_path, head, *rows))
     assert frame.clock.start == start
     assert frame.values[:3, 0].tolist() == [5, 6, 7]
+
+
+@pytest.mark.parametrize("hour", ["1st Max Hour", "Peak Hour"])
+def test_the_hour_of_the_highest_reading_is_no_time(tmp_path: Path, hour: str) -> None:
+    dates = [dt.date(2024, 1, 1) + dt.timedelta(i) for i in range(90)]
+    rows = [f"{day},{ONE[i]},{i * 7 % 24}" for i, day in enumerate(dates)]
+    frame = read(given(tmp_path, f"Date Local,Arithmetic Mean,{hour}", *rows))
+    assert frame.clock.freq == "1D"
+    assert frame.values[:, 0].tolist() == np.float32(ONE[:90]).tolist()

@@ -38,6 +38,10 @@ interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time 
 hourday hour_number uhrzeit_von czas godzina klokken kello saat 時 時刻 时 小时 시간 시 ชั่วโมง เวลา
 """)
 """Columns that hold the time of the day where another holds the date."""
+EXTREME_WORDS = frozenset(
+    _words("max maximum maximal maximo minimum minimal minimo peak highest lowest")
+)
+"""Words of names of the hour at which a day had its highest or lowest reading."""
 END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))
 """Words of names of the end of an interval."""
 LATER_WORDS = frozenset(_words("""

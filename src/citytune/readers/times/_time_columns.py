@@ -17,6 +17,7 @@ from citytune.readers.cells._time_words import (
     DATE_PARTS,
     DAY_OF_YEAR,
     END_WORDS,
+    EXTREME_WORDS,
     LATER_WORDS,
     TIME,
 )
@@ -68,6 +69,8 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
     found = []
     for column in columns.by_name.values():
         if column.name == date.name or column.constant:
+            continue
+        if EXTREME_WORDS & set(tokens(column.name)):
             continue
         if column.kind in ("clock", "clock-range") or (
             column.kind == "number"
