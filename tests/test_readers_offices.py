@@ -266,3 +266,11 @@ def test_the_hour_of_the_highest_reading_is_no_time(tmp_path: Path, hour: str) -
     frame = read(given(tmp_path, f"Date Local,Arithmetic Mean,{hour}", *rows))
     assert frame.clock.freq == "1D"
     assert frame.values[:, 0].tolist() == np.float32(ONE[:90]).tolist()
+
+
+def test_the_one_place_above_all_names_is_no_part_of_them(tmp_path: Path) -> None:
+    rows = [f"{t:%Y-%m-%d},{t:%H:%M},{a},R,{b},R" for t, a, b in zip(TIMES, ONE, TWO, strict=True)]
+    head = ["All data GMT", ",,Harbour,,,", "Date,time,Nitrogen dioxide,status,Ozone,status"]
+    frame = read(given(tmp_path, *head, *rows), target="Nitrogen dioxide")
+    assert frame.sensors == ("Nitrogen dioxide",)
+    assert holds(frame, ONE)

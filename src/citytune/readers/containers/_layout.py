@@ -74,7 +74,7 @@ def find_layout(
     cells = [rows[i].cells for i in data]
     heading = None if header is None else _heading(rows, header, width)
     names = heading or [f"column_{i + 1}" for i in range(width)]
-    if parent is not None:
+    if parent is not None and len({cell for cell in rows[parent].cells if cell.strip()}) > 1:
         hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
         names = _under(rows[parent].cells, names, hollow)
     below = top[top.index(header) + 1 :] if header in top else []
