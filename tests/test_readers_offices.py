@@ -274,3 +274,20 @@ def test_the_one_place_above_all_names_is_no_part_of_them(tmp_path: Path) -> Non
     frame = read(given(tmp_path, *head, *rows), target="Nitrogen dioxide")
     assert frame.sensors == ("Nitrogen dioxide",)
     assert holds(frame, ONE)
+
+
+@pytest.mark.parametrize(
+    ("names", "read_one"),
+    [
+        (("A Nitrogen dioxide", "A PM<sub>10</sub> particulate matter"), 1),
+        (("A Nitrogen oxides as nitrogen dioxide", "A Nitrogen dioxide"), 1),
+        (("A Carbon monoxide", "A Sulphur dioxide"), 1),
+    ],
+)
+def test_pollutants_in_words_are_several_quantities(
+    tmp_path: Path, names: tuple[str, str], read_one: int
+) -> None:
+    rows = [f"{t:%Y-%m-%d %H:%M},{a},{b}" for t, a, b in zip(TIMES, ONE, TWO, strict=True)]
+    frame = read(given(tmp_path, ",".join(("time", *names)), *rows))
+    assert frame.sensors == (names[read_one],)
+    assert "several-quantities" in said(frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -18,9 +19,10 @@ MOST_VARIANTS = 4
 _KINDS: tuple[dict[str, str], ...] = (
     {
         "PM2.5": "pm25|fsp", "PM10": "pm10|rsp|feinstaub", "PM1": "pm1",
-        "NO2": "no2|stickstoffdioxid", "O3": "o3|ozone?|ozono", "NO": "no|stickstoffmonoxid",
-        "NOx": "nox|stickoxide", "SO2": "so2|schwefeldioxid", "CO": "co|kohlenmonoxid",
-        "NH3": "nh3", "BC": "bc",
+        "NO2": "no2|stickstoffdioxid|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
+        "NO": "no|stickstoffmonoxid|nitric_oxide", "NOx": "nox|stickoxide|nitrogen_oxides",
+        "SO2": "so2|schwefeldioxid|sul(ph|f)ur_dioxide", "NH3": "nh3",
+        "CO": "co|kohlenmonoxid|carbon_monoxide",
     },
     {
         "flow": "flow|volume|vol|counts?|intensity|intensiteit|intensidad|debit|verkehrsstarke",
@@ -51,11 +53,9 @@ _KINDS: tuple[dict[str, str], ...] = (
         "power factor": "pf|cosphi",
     },
     {
-        "cars": "cars?|pkw|autos?|voitures?",
-        "bicycles": "bikes?|bicycles?|cycl\\w*|velos?|rad",
+        "cars": "cars?|pkw|autos?|voitures?", "bicycles": "bikes?|bicycles?|cycl\\w*|velos?|rad",
         "pedestrians": "peds?|pedestrians?|fuss\\w*|pietons?",
-        "lorries": "trucks?|lorr\\w*|hgvs?|lkw",
-        "buses": "bus|buses",
+        "lorries": "trucks?|lorr\\w*|hgvs?|lkw", "buses": "bus|buses",
     },
 )  # fmt: skip
 """What is measured, by the words of names; of each group the likelier first."""
@@ -163,8 +163,8 @@ def _said_by(names: Sequence[str]) -> Groups:
 def _kinds_said(name: str, kinds: dict[str, str]) -> list[str]:
     """The quantities of a group that a name says, but for those that only qualify another."""
     said = [kind for kind, words in kinds.items() if _says(name, words)]
-    if "reactive power" in said:
-        return ["reactive power"]
+    if {"reactive power", "NOx"} & {*said}:  # nitrogen oxides as nitrogen dioxide
+        return [kind for kind in said if kind in ("reactive power", "NOx")]
     return [kind for kind in said if kind != "grid"] or said  # import from the grid
 
 
@@ -216,9 +216,10 @@ def _says(name: str, words: str) -> bool:
 
 
 def _said_words(name: str) -> list[str]:
-    """The words of a name, and the formula in brackets behind one: Biossido di azoto (NO2)."""
+    """The words of a name, alone and in pairs, and a formula in brackets behind one: X (NO2)."""
+    words = tokens(re.sub("</?su[bp]>", "", name))
     inside = [word for part in re.findall(r"\w ?\((\w+)\)", name) for word in tokens(part)]
-    return [*tokens(name), *inside]
+    return [*words, *map("_".join, pairwise(words)), *inside]
 
 
 def without_variants(names: Sequence[str]) -> list[str]:
