@@ -291,3 +291,20 @@ def test_pollutants_in_words_are_several_quantities(
     frame = read(given(tmp_path, ",".join(("time", *names)), *rows))
     assert frame.sensors == (names[read_one],)
     assert "several-quantities" in said(frame)
+
+
+def test_streams_of_several_units_are_several_quantities(tmp_path: Path) -> None:
+    streams = [
+        {
+            "name": name,
+            "unitOfMeasurement": {"name": name, "symbol": unit},
+            "Observations": [
+                {"phenomenonTime": f"{t:%Y-%m-%dT%H:%M:%SZ}", "result": v}
+                for t, v in zip(TIMES, values, strict=True)
+            ],
+        }
+        for name, unit, values in (("Anzahl Kfz", "Kfz/h", ONE), ("Tempo", "km/h", TWO))
+    ]
+    path = tmp_path / "things.json"
+    path.write_text(json.dumps({"value": [{"name": "Verkehr", "Datastreams": streams}]}))
+    assert holds(read(path), ONE)

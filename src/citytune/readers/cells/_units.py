@@ -52,6 +52,7 @@ _TITLE_UNIT = re.compile(
 )
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
+     "unit_of_measurement_symbol",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
      "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
