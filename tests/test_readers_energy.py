@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,14 @@ def test_units_are_compared_without_what_is_no_number(odd: float) -> None:
             read(source)
     else:
         assert read(source).sensors == ("north", "quay")
+
+
+def test_loads_of_the_day_ahead_and_prices_are_no_sensors(tmp_path: Path) -> None:
+    times = [dt.datetime(2024, 1, 8) + dt.timedelta(hours=i) for i in range(480)]
+    rows = [
+        f"{t:%Y-%m-%d %H:%M},{9000 + i % 97},{9000 + i % 89}.5,{30 + i % 7},{28 + i % 5},{i % 9}"
+        for i, t in enumerate(times)
+    ]
+    head = "time,DA_Demand,RT_Demand,DA_LMP,RT_LMP,Dry_Bulb"
+    (tmp_path / "smd.csv").write_text("\n".join([head, *rows]) + "\n")
+    assert read(tmp_path / "smd.csv").sensors == ("RT_Demand",)

@@ -114,7 +114,7 @@ estimated carga vmed periodo_integracion samples observed lanes confidence ethan
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
-mtlf stlf soc ladezustand vorjahr
+mtlf stlf lmp soc ladezustand vorjahr
 vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
 residual residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
@@ -124,7 +124,8 @@ wddir wdsp wetb dewpt vappr rhum rltv msl
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(
     r"temperatu[re]|feuchte|feuchtigkeit|niederschlag|luftdruck|strahlung|windgeschw|humidit|"
-    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz"
+    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz|"
+    r"(dry|wet)_?bulb|dew_?point"
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(

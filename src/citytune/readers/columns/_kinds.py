@@ -71,8 +71,9 @@ _QUALIFIERS = frozenset(
      "gross", "brutto", "vcetne", "bez", "inclus", "incluso"]
 )  # fmt: skip
 """Words by which a name says a version of another column."""
-_FORECASTS = frozenset(["forecast", "forecasted", "predicted", "prognose", "prevision", "planned"])
-_ACTUALS = frozenset(["actual", "real", "measured", "observed", "ist"])
+_FORECASTS = frozenset(["da", "forecast", "forecasted", "predicted", "prognose", "prevision",
+                        "planned"])  # fmt: skip
+_ACTUALS = frozenset(["rt", "actual", "real", "measured", "observed", "ist"])
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
 COMPUTED = re.compile(
