@@ -218,3 +218,14 @@ def test_units_are_compared_without_what_is_no_number(odd: float) -> None:
             read(source)
     else:
         assert read(source).sensors == ("north", "quay")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("Тепло, МВт·год", "MWh"), ("Электроэнергия, кВт·ч", "kWh"), ("Потужність, МВт", "MW"),
+     ("Energy (kW·h)", "kWh"), ("NO2, мкг/м3", "µg/m³"), ("NO2, мг/м3", "mg/m³")],
+)  # fmt: skip
+def test_units_in_cyrillic_letters_are_known(tmp_path: Path, name: str, unit: str) -> None:
+    rows = [f"{t};{v}" for t, v in zip(TIMES, A, strict=True)]
+    (tmp_path / "heat.csv").write_text("\n".join([f"time;{name}", *rows]), encoding="utf-8")
+    assert read(tmp_path / "heat.csv").quantity.unit == unit
