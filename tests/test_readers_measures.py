@@ -216,6 +216,18 @@ def test_a_type_of_value_says_what_is_measured(tmp_path: Path) -> None:
     assert holds(read(path, target="temperature"), SPEED)
 
 
+@pytest.mark.parametrize("size", ["probe_count", "sample_count", "SampleSize"])
+def test_how_many_were_sampled_is_no_flow(tmp_path: Path, size: str) -> None:
+    def rows() -> Iterator[list[Any]]:
+        for i, t in enumerate(HOURS):
+            for s in range(2):
+                yield [70112 + s, f"{t:%Y-%m-%d %H:%M}", SPEED[s][i] + 0.5, LORRIES[s][i]]
+
+    frame = read(write(tmp_path, f"segment_id,time,speed_kmh,{size}", rows()))
+    assert holds(frame, [some + 0.5 for some in SPEED])
+    assert (frame.quantity.name, frame.quantity.unit) == ("speed", "km/h")
+
+
 def particles(folder: Path, many: bool, mean: Callable[[float, float], float]) -> Path:
     def rows() -> Iterator[list[Any]]:
         for i, t in enumerate(HOURS):
