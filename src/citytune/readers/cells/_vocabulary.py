@@ -124,7 +124,7 @@ wddir wdsp wetb dewpt vappr rhum rltv msl
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(
     r"temperatu[re]|feuchte|feuchtigkeit|niederschlag|luftdruck|strahlung|windgeschw|humidit|"
-    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz"
+    r"umidade|umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz"
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
