@@ -230,3 +230,14 @@ def test_loads_of_the_day_ahead_and_prices_are_no_sensors(tmp_path: Path) -> Non
     head = "time,DA_Demand,RT_Demand,DA_LMP,RT_LMP,Dry_Bulb"
     (tmp_path / "smd.csv").write_text("\n".join([head, *rows]) + "\n")
     assert read(tmp_path / "smd.csv").sensors == ("RT_Demand",)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("Тепло, МВт·год", "MWh"), ("Электроэнергия, кВт·ч", "kWh"), ("Потужність, МВт", "MW"),
+     ("Energy (kW·h)", "kWh"), ("NO2, мкг/м3", "µg/m³"), ("NO2, мг/м3", "mg/m³")],
+)  # fmt: skip
+def test_units_in_cyrillic_letters_are_known(tmp_path: Path, name: str, unit: str) -> None:
+    rows = [f"{t};{v}" for t, v in zip(TIMES, A, strict=True)]
+    (tmp_path / "heat.csv").write_text("\n".join([f"time;{name}", *rows]), encoding="utf-8")
+    assert read(tmp_path / "heat.csv").quantity.unit == unit

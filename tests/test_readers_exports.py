@@ -103,6 +103,18 @@ def test_names_of_sensors_keep_their_letters(tmp_path: Path, encoding: str) -> N
     assert read(tmp_path / "a.csv").sensors[0] == names[encoding]
 
 
+@pytest.mark.parametrize("encoding", ["cp932", "big5"])
+def test_rare_names_that_fill_a_long_table_keep_their_letters(
+    tmp_path: Path, encoding: str
+) -> None:
+    names = {"cp932": ("新宿三丁目", "渋谷橋"), "big5": ("基隆", "古亭")}[encoding]
+    head = {"cp932": "時刻,計測地点名称,断面交通量", "big5": "日期,測站,流量"}[encoding]
+    rows = [f"{t},{name},{v}" for t, *both in zip(hours(480), *waves(2, 480), strict=True)
+            for name, v in zip(names, both, strict=True)]  # fmt: skip
+    (tmp_path / "a.csv").write_bytes("\n".join([head, *rows]).encode(encoding))
+    assert {*read(tmp_path / "a.csv").sensors} == {*names}
+
+
 def test_numbers_that_may_be_days_are_no_times_unless_they_follow_one_another(
     tmp_path: Path,
 ) -> None:

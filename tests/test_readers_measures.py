@@ -201,6 +201,33 @@ def test_p1_and_p2_are_sizes_of_particles(tmp_path: Path, kind: str) -> None:
     assert [one["target"] for one in refused(path)] == ["P1", "P2"]
 
 
+def test_a_type_of_value_says_what_is_measured(tmp_path: Path) -> None:
+    def rows() -> Iterator[list[Any]]:
+        for i, t in enumerate(HOURS):
+            for s in range(2):
+                yield [48 + s, "pms5003", f"{t:%Y-%m-%dT%H:%M:%S}+00:00", "P2", CARS[s][i] / 10]
+                yield [48 + s, "DHT22", f"{t:%Y-%m-%dT%H:%M:%S}+00:00", "temperature", SPEED[s][i]]
+
+    path = write(tmp_path, "sensor_id;sensor_type;timestamp;value_type;value", rows(), ";")
+    frame = read(path)
+    assert len(frame.sensors) == 2
+    assert "several-quantities" in {fault.kind for fault in frame.faults}
+    assert holds(read(path, target="P2"), [cars / 10 for cars in CARS])
+    assert holds(read(path, target="temperature"), SPEED)
+
+
+@pytest.mark.parametrize("size", ["probe_count", "sample_count", "SampleSize"])
+def test_how_many_were_sampled_is_no_flow(tmp_path: Path, size: str) -> None:
+    def rows() -> Iterator[list[Any]]:
+        for i, t in enumerate(HOURS):
+            for s in range(2):
+                yield [70112 + s, f"{t:%Y-%m-%d %H:%M}", SPEED[s][i] + 0.5, LORRIES[s][i]]
+
+    frame = read(write(tmp_path, f"segment_id,time,speed_kmh,{size}", rows()))
+    assert holds(frame, [some + 0.5 for some in SPEED])
+    assert (frame.quantity.name, frame.quantity.unit) == ("speed", "km/h")
+
+
 def particles(folder: Path, many: bool, mean: Callable[[float, float], float]) -> Path:
     def rows() -> Iterator[list[Any]]:
         for i, t in enumerate(HOURS):

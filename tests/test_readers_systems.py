@@ -193,6 +193,10 @@ def test_columns_in_units_of_several_kinds_are_refused_with_what_picks_one() -> 
     one, two = waves(2, 480)
     said = refusal(pl.DataFrame({"time": hours(480), "AR (°C)": one, "UMID (%)": two}))
     assert "target='AR (°C)'" in said
+    umid, temp = "UMIDADE RELATIVA DO AR (%)", "TEMPERATURA DO AR (°C)"
+    said = refusal(pl.DataFrame({"time": hours(480), temp: one, umid: two}))
+    assert f"target={temp!r}" in said
+    assert f"target={umid!r}" in said
     said = refusal(pl.DataFrame({"time": hours(480), "north (kW)": one, "south (MW)": two}))
     assert "target='south (MW)'" in said
 

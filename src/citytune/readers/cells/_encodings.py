@@ -45,12 +45,17 @@ def decoded(data: bytes) -> str:
 
 
 def _share(head: bytes, encoding: str) -> float:
-    """Which part of the characters beyond ASCII is usual; 0 if the bytes are not legal."""
+    """Which part of the characters beyond ASCII is usual; 0 if the bytes are not legal.
+
+    Names of few sensors fill a long table, so the larger part counts: of all, or each once.
+    """
     try:
         found = [c for c in head.decode(encoding) if ord(c) > 127]
     except UnicodeDecodeError:
         return 0.0
-    return sum(c in USUAL[encoding] for c in found) / max(len(found), 1)
+    return max(
+        sum(c in USUAL[encoding] for c in some) / max(len(some), 1) for some in (found, {*found})
+    )
 
 
 def has_foreign_digits(data: bytes) -> bool:

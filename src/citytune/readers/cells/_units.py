@@ -33,6 +33,8 @@ UNITS = {
     "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
     "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
     "volt": "V", "volts": "V", "amp": "A", "amps": "A",
+    "вт": "W", "квт": "kW", "мвт": "MW", "гвт": "GW", "квтч": "kWh", "мвтч": "MWh", "гвтч": "GWh",
+    "квтгод": "kWh", "мвтгод": "MWh", "гвтгод": "GWh", "мкг/м3": "µg/m³", "мг/м3": "mg/m³",
     # UN/CEFACT's codes, as NGSI-LD has them
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
@@ -68,7 +70,7 @@ def unit_of(text: str) -> str | None:
     """
     bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
     bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
-    bare = re.sub(r"[\s^()\[\]_]", "", bare)
+    bare = re.sub(r"[\s^()\[\]_·]", "", bare)
     return UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
 
 

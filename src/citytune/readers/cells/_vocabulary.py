@@ -18,7 +18,7 @@ parameter parameters parameter_name parameter_code param pollutant pollutant_nam
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
 observed_property observedproperty measure_name measurement_name reading_type data_item
-metric register register_id kind_of_quantity mode
+metric register register_id kind_of_quantity mode value_type
 consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
@@ -124,7 +124,7 @@ wddir wdsp wetb dewpt vappr rhum rltv msl
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(
     r"temperatu[re]|feuchte|feuchtigkeit|niederschlag|luftdruck|strahlung|windgeschw|humidit|"
-    r"umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz|"
+    r"umidade|umidita|humedad|fuktighet|nedbor|nederbord|neerslag|vochtigheid|precipitac|precipitaz|"
     r"(dry|wet)_?bulb|dew_?point"
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""

@@ -72,7 +72,7 @@ _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quart
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
     r"(quality|qualitae?t|coverage|complete|share|pct|percent|grad|uptime|confidence|valid(ity)?(_|$)|observed|mdl|"
-    r"uncertainty|height|altitude|elevation|samples|length|^(ratio|dur)_?p\d$)"
+    r"uncertainty|height|altitude|elevation|samples|(sample|probe)s?_(count|cnt|size)|length|^(ratio|dur)_?p\d$)"
 )
 
 
