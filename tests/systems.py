@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+
+from citytune.frame import SensorFrame
 
 Values = NDArray[np.float64]
 HOUR = dt.timedelta(hours=1)
@@ -23,6 +26,36 @@ class System(NamedTuple):
     """The series of one quantity, each (time,), in any order."""
     options: dict[str, Any]
     minutes: int = 60
+
+
+def is_right(system: System, frame: SensorFrame) -> bool:
+    """Whether the frame holds the series and no others; a label may be off by one step."""
+    if frame.clock.step != dt.timedelta(minutes=system.minutes):
+        return False
+    return len(frame.sensors) == len(system.truth) and all(
+        any(_alike(series, frame.values[:, j]) for j in range(len(frame.sensors)))
+        for series in system.truth
+    )
+
+
+def _alike(series: np.ndarray, column: np.ndarray) -> bool:
+    size = min(len(series), len(column)) - 2
+    return any(
+        np.nanmean(np.abs(series[i : i + size] - column[j : j + size])) < 1e-3
+        and np.isnan(column[j : j + size][np.isnan(series[i : i + size])]).all()
+        for i, j in ((0, 0), (0, 1), (1, 0))
+    )
+
+
+def given(tmp_path: Path, *lines: str, name: str = "export.csv") -> Path:
+    """A file of these lines."""
+    (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path / name
+
+
+def holds(frame: SensorFrame, *series: Values) -> bool:
+    """Whether a frame holds these series, of hours, and no others."""
+    return is_right(System(b"", list(series), {}), frame)
 
 
 def waves(count: int, length: int, places: int = 1) -> list[Values]:

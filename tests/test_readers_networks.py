@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from systems import System, hours, waves
-from test_readers_systems import is_right
+from systems import System, hours, is_right, waves
 
 from citytune import InputError
 from citytune.readers import read

@@ -9,24 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from systems import HOUR, System, hours, waves
-from test_readers_systems import is_right
+from systems import HOUR, given, holds, hours, waves
 
 from citytune import InputError
 from citytune.readers import read
 
 TIMES = hours(480)
 ONE, TWO, THREE, FOUR = waves(4, 480)
-
-
-def given(tmp_path: Path, *lines: str, name: str = "export.csv") -> Path:
-    (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return tmp_path / name
-
-
-def holds(frame: Any, *series: Any) -> bool:
-    """Whether a frame holds these series and no others."""
-    return len(frame.sensors) == len(series) and is_right(System(b"", list(series), {}), frame)
 
 
 def said(frame: Any) -> set[str]:

@@ -10,31 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 from remedies import TIMES, A, B, C, wide
-from systems import TABLES, System, documents, hours, waves
+from systems import TABLES, System, documents, hours, is_right, waves
 
-from citytune import InputError, SensorFrame
+from citytune import InputError
 from citytune.readers import read
 
 DOCUMENTS = documents()
-
-
-def is_right(system: System, frame: SensorFrame) -> bool:
-    """Whether the frame holds the series and no others; a label may be off by one step."""
-    if frame.clock.step != dt.timedelta(minutes=system.minutes):
-        return False
-    return len(frame.sensors) == len(system.truth) and all(
-        any(_alike(series, frame.values[:, j]) for j in range(len(frame.sensors)))
-        for series in system.truth
-    )
-
-
-def _alike(series: np.ndarray, column: np.ndarray) -> bool:
-    size = min(len(series), len(column)) - 2
-    return any(
-        np.nanmean(np.abs(series[i : i + size] - column[j : j + size])) < 1e-3
-        and np.isnan(column[j : j + size][np.isnan(series[i : i + size])]).all()
-        for i, j in ((0, 0), (0, 1), (1, 0))
-    )
 
 
 @pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
