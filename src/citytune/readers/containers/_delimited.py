@@ -70,9 +70,8 @@ def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> Sou
     }
     commas |= dialect.commas & {*rows.columns}
     exact = functools.partial(_exact, text, dialect)
-    return SourceTable(
-        rows.lazy(), rows.schema, name, stem, commas, units, dialect.layout.titles, exact
-    )
+    titles = (*dialect.remarks, *dialect.layout.titles)
+    return SourceTable(rows.lazy(), rows.schema, name, stem, commas, units, titles, exact)
 
 
 def read_rows(

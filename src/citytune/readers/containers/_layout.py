@@ -13,7 +13,7 @@ from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, 
 
 DELIMITERS = ",;\t|"
 UNIT_LIKE = re.compile(
-    r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
+    r"^[\[(]?\s*(?:(?:0[.,]0*1|1/10+)\s?)?(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
     r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/(sec|second)|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
     r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec|seconds|min(utes)?|h|hours|"
     r"utc|local time|"

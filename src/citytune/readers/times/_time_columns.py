@@ -23,7 +23,7 @@ from citytune.readers.cells._time_words import (
 )
 from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-from citytune.readers.times._clock_times import clock_times
+from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._rivals import choose
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
@@ -113,7 +113,10 @@ def _is_day(column: Column) -> bool:
     if plain in SENSOR or words & {*SENSOR, *SENSOR_PARTS}:
         return False
     span = column.high - column.low + 1
-    return column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span
+    if column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span:
+        return True
+    numbers = column.cells.cast(pl.Float64, strict=False).drop_nulls().cast(pl.Int64)
+    return fills_a_day(numbers.unique().sort().to_numpy())
 
 
 def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:

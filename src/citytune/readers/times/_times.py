@@ -27,6 +27,7 @@ from citytune.readers.times._clock_times import (
     from_morning,
     midnight_is_last,
 )
+from citytune.readers.times._date_order import Order, settle_order
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
@@ -75,6 +76,7 @@ def plan_moments(
     timezone: str | None,
     findings: Findings,
     stamp: Stamp | None = None,
+    order: Order | None = None,
 ) -> Moments:
     """Find out how the time columns are written; the rows are read later.
 
@@ -84,11 +86,12 @@ def plan_moments(
         timezone: Zone of times without an offset, if known.
         findings: Told what was guessed.
         stamp: Whether times name the begin or the end of an interval; None is a guess.
+        order: Whether the day or the month comes first in dates; None is a guess.
     """
     if len(time) >= 3:
         first = Moments(from_parts(table, time))
     else:
-        first = _plan_column(table, time[0], timezone, findings)
+        first = _plan_column(table, time[0], timezone, order, findings)
     if len(time) == 2:
         first = _with_clock(table, time, first, findings)
     if not first.ends and not first.aware and len(time) < 3:
@@ -191,7 +194,7 @@ def wall_text(seconds: int, zone: str | None = None) -> str:
 
 
 def _plan_column(
-    table: SourceTable, name: str, timezone: str | None, findings: Findings
+    table: SourceTable, name: str, timezone: str | None, order: Order | None, findings: Findings
 ) -> Moments:
     dtype = table.schema[name]
     if isinstance(dtype, pl.Datetime):
@@ -202,7 +205,7 @@ def _plan_column(
     if dtype.is_numeric():
         return _plan_numbers(table, name, findings)
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        return _plan_text(table, name, timezone, findings)
+        return _plan_text(table, name, timezone, order, findings)
     return Moments(pl.lit(None, pl.Int64))
 
 
@@ -222,7 +225,9 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
     return Moments(seconds, counted, "UTC" if counted else None, ends)
 
 
-def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
+def _plan_text(
+    table: SourceTable, name: str, timezone: str | None, order: Order | None, findings: Findings
+) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
     cell = pl.col(name).cast(pl.String).alias("cell")
     found = table.rows.select(cell).unique(maintain_order=True)
@@ -246,8 +251,7 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
             f"{usual(other)!r}",
             "write the year first (2024-03-31) if this is wrong",
         )
-    if form.rival:
-        _say_order(name, form.pattern, form.clear, findings)
+    form = settle_order(table, name, distinct, form, order, timezone, findings)
     seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
     zone = _zone(distinct, timezone, findings) if form.aware else None
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
@@ -261,18 +265,6 @@ def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.
         pl.col(name)
         .cast(pl.String)
         .replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
-    )
-
-
-def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:
-    order = "day first" if pattern.index("%d") < pattern.index("%m") else "month first"
-    add = findings.note if clear else findings.warn
-    why = "so that the rows follow one another regularly" if clear else "though nothing tells which"
-    add(
-        "guessed-date-order",
-        f"every date in column {name!r} could be read day first or month first; {order} was "
-        f"assumed, {why}",
-        "write the year first (2024-03-31) if this is wrong",
     )
 
 
