@@ -49,11 +49,12 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    grid = without_totals(grid, readings.sensors, roles.moments.ends, findings)
+    called = _names(table, roles)
+    grid = without_totals(grid, readings.sensors, called, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
-    quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
+    quantity = guess_quantity(called, table.stem, grid, request, findings)
     cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
     length, given_beside = len(cleaned), list[tuple[str, str]]()
     known = beside.settled(known, request.marked, grid.clock, length, findings)

@@ -84,11 +84,13 @@ def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
     A flag follows each number; without one nothing tells times from sensors.
     """
     names = [*table.schema]
-    if names != [f"column_{i + 1}" for i in range(len(names))] or len(names) > 2 * 96 + MOST_KEYS:
+    dated = names.index("day") if {"year", "month", "day"} <= {*names} else -1
+    if any(name != f"column_{i + 1}" for i, name in enumerate(names) if i > dated) \
+            or len(names) > 2 * 96 + MOST_KEYS + 3:  # fmt: skip
         return table
     columns = [look_at(table, name) for name in names]
     date = next((i for i, one in enumerate(columns[:MOST_KEYS]) if one.date), len(columns))
-    rest = columns[date + 1 :]
+    rest = columns[(date if dated < 0 else dated) + 1 :]
     values, flags = rest[::2], rest[1::2]
     if len(values) == len(flags) and len(values) in (24, 48, 96) \
             and all(map(_is_filled, values)) and all(map(_is_mark, flags)):  # fmt: skip

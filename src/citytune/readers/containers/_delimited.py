@@ -32,6 +32,7 @@ from citytune.readers.cells._numbers import (
 )
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
+from citytune.readers.containers._day_lines import with_commas
 from citytune.readers.containers._dialect import (
     HEAD_BYTES,
     LONG,
@@ -59,7 +60,7 @@ _NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
-    text = without_envelope(with_tabs(_utf8(data, findings)), findings)
+    text = without_envelope(with_tabs(with_commas(_utf8(data, findings))), findings)
     dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
     rows, commas, units = _tidy(rows, dialect, findings)

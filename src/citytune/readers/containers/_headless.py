@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -21,6 +21,8 @@ LANES = frozenset(["ML", "HV", "FR", "OR", "FF", "CD", "CH"])
 FIVE_MINUTES = ("Samples", "Flow", "Avg Occ", "Avg Speed", "Observed")
 HOURLY = ("Flow", "Avg Occ", "Avg Speed")
 YEARS, DATES = (1950, 2100), (19500101, 21001231)
+MADRID = ("PROVINCIA", "MUNICIPIO", "ESTACION", "MAGNITUD", "TECNICA", "PERIODO")
+"""Codes before the date of a day's hours, each with a mark; the station's may be in one."""
 PERIODS = (24, 25, 48, 50, 96, 100)
 """In a day."""
 FEW = 10
@@ -42,6 +44,7 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
         what = "the columns are those of a station's file of PeMS"
     elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold the parts of dates"
+        names |= _codes(before, names)
     else:
         return table
     findings.note(
@@ -73,6 +76,14 @@ def _dated(columns: Sequence[Column]) -> dict[str, str]:
             continue
         return {columns[i + k].name: name for k, name in enumerate(names)}
     return {}
+
+
+def _codes(columns: Sequence[str], dated: Mapping[str, str]) -> dict[str, str]:
+    """Names of the codes before the date of Madrid's old files: station, pollutant, technique."""
+    first, last = columns.index(next(iter(dated))), columns.index(list(dated)[-1])
+    if len(columns) - last - 1 != 48 or first not in (4, 6):
+        return {}
+    return dict(zip(columns, MADRID[-first:], strict=False))
 
 
 def _whole(column: Column) -> list[int]:
