@@ -17,6 +17,7 @@ from citytune.readers.cells._units import unit_of_titles
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
+from citytune.readers.columns._said_once import quantity_said
 from citytune.readers.columns._side_values import is_index
 from citytune.readers.values import _covariates as beside
 from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
@@ -92,6 +93,8 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     names = [sizes.get(name, name) for name in roles.targets]
     if roles.parameter is not None and not roles.parameter.stage:
         names = [roles.parameter.name]
+    elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
+        names = [said]
     unit = table.units.get(roles.targets[0], "")
     if not is_index(names[0]):
         unit = unit or roles.unit or unit_of_titles(table.titles)

@@ -19,7 +19,9 @@ _UNIT = (
     r"mm\b|hpa\b|[kmg]?wh?\b|[µμu]g/m\W?3|mg/m\W?3|pp[bm]\b|%|knots?\b|kt\b|k\b|m3\b|m³|uur\b|hours?\b)"
 )
 _SAID = re.compile(rf"(?<![\w.,/])(?:{_FRACTION})\s?{_UNIT}", re.IGNORECASE)
-_UNIT_LINE = re.compile(r"^\W*(units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet)\b", re.I)
+_UNIT_LINE = re.compile(
+    r"^\W*(units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet)\b", re.I
+)
 
 
 class Part(NamedTuple):

@@ -52,6 +52,7 @@ from citytune.readers.columns._unit_columns import unit_column, unit_columns
 from citytune.readers.columns._validity import valid_rows
 from citytune.readers.containers._headless import with_names
 from citytune.readers.times._months import refuse_months
+from citytune.readers.times._named_zones import of_column
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers.times._time_columns import guess_time, zone_columns
 from citytune.readers.times._times import Moments, plan_moments
@@ -109,6 +110,8 @@ def understand(
         time = (*time[:1], SECONDS) if len(time) < 3 else time
     table = with_dates(without_summaries(table, time, findings), time, findings)
     moments = _moments_of(table, time, wanted, findings)
+    zones = of_column(table, zone_columns(columns), findings)
+    moments = moments if zones is None else moments.in_zones(*zones)
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
     targets = as_names(wanted.target)

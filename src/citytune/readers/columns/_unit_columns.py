@@ -19,7 +19,7 @@ def unit_columns(columns: Columns) -> list[str]:
         name
         for name, column in columns.by_name.items()
         if column.kind == "text"
-        and plain_name(name) in UNIT_COLUMNS
+        and {plain_name(name), plain_name(name.rpartition(".")[2])} & UNIT_COLUMNS
         and are_units(map(str, column.cells))
     ]
 

@@ -92,9 +92,7 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     types, commas = _types(layout, names, texts)
     missing = len(texts.said) < len(texts.once.filter(CELL != ""))
     remarks = tuple(line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
-    return Dialect(
-        layout, names, types, commas, comments, missing, remarks if comments else ()
-    )
+    return Dialect(layout, names, types, commas, comments, missing, remarks if comments else ())
 
 
 def _refuse_reports(layout: Layout, findings: Findings) -> None:

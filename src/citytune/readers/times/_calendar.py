@@ -9,10 +9,10 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._months import month_of
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
-from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.times._clock_times import clock_times
 

@@ -12,9 +12,9 @@ import polars as pl
 from citytune._errors import InputError
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import Format, find_format, parsed
+from citytune.readers.cells._months import month_of
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS
-from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import plain_name, tokens
 
 Order: TypeAlias = Literal["day", "month"]
@@ -23,20 +23,75 @@ OTHER: dict[Order, Order] = {"day": "month", "month": "day"}
 NEAR = dt.timedelta(days=3)
 """Within which another date of a row, such as that of its update, lies."""
 _LANGUAGES = frozenset(
-    """
-datum zeit zeitstempel zeitpunkt uhrzeit stunde messzeit verkehr verbrauch wert leistung strom
-fecha hora valor consumo intensidad estacion data ora valore consumi portata heure horodate valeur
-debit consommation tijd verbruik waarde uur tid tidspunkt dato forbruk forbrug verdi godzina czas
-wartosc hodina cas aika kello saat tarih deger consum putere hodnota
-""".split()
+    [
+        "datum",
+        "zeit",
+        "zeitstempel",
+        "zeitpunkt",
+        "uhrzeit",
+        "stunde",
+        "messzeit",
+        "verkehr",
+        "verbrauch",
+        "wert",
+        "leistung",
+        "strom",
+        "fecha",
+        "hora",
+        "valor",
+        "consumo",
+        "intensidad",
+        "estacion",
+        "data",
+        "ora",
+        "valore",
+        "consumi",
+        "portata",
+        "heure",
+        "horodate",
+        "valeur",
+        "debit",
+        "consommation",
+        "tijd",
+        "verbruik",
+        "waarde",
+        "uur",
+        "tid",
+        "tidspunkt",
+        "dato",
+        "forbruk",
+        "forbrug",
+        "verdi",
+        "godzina",
+        "czas",
+        "wartosc",
+        "hodina",
+        "cas",
+        "aika",
+        "kello",
+        "saat",
+        "tarih",
+        "deger",
+        "consum",
+        "putere",
+        "hodnota",
+    ]
 )
 """Words of names in languages of countries that write the day first."""
 _THEIR_LETTERS = re.compile("[À-ÖØ-öø-ɏͰ-ϿЀ-ӿ\u0e00-\u0e7f]")
 _THEIR_ZONES = re.compile(r"\b(CES?T|MES?Z|WES?T|EES?T|BST|MSK|SAST|AE[SD]T|NZ[SD]T)\b")
 _US_ZONES = re.compile(r"\b([ECMP][SD]T|EPT|AK[SD]T)\b")
 _US = frozenset(
-    """America/New_York America/Detroit America/Chicago America/Denver America/Phoenix
-America/Los_Angeles America/Anchorage Pacific/Honolulu""".split()
+    [
+        "America/New_York",
+        "America/Detroit",
+        "America/Chicago",
+        "America/Denver",
+        "America/Phoenix",
+        "America/Los_Angeles",
+        "America/Anchorage",
+        "Pacific/Honolulu",
+    ]
 )
 _DATE = re.compile(r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])(?!\d)|"
                    r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])\3(?:[0-2]\d|3[01])(?!\d)")  # fmt: skip

@@ -10,6 +10,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._months import month_of
 from citytune.readers.cells._ranges import are_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import (
@@ -21,18 +22,14 @@ from citytune.readers.cells._time_words import (
     LATER_WORDS,
     TIME,
 )
-from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
+from citytune.readers.cells._zone_names import ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._rivals import choose
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
-ZONE_NAMES = frozenset(
-    ["CET", "CEST", "MEZ", "MESZ", "WET", "WEST", "EET", "EEST", "GMT", "BST", "UTC", "EST", "EDT",
-     "CST", "CDT", "MST", "MDT", "PST", "PDT", "AEST", "AEDT", "NZST", "NZDT", "JST", "KST", "IST"]
-)  # fmt: skip
 Time: TypeAlias = tuple[str, ...]
 
 

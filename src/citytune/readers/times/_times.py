@@ -21,6 +21,7 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
 from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.times._calendar import from_parts
+from citytune.readers.times._clear_months import with_clear_months
 from citytune.readers.times._clock_times import (
     clock_times,
     end_of_day,
@@ -28,6 +29,7 @@ from citytune.readers.times._clock_times import (
     midnight_is_last,
 )
 from citytune.readers.times._date_order import Order, settle_order
+from citytune.readers.times._named_zones import of_cells
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
@@ -60,6 +62,13 @@ class Moments:
     """Int64, midnight of each row's date, where periods are counted from it."""
     from_one: bool = False
     """Whether intervals are numbered from 1: hour ending 1 begins at midnight, and is shown so."""
+
+    def in_zones(self, ahead: pl.Expr, zone: str) -> Moments:
+        """Wall times brought to UTC, as they are so many seconds ahead of it."""
+        if self.aware:
+            return self
+        seconds = self.seconds - ahead
+        return replace(self, seconds=seconds, aware=True, zone=zone, counted=0, day=None)
 
 
 def check_timezone(timezone: str) -> None:
@@ -232,7 +241,7 @@ def _plan_text(
     cell = pl.col(name).cast(pl.String).alias("cell")
     found = table.rows.select(cell).unique(maintain_order=True)
     written = found.drop_nulls().collect(engine="streaming")
-    distinct = written.select(begin_of(pl.col("cell"))).to_series()
+    distinct = with_clear_months(written.select(begin_of(pl.col("cell"))).to_series(), findings)
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
@@ -252,10 +261,13 @@ def _plan_text(
             "write the year first (2024-03-31) if this is wrong",
         )
     form = settle_order(table, name, distinct, form, order, timezone, findings)
-    seconds = _looked_up(name, written, distinct, parsed(pl.col("cell"), form))
+    at = parsed(pl.col("cell"), form)
     zone = _zone(distinct, timezone, findings) if form.aware else None
+    named = None if form.aware else of_cells(distinct, name, findings)
+    ahead, zone = named or (pl.lit(0), zone)
+    seconds = _looked_up(name, written, distinct, at - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
-    return Moments(seconds, form.aware, zone, ends)
+    return Moments(seconds, form.aware or named is not None, zone, ends)
 
 
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:

@@ -199,9 +199,7 @@ def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
     return bool((added >= 0).all() and np.ptp(rises) <= 1e-3 * np.median(rises))
 
 
-def is_total(
-    column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool = False
-) -> bool:
+def is_total(column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool = False) -> bool:
     """Whether readings only rise, but for a few resets, and by different amounts.
 
     What is `told` to be a total may rise evenly.

@@ -1,0 +1,66 @@
+"""Times whose zone stands behind each, or in a column next to them: EST and EDT, CET and CEST."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._zone_names import NAMED, Zones, meanings, zones_named
+
+
+def of_cells(cells: pl.Series, name: str, findings: Findings) -> tuple[pl.Expr, str] | None:
+    """Seconds ahead of UTC of each text cell of a series `cell`, and the zone; None if not told."""
+    zone = pl.col("cell").str.strip_chars().str.extract(NAMED, 1)
+    return _settled(cells.rename("cell").to_frame().select(zone).to_series(), zone, name, findings)
+
+
+def of_column(
+    table: SourceTable, names: set[str], findings: Findings
+) -> tuple[pl.Expr, str] | None:
+    """Seconds ahead of UTC of each row by the only column of zones' names, and the zone."""
+    if len(names) != 1:
+        return None
+    (name,) = names
+    zone = pl.col(name).str.strip_chars()
+    found = table.rows.select(zone.unique()).collect(engine="streaming").to_series()
+    return _settled(found, zone, name, findings)
+
+
+def _settled(
+    found: pl.Series, zone: pl.Expr, name: str, findings: Findings
+) -> tuple[pl.Expr, str] | None:
+    """Nothing where some cells have no zone or all the same: they are taken as written."""
+    if found.null_count() or found.n_unique() < 2:
+        return None
+    names = found.unique().sort().to_list()
+    meant = zones_named(names)
+    if isinstance(meant, str):
+        findings.error(
+            "which-zone",
+            f"{meant!r} in column {name!r} may be the time of {meanings(meant)}, next to "
+            f"{listed([one for one in names if one != meant], 4, quoted=True)}",
+            "write the offset behind each time (2024-03-31T14:00+01:00)",
+        )
+        return None
+    if meant is None:
+        return None
+    return _told(meant, names, zone, name, findings)
+
+
+def _told(
+    meant: Zones, names: list[str], zone: pl.Expr, name: str, findings: Findings
+) -> tuple[pl.Expr, str]:
+    findings.note(
+        "mixed-offsets",
+        f"the times are in {listed(names, quoted=True)}, as column {name!r} says",
+        "every time was converted by its own offset; "
+        + (
+            "add timezone= for local days and holidays (now UTC)"
+            if meant.zone == "UTC"
+            else f"days are those of {meant.zone}; pass timezone= for another place"
+        ),
+        count=len(names),
+    )
+    return zone.replace_strict(meant.ahead, default=None, return_dtype=pl.Int64), meant.zone
