@@ -91,13 +91,13 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     sizes = particles(roles.columns)
     names = [sizes.get(name, name) for name in roles.targets]
+    if is_index(names[0]):
+        return names  # of whatever it is an index, it has no unit
     if roles.parameter is not None and not roles.parameter.stage:
         names = [roles.parameter.name]
     elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
         names = [said]
-    unit = table.units.get(roles.targets[0], "")
-    if not is_index(names[0]):
-        unit = unit or roles.unit or unit_of_titles(table.titles)
+    unit = table.units.get(roles.targets[0], "") or roles.unit or unit_of_titles(table.titles)
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 

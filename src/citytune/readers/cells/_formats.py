@@ -67,6 +67,7 @@ def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
     """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
     text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
     text = text.map_elements(usual, return_dtype=pl.String) if odd else text
+    text = text.str.replace(r"(?i)([ T-])(\d{1,2}) ?([ap])\.?m\.?$", "${1}${2}:00 ${3}m")
     text = text.str.replace(BEHIND, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")

@@ -70,6 +70,7 @@ DATE_PARTS = (
         "y",
         "年",
         "년",
+        "ปี",
     ),
     (
         "month",
@@ -92,6 +93,7 @@ DATE_PARTS = (
         "m",
         "月",
         "월",
+        "เดือน",
     ),
     (
         "day",
@@ -112,6 +114,7 @@ DATE_PARTS = (
         "d",
         "日",
         "일",
+        "วัน",
     ),
     (
         "hour",
@@ -134,6 +137,7 @@ DATE_PARTS = (
         "時",
         "时",
         "시",
+        "ชั่วโมง",
     ),
     ("minute", "min", "minuto", "mm", "mi", "mn"),
     ("second", "sec", "ss", "segundo", "sekunde"),

@@ -121,9 +121,10 @@ def _is_mark(column: Column) -> bool:
 def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     """The table with a row for each moment, if its columns are moments and its rows sensors."""
     names = [name for name in table.schema if TIME_LIKE.match(name)]
-    if len(names) < FEWEST or not looks_like_moments(pl.Series(names)):
-        return table
     rest = [name for name in table.schema if name not in names]
+    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST
+    if few or not looks_like_moments(pl.Series(names)):
+        return table
     findings.note(
         "unfolded",
         f"{len(names)} columns ({listed(names, 2, quoted=True)}) are the moments of each row",
@@ -132,6 +133,11 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     )
     numbers = table.rows.with_columns(number_of(table, name).alias(name) for name in names)
     return table.with_rows(numbers.unpivot(names, index=rest, variable_name=WHEN, value_name=VALUE))
+
+
+def _are_times(table: SourceTable, names: list[str]) -> bool:
+    """Whether a table's only other column holds the times of the day of each row."""
+    return len(names) == 1 and look_at(table, names[0]).kind in ("clock", "clock-range")
 
 
 def _refuse_half_days(table: SourceTable, findings: Findings) -> None:

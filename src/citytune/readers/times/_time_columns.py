@@ -27,7 +27,7 @@ from citytune.readers.cells._zone_names import ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._rivals import choose
 
-PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
+PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
 Time: TypeAlias = tuple[str, ...]

@@ -98,7 +98,7 @@ def plan_moments(
         order: Whether the day or the month comes first in dates; None is a guess.
     """
     if len(time) >= 3:
-        first = Moments(from_parts(table, time))
+        first = Moments(from_parts(table, time, findings))
     else:
         first = _plan_column(table, time[0], timezone, order, findings)
     if len(time) == 2:
