@@ -51,7 +51,8 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
     called = _names(table, roles)
-    grid = without_totals(grid, readings.sensors, called, roles.moments.ends, findings)
+    told = [f"{name} [{request.unit}]" for name in called] if request.unit else called
+    grid = without_totals(grid, readings.sensors, told, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)

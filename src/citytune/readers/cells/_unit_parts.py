@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,13 +11,19 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._units import unit_of
 
-_FRACTION = r"(?P<decimal>0[.,]0{0,3}1)|1/(?P<divisor>10{1,4})|(?P<words>[^\W\d_]{6,14}?)(?: of(?: an?)?| van een| d[eu']| di)?"
-_WORDS = {10: "tenths tenth zehntel tienden tiende dixiemes dixièmes decimas décimas decimi tideler",
-          100: "hundredths hundredth hundertstel honderdsten centièmes centiemes centésimas"}  # fmt: skip
+_FRACTION = (
+    r"(?P<decimal>0[.,]0{0,3}1)|1/(?P<divisor>10{1,4})|"
+    r"(?P<words>[^\W\d_]{6,14}?)(?: of(?: an?)?| van een| d[eu']| di)?"
+)
+_WORDS = {
+    10: "tenths tenth zehntel tienden tiende dixiemes dixièmes decimas décimas decimi",
+    100: "hundredths hundredth hundertstel honderdsten centièmes centiemes centésimas",
+}
 _DIVISORS = {word: divisor for divisor, words in _WORDS.items() for word in words.split()}
 _UNIT = (
-    r"(?P<unit>°\s?[CFcf]?|degrees?\b[ _]?\w*|deg\b\.?[ _]?\w*|gra[dt]\w*\b[ _]?\w*|[kmc]?m/s\w*|km/h|mph|"
-    r"mm\b|hpa\b|[kmg]?wh?\b|[µμu]g/m\W?3|mg/m\W?3|pp[bm]\b|%|knots?\b|kt\b|k\b|m3\b|m³|uur\b|hours?\b)"
+    r"(?P<unit>°\s?[CFcf]?|degr\w+\b[ _]?\w*|deg\b\.?[ _]?\w*|gra[dt]\w*\b[ _]?\w*|[kmc]?m/s\w*|"
+    r"km/h|mph|mm\b|hpa\b|[kmg]?wh?\b|[µμu]g/m\W?3|mg/m\W?3|pp[bm]\b|%|knots?\b|kt\b|k\b|m3\b|"
+    r"m³|uur\b|hours?\b)"
 )
 _SAID = re.compile(rf"(?<![\w.,/])(?:{_FRACTION})\s?{_UNIT}", re.IGNORECASE)
 _UNIT_LINE = re.compile(
@@ -41,7 +48,7 @@ def part_of(text: str) -> Part | None:
     >>> part_of("tenths of degrees C").factor, part_of("0.1 µm per litre"), part_of("10 m/s")
     (0.1, None, None)
     """
-    for found in _SAID.finditer(text):
+    for found in _SAID.finditer(html.unescape(text)):
         divisor = _DIVISORS.get(found["words"].lower(), 0) if found["words"] else 0
         divisor = divisor or int(found["divisor"] or 0)
         if found["decimal"] or divisor:
@@ -75,6 +82,12 @@ def with_whole_units(
             "says",
             f"they were multiplied by {part.factor:g}",
         )
+    if not found and (loose := _nameless(table)):
+        findings.warn(
+            "parts-of-units",
+            f"the line {loose.strip()[:80]!r} says a part of a unit, and not of which column",
+            "nothing was multiplied; name the column in that line, or its unit in its name",
+        )
     units = {name: part.unit for name, (part, _) in found.items()}
     factors = {name: part.factor for name, (part, _) in found.items()}
     return replace(table, units={**table.units, **units}) if found else table, factors
@@ -92,3 +105,10 @@ def _lines_of(table: SourceTable, name: str, alone: bool) -> list[str]:
         and not any(other.match(line) for other in others)
     ]
     return own or loose
+
+
+def _nameless(table: SourceTable) -> str | None:
+    """A line above a table that says a part of a unit and names no column."""
+    words = [re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in table.schema]
+    said = (line for line in table.titles if part_of(line))
+    return next((line for line in said if not any(word.search(line) for word in words)), None)

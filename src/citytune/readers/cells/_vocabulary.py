@@ -61,7 +61,8 @@ stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point
 load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
 trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
 metric metric_name series series_name
-mprn mpan nmi meter_serial_number mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
+mprn mpan nmi meter_serial_number mq_name punto_muestreo station_code sensors_id location_name
+datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
     _words(

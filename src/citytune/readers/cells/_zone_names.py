@@ -27,7 +27,7 @@ _SEVERAL: dict[str, dict[str, tuple[float, frozenset[str]]]] = {
     "ADT": {"Canada": (-3, frozenset(["AST"]))},
     "GST": {"the Gulf": (4, frozenset()), "Guam": (10, frozenset())},
 }  # fmt: skip
-"""Name of zones of several places → of each the hours, and the names that stand next to it there."""
+"""Name of zones of several places → of each the hours, and the names that stand next to it."""
 _PLACES = {
     frozenset(["EST", "EDT"]): "America/New_York", frozenset(["CST", "CDT"]): "America/Chicago",
     frozenset(["MST", "MDT"]): "America/Denver", frozenset(["PST", "PDT"]): "America/Los_Angeles",
@@ -35,7 +35,8 @@ _PLACES = {
     frozenset(["MEZ", "MESZ"]): "Europe/Berlin", frozenset(["WET", "WEST"]): "Europe/Lisbon",
     frozenset(["EET", "EEST"]): "Europe/Athens", frozenset(["GMT", "BST"]): "Europe/London",
     frozenset(["GMT", "IST"]): "Europe/Dublin", frozenset(["AEST", "AEDT"]): "Australia/Sydney",
-    frozenset(["ACST", "ACDT"]): "Australia/Adelaide", frozenset(["NZST", "NZDT"]): "Pacific/Auckland",
+    frozenset(["ACST", "ACDT"]): "Australia/Adelaide",
+    frozenset(["NZST", "NZDT"]): "Pacific/Auckland",
 }  # fmt: skip
 """Names of winter and summer time of one place → a zone in which the clocks change alike."""
 ZONE_NAMES = frozenset([*_HOURS, *_SEVERAL, "EPT", "CPT", "DST"])
@@ -43,6 +44,10 @@ _ALL = "|".join(sorted(ZONE_NAMES, key=len, reverse=True))
 BEHIND = rf" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|\(?\b({_ALL})\b\)?)$"
 """A zone's name behind a time."""
 NAMED = rf"\(?\b({_ALL})\b\)?$"
+
+
+OFFSET = re.compile(r"(?:UTC|GMT)?\s?([+−-])\s?(\d{1,2})(?::?([0-5]\d))?")
+"""An offset from UTC that stands alone."""
 
 
 class Zones(NamedTuple):
@@ -64,7 +69,7 @@ def zones_named(names: Collection[str]) -> Zones | str | None:
     """
     ahead: dict[str, int] = {}
     for name in names:
-        hours = _HOURS.get(name)
+        hours = _HOURS.get(name, _offset(name))
         if name in _SEVERAL:
             near = [at for at, beside in _SEVERAL[name].values() if beside & {*names}]
             if len(near) != 1:
@@ -74,6 +79,15 @@ def zones_named(names: Collection[str]) -> Zones | str | None:
             return None
         ahead[name] = round(hours * _HOUR)
     return Zones(ahead, _PLACES.get(frozenset(names), "UTC"))
+
+
+def _offset(name: str) -> float | None:
+    """Hours ahead of UTC of what spells them: UTC-5, GMT+5:30, +01:00."""
+    found = OFFSET.fullmatch(name)
+    if found is None:
+        return None
+    hours = int(found[2]) + int(found[3] or 0) / 60
+    return -hours if found[1] in "-−" else hours
 
 
 def meanings(name: str) -> str:

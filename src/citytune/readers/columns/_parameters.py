@@ -55,7 +55,8 @@ _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "in
 CROSSES = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
 _TOTAL = frozenset(
-    ["any", "all", "total", "totaal", "totale", "totalt", "gesamt", "alle", "tous", "todos", "kaikki"]
+    ["any", "all", "total", "totaal", "totale", "totalt", "gesamt", "alle", "tous", "todos",
+     "kaikki"]
 )  # fmt: skip
 """Words of the cell that means all the others together."""
 

@@ -20,8 +20,8 @@ _EXTREMES = frozenset(["max", "maximum", "min", "minimum", "highest", "lowest"])
 def without_side_values(names: Sequence[str]) -> list[str]:
     """Without what is computed from another of some columns of numbers.
 
-    >>> without_side_values(["Ozone Concentration", "Daily AQI Value"]), without_side_values(["AQI"])
-    (['Ozone Concentration'], ['AQI'])
+    >>> without_side_values(["O3 Concentration", "Daily AQI Value"]), without_side_values(["AQI"])
+    (['O3 Concentration'], ['AQI'])
     >>> without_side_values(["Arithmetic Mean", "1st Max Value"])
     ['Arithmetic Mean']
     """

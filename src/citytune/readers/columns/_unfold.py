@@ -23,6 +23,7 @@ from citytune.readers.columns._folded import (
 )
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
+from citytune.readers.times._clock_times import clock_times
 
 FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
@@ -137,7 +138,8 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
 
 def _are_times(table: SourceTable, names: list[str]) -> bool:
     """Whether a table's only other column holds the times of the day of each row."""
-    return len(names) == 1 and look_at(table, names[0]).kind in ("clock", "clock-range")
+    column = look_at(table, names[0]) if len(names) == 1 else None
+    return column is not None and clock_times(table, column) is not None
 
 
 def _refuse_half_days(table: SourceTable, findings: Findings) -> None:

@@ -63,6 +63,6 @@ def unit_column(
 
 
 def _factor(part: Part, unit: str) -> float | None:
-    """What numbers of a part of a unit are multiplied by, to be in another; None if nobody knows."""
+    """What numbers of a part of a unit are multiplied by, to be in another; None if unknown."""
     factor = 1.0 if part.unit == unit else factor_between(part.unit, unit)
     return None if factor is None else factor * part.factor

@@ -1,4 +1,4 @@
-"""Lines without delimiters that hold a day each: a station, a date, then a value and a mark an hour.
+"""Lines without delimiters that hold a day each: codes, a date, a value and a mark an hour.
 
 So Madrid's town hall handed out the air it measured until 2010.
 """

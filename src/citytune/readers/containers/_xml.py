@@ -121,7 +121,7 @@ def _links(entry: Any) -> dict[str, list[str]]:
 
 
 def _series(root: Any, findings: Findings) -> Iterator[tuple[_Kind, str, Any]]:
-    """Every block of readings with what it measures and its meter, as links between entries tell."""
+    """Every block of readings with what it measures and its meter, as the links tell."""
     entries = [one for one in root.iter() if local(one.tag) == "entry"] or [root]
     kinds: dict[str, _Kind] = {}
     meters: dict[str, str] = {}

@@ -19,82 +19,37 @@ from citytune.readers.cells._vocabulary import plain_name, tokens
 
 Order: TypeAlias = Literal["day", "month"]
 """Whether the day or the month comes first in dates such as 03/04/2026."""
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 OTHER: dict[Order, Order] = {"day": "month", "month": "day"}
 NEAR = dt.timedelta(days=3)
 """Within which another date of a row, such as that of its update, lies."""
 _LANGUAGES = frozenset(
-    [
-        "datum",
-        "zeit",
-        "zeitstempel",
-        "zeitpunkt",
-        "uhrzeit",
-        "stunde",
-        "messzeit",
-        "verkehr",
-        "verbrauch",
-        "wert",
-        "leistung",
-        "strom",
-        "fecha",
-        "hora",
-        "valor",
-        "consumo",
-        "intensidad",
-        "estacion",
-        "data",
-        "ora",
-        "valore",
-        "consumi",
-        "portata",
-        "heure",
-        "horodate",
-        "valeur",
-        "debit",
-        "consommation",
-        "tijd",
-        "verbruik",
-        "waarde",
-        "uur",
-        "tid",
-        "tidspunkt",
-        "dato",
-        "forbruk",
-        "forbrug",
-        "verdi",
-        "godzina",
-        "czas",
-        "wartosc",
-        "hodina",
-        "cas",
-        "aika",
-        "kello",
-        "saat",
-        "tarih",
-        "deger",
-        "consum",
-        "putere",
-        "hodnota",
-    ]
+    _words("""
+datum zeit zeitstempel zeitpunkt uhrzeit stunde messzeit verkehr verbrauch wert leistung strom
+fecha hora valor consumo intensidad estacion data ora valore consumi portata heure horodate valeur
+debit consommation tijd verbruik waarde uur tid tidspunkt dato forbruk forbrug verdi godzina czas
+wartosc hodina cas aika kello saat tarih deger consum putere hodnota
+""")
 )
 """Words of names in languages of countries that write the day first."""
 _THEIR_LETTERS = re.compile("[À-ÖØ-öø-ɏͰ-ϿЀ-ӿ\u0e00-\u0e7f]")
 _THEIR_ZONES = re.compile(r"\b(CES?T|MES?Z|WES?T|EES?T|BST|MSK|SAST|AE[SD]T|NZ[SD]T)\b")
 _US_ZONES = re.compile(r"\b([ECMP][SD]T|EPT|AK[SD]T)\b")
 _US = frozenset(
-    [
-        "America/New_York",
-        "America/Detroit",
-        "America/Chicago",
-        "America/Denver",
-        "America/Phoenix",
-        "America/Los_Angeles",
-        "America/Anchorage",
-        "Pacific/Honolulu",
-    ]
+    _words("""
+America/New_York America/Detroit America/Chicago America/Denver America/Phoenix
+America/Los_Angeles America/Anchorage Pacific/Honolulu
+""")
 )
-_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])(?!\d)|"
-                   r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])\3(?:[0-2]\d|3[01])(?!\d)")  # fmt: skip
+_DATE = re.compile(
+    r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])(?!\d)|"
+    r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])\3(?:[0-2]\d|3[01])(?!\d)"
+)
 _WEEKDAYS = {word: i for i, words in enumerate(
     ("mon monday mo montag", "tue tues tuesday di dienstag", "wed wednesday mi mittwoch",
      "thu thur thurs thursday do donnerstag", "fri friday fr freitag", "sat saturday sa samstag",
@@ -137,7 +92,7 @@ def settle_order(
         return form
     chosen, why = _order(form.pattern), "so that the rows follow one another regularly"
     if not form.clear:
-        said = {order: word for order, word in _evidence(table, name, cells, form, days, timezone)}
+        said = dict(_evidence(table, name, cells, form, days, timezone))
         if len(said) != 1:
             _refuse(name, cells, days, findings)
             return form

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._units import ENERGY, unit_in
+from citytune.readers.cells._units import ENERGY, VOLUME, unit_in
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.values._grid import Grid
 
 FEWEST, FEWEST_SLOW = 100, 48
 """Readings from which a rise throughout is no chance, and those at steps of an hour or more."""
 FEWEST_RISES = 20
+COUNTED = ENERGY | VOLUME
+"""Units of what meters count."""
 FEWEST_TOLD = 24
 """Readings of what is called a total."""
 _METER = re.compile(
@@ -55,7 +57,7 @@ def without_totals(
     totals = [
         j
         for j, names in enumerate(_names_of(sensors, called))
-        if is_total(columns[j], fewest, told=any(unit_in(name) in ENERGY for name in names))
+        if is_total(columns[j], fewest, told=any(unit_in(name) in COUNTED for name in names))
         or (any(map(_says_total, names)) and is_total(columns[j], day, told=True))
     ]
     even = [j for j, one in enumerate(columns) if j not in totals and _rises_evenly(one, fewest)]
@@ -168,7 +170,7 @@ def _says_total(name: str) -> bool:
     (True, True, False)
     """
     words = {*tokens(name)}
-    energy = bool(words & _ENERGIES) or unit_in(name) in ENERGY
+    energy = bool(words & _ENERGIES) or unit_in(name) in COUNTED
     return bool(_METER.search("_".join(tokens(name)))) or (energy and bool(words & _TOTAL))
 
 
@@ -178,7 +180,8 @@ def _refuse_even(names: Sequence[str], findings: Findings) -> None:
             "rises-evenly",
             f"{listed(names, 3, quoted=True)} only rise{'s' if len(names) == 1 else ''}, by the "
             "same amount each time: the total of a meter, or numbers of rows, but no readings",
-            "pass the differences if it is a total, or name another column with target=",
+            "pass unit='kWh' or unit='m³' if it is the total of a meter in that unit, the "
+            "differences if it counts something else, or name another column with target=",
             count=len(names),
         )
         findings.stop_on_errors()
@@ -194,7 +197,7 @@ def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
         return False
     added = np.diff(column[np.isfinite(column)])
     rises = added[added > 0]
-    if len(added) < fewest or len(rises) < FEWEST_RISES or len(rises) < len(added) / 2:
+    if len(added) < fewest or len(rises) < FEWEST_RISES:
         return False
     return bool((added >= 0).all() and np.ptp(rises) <= 1e-3 * np.median(rises))
 
