@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from citytune.readers.cells._months import month_of, without_accents
+from citytune.readers.cells._month_names import month_of, without_accents
 
 
 def _words(text: str) -> frozenset[str]:

@@ -226,6 +226,9 @@ def _guess_sensor(
             f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
             f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
             f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
+            "average the rows first"
+            if tried
+            else "add a column that names what each row measures (station, register), or count or "
             "average the rows first",
         )
         findings.stop_on_errors()

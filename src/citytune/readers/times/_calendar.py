@@ -9,7 +9,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._months import month_of
+from citytune.readers.cells._month_names import month_of
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR

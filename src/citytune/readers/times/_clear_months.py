@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._months import in_english, without_listopad
+from citytune.readers.cells._month_names import in_english, without_listopad
 
 
 def with_clear_months(cells: pl.Series, findings: Findings) -> pl.Series:

@@ -1,8 +1,8 @@
 """Read a time of the day that stands in a column of its own, however it is written.
 
 A time of the day is text (14:30, 2:30 PM, 24:00), a range of two, or a number: an hour 0 to 23 or
-1 to 24, HHMM, HHMMSS, minutes or seconds since midnight, or the number of a period of the day. Which
-of them the numbers are follows from all of them together, never from one cell.
+1 to 24, HHMM, HHMMSS, minutes or seconds since midnight, or the number of a period of the day.
+Which of them the numbers are follows from all of them together, never from one cell.
 """
 
 from __future__ import annotations

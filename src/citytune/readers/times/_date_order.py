@@ -12,7 +12,7 @@ import polars as pl
 from citytune._errors import InputError
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import Format, find_format, parsed
-from citytune.readers.cells._months import month_of
+from citytune.readers.cells._month_names import month_of, weekday_of
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS
 from citytune.readers.cells._vocabulary import plain_name, tokens
@@ -50,10 +50,6 @@ _DATE = re.compile(
     r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])(?!\d)|"
     r"(?<!\d)(?:19|20)\d\d([-_./]?)(0[1-9]|1[0-2])\3(?:[0-2]\d|3[01])(?!\d)"
 )
-_WEEKDAYS = {word: i for i, words in enumerate(
-    ("mon monday mo montag", "tue tues tuesday di dienstag", "wed wednesday mi mittwoch",
-     "thu thur thurs thursday do donnerstag", "fri friday fr freitag", "sat saturday sa samstag",
-     "sun sunday so sonntag")) for word in words.split()}  # fmt: skip
 
 
 def settle_order(
@@ -195,7 +191,7 @@ def _beside(
         if plain_name(one) in DATE_PARTS[1] and str(cell).strip().isdigit():
             if int(cell) == mine.month != theirs.month:
                 return one
-        elif (weekday := _WEEKDAYS.get(str(cell).strip(" .").lower())) is not None:
+        elif (weekday := weekday_of(str(cell))) is not None:
             if weekday == mine.weekday() != theirs.weekday():
                 return one
         elif (day := _clear_day(cell)) and abs(day - mine) <= NEAR < abs(day - theirs):

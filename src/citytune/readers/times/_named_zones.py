@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._zone_names import NAMED, Zones, meanings, zones_named
+
+_OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 
 
 def of_cells(cells: pl.Series, name: str, findings: Findings) -> tuple[pl.Expr, str] | None:
@@ -64,3 +68,31 @@ def _told(
         count=len(names),
     )
     return zone.replace_strict(meant.ahead, default=None, return_dtype=pl.Int64), meant.zone
+
+
+def zone_at(ahead: int) -> str:
+    """The zone of times with one offset, where there is one for it; else UTC."""
+    return f"Etc/GMT{-ahead // 3600:+d}" if ahead and ahead % 3600 == 0 else "UTC"
+
+
+def zone_of_offsets(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
+    """The zone of times that carry offsets: the offset if there is one, otherwise UTC."""
+    texts = distinct.str.strip_chars().str.extract(_OFFSET).drop_nulls().unique().sort().to_list()
+    offsets = sorted({_offset_hours(text) for text in texts})
+    if len(offsets) > 1:
+        findings.note(
+            "mixed-offsets",
+            f"the times carry {len(offsets)} different offsets from UTC "
+            f"({listed(texts, quoted=True)})",
+            "every time was converted by its own offset"
+            + ("" if timezone else "; add timezone= for local days and holidays (now UTC)"),
+            count=len(offsets),
+        )
+        return "UTC"
+    return zone_at(round(3600 * offsets[0])) if offsets else "UTC"
+
+
+def _offset_hours(text: str) -> float:
+    digits = re.sub(r"[^\d]", "", text)
+    size = int(digits[:2] or 0) + int(digits[2:4] or 0) / 60
+    return -size if text.startswith("-") else size

@@ -10,7 +10,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._months import month_of
+from citytune.readers.cells._month_names import month_of
 from citytune.readers.cells._ranges import are_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import (

@@ -29,11 +29,10 @@ from citytune.readers.times._clock_times import (
     midnight_is_last,
 )
 from citytune.readers.times._date_order import Order, settle_order
-from citytune.readers.times._named_zones import of_cells
+from citytune.readers.times._named_zones import of_cells, zone_at, zone_of_offsets
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
-_OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|he|fin|ende|bis|til|to|end( (time|date|datetime|timestamp|at))?)$")
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
@@ -107,7 +106,7 @@ def plan_moments(
         first = _with_last_midnight(table, time, first, findings)
     ends = first.ends or (_named_end(time) and not first.from_one)
     if not first.aware and (ahead := _named_offset(time)) is not None:
-        first = replace(first, seconds=first.seconds - ahead, aware=True, zone=_zone_at(ahead))
+        first = replace(first, seconds=first.seconds - ahead, aware=True, zone=zone_at(ahead))
     if stamp is not None:
         ends = stamp == "end" and not first.from_one
     elif ends:
@@ -159,11 +158,6 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
     words = {word for name in time for word in plain_name(name).split("_")}
     said = words & {"utc", "gmt", "zulu"} or any(map(_JOINED_UTC.search, time))
     return 0 if said and "local" not in words else None
-
-
-def _zone_at(ahead: int) -> str:
-    """The zone of times with one offset, where there is one for it; else UTC."""
-    return f"Etc/GMT{-ahead // 3600:+d}" if ahead and ahead % 3600 == 0 else "UTC"
 
 
 def _with_clock(
@@ -262,7 +256,7 @@ def _plan_text(
         )
     form = settle_order(table, name, distinct, form, order, timezone, findings)
     at = parsed(pl.col("cell"), form)
-    zone = _zone(distinct, timezone, findings) if form.aware else None
+    zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
     named = None if form.aware else of_cells(distinct, name, findings)
     ahead, zone = named or (pl.lit(0), zone)
     seconds = _looked_up(name, written, distinct, at - ahead)
@@ -278,26 +272,3 @@ def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.
         .cast(pl.String)
         .replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
     )
-
-
-def _zone(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
-    """The zone of times that carry offsets: the offset if there is one, otherwise UTC."""
-    texts = distinct.str.strip_chars().str.extract(_OFFSET).drop_nulls().unique().sort().to_list()
-    offsets = sorted({_offset_hours(text) for text in texts})
-    if len(offsets) > 1:
-        findings.note(
-            "mixed-offsets",
-            f"the times carry {len(offsets)} different offsets from UTC "
-            f"({listed(texts, quoted=True)})",
-            "every time was converted by its own offset"
-            + ("" if timezone else "; add timezone= for local days and holidays (now UTC)"),
-            count=len(offsets),
-        )
-        return "UTC"
-    return _zone_at(round(3600 * offsets[0])) if offsets else "UTC"
-
-
-def _offset_hours(text: str) -> float:
-    digits = re.sub(r"[^\d]", "", text)
-    size = int(digits[:2] or 0) + int(digits[2:4] or 0) / 60
-    return -size if text.startswith("-") else size

@@ -193,9 +193,10 @@ def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
     >>> _rises_evenly(np.arange(500.0), 48), _rises_evenly(np.arange(500.0) ** 2, 48)
     (True, False)
     """
-    if bool((np.diff(column[:200]) < 0).any()):
+    present = column[np.isfinite(column)]
+    if bool((np.diff(present[:200]) < 0).any()):
         return False
-    added = np.diff(column[np.isfinite(column)])
+    added = np.diff(present)
     rises = added[added > 0]
     if len(added) < fewest or len(rises) < FEWEST_RISES:
         return False

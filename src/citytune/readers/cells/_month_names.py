@@ -1,4 +1,4 @@
-"""The names of months in the languages of Europe, as they stand alone and behind a day."""
+"""The names of months in the languages of Europe, alone and behind a day, and of weekdays."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ decembris decembrie decembar joulukuu joulukuuta gruodis gruodzio aralik aralık
 δεκεμβριου δεκ декември desembre децембар;
 """
 """The names of each month and their short forms, without accents."""
+_WEEKDAYS = (
+    "mon monday mo montag;tue tues tuesday di dienstag;wed wednesday mi mittwoch;"
+    "thu thur thurs thursday do donnerstag;fri friday fr freitag;sat saturday sa samstag;"
+    "sun sunday so sonntag"
+)
+"""Names of weekdays from Monday on, those that mean no other day elsewhere."""
 _LISTOPAD = re.compile(r"(?<!\w)listopada?(?!\w)", re.IGNORECASE)
 """November in Poland and October in Croatia."""
 _CROATIAN = re.compile(
@@ -73,6 +79,8 @@ _MONTH = {
     for name in names.split()
 }
 
+_WEEKDAY = {name: i for i, names in enumerate(_WEEKDAYS.split(";")) for name in names.split()}
+
 
 def month_of(cell: str) -> int | None:
     """The number of a month by its name.
@@ -81,6 +89,15 @@ def month_of(cell: str) -> int | None:
     (3, 2, 9, 5, None)
     """
     return _MONTH.get(without_accents(cell))
+
+
+def weekday_of(cell: str) -> int | None:
+    """The number of a weekday by its name, 0 for Monday.
+
+    >>> weekday_of("Fri"), weekday_of("Mittwoch"), weekday_of("mar.")
+    (4, 2, None)
+    """
+    return _WEEKDAY.get(cell.strip(" .").lower())
 
 
 def without_listopad(cells: Iterable[str]) -> str | None:
