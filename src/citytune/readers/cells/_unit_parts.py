@@ -70,8 +70,10 @@ def with_whole_units(
     A column's name says so, the row of units, or a line above the table that names the column.
     """
     found: dict[str, tuple[Part, str]] = {}
+    above = [line for line in table.titles if part_of(line)]
     for name in names:
-        lines = [name, table.units.get(name, ""), *_lines_of(table, name, len(names) == 1)]
+        lines = [name, table.units.get(name, "")]
+        lines += _lines_of(table, above, name, len(names) == 1) if above else []
         said = next(((part, line) for line in lines if (part := part_of(line))), None)
         if said is not None:
             found[name] = said
@@ -82,7 +84,7 @@ def with_whole_units(
             "says",
             f"they were multiplied by {part.factor:g}",
         )
-    if not found and (loose := _nameless(table)):
+    if not found and (loose := _nameless(table, above)):
         findings.warn(
             "parts-of-units",
             f"the line {loose.strip()[:80]!r} says a part of a unit, and not of which column",
@@ -93,22 +95,23 @@ def with_whole_units(
     return replace(table, units={**table.units, **units}) if found else table, factors
 
 
-def _lines_of(table: SourceTable, name: str, alone: bool) -> list[str]:
-    """The lines above a table that describe a column, or the unit of the only one."""
+def _lines_of(table: SourceTable, above: list[str], name: str, alone: bool) -> list[str]:
+    """Of lines above a table, those that describe a column, or the unit of the only one."""
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     others = [re.compile(rf"^\W*{re.escape(one)}\s*[:=]") for one in table.schema if one != name]
-    own = [line for line in table.titles if re.match(rf"^\W*{re.escape(name)}\s*[:=]", line)]
+    own = [line for line in above if re.match(rf"^\W*{re.escape(name)}\s*[:=]", line)]
     loose = [
         line
-        for line in table.titles
+        for line in above
         if (word.search(line) or (alone and _UNIT_LINE.match(line)))
         and not any(other.match(line) for other in others)
     ]
     return own or loose
 
 
-def _nameless(table: SourceTable) -> str | None:
-    """A line above a table that says a part of a unit and names no column."""
+def _nameless(table: SourceTable, above: list[str]) -> str | None:
+    """Of lines above a table, one that names no column."""
+    if not above:
+        return None
     words = [re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in table.schema]
-    said = (line for line in table.titles if part_of(line))
-    return next((line for line in said if not any(word.search(line) for word in words)), None)
+    return next((line for line in above if not any(word.search(line) for word in words)), None)

@@ -18,7 +18,7 @@ parameter parameters parameter_name parameter_code param pollutant pollutant_nam
 airpollutant airpollutantcode component komponente contaminant contaminante magnitud magnitude
 variable measurement_type measure item items field _field indicator species analyte quantity
 observed_property observedproperty measure_name measurement_name reading_type data_item
-read_type metric register register_id kind_of_quantity mode value_type
+metric register register_id kind_of_quantity mode value_type
 consumption_category traffic_type vehicle_class vehicle_type vehicle_category vehicleclass
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule

@@ -40,6 +40,11 @@ _PLACES = {
 }  # fmt: skip
 """Names of winter and summer time of one place → a zone in which the clocks change alike."""
 ZONE_NAMES = frozenset([*_HOURS, *_SEVERAL, "EPT", "CPT", "DST"])
+COMMON = frozenset(
+    ["CET", "CEST", "MEZ", "MESZ", "WET", "WEST", "EET", "EEST", "GMT", "BST", "UTC", "EST", "EDT",
+     "CST", "CDT", "MST", "MDT", "PST", "PDT", "AEST", "AEDT", "NZST", "NZDT", "JST", "KST", "IST"]
+)  # fmt: skip
+"""Those that are seldom anything else."""
 _ALL = "|".join(sorted(ZONE_NAMES, key=len, reverse=True))
 BEHIND = rf" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|\(?\b({_ALL})\b\)?)$"
 """A zone's name behind a time."""

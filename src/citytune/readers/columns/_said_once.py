@@ -24,7 +24,8 @@ def quantity_said(columns: Columns, target: str) -> str:
 
 def _said(column: Column) -> str:
     """A known quantity, or one with a unit, that a column names in every row."""
-    if not column.constant or column.kind != "text" or plain_name(column.name) not in PARAMETER:
+    named = plain_name(column.name) in PARAMETER or tokens(column.name)[-1] == "type"
+    if not (named and column.constant and column.kind == "text"):
         return ""
     cell = str(column.cells[0])
     return cell if is_quantity(cell) or unit_in(cell) else ""

@@ -46,7 +46,8 @@ def in_one_unit(parts: Sequence[SourceTable], findings: Findings) -> list[Source
     first, found, said = parts[0], [parts[0]], dict[str, str]()
     for part in parts[1:]:
         changed = []
-        for name in first.schema:
+        silent = not any((first.units, first.titles, part.units, part.titles))
+        for name in () if silent else first.schema:
             ours, theirs = _unit(first, name), _unit(part, name)
             if not ours or not theirs or ours == theirs:
                 continue

@@ -37,7 +37,7 @@ wartosc hodina cas aika kello saat tarih deger consum putere hodnota
 """)
 )
 """Words of names in languages of countries that write the day first."""
-_THEIR_LETTERS = re.compile("[À-ÖØ-öø-ɏͰ-ϿЀ-ӿ\u0e00-\u0e7f]")
+_THEIR_LETTERS = re.compile("[À-ÖØ-öø-ɏΑ-Ϋα-λν-ώЀ-ӿ\u0e00-\u0e7f]")
 _THEIR_ZONES = re.compile(r"\b(CES?T|MES?Z|WES?T|EES?T|BST|MSK|SAST|AE[SD]T|NZ[SD]T)\b")
 _US_ZONES = re.compile(r"\b([ECMP][SD]T|EPT|AK[SD]T)\b")
 _US = frozenset(

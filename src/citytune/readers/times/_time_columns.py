@@ -23,7 +23,7 @@ from citytune.readers.cells._time_words import (
     TIME,
 )
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-from citytune.readers.cells._zone_names import OFFSET, ZONE_NAMES
+from citytune.readers.cells._zone_names import COMMON, OFFSET, ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._rivals import choose
 
@@ -177,12 +177,17 @@ def zone_columns(columns: Columns) -> set[str]:
     return {
         name
         for name, column in columns.by_name.items()
-        if column.kind == "text" and len(column.cells) and all(map(_is_zone, column.cells))
+        if column.kind == "text" and len(column.cells) and _are_zones(column)
     }
 
 
-def _is_zone(cell: str) -> bool:
-    return cell in ZONE_NAMES or bool(OFFSET.fullmatch(cell) and (cell[0] in "UG" or ":" in cell))
+def _are_zones(column: Column) -> bool:
+    """Whether cells are names of zones: the common ones, or any that the column is called after."""
+    cells = {*map(str, column.cells)}
+    if cells <= COMMON:
+        return True
+    named = {"zone", "tz", "timezone", "zeitzone", "offset"} & {*tokens(column.name)}
+    return bool(named) and all(cell in ZONE_NAMES or OFFSET.fullmatch(cell) for cell in cells)
 
 
 def _part_name(name: str) -> str:
