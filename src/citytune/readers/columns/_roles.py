@@ -228,8 +228,8 @@ def _guess_sensor(
             f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
             "average the rows first"
             if tried
-            else "add a column that names what each row measures (station, register), or count or "
-            "average the rows first",
+            else f"{one}add a column that names what each row measures (station, register), or "
+            "count or average the rows first",
         )
         findings.stop_on_errors()
         return ()
