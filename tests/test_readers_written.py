@@ -136,6 +136,8 @@ def test_one_zone_behind_all_times_is_taken_as_written(tmp_path: Path, zone: str
     frame = read(given(tmp_path, "time,load", *rows("{t:%Y-%m-%d %H:%M} {z},{0}", ONE, z=zone)))
     assert holds(frame, ONE)
     assert frame.clock.start == TIMES[0]
+    said = next(fault for fault in frame.faults if fault.kind == "zone-name")
+    assert ("India or Ireland" in said.message) == (zone == "IST")
 
 
 @pytest.mark.parametrize("name", ["sensor.energy_total", "Zählerstand [kWh]", "Total energy (kWh)"])

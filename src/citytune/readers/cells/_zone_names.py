@@ -96,8 +96,8 @@ def _offset(name: str) -> float | None:
 
 
 def meanings(name: str) -> str:
-    """The places whose zone a name of several may be."""
-    return " or ".join(_SEVERAL[name])
+    """The places whose zone a name of several may be; nothing if it has one meaning."""
+    return " or ".join(_SEVERAL.get(name, ()))
 
 
 def zone_in(cell: str) -> str | None:

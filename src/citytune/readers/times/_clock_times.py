@@ -98,6 +98,8 @@ def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str
     'HHMM'
     >>> numbered(np.arange(24) * 10_000, ["time"])[2]
     'HHMMSS'
+    >>> numbered(np.arange(9) * 10_000, ["time"])[2], numbered(np.arange(4) * 21_600, ["time"])[2]
+    ('HHMMSS', 'seconds since midnight')
     """
     if not len(values) or values[0] < 0:
         return None
@@ -118,9 +120,10 @@ def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str
         return 3600, 0, f"hours {low} to {high}", False, 0
     if high <= 2400 and bool((values % 100 < 60).all()) and (high > 1440 or high >= 100 * 9):
         return HHMM, 0, "HHMM", high == 2400, 0
-    if DAY < high <= 240_000 and _spell_seconds(values):
-        return HHMMSS, 0, "HHMMSS", high == 240_000, 0
     step = int(np.gcd.reduce(values)) or 1
+    odd = high > DAY or DAY % step or step % 60  # 0, 21600, 43200 and 64800 are seconds
+    if odd and 10_000 <= high <= 240_000 and _spell_seconds(values):
+        return HHMMSS, 0, "HHMMSS", high == 240_000, 0
     if DAY / 2 < high <= DAY and step >= 60:
         return 1, 0, "seconds since midnight", False, 0
     if 720 < high <= 1440 and step in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60):

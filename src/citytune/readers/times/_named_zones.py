@@ -14,10 +14,15 @@ from citytune.readers.cells._zone_names import NAMED, Zones, meanings, zones_nam
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 
 
-def of_cells(cells: pl.Series, name: str, findings: Findings) -> tuple[pl.Expr, str] | None:
+def of_cells(
+    cells: pl.Series, name: str, timezone: str | None, findings: Findings
+) -> tuple[pl.Expr, str] | None:
     """Seconds ahead of UTC of each text cell of a series `cell`, and the zone; None if not told."""
     zone = pl.col("cell").str.strip_chars().str.extract(NAMED, 1)
-    return _settled(cells.rename("cell").to_frame().select(zone).to_series(), zone, name, findings)
+    found = cells.rename("cell").to_frame().select(zone).to_series()
+    if timezone is None and len(found) and found.n_unique() == 1 and found[0] is not None:
+        _say_unused(found[0], name, findings)
+    return _settled(found, zone, name, findings)
 
 
 def of_column(
@@ -30,6 +35,15 @@ def of_column(
     zone = pl.col(name).str.strip_chars()
     found = table.rows.select(zone.unique()).collect(engine="streaming").to_series()
     return _settled(found, zone, name, findings)
+
+
+def _say_unused(zone: str, name: str, findings: Findings) -> None:
+    several = f", which may be that of {places}," if (places := meanings(zone)) else ""
+    findings.note(
+        "zone-name",
+        f"the times in column {name!r} are called {zone}{several} and were taken as written",
+        "add timezone= (such as Europe/Oslo) to have them in UTC, with local days and holidays",
+    )
 
 
 def _settled(

@@ -257,7 +257,7 @@ def _plan_text(
     form = settle_order(table, name, distinct, form, order, timezone, findings)
     at = parsed(pl.col("cell"), form)
     zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
-    named = None if form.aware else of_cells(distinct, name, findings)
+    named = None if form.aware else of_cells(distinct, name, timezone, findings)
     ahead, zone = named or (pl.lit(0), zone)
     seconds = _looked_up(name, written, distinct, at - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
