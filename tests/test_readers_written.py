@@ -115,6 +115,14 @@ def test_names_of_zones_tell_the_hour_that_comes_twice(tmp_path: Path, turned: i
     assert frame.clock.timezone == "America/New_York"
 
 
+@pytest.mark.parametrize("name", ["utc_offset", "timezone"])
+def test_offsets_in_a_column_tell_the_hour_that_comes_twice(tmp_path: Path, name: str) -> None:
+    hours_ahead = [-4 if t.dst() else -5 for t in EASTERN]
+    said = hours_ahead if name == "utc_offset" else [f"UTC{one}" for one in hours_ahead]
+    lines = rows("{t:%Y-%m-%d %H:%M},{0},{1}", said, ONE, times=EASTERN)
+    assert holds(read(given(tmp_path, f"time,{name},load", *lines)), ONE)
+
+
 def test_rows_of_the_newest_first_double_the_hour_the_other_way_round(tmp_path: Path) -> None:
     lines = rows("{t:%Y-%m-%d %H:%M},{0}", ONE * 10, times=EASTERN)[::-1]
     frame = read(given(tmp_path, "time,load", *lines), timezone="America/New_York")

@@ -53,6 +53,11 @@ NAMED = rf"\(?\b({_ALL})\b\)?$"
 
 OFFSET = re.compile(r"(?:UTC|GMT)?\s?([+−-])\s?(\d{1,2})(?::?([0-5]\d))?")
 """An offset from UTC that stands alone."""
+OFFSET_NAMES = frozenset(
+    ["utc_offset", "utcoffset", "gmt_offset", "gmtoffset", "tz_offset", "timezone_offset",
+     "offset_utc", "utc_offset_hours"]
+)  # fmt: skip
+"""Plain names of columns of hours ahead of UTC."""
 
 
 class Zones(NamedTuple):

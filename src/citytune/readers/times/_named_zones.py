@@ -32,9 +32,18 @@ def of_column(
     if len(names) != 1:
         return None
     (name,) = names
-    zone = pl.col(name).str.strip_chars()
+    zone = _spelt(name) if table.schema[name].is_numeric() else pl.col(name).str.strip_chars()
     found = table.rows.select(zone.unique()).collect(engine="streaming").to_series()
     return _settled(found, zone, name, findings)
+
+
+def _spelt(name: str) -> pl.Expr:
+    """Hours ahead of UTC as text: -5:00, +5:30."""
+    minutes = (pl.col(name).abs() * 60).round().cast(pl.Int64)
+    sign = pl.when(pl.col(name) < 0).then(pl.lit("-")).otherwise(pl.lit("+"))
+    rest = (minutes % 60).cast(pl.String).str.zfill(2)
+    hours = (minutes // 60).cast(pl.String)
+    return pl.concat_str(sign, hours, pl.lit(":"), rest)
 
 
 def _say_unused(zone: str, name: str, findings: Findings) -> None:

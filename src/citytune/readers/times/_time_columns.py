@@ -23,7 +23,7 @@ from citytune.readers.cells._time_words import (
     TIME,
 )
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-from citytune.readers.cells._zone_names import COMMON, OFFSET, ZONE_NAMES
+from citytune.readers.cells._zone_names import COMMON, OFFSET, OFFSET_NAMES, ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._rivals import choose
 
@@ -177,13 +177,19 @@ def zone_columns(columns: Columns) -> set[str]:
     return {
         name
         for name, column in columns.by_name.items()
-        if column.kind == "text" and len(column.cells) and _are_zones(column)
+        if len(column.cells) and (_are_offsets(column) or _are_zones(column))
     }
+
+
+def _are_offsets(column: Column) -> bool:
+    """Whether numbers are called hours ahead of UTC, and may be such."""
+    named = plain_name(column.name) in OFFSET_NAMES
+    return named and column.kind == "number" and column.low >= -12 and column.high <= 14
 
 
 def _are_zones(column: Column) -> bool:
     """Whether cells are names of zones: the common ones, or any that the column is called after."""
-    cells = {*map(str, column.cells)}
+    cells = {*map(str, column.cells)} if column.kind == "text" else {""}
     if cells <= COMMON:
         return True
     named = {"zone", "tz", "timezone", "zeitzone", "offset"} & {*tokens(column.name)}
