@@ -61,7 +61,7 @@ def without_totals(
         or (any(map(_says_total, names)) and is_total(columns[j], day, told=True))
     ]
     even = [j for j, one in enumerate(columns) if j not in totals and _rises_evenly(one, fewest)]
-    _refuse_even([sensors[j] for j in even], findings)
+    _doubt_even([sensors[j] for j in even], findings)
     if not totals:
         return grid
     values = grid.values.copy()
@@ -174,17 +174,17 @@ def _says_total(name: str) -> bool:
     return bool(_METER.search("_".join(tokens(name)))) or (energy and bool(words & _TOTAL))
 
 
-def _refuse_even(names: Sequence[str], findings: Findings) -> None:
+def _doubt_even(names: Sequence[str], findings: Findings) -> None:
+    """Warn of what only rises and is not called a total: a straight line may be anything."""
     if names:
-        findings.error(
+        findings.warn(
             "rises-evenly",
             f"{listed(names, 3, quoted=True)} only rise{'s' if len(names) == 1 else ''}, by the "
-            "same amount each time: the total of a meter, or numbers of rows, but no readings",
-            "pass unit='kWh' or unit='m³' if it is the total of a meter in that unit, the "
-            "differences if it counts something else, or name another column with target=",
+            "same amount each time, as the total of a meter or the number of a row does",
+            "read as written; pass unit='kWh' or unit='m³' if it is the total of a meter in that "
+            "unit, the differences if it counts something else, or another column with target=",
             count=len(names),
         )
-        findings.stop_on_errors()
 
 
 def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
