@@ -20,7 +20,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from browsing import CHROMIUM
+from browsing import AXE, CHROMIUM
 from browsing import browser as chromium
 from conftest import make_city
 from fastapi.routing import APIRoute
@@ -563,6 +563,7 @@ def test_in_a_browser_a_file_becomes_tomorrow(tmp_path: Path, frame: SensorFrame
             for width in (375, 1280):
                 tab.size(width)
                 assert tab.run(FITS), (name, width, tab.run(WIDEST))
+                assert AXE is None or tab.violations() == [], (name, width)
                 tab.picture(tmp_path / f"{name}-{width}.png")
 
         def send(button: str) -> None:
