@@ -217,13 +217,13 @@ def test_a_refit_is_not_compared_with_itself(place: Path, monkeypatch: pytest.Mo
     assert found.how == "The model has learnt what is new."
 
 
-def test_what_is_learnt_beside_a_comparison_is_what_is_learnt_alone(place: Path) -> None:
+def test_what_is_learnt_during_a_comparison_is_what_is_learnt_alone(place: Path) -> None:
     shutil.copytree(of_a_day_more(place).path, place / "other")
-    beside = ct.open_run(place / "run").refresh(place / "week.csv")
+    during = ct.open_run(place / "run").refresh(place / "week.csv")
     alone = ct.open_run(place / "other").refresh(place / "week.csv", by="update")
-    assert "on 7 forecasts" in beside.how
-    np.testing.assert_allclose(beside.forecast.quantiles, alone.forecast.quantiles, rtol=1e-5)
-    assert beside.alarms == alone.alarms
+    assert "on 7 forecasts" in during.how
+    np.testing.assert_allclose(during.forecast.quantiles, alone.forecast.quantiles, rtol=1e-5)
+    assert during.alarms == alone.alarms
 
 
 def test_the_errors_of_the_record_are_those_of_the_forecast(place: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from citytune._beside import beside
+from citytune._aside import aside
 from citytune._errors import InputError, NothingNew
 from citytune._text import counted
 from citytune.runs._record import read_record
@@ -88,7 +88,7 @@ def choose(
         why = "it was fitted to all that came before, so that a refit would be the same"
         return Choice(False, f"{UPDATED}: {why}.", _end_of(frame))
     meanwhile = functools.partial(_meanwhile, model, source, some, frame, new)
-    with beside(meanwhile, leave=1) as other_work:
+    with aside(meanwhile, leave=1) as other_work:
         try:
             other = _other(some, frame, rows, tell)
         except InputError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
-from citytune._beside import beside
+from citytune._aside import aside
 from citytune._errors import InputError, NothingNew, RunError, UnknownName
 from citytune.runs._changes import changes
 from citytune.runs._choice import UPDATED, Choice, choose, refitted, updated
@@ -157,7 +157,7 @@ def refresh(before: Before, by: By, progress: Progress | None) -> Refreshed:
     record, fresh = filled_record(before.path, frame)
     limit_threads()
     whole = by == "refit"
-    with beside(lambda _: watch(record, frame)) as seen:  # it looks at no forecast that is new
+    with aside(lambda _: watch(record, frame)) as seen:  # it looks at no forecast that is new
         choice = decided(told, by, progress)
         result = (
             _again(before, frame, progress) if whole else _learnt(before, frame, choice, progress)

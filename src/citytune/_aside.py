@@ -1,4 +1,4 @@
-"""Do one thing beside another, in a thread of its own."""
+"""Do one thing aside, in a thread of its own, while another is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def beside(
+def aside(
     work: Callable[[Callable[[], None]], Result], *, leave: int = 0
 ) -> Iterator[Future[Result]]:
     """Let `work` go on in another thread, on one core alone, while the block is done.
