@@ -19,7 +19,7 @@ from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
 from citytune.tuning import Task, _answers, _cache
-from citytune.tuning._cache import cache_folder, cached, key_of
+from citytune.tuning.examples._cache import cache_folder, cached, key_of
 from citytune.windows import History, WindowSpec, candidates
 
 City = Callable[..., SensorFrame]
