@@ -13,8 +13,14 @@ import torch
 from citytune.backbones import load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Batch, Boosted, Timetable, _boosted, fine_bands
+from citytune.tuning import (
+    Batch,
+    Boosted,
+    Timetable,
+    fine_bands,
+)
 from citytune.tuning.closed_form._trees import Trees
+from citytune.tuning.experts import _boosted
 from citytune.tuning.experts._boosted import view_of
 from citytune.tuning.experts._tree_rows import RULES, View, Weather
 from citytune.tuning.experts._within import within

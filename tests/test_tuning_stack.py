@@ -23,13 +23,13 @@ from citytune.tuning import (
     Mixture,
     SeasonalExpert,
     Task,
-    _blend,
     bands,
 )
 from citytune.tuning.examples._lenses import LENSES
 from citytune.tuning.experts._mixture import mix
 from citytune.tuning.stacking._losses import Evidence, Losses
 from citytune.tuning.stacking._stack import Caution, fit_stack
+from citytune.tuning.strategies import _blend
 from citytune.tuning.strategies._blend import Blend
 
 DAYS, SENSORS, HORIZON = 28, 4, 12
