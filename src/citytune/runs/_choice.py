@@ -6,6 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -88,7 +89,7 @@ def choose(
         why = "it was fitted to all that came before, so that a refit would be the same"
         return Choice(False, f"{UPDATED}: {why}.", _end_of(frame))
     meanwhile = functools.partial(_meanwhile, model, source, some, frame, new)
-    with aside(meanwhile, leave=1) as other_work:
+    with said_by_forecast(), aside(meanwhile, leave=1) as other_work:
         try:
             other = _other(some, frame, rows, tell)
         except InputError as error:
@@ -150,18 +151,25 @@ def refitted(
     return replace(new, copula=model.copula if errors is None else model.copula.then(errors))
 
 
+def said_by_forecast() -> AbstractContextManager[None]:
+    """Do without what data that meet a model are warned of: the forecast says it.
+
+    What is ignored holds for all threads, so this is for the one that starts the others.
+    """
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
+
+
 def updated(
     model: TunedModel, source: SensorFrame, progress: Progress | None, past: Past | None
 ) -> TunedModel:
-    """The model with what is new learnt.
+    """The model with what is new learnt, to be asked for within `said_by_forecast`.
 
     Raises:
         NothingNew: there is nothing.
     """
     from citytune.forecasting import update
 
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # said by forecast
-        found = update(model, source, progress=progress, past=past)
+    found = update(model, source, progress=progress, past=past)
     if not found.learned:
         raise NothingNew(found.why)
     return found.model

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 from citytune._aside import aside
 from citytune._errors import InputError, NothingNew, RunError, UnknownName
 from citytune.runs._changes import changes
-from citytune.runs._choice import UPDATED, Choice, choose, refitted, updated
+from citytune.runs._choice import UPDATED, Choice, choose, refitted, said_by_forecast, updated
 from citytune.runs._folder import Seal
 from citytune.runs._job import Job, JobResult, limit_threads, work
 from citytune.runs._joined import joined
@@ -239,7 +238,8 @@ def learnt_model(before: Before, choice: Choice, progress: Progress | None) -> T
         return choice.learnt
     told = begin(progress, "Fitting" if choice.refit else "Learning from what is new")
     renewed = refitted if choice.refit else updated
-    return renewed(before.model, before.frame, told, choice.past)
+    with said_by_forecast():
+        return renewed(before.model, before.frame, told, choice.past)
 
 
 def _again(before: Before, frame: SensorFrame, progress: Progress | None) -> JobResult:
@@ -259,7 +259,7 @@ def _scores(before: Before, progress: Progress | None) -> Scores | None:
 
     told = begin(progress, "Scoring")
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # said by forecast
+        with said_by_forecast():
             return backtest(
                 before.model, before.frame, refit=False, alerts=_alerts(before) or None,
                 progress=told,
