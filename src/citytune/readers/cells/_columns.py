@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from citytune.readers.cells._epochs import spells_moments
+from citytune.readers.cells._epochs import counts_days, spells_moments
 from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
 from citytune.readers.cells._numbers import cells, missing_words, numeric_share
 from citytune.readers.cells._ranges import is_range, range_kind
@@ -240,5 +240,6 @@ def _is_date(present: pl.Series) -> bool:
     if present.dtype == pl.Datetime:
         return bool((present.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
     if present.dtype.is_numeric():
-        return bool(present.cast(pl.Float64).is_between(1e5, 1e8).all())
+        days = present.cast(pl.Float64)
+        return bool(days.is_between(1e5, 1e8).all()) or counts_days(days)
     return looks_like_dates(present)

@@ -97,6 +97,12 @@ def spells_moments(numbers: pl.Series) -> bool:
     return bool(days.is_between(7_300, 30_000).all()) and present.n_unique() > 24
 
 
+def counts_days(numbers: pl.Series) -> bool:
+    """Whether numbers are dates as spreadsheets and MATLAB count them, without times of the day."""
+    whole = bool((numbers == numbers.round()).all())
+    return whole and (epoch := epoch_unit(numbers)) is not None and epoch.first is not None
+
+
 def _beats(seconds: pl.Series) -> bool:
     """Whether moments are of this century and follow one another in one step."""
     steps = seconds.unique().sort().diff().drop_nulls()

@@ -22,6 +22,7 @@ from citytune.readers.cells._coded_cells import without_codes
 from citytune.readers.cells._durations import as_seconds
 from citytune.readers.cells._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._halves import with_hours_of_day
 from citytune.readers.cells._numbers import (
     MISSING,
     cells,
@@ -217,7 +218,7 @@ def _tidy(
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset(), {}
-    texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
+    texts = with_hours_of_day(_data_rows(_stripped(Texts(rows)), dialect, findings))
     texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
     units |= converted

@@ -24,6 +24,7 @@ from citytune.readers.cells._time_words import (
 from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 from citytune.readers.times._clock_times import clock_times
+from citytune.readers.times._decimal_times import PERIODS
 from citytune.readers.times._rivals import choose
 
 PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
@@ -74,9 +75,9 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
             continue
         if column.kind in ("clock", "clock-range") or (
             column.kind == "number"
-            and column.whole
             and (
                 _may_be_clock(column)
+                or _may_be_decimal(column)
                 or are_hours(column.cells.cast(pl.Float64, strict=False).drop_nulls())
             )
         ):
@@ -93,7 +94,13 @@ def _may_be_clock(column: Column) -> bool:
     """Whether a number's name says time of the day, or its cells can be nothing else."""
     words = set(tokens(column.name))
     named = bool(words & set(CLOCK_TIME)) or plain_name(column.name) in CLOCK_TIME
-    return named and not words & {"id", "code", "count"}
+    return column.whole and named and not words & {"id", "code", "count"}
+
+
+def _may_be_decimal(column: Column) -> bool:
+    """Whether numbers with decimals may be parts of a day or hours: few, and none above 24."""
+    few = len(column.cells) <= 2 * max(PERIODS)
+    return not column.whole and few and column.low >= 0 and column.high <= 24
 
 
 def _whole_days(table: SourceTable, columns: Columns, date: Column) -> list[Column]:
