@@ -23,7 +23,8 @@ consumption_category traffic_type vehicle_class vehicle_type vehicle_category ve
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
-測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目
+測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目 项目 项目名称 監測因子 监测因子 污染物 汚染物質 物質
+指标 항목 오염물질 показатель параметр загрязнитель вещество zanieczyszczenie wskaznik kirletici
 """)
 )
 """Names of columns that say what is measured."""
@@ -84,8 +85,7 @@ mean_speed traffic_speed averagevehiclespeed occupancy travel_time
 """)
 AIR = _words(
     "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone ozon ozono ozonio nox no so2 co "
-    "aqi bc black_carbon sulphur_dioxide carbon_monoxide pm1 nh3 stickstoffdioxid feinstaub "
-    "dioxyde_d_azote dioxido_de_nitrogeno biossido_di_azoto stickstoffmonoxid schwefeldioxid"
+    "aqi bc black_carbon sulphur_dioxide carbon_monoxide pm1 nh3 feinstaub stickstoffmonoxid"
 )
 ENERGY = _words("""
 zatizeni belastung belastning obciazenie zapotrzebowanie spotreba terheles fogyasztas kulutus
@@ -170,6 +170,32 @@ _OBIS = re.compile(r"\b\d-\d{1,2}:([12])\.\d{1,2}\.\d{1,2}(?:\*\d+)?")
 """Codes of what a meter counts: 1 is drawn from the grid, 2 is fed into it."""
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 """Digits below the line, as in NO₂."""
+_IN_WORDS = {
+    word: formula
+    for formula, words in (
+        ("no2", "stickstoffdioxid dioxyde_d_azote dioxido_de_nitrogeno dioxido_de_nitrogenio "
+                "biossido_di_azoto diossido_di_azoto dioxid_de_azot stikstofdioxide kvavedioxid "
+                "kvaelstofdioxid nitrogendioksid typpidioksidi dwutlenek_azotu oxid_dusicity "
+                "nitrogen_dioxid azot_dioksit диоксид_азота азота_диоксид διοξειδιο_του_αζωτου "
+                "二氧化氮 二酸化窒素 이산화질소"),
+        ("so2", "schwefeldioxid dioxyde_de_soufre dioxido_de_azufre dioxido_de_enxofre "
+                "biossido_di_zolfo zwaveldioxide svaveldioxid svoveldioksid rikkidioksidi "
+                "dwutlenek_siarki oxid_siricity kukurt_dioksit диоксид_серы серы_диоксид "
+                "二氧化硫 二酸化硫黄 이산화황 아황산가스"),
+        ("co", "monoxyde_de_carbone monoxido_de_carbono monossido_di_carbonio koolmonoxide "
+               "hiilimonoksidi tlenek_wegla karbon_monoksit оксид_углерода углерода_оксид "
+               "一氧化碳 一酸化炭素 일산화탄소"),
+        ("o3", "臭氧 オゾン 光化学オキシダント 오존 озон"),
+        ("pm10", "可吸入颗粒物 可吸入顆粒物 懸浮微粒 미세먼지"),
+        ("pm25", "细颗粒物 細懸浮微粒 微小粒子状物質 초미세먼지"),
+    )
+    for word in words.split()
+}  # fmt: skip
+"""Pollutants by their names, as `plain_name` leaves them."""
+_WORDED = re.compile("|".join(
+    word if ord(word[0]) > 0x2E80 else rf"(?<![^_]){word}(?![^_])"
+    for word in sorted(_IN_WORDS, key=len, reverse=True)
+))  # fmt: skip
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -179,6 +205,8 @@ def plain_name(column: str) -> str:
 
     >>> plain_name("PM2.5"), plain_name("NO2(GT)"), plain_name("TravelTime_387")
     ('pm25', 'no2', 'travel_time_387')
+    >>> plain_name("Dioxyde d'azote"), plain_name("二氧化氮")
+    ('no2', 'no2')
     """
     column = column.translate(_LOWERED)
     column = _OBIS.sub(lambda code: " import " if code[1] == "1" else " export ", column)
@@ -191,7 +219,8 @@ def plain_name(column: str) -> str:
     name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
     name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).strip("_").lower()
+    name = re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).lower()
+    return _WORDED.sub(lambda found: _IN_WORDS[found[0]], name).strip("_")
 
 
 def tokens(column: str) -> list[str]:

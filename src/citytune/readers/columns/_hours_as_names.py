@@ -9,7 +9,7 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._time_words import CLOCK_TIME
 from citytune.readers.cells._vocabulary import plain_name
 
-_WITH_MINUTES = re.compile(r"(?<!\d)\d{1,2} ?[:.hH時时시点點] ?[0-5]\d(?!\d)")
+_TIME = re.compile(r"(?<!\d)\d{1,2} ?([:.hH] ?[0-5]\d(?!\d)|[時时시点點])")
 _FEWEST = 6
 """Times of a day that are more than parts of it, such as the morning peak."""
 
@@ -36,4 +36,4 @@ def _holds_times(column: Column) -> bool:
     if len(cells) < _FEWEST:
         return False
     named = plain_name(column.name) in CLOCK_TIME and all(re.search(r"\d", c) for c in cells)
-    return named or (column.kind == "text" and all(map(_WITH_MINUTES.search, cells)))
+    return named or (column.kind == "text" and all(map(_TIME.search, cells)))

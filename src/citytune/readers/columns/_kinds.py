@@ -19,9 +19,9 @@ MOST_VARIANTS = 4
 _KINDS: tuple[dict[str, str], ...] = (
     {
         "PM2.5": "pm25|fsp", "PM10": "pm10|rsp|feinstaub", "PM1": "pm1",
-        "NO2": "no2|stickstoffdioxid|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
+        "NO2": "no2|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
         "NO": "no|stickstoffmonoxid|nitric_oxide", "NOx": "nox|stickoxide|nitrogen_oxides",
-        "SO2": "so2|schwefeldioxid|sul(ph|f)ur_dioxide", "NH3": "nh3",
+        "SO2": "so2|sul(ph|f)ur_dioxide", "NH3": "nh3",
         "CO": "co|kohlenmonoxid|carbon_monoxide",
     },
     {

@@ -27,7 +27,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
-from citytune.readers.columns._measures import MEANS, STATISTICS, describes
+from citytune.readers.columns._measures import ALL, MEANS, STATISTICS, describes
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
 MOST_VALUES = 60
@@ -53,21 +53,7 @@ _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "in
 """Words of stages of one value."""
 CROSSES = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
-_TOTAL = frozenset(
-    [
-        "any",
-        "all",
-        "total",
-        "totaal",
-        "totale",
-        "gesamt",
-        "alle",
-        "tous",
-        "todos",
-        "kaikki",
-        "totalt",
-    ]
-)
+_TOTAL = ALL | {"any"}
 """Words of the cell that means all the others together."""
 
 

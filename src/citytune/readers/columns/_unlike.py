@@ -39,7 +39,12 @@ _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|hol
 
 
 def is_flag_of_another(column: Column, columns: Columns) -> bool:
-    """Whether few small whole numbers stand under the name of another column and a word: QT, T."""
+    """Whether few small whole numbers stand under the name of another column and a word: QT, T.
+
+    So do all columns of one name that stand by others, such as the coverage of each.
+    """
+    if _stands_by_each(column, columns):
+        return True
     if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
         return False
     bare = _AGAIN.sub("", column.name)
@@ -55,6 +60,27 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
         and bool(_FLAG.fullmatch(plain.replace(one, "", 1).strip("_")))
         for name, other in columns.by_name.items()
     )
+
+
+def _stands_by_each(column: Column, columns: Columns) -> bool:
+    """Whether one name that says no quantity comes again behind, or before, other names each."""
+    bare = _AGAIN.sub("", column.name)
+    if f"{bare} (2)" not in columns.by_name or target_rank(bare) is not None:
+        return False
+    numbers = columns.numbers()
+    return _have_their_own(bare, numbers) or _have_their_own(bare, numbers[::-1])
+
+
+def _have_their_own(bare: str, names: Sequence[str]) -> bool:
+    """Whether another column that is called as none else comes before each one of a name."""
+    own, owners = "", list[str]()
+    again = {_AGAIN.sub("", name) for name in names if _AGAIN.search(name)}
+    for name in names:
+        if _AGAIN.sub("", name) == bare:
+            owners.append(own)
+        elif _AGAIN.sub("", name) not in again:
+            own = name
+    return "" not in owners and len({*owners}) == len(owners)
 
 
 def is_speed_of_wind(name: str, columns: Columns) -> bool:
