@@ -98,10 +98,12 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
-    able = without_their_totals(table, without_statistics(able), keys)
+    able = without_statistics(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
-    if telling < set(able):
-        able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
+    again = {*able} - {*without_their_totals(table, able, keys)}
+    for left_out in (telling, again):
+        if left_out < {*able}:
+            able, numbers = ([n for n in some if n not in left_out] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
     if not able and (

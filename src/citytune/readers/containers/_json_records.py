@@ -26,6 +26,8 @@ _NAMES = ("fields", "columns", "components", "header", "headers", "names", "sche
 _NUMBERED = re.compile(r"^(field|channel|ch|var|value|val|col|column|sensor)_?\d+$")
 MOST_FIELDS = 2
 """Of rows whose unit may be said around them."""
+MOST_TAGS = 6
+"""Of a series, as pairs of name and value."""
 LOOKED_AT = 20
 """Rows after which their shape is known."""
 
@@ -81,7 +83,10 @@ def _is_number(cell: Any) -> bool:
 def _told_apart(parts: Sequence[_Table]) -> list[Record]:
     """What differs around the rows of several tables; the key they stand under if nothing does."""
     names = dict.fromkeys(name for part in parts for name in part.around)
-    differ = [n for n in names if len({str(part.around.get(n)) for part in parts}) > 1]
+    said = {n: [str(part.around.get(n)) for part in parts] for n in names}
+    differ = [n for n, cells in said.items() if len({*cells}) > 1]
+    inner = {(n, *said[n]) for n in differ}  # said once more by the objects around theirs
+    differ = [n for n in differ if not {(end, *said[n]) for end in _ends_of(n)} & inner]
     labels: list[dict[str, Any]] = [{n: part.around.get(n) for n in differ} for part in parts]
     if len(parts) > 1 and not differ:
         # Values that have a name of their own were measured where the key says.
@@ -93,6 +98,12 @@ def _told_apart(parts: Sequence[_Table]) -> list[Record]:
         if (unit := _unit_of(part)) and not any(plain_name(n) in UNIT_COLUMNS for n in differ):
             label["unit"] = unit
     return list(labels)
+
+
+def _ends_of(name: str) -> list[str]:
+    """A name without the objects around it: b.c and c of a.b.c."""
+    words = name.split(".")
+    return [".".join(words[i:]) for i in range(1, len(words))]
 
 
 def _unit_of(part: _Table) -> str | None:
@@ -139,11 +150,22 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
     for key, one in value.items():
         if isinstance(one, list) and one and isinstance(one[0], list) \
                 and not _is_list_of_objects(one[0]):  # fmt: skip
+            names = names or _names_within(value, len(one[0]))
             yield from _of_rows(*_with_index(one, names, value), around, (*path, key))
         elif isinstance(one, Mapping | list):
             labels = _labels(value)
             for table in _tables(one, around, (*path, key)):
                 yield _labelled(table, labels) if labels else table
+
+
+def _names_within(value: Record, width: int) -> Sequence[Any] | None:
+    """The list of as many names as rows have cells, in an object next to them, however deep."""
+    for key, one in value.items():
+        if key in _NAMES and isinstance(one, list) and len(one) == width:
+            return one
+        if isinstance(one, Mapping) and (found := _names_within(one, width)):
+            return found
+    return None
 
 
 def _with_index(
@@ -279,14 +301,28 @@ def _holds_columns(value: Record) -> bool:
     return any(size > LOOKED_AT and lengths.count(size) > 1 for size in lengths)
 
 
+def _tags(some: Sequence[Any]) -> dict[str, Any]:
+    """What names are paired with in a short list: [{"name": "meter", "value": "m1"}]."""
+    if not 0 < len(some) <= MOST_TAGS or not all(isinstance(one, Mapping) for one in some):
+        return {}
+    found = {}
+    for one in some:
+        name = one.get("name", one.get("key"))
+        name = name.get("value") if isinstance(name, Mapping) else name
+        if isinstance(name, str) and isinstance(one.get("value"), str):
+            found[name] = one["value"]
+    return found if len(found) == len(some) else {}
+
+
 def _plain(value: Record) -> dict[str, Any]:
-    """The plain values of an object, and of the objects in it that hold nothing else."""
+    """The plain values of an object and of those in it, and what few names are paired with."""
     found: dict[str, Any] = {}
     for key, one in value.items():
         if isinstance(one, Mapping):
-            flat = not any(isinstance(part, Mapping | list) for part in one.values())
-            if flat and not _is_keyed(one):
-                found |= {f"{key}.{name}": part for name, part in one.items()}
-        elif not isinstance(one, list):
+            if not _is_keyed(one):
+                found |= {f"{key}.{name}": part for name, part in _plain(one).items()}
+        elif isinstance(one, list):
+            found |= _tags(one)
+        else:
             found[key] = one
     return found

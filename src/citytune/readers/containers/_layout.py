@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
+from citytune.readers.cells._vocabulary import is_quantity
 from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, with_notes
 
 DELIMITERS = ",;\t|"
@@ -80,6 +81,8 @@ def find_layout(
     below = top[top.index(header) + 1 :] if header in top else []
     for row in below[: below.index(units) if units in below else None]:
         names = _told_apart(names, rows[row].cells)
+    for row in top[: top.index(header)][::-1] if header in top and parent is None else []:
+        names = _told_apart(names, rows[row].cells, above=True)
     return Layout(
         delimiter=delimiter,
         names=tuple(names),
@@ -87,7 +90,7 @@ def find_layout(
         headless=header is None,
         first=rows[data[0]].line,
         body=tuple(tuple(row) for row in cells),
-        units=() if units is None else tuple(rows[units].cells),
+        units=() if units is None or _are_formats(rows[units].cells) else tuple(rows[units].cells),
         titles=tuple(title for title in titles if title),
     )
 
@@ -172,8 +175,15 @@ def _is_short_header(rows: Sequence[Row], place: int, width: int) -> bool:
     return lonely and not any(NUMBER_LIKE.match(cell) or TIME_LIKE.match(cell) for cell in row)
 
 
+def _are_formats(cells: Sequence[str]) -> bool:
+    """Whether each cell says how wide a column is and what it holds: 5s, 20d, 14n."""
+    return all(re.fullmatch(r"\d+[a-z]", cell.strip()) for cell in cells)
+
+
 def _are_units(cells: Sequence[str], names: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell.strip()]
+    if _are_formats(cells):
+        return True
     alike = sum(bool(UNIT_LIKE.match(cell.strip())) for cell in filled)
     same = sum(a.strip() == b.strip() for a, b in zip(cells, names, strict=False) if a.strip())
     return bool(filled) and alike >= 0.6 * len(filled) and same < len(filled) / 2
@@ -201,10 +211,16 @@ def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) 
     return found
 
 
-def _told_apart(names: Sequence[str], below: Sequence[str]) -> list[str]:
-    """Names that come twice, with the row of labels below them where that tells them apart."""
-    joined = [f"{name} {cell.strip()}".strip() for name, cell in zip(names, below, strict=False)]
-    return joined if len(set(joined)) > len(set(names)) else list(names)
+def _told_apart(names: Sequence[str], cells: Sequence[str], *, above: bool = False) -> list[str]:
+    """Names that come twice, with another row of labels where that tells them apart.
+
+    Below them it may say what each measures, too.
+    """
+    pairs = [(cell.strip(), name) for name, cell in zip(names, cells, strict=False)]
+    joined = [" ".join(pair if above else pair[::-1]).strip() for pair in pairs]
+    said = [cell for cell, _ in pairs if cell]
+    measured = not above and bool(said) and all(map(is_quantity, said))
+    return joined if measured or len(set(joined)) > len(set(names)) else list(names)
 
 
 def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:

@@ -170,6 +170,8 @@ def _parts(columns: Columns) -> Time:
         if not fitting:
             break
         found.append(fitting[0])
+    if of_year and len(found) == 2:
+        found += [name for name in columns.numbers() if plain_name(name) in CLOCK_TIME][:1]
     return tuple(found) if len(found) >= 3 else ()
 
 

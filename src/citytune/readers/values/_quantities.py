@@ -140,6 +140,8 @@ def settle_range(quantity: Quantity, values: NDArray[np.floating]) -> Quantity:
 
 def _are_letters(columns: Sequence[str]) -> bool:
     """Whether the sensors are called W, K, L or zone_k, zone_l: letters that are no units."""
+    if any(re.search(r"[(\[]", column) for column in columns):
+        return False
     ends = {plain_name(column).split("_")[-1] for column in columns}
     return len(ends) > 1 and all(len(end) == 1 and end.isalpha() for end in ends)
 
