@@ -22,7 +22,9 @@ NUMBER_LIKE = re.compile(
 _WORDS = frozenset(word.lower() for word in MISSING)
 _MARKS = r"[ '\u2019\u00a0\u2009\u202f]"
 _POINT = re.compile(r"\.\d+([eE][+-]?\d+)?$")
-_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u2019\u00a0\u2009\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$")
+_DECIMAL_COMMA = re.compile(
+    r"^[+-]?(\d{1,3}([. '\u2019\u00a0\u2009\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$"
+)
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
 _FEWEST_GROUPED, _NEARLY_ALL = 10, 0.99
 _GROUPED_WHOLE = re.compile(r"^[+-]?[1-9](\d{0,2}(,\d{3})+|\d?(,\d\d)+,\d{3})$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import polars as pl
@@ -20,6 +20,7 @@ _HOURS = (
     rf"^(\d{{1,2}}) ?{_HOUR}? ?[-–~～〜] ?(\d{{1,2}}) ?{_HOUR}$",
 )
 """Hours from and to: 00-01, 9-10 Uhr, 0時～1時."""
+_PAIR = re.compile(r"^(\d{1,2})\s*[-–]\s*(\d{1,2})$")
 FEWEST_HOURS = 6
 """Distinct hours from which numbers are seen to be hours from and to."""
 _MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
@@ -58,6 +59,17 @@ def are_hours(numbers: Iterable[float]) -> bool:
     return whole and len({*pairs}) >= FEWEST_HOURS
 
 
+def are_hour_pairs(cells: Sequence[str]) -> bool:
+    """Whether cells are hours and the next ones of a whole day: 0-1, 1-2 to 23-24.
+
+    >>> are_hour_pairs([f"{h}-{h + 1}" for h in range(24)]), are_hour_pairs(["0-1", "1-2"])
+    (True, False)
+    """
+    pairs = [_PAIR.match(cell.strip()) for cell in cells[:25]]
+    numbers = {(int(one[1]), int(one[2])) for one in pairs if one}
+    return len(cells) == len(numbers) == 24 and numbers == {(hour, hour + 1) for hour in range(24)}
+
+
 def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
     """Whether ranges name their days, or only times of the day."""
     if _hours(cells[0]):
@@ -65,6 +77,11 @@ def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
     found = _SPLIT.match(cells[0].strip())
     assert found is not None, "asked only of ranges"
     return "clock-range" if _CLOCK.match(found["begin"]) else "range"
+
+
+def begin_of_hours(column: pl.Expr) -> pl.Expr:
+    """As `begin_of`, of a column of times of the day, in which 0-1 are hours."""
+    return begin_of(column).str.replace(_PAIR.pattern, "${1}:00")
 
 
 def begin_of(column: pl.Expr) -> pl.Expr:

@@ -35,8 +35,8 @@ time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tij
 minute minutes minuten settlement_period period periodo periode start_time time_local time_gmt
 time_utc fra_tidspunkt
 interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
-hourday hour_number uhrzeit_von czas godzina klokken klokka kello klo kl kell klukkan saat cas
-hodina uur timme tunti ωρα час время ido vreme sat ore gio الوقت الساعة שעה 時刻 時 時刻 时 小时 시간 시 ชั่วโมง เวลา
+hourday hour_number uhrzeit_von czas godzina klokken klokka kello klo kl kell klukkan saat hodina
+uur timme tunti ωρα час время الوقت الساعة שעה 時刻 時 时 小时 시간 시 ชั่วโมง เวลา
 """)
 """Columns that hold the time of the day where another holds the date."""
 EXTREME_WORDS = frozenset(

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from citytune.readers.cells._pollutants import in_formulas
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -23,7 +25,8 @@ consumption_category traffic_type vehicle_class vehicle_type vehicle_category ve
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
-測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目 项目 项目名称 監測因子 监测因子 污染物 汚染物質 物質
+測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目 项目 项目名称 監測因子 监测因子
+污染物 汚染物質 物質
 指标 항목 오염물질 показатель параметр загрязнитель вещество zanieczyszczenie wskaznik kirletici
 """)
 )
@@ -116,7 +119,7 @@ longitude embedded forecast forecasts forecasted predicted prediction prevision 
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
 mtlf stlf lmp soc ladezustand vorjahr
 vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
-residual residuallast residualload 品質情報 均質番号
+residual oat oah terv residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 wddir wdsp wetb dewpt vappr rhum rltv msl
@@ -170,32 +173,6 @@ _OBIS = re.compile(r"\b\d-\d{1,2}:([12])\.\d{1,2}\.\d{1,2}(?:\*\d+)?")
 """Codes of what a meter counts: 1 is drawn from the grid, 2 is fed into it."""
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 """Digits below the line, as in NO₂."""
-_IN_WORDS = {
-    word: formula
-    for formula, words in (
-        ("no2", "stickstoffdioxid dioxyde_d_azote dioxido_de_nitrogeno dioxido_de_nitrogenio "
-                "biossido_di_azoto diossido_di_azoto dioxid_de_azot stikstofdioxide kvavedioxid "
-                "kvaelstofdioxid nitrogendioksid typpidioksidi dwutlenek_azotu oxid_dusicity "
-                "nitrogen_dioxid azot_dioksit диоксид_азота азота_диоксид διοξειδιο_του_αζωτου "
-                "二氧化氮 二酸化窒素 이산화질소"),
-        ("so2", "schwefeldioxid dioxyde_de_soufre dioxido_de_azufre dioxido_de_enxofre "
-                "biossido_di_zolfo zwaveldioxide svaveldioxid svoveldioksid rikkidioksidi "
-                "dwutlenek_siarki oxid_siricity kukurt_dioksit диоксид_серы серы_диоксид "
-                "二氧化硫 二酸化硫黄 이산화황 아황산가스"),
-        ("co", "monoxyde_de_carbone monoxido_de_carbono monossido_di_carbonio koolmonoxide "
-               "hiilimonoksidi tlenek_wegla karbon_monoksit оксид_углерода углерода_оксид "
-               "一氧化碳 一酸化炭素 일산화탄소"),
-        ("o3", "臭氧 オゾン 光化学オキシダント 오존 озон"),
-        ("pm10", "可吸入颗粒物 可吸入顆粒物 懸浮微粒 미세먼지"),
-        ("pm25", "细颗粒物 細懸浮微粒 微小粒子状物質 초미세먼지"),
-    )
-    for word in words.split()
-}  # fmt: skip
-"""Pollutants by their names, as `plain_name` leaves them."""
-_WORDED = re.compile("|".join(
-    word if ord(word[0]) > 0x2E80 else rf"(?<![^_]){word}(?![^_])"
-    for word in sorted(_IN_WORDS, key=len, reverse=True)
-))  # fmt: skip
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
 
 
@@ -213,14 +190,15 @@ def plain_name(column: str) -> str:
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
     name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")
     name = unicodedata.normalize("NFC", name)
-    name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
+    name = re.sub(r"(?i)\b(?:pm|mp)[ _]?2[.,_]5", "pm25", name)
+    name = re.sub(r"\bMP[ _]?(10?)\b", r"pm\1", name)  # matéria particulada
     name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
     name = re.sub(r"(?i)pm_(10|25)\b|\bpm (1|10|25)(?![0-9._])", r"pm\1\2", name)
     name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
     name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
     name = re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).lower()
-    return _WORDED.sub(lambda found: _IN_WORDS[found[0]], name).strip("_")
+    return in_formulas(name).strip("_")
 
 
 def tokens(column: str) -> list[str]:

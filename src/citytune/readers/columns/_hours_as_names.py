@@ -23,8 +23,8 @@ def refuse_hours_as_names(
     for name in filter(lambda name: _holds_times(columns.by_name[name]), sensor):
         findings.error(
             "no-time-of-day",
-            f"the rows of each date in {time[0]!r} are told apart by {name!r}, whose cells, such as "
-            f"{str(columns.by_name[name].cells[0])!r}, look like times of the day in a notation "
+            f"the rows of each date in {time[0]!r} are told apart by {name!r}, whose cells, such "
+            f"as {str(columns.by_name[name].cells[0])!r}, look like times of the day in a notation "
             "that is not known",
             f"write them as 14:30, or pass sensor={name!r} if they are names",
         )

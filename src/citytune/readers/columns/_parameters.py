@@ -34,7 +34,8 @@ MOST_VALUES = 60
 _DIRECTION = re.compile(r"[+-][APQR]|[APQR][+-]")
 """What a meter counts: active or reactive energy, drawn from the grid or fed into it."""
 _SURE = frozenset(
-    ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "inquinante", "magnitud",
+    ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "poluente", "inquinante",
+     "magnitud",
      "schadstoff", "komponente", "parametro", "parametre", "classification"]
 )  # fmt: skip
 """Words that say so in any name."""

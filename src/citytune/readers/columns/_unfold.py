@@ -14,7 +14,6 @@ from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.columns._hour_names import part_of_day, span_of
 from citytune.readers.columns._folded import (
     DAY,
     VALUE,
@@ -22,6 +21,7 @@ from citytune.readers.columns._folded import (
     in_rows,
     number_of,
 )
+from citytune.readers.columns._hour_names import part_of_day, span_of
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from citytune.readers.cells._columns import Column, Columns
@@ -163,3 +164,30 @@ def _differences(names: Sequence[str], columns: Columns) -> int:
             len(live) < len(some),
         )
     )
+
+
+def mixture(chosen: Sequence[str]) -> list[str]:
+    """Name parts that say that the columns of a wide table are not of one kind."""
+    beside = [name for name in chosen if goes_beside(name)]
+    ranks = Counter(family(n) for n in chosen if target_rank(n) is not None)
+    if beside and len({family(n) for n in chosen}) > 1:
+        return sorted({family(n) for n in beside})
+    return sorted(ranks) if len(ranks) > 1 else []
+
+
+def stands_beside(name: str, live: Sequence[str]) -> bool:
+    """Whether a name says something about one of others, or of its place: flow_status, A total."""
+    return any(_flags(name, one) for one in live) or _of_others(name, live)
+
+
+def _flags(name: str, other: str) -> bool:
+    """Whether a name is another one with a word before or behind it: K_flow, flow_status."""
+    rest = name.removesuffix(other) if name.endswith(other) else name.removeprefix(other)
+    return rest != name and bool(re.fullmatch(r"[A-Za-z]+[_ .-]|[_ .-][A-Za-z]+", rest))
+
+
+def _of_others(name: str, live: Sequence[str]) -> bool:
+    """Whether a name says a place of others, and not what all of them say: A total, A free."""
+    words, said = {*tokens(name)}, [{*tokens(one)} for one in live]
+    shared = set.intersection(*said) if len(said) > 1 else set()
+    return not shared <= words and any(words & (some - shared) for some in said)

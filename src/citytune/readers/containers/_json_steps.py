@@ -13,7 +13,8 @@ Record: TypeAlias = Mapping[str, Any]
 FEWEST = 20
 """Values that are more than a few of a record."""
 _START = frozenset(
-    ["start", "begin", "from", "start_time", "begin_time", "beg_time", "start_date", "start_at", "starts_at",
+    ["start", "begin", "from", "start_time", "begin_time", "beg_time", "start_date", "start_at",
+     "starts_at",
      "time_start", "point_start", "start_point", "first", "first_time", "time", "timestamp"]
 )  # fmt: skip
 _STEP = re.compile(

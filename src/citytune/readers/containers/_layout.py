@@ -23,6 +23,9 @@ UNIT_LIKE = re.compile(
     re.IGNORECASE,
 )
 
+_RULE = re.compile(r"\s*:?[-+]{2,}:?\s*|\s*")
+"""A cell of a line that is drawn below a header."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -128,7 +131,7 @@ def _rows(lines: Sequence[str], delimiter: str, start: int) -> list[Row]:
     reader = csv.reader(lines, delimiter=delimiter)
     found, before = [], 0
     for cells in reader:
-        if any(cell.strip() for cell in cells):
+        if any(cell.strip() for cell in cells) and not all(map(_RULE.fullmatch, cells)):
             found.append(Row(cells, start + before))
         before = reader.line_num
     return found
@@ -171,7 +174,11 @@ def _is_short_header(rows: Sequence[Row], place: int, width: int) -> bool:
     """A header with a field or two less than the rows: they end with a delimiter, or an index."""
     row = rows[place].cells
     body = [other.cells for other in rows[place + 1 :][:50] if len(other.cells) == width]
-    lonely = width - len(row) == 1 and bool(body) and all(not other[-1].strip() for other in body)
+    lonely = (
+        width - len(row) == 1
+        and bool(body)
+        and (all(not other[-1].strip() for other in body) or _are_numbered(body))
+    )
     return lonely and not any(NUMBER_LIKE.match(cell) or TIME_LIKE.match(cell) for cell in row)
 
 
@@ -223,9 +230,16 @@ def _told_apart(names: Sequence[str], cells: Sequence[str], *, above: bool = Fal
     return joined if measured or len(set(joined)) > len(set(names)) else list(names)
 
 
+def _are_numbered(body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first cells number the rows from 1 on, as R does without a name for them."""
+    return [row[0].strip() for row in body] == [str(i + 1) for i in range(len(body))]
+
+
 def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:
     cells = [cell.strip() for cell in rows[header].cells]
-    return cells + [""] * (width - len(cells))
+    lacking = [""] * (width - len(cells))
+    body = [row.cells for row in rows[header + 1 :][:50] if len(row.cells) == width]
+    return lacking + cells if lacking and _are_numbered(body) else cells + lacking
 
 
 def _without_rows(rows: Sequence[Row], header: int, delimiter: str, width: int) -> Layout:

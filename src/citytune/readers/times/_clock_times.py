@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from citytune.readers.cells._columns import Column
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import cells
-from citytune.readers.cells._ranges import are_hours, begin_of
+from citytune.readers.cells._ranges import are_hours, begin_of_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.times._decimal_times import DAY, PERIODS, ClockTimes, decimal_times
@@ -35,7 +35,7 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     if column.kind == "clock":
         return _of_text(table, name)
     if column.kind == "clock-range":
-        text = begin_of(pl.col(name))
+        text = begin_of_hours(pl.col(name))
         return ClockTimes(_from_text(text), "the begin of ranges of the day")
     if column.kind != "number":
         return None

@@ -1,4 +1,4 @@
-"""Times of the day that are numbers with decimals: parts of a day, hours and parts, 23.45 for 23:45.
+"""Times of the day that are numbers with decimals: 0.25 of a day, 6.5 hours, 23.45 for 23:45.
 
 Which of them follows from the numbers: read rightly, they follow one another in one step.
 """

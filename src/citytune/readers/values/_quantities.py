@@ -47,6 +47,8 @@ _KINDS = (
     (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
     (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
 )  # fmt: skip
+_ATTRIBUTE = re.compile(r"\.(PV|CV|MV|SP)$")
+"""What control systems write behind a tag: process value, current value."""
 _STREET = re.compile(
     rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
 )
@@ -63,6 +65,7 @@ def guess_quantity(
     are guessed.
     """
     told = request.quantity
+    columns = [_ATTRIBUTE.sub("", name) for name in columns]
     if bidding_areas(columns) and not told:
         columns, stem = [""], ""
     found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
