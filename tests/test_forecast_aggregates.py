@@ -13,7 +13,7 @@ import torch
 
 import citytune as ct
 from citytune.forecasting import LEVELS, Copula, Forecast, fit_model, learn_copula
-from citytune.forecasting._copula import GAP, MEMBERS, UNIT
+from citytune.forecasting._copula import GAP, MEMBERS, UNIT_LEVEL
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import values_at
 
@@ -30,7 +30,7 @@ def normal(horizon: int = 24, sensors: int = 2, scale: float = 1.0) -> np.ndarra
 def copula(errors: np.ndarray) -> Copula:
     """Of errors (date, horizon, sensor) in standard deviations."""
     level = torch.special.ndtr(torch.from_numpy(errors.astype(float)))
-    return Copula((level * UNIT).round().to(torch.int16).permute(0, 2, 1).contiguous())
+    return Copula((level * UNIT_LEVEL).round().to(torch.int16).permute(0, 2, 1).contiguous())
 
 
 def errors(kind: str, dates: int = 400, horizon: int = 24, sensors: int = 2) -> np.ndarray:

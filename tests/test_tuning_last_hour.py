@@ -15,7 +15,7 @@ from citytune.backbones import load_backbone
 from citytune.forecasting import task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Batch, Candidate, LastHour, Task, near_bands
-from citytune.tuning._last_hour import LIMIT, SEEN, SIGNALS, _in_spreads, signals_of
+from citytune.tuning._last_hour import LARGEST_SIGNAL, SEEN, SIGNALS, _in_spreads, signals_of
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 DAY, HORIZON = 24, 12
@@ -88,7 +88,7 @@ def test_signals_are_bounded_and_hold_nothing_of_the_future(city: City) -> None:
     assert found[0].isfinite().all()
     seen = _in_spreads(found[0], torch.zeros(3, HORIZON), torch.full((3, 1), 1e-3))
     assert seen.shape == (3, 6, SIGNALS)
-    assert seen.abs().max() <= LIMIT
+    assert seen.abs().max() <= LARGEST_SIGNAL
     assert not found[0][2].any()  # of a sensor's first day nothing is known
     torch.testing.assert_close(found[0], found[1])
 

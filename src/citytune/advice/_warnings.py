@@ -23,7 +23,7 @@ FEWEST_LEVEL_DAYS = 28
 """Days before the last weeks without which nothing is compared."""
 SHIFT = 3.0
 """Usual spreads of a stretch's level, from stretch to stretch, that make a level shift."""
-FAR = 1.5
+TIMES_THE_FARTHEST = 1.5
 """Times the farthest that earlier stretches lay from the rest: unlike all of them."""
 SHOWN = 4
 """Most sensors that a warning names."""
@@ -104,7 +104,7 @@ def unlike(frame: SensorFrame) -> str:
         return ""
     apart = [_distance(part, parts[:i] + parts[i + 1 :]) for i, part in enumerate(parts[:-1])]
     last = _distance(parts[-1], parts[:-1])
-    if not last > FAR * max(apart) or last < 0.1:
+    if not last > TIMES_THE_FARTHEST * max(apart) or last < 0.1:
         return ""
     return (
         f"the last {LAST} days are unlike those before (distance of distributions {last:.2f}, "

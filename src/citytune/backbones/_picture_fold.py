@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate, pad
 from citytune.backbones._network import standardise
 from citytune.backbones._protocol import COARSE
 
-REACH = 3.0
+GREY_SPREADS = 3.0
 """Standard deviations from mid-grey to black and to white."""
 
 
@@ -29,5 +29,5 @@ def fold(values: Tensor, steps_per_day: int, *, pixels: int) -> Tensor:
     scaled = pad(scaled, (max(0, period - scaled.shape[1]), 0))
     rows = scaled.shape[1] // period
     image = scaled[:, -rows * period :].unflatten(1, (rows, period))
-    grey = (image.clamp(-REACH, REACH) / REACH + 1) / 2
+    grey = (image.clamp(-GREY_SPREADS, GREY_SPREADS) / GREY_SPREADS + 1) / 2
     return interpolate(grey[:, None], size=(pixels, pixels), mode="bilinear", antialias=True)

@@ -23,9 +23,9 @@ from citytune.backbones._weights import find_weights
 
 CHUNK = 64
 """Windows a pass, which then stay within a processor's cache."""
-STRONG = 0.95
+STRONG_LINE = 0.95
 """A line is strong if it explains this share of the variance of the window's daily means …"""
-STEADY = 0.7
+STEADY_PACE = 0.7
 """… and each half of the window moves at least at this share of its pace."""
 FEWEST_TREND_DAYS = 6
 """Days from which a trend can be told from a daily cycle."""
@@ -151,8 +151,8 @@ def strong_slope(scaled: Tensor, steps_per_day: int) -> tuple[Tensor, float]:
         slope**2 * _slope_weight(count) / around.square().sum(1, keepdim=True).clamp_min(1e-12)
     )
     halves = torch.stack([_slope(days[:, : count // 2]), _slope(days[:, -(count // 2) :])])
-    steady = (halves * slope.sign()).amin(0) >= STEADY * slope.abs()
-    kept = torch.where((explained >= STRONG) & steady, slope / block, torch.zeros_like(slope))
+    steady = (halves * slope.sign()).amin(0) >= STEADY_PACE * slope.abs()
+    kept = torch.where((explained >= STRONG_LINE) & steady, slope / block, torch.zeros_like(slope))
     return kept, -(count * block + 1) / 2
 
 

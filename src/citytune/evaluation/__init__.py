@@ -15,7 +15,7 @@ from citytune.evaluation._rare import Region
 from citytune.evaluation._rivals import register_rival
 from citytune.evaluation._scores import NAIVE, WORDS, Scores
 from citytune.evaluation._text import (
-    SAME,
+    SAME_ERROR,
     compared,
     describe_coverage,
     error_change,
@@ -48,7 +48,7 @@ __all__ = [
     "NAIVE",
     "REGIONS",
     "Region",
-    "SAME",
+    "SAME_ERROR",
     "Scores",
     "Standing",
     "Tally",

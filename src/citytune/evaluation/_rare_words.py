@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from citytune._text import counted, number, percent
 from citytune.evaluation._alerts import AlertScore
 from citytune.evaluation._rare import WORDS, Region
-from citytune.evaluation._text import SAME, compared, table
+from citytune.evaluation._text import SAME_ERROR, compared, table
 
 Call = Callable[[str], str]
 """Model → what it is called in a sentence."""
@@ -143,6 +143,6 @@ def _probabilities(score: AlertScore) -> str:
     skill = score.brier_skill
     if not math.isfinite(skill):
         return ""
-    if skill < SAME:
+    if skill < SAME_ERROR:
         return f"Its probabilities score no better (Brier) than {USUAL}."
     return f"Its probabilities score {percent(skill)} better (Brier) than {USUAL}."

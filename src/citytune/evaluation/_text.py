@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from citytune._text import capital, percent
 
-SAME = 0.01
+SAME_ERROR = 0.01
 """Errors closer than this share of each other are called the same."""
 TOO_NARROW, TOO_WIDE = 0.86, 0.94
 """Coverage of 90 % intervals between these is about right for a test of two weeks."""
@@ -17,7 +17,7 @@ def judge_error(saved: float) -> str:
     """Whether an error is lower than another: "good", "same" or "bad"; "unknown" for NaN."""
     if not math.isfinite(saved):
         return "unknown"
-    return "same" if abs(saved) < SAME else "good" if saved > 0 else "bad"
+    return "same" if abs(saved) < SAME_ERROR else "good" if saved > 0 else "bad"
 
 
 def error_change(saved: float) -> str:

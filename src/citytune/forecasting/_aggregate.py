@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from citytune._errors import InputError, UnknownName
 from citytune._text import counted, duration, listed
-from citytune.forecasting._copula import GAP, MEMBERS, UNIT, Copula
+from citytune.forecasting._copula import GAP, MEMBERS, UNIT_LEVEL, Copula
 from citytune.frame import Clock, Quantity, amount_of
 from citytune.settings import steps_of
 from citytune.tuning import LEVELS
@@ -169,7 +169,7 @@ def _copula_of(members: Floats) -> Copula:
     import torch
 
     rank = members.argsort(0, kind="stable").argsort(0, kind="stable")
-    level = np.round((rank + 0.5) / len(members) * UNIT)
+    level = np.round((rank + 0.5) / len(members) * UNIT_LEVEL)
     kept = np.where(np.isfinite(members), level, GAP).astype(np.int16)
     return Copula(torch.from_numpy(np.ascontiguousarray(kept.transpose(0, 2, 1))))
 

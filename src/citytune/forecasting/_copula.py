@@ -28,7 +28,7 @@ MOST_WINDOWS = 6000
 """Most forecasts of one sensor that are made for it."""
 MEMBERS = 300
 """Members of an ensemble drawn from it."""
-UNIT = 10_000
+UNIT_LEVEL = 10_000
 """What a level of 1 is kept as."""
 GAP = -1
 Floats = NDArray[np.float32]
@@ -61,7 +61,7 @@ class Copula:
         below = chance_below(quantiles, actual, low=low, high=high)
         at_most = 1 - chance_above(quantiles, actual, low=low, high=high)
         level = (below + at_most) / 2  # half of a tie, such as an empty road
-        kept = np.where(np.isfinite(level), np.round(level * UNIT), GAP).astype(np.int16)
+        kept = np.where(np.isfinite(level), np.round(level * UNIT_LEVEL), GAP).astype(np.int16)
         return cls(torch.from_numpy(np.ascontiguousarray(kept.transpose(0, 2, 1))))
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ LABELS = {
     "expert": "a part of the model", "past": "what was measured", "covariate": "what is known ahead"
 }  # fmt: skip
 MOST_BARS = 12
-LINE = 24
+LABEL_LETTERS = 24
 """Letters of a line of a label: so short a one leaves a phone room for bars."""
 LINE_HEIGHT, AROUND = 17, 110
 """Pixels of a line of a label, and of what stands above and below the bars."""
@@ -67,4 +67,4 @@ def plot_explanation(found: Explanation) -> Chart:
 
 
 def _label(words: str) -> str:
-    return "<br>".join(map(html.escape, textwrap.wrap(words, LINE)))
+    return "<br>".join(map(html.escape, textwrap.wrap(words, LABEL_LETTERS)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from citytune._errors import InputError
 from citytune.frame import SensorFrame
 
-FAR = 1.0
+WIDTHS_OUTSIDE_RANGE = 1.0
 """How many widths of the range seen so far a value ahead may lie outside of it: weather sets
 records, …"""
 FAR_ON_AVERAGE = 1 / 3
@@ -79,7 +79,7 @@ def without_outliers(
         if not seen:
             continue
         span = min(low for low, _ in seen), max(high for _, high in seen)
-        wrong = _outside(ahead, span, FAR)
+        wrong = _outside(ahead, span, WIDTHS_OUTSIDE_RANGE)
         others = np.where(wrong, np.float32(np.nan), ahead)
         wrong |= _outside(_mean(others, 0), span, FAR_ON_AVERAGE)
         if not (wrong & np.isfinite(ahead)).any():

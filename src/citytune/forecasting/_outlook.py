@@ -19,7 +19,7 @@ from citytune.tuning import MEDIAN
 if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
 
-SLOW = 4
+FEWEST_STEPS_A_DAY = 4
 """Steps a day below which a day is too few of them to look at, and a week is taken."""
 DAY = np.timedelta64(1, "D")
 
@@ -84,7 +84,7 @@ def outlook(forecast: Forecast) -> Outlook:
     On a clock slower than six hours it is the next week.
     """
     a_day = forecast.clock.steps_per_day
-    steps = min(len(forecast.mean), a_day if a_day >= SLOW else 7 * a_day)
+    steps = min(len(forecast.mean), a_day if a_day >= FEWEST_STEPS_A_DAY else 7 * a_day)
     hours = forecast.clock.step.total_seconds() / 3600
     found = amount_of(forecast.quantity.unit, hours)
     part = first_steps(forecast, steps)

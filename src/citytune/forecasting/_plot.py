@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from citytune._errors import InputError, UnknownName
 from citytune._text import percent
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.pictures import BLUE, DARK, GRID, INK, LIMIT, Chart, panels
+from citytune.pictures import BLUE, DARK, GRID, INK, THRESHOLD_COLOUR, Chart, panels
 
 if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
@@ -70,7 +70,9 @@ def plot_forecast(
     if threshold is not None:
         if not math.isfinite(threshold):
             raise InputError(f"a threshold is a number to draw a line at, got {threshold!r}")
-        figure.add_hline(y=threshold, line={"color": LIMIT, "width": 1.5, "dash": "dash"})
+        figure.add_hline(
+            y=threshold, line={"color": THRESHOLD_COLOUR, "width": 1.5, "dash": "dash"}
+        )
     figure.update_layout(meta={"steps": _block(forecast, recent)})
     return figure
 

@@ -12,7 +12,7 @@ INK, GRID = "#424a53", "#d8dee4"
 BLUE, ORANGE, GREEN, PINK = "#0072b2", "#b34700", "#00775a", "#a0477a"
 """After Okabe and Ito's palette, safe for colour-blind readers and dark enough for lines."""
 LINES = (BLUE, ORANGE, GREEN, PINK, DARK)
-LIMIT = "#b3261e"
+THRESHOLD_COLOUR = "#b3261e"
 """Of a threshold."""
 BAND = "rgba(0,114,178,0.20)"
 SCALE = [[0.0, "#f3f7fb"], [0.25, "#b5d3ea"], [0.5, "#5ba3d0"], [0.75, "#1f6fa8"], [1.0, "#08306b"]]

@@ -7,13 +7,13 @@ from time import perf_counter
 
 from citytune.training._machine import Machine
 
-RISE = 0.3
+WARM_UP_SHARE = 0.3
 """Share of the steps in which the rate rises."""
 FIRST_RATE, LAST_RATE = 1 / 25, 1 / 250_000
 """Of the highest rate."""
 LAST_WARM = 0.02
 """Likewise, of a rate that was warmed up."""
-SLACK = 0.1
+LATENESS_ALLOWED = 0.1
 """Share of a limit by which a training may be late before its rate follows the clock."""
 
 
@@ -23,9 +23,9 @@ def one_cycle(share: float) -> float:
     Smith 2018, arXiv:1803.09820, in the form of torch's `OneCycleLR`, which cannot be told on the
     way that fewer steps fit.
     """
-    if share < RISE:
-        return _cosine(FIRST_RATE, 1.0, share / RISE)
-    return _cosine(1.0, LAST_RATE, (share - RISE) / (1 - RISE))
+    if share < WARM_UP_SHARE:
+        return _cosine(FIRST_RATE, 1.0, share / WARM_UP_SHARE)
+    return _cosine(1.0, LAST_RATE, (share - WARM_UP_SHARE) / (1 - WARM_UP_SHARE))
 
 
 def warm_cosine(step: int, warm: int, share: float) -> float:
@@ -62,7 +62,7 @@ class StepBudget:
 
     def height(self, step: int) -> float:
         """The rate of a step, as a share of the highest."""
-        share = max(step / self._steps, (self.used() - SLACK) / (1 - SLACK))
+        share = max(step / self._steps, (self.used() - LATENESS_ALLOWED) / (1 - LATENESS_ALLOWED))
         return one_cycle(share) if self._warm is None else warm_cosine(step, self._warm, share)
 
     def allows(self, step: int) -> bool:

@@ -14,9 +14,9 @@ LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0
 """Rates tried."""
 RANGE_TEST_STEPS, FEWEST_RANGE_TEST_STEPS = 60, 16
 """Steps from one to the other; the fewest where there is a limit of seconds."""
-TURN = 4
+BATCHES_OF_A_TURN = 4
 """Batches taken in turn: a mean over one turn does not tell which batch was easy."""
-BLOWN = 0.1
+BLOWN_UP_LOSS = 0.1
 """The loss is blown up when it is so far above its start, as a share of it."""
 
 
@@ -42,7 +42,7 @@ def find_rate(
     def height(step: int) -> float:
         return LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (step / (steps - 1))
 
-    turn, stepper = batches[:TURN], start(height)
+    turn, stepper = batches[:BATCHES_OF_A_TURN], start(height)
     before = [weight.detach().clone() for weight in stepper.weights]
     losses: list[float] = []
     while len(losses) < steps and (goes() or not losses):
@@ -75,4 +75,4 @@ def _mean(losses: list[float]) -> float:
 
 
 def _blown(loss: float, start: float) -> bool:
-    return not loss <= start + BLOWN * abs(start)
+    return not loss <= start + BLOWN_UP_LOSS * abs(start)

@@ -48,7 +48,7 @@ FOLDS, FEW_FOLDS, FOLD_DAYS = 2, 3, 180
 BLOCK_DAYS = 14
 """… and the days of their blocks. A network that has not seen the last two months would show less
 than one in use gains: much of it is the season, and what is new."""
-FAR = 8.0
+LARGEST_TARGET = 8.0
 """Targets further from a window's level, in spreads, count as this far, as in pretraining."""
 QUIET = 0.05
 """A sensor that counts less than this for the others, such as a dead, doubled or broken one, or one
@@ -241,7 +241,8 @@ class _CrossFit:
                 raise InterruptedError
             shown = in_own_unit(windows.past(batch))
             ahead = cut_future(task.history.raw, windows.examples.pick(batch), horizon)
-            ahead = ((ahead - shown.level) / shown.spread).float().clamp(-FAR, FAR)
+            ahead = ((ahead - shown.level) / shown.spread).float()
+            ahead = ahead.clamp(-LARGEST_TARGET, LARGEST_TARGET)
             task.work.tell(task.progress, LEARNING, BACK * len(batch))
             return pinball(backbone.quantiles(shown.past, horizon), ahead, LEVELS)
 

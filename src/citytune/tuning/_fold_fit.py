@@ -29,9 +29,9 @@ SHARES = (1.0, 0.75, 0.5, 0.25)
 """How far toward the tuned weights; less is safer, so it comes later, like a larger λ."""
 EPOCHS, WINDOWS, FOLDS, L2_SP = 8, 1000, 3, 0.01
 """What is taken where the loss is not the network's own, unless a person says otherwise."""
-HELD = 0.2
+EARLY_STOPPING_SHARE = 0.2
 """Share of the windows learnt from, the most recent, on which training is stopped early."""
-TOO_FEW = (
+TOO_FEW_WINDOWS = (
     "{windows} windows over {days:.0f} days are too few for folds, so no weight of the network was "
     "moved; bring more history"
 )
@@ -54,7 +54,7 @@ class FoldFit:
         """The expert, with forecasts of every window from weights that had not seen it."""
         task = self.task
         if not self.folds:
-            return [], [TOO_FEW.format(windows=len(task.examples), days=task.days)]
+            return [], [TOO_FEW_WINDOWS.format(windows=len(task.examples), days=task.days)]
         with stopping_early() as self.stop:
             return self._candidates()
 
@@ -208,6 +208,6 @@ def _held_back(task: Task, which: Tensor) -> tuple[Tensor, Tensor]:
     """Windows to learn from, and the most recent ones to stop early on; their targets are apart."""
     origin = task.examples.origin[which]
     order = origin.sort().values
-    first = order[int((1 - HELD) * (len(order) - 1))]
+    first = order[int((1 - EARLY_STOPPING_SHARE) * (len(order) - 1))]
     held, train = which[origin >= first], which[origin <= first - task.spec.horizon]
     return (train, held) if len(train) else (which, held)

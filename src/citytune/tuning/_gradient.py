@@ -21,7 +21,7 @@ from citytune.tuning._blend import Blend
 from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
 from citytune.tuning._expert import Candidate
 from citytune.tuning._finetuned import FineTuned
-from citytune.tuning._fold_fit import NO_GAIN, TOO_FEW, FoldFit
+from citytune.tuning._fold_fit import NO_GAIN, TOO_FEW_WINDOWS, FoldFit
 from citytune.tuning._learnt import share_of
 from citytune.tuning._lens import PLAIN
 from citytune.tuning._strategy import Learned, alone, once
@@ -109,7 +109,7 @@ class GradientStrategy:
         """Tuned by the network's own loss; alone, as far as its gains justify."""
         found, notes = cross_fit(task, self._plan(task), self.phases)
         if not found:
-            few = TOO_FEW.format(windows=len(task.examples), days=task.days)
+            few = TOO_FEW_WINDOWS.format(windows=len(task.examples), days=task.days)
             return [], [*notes, few]
         if self.stack or not self.interpolate:
             return found, notes

@@ -30,14 +30,14 @@ from citytune.windows import Axes, Examples, cut_past, purged_folds
 if TYPE_CHECKING:
     from citytune.tuning._task import Task
 
-NEAR = 6
+CORRECTED_STEPS = 6
 """Steps ahead that are corrected: nothing was found to help beyond."""
 SEEN = ("day-kind", "day-kind+fading")
 """Seasonal rules whose distance from the forecast is looked at."""
 SIGNALS = 11
 CLEARLY = 0.01
 """Share of the error by which another forecast must miss less to be corrected instead."""
-LIMIT = 3.0
+LARGEST_SIGNAL = 3.0
 """Signals beyond so many spreads are cut: a sensor that broke tells nothing of its next value."""
 PENALTY = 0.01
 """λ as a share of the weight of all targets, for signals of a spread of 1."""
@@ -56,7 +56,7 @@ def near_bands(horizon: int) -> list[tuple[int, int]]:
     >>> near_bands(24)
     [(0, 1), (1, 3), (3, 6)]
     """
-    return fine_bands(min(NEAR, horizon))
+    return fine_bands(min(CORRECTED_STEPS, horizon))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def _nearest(task: Task) -> tuple[str, Tensor]:
     counts = _counts(task)
 
     def missed(forecast: Tensor) -> float:
-        error = ((forecast - task.actual).abs() / task.scale)[:, :NEAR].nanmean(1)
+        error = ((forecast - task.actual).abs() / task.scale)[:, :CORRECTED_STEPS].nanmean(1)
         known = ~error.isnan()
         return float((error * counts)[known].sum())
 
@@ -165,7 +165,7 @@ def _nearest(task: Task) -> tuple[str, Tensor]:
 def _in_spreads(seen: Tensor, distance: Tensor, scale: Tensor) -> Tensor:
     """Signals, and as one more how far from the network lies what is corrected, in spreads."""
     every = torch.cat([seen, distance[:, : seen.shape[1], None]], -1)
-    return (every / scale[..., None]).clamp(-LIMIT, LIMIT)
+    return (every / scale[..., None]).clamp(-LARGEST_SIGNAL, LARGEST_SIGNAL)
 
 
 def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor]) -> Tensor:
@@ -177,7 +177,7 @@ def signals_of(batch: Batch, prior: Tensor, rules: list[Tensor]) -> Tensor:
         rules: Each (example, horizon), those of `SEEN`.
     """
     history, examples = batch.seasonal.history, batch.examples
-    now = prior[:, : min(NEAR, prior.shape[1])]
+    now = prior[:, : min(CORRECTED_STEPS, prior.shape[1])]
     past = cut_past(history.raw, examples, history.steps_per_day)
     odd = past - cut_past(batch.seasonal.kind[:, : history.length], examples, past.shape[1])
     last = past[:, -1:]
@@ -201,7 +201,7 @@ def _a_step_ago(batch: Batch) -> Tensor:
 def shown_a_step_ago(batch: Batch) -> LensInput:
     """What the plain lens was shown then, to forecast up to the last near step."""
     before = Examples(batch.examples.sensor, (batch.examples.origin - 1).clamp_min(1))
-    steps = min(NEAR, batch.spec.horizon) + 1
+    steps = min(CORRECTED_STEPS, batch.spec.horizon) + 1
     return LensInput(batch.seasonal, before, batch.spec.context, steps)
 
 

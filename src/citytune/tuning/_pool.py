@@ -16,7 +16,7 @@ from torch import Tensor
 
 from citytune.windows import evenly
 
-NEAR = 6
+FIRST_BAND_STEPS = 6
 """Steps ahead that are judged apart: much of air quality can be forecast no further."""
 HALF_SKILL = 0.1
 """Share of the error of a constant that the best expert saves, at which a sensor counts half."""
@@ -59,7 +59,8 @@ class Pool(NamedTuple):
         """
         errors = (forecasts - actual[..., None]).abs()
         constant = (actual - _medians(actual, windows)[windows.sensor, None]).abs()
-        parts = [part for part in (slice(NEAR), slice(NEAR, None)) if actual[:, part].numel()]
+        bands = slice(FIRST_BAND_STEPS), slice(FIRST_BAND_STEPS, None)
+        parts = [band for band in bands if actual[:, band].numel()]
         found = torch.stack([_means(errors[:, part], windows) for part in parts], -1)
         usual = torch.stack([_means(constant[:, part, None], windows) for part in parts], -1)
         silent = _copies(actual, windows) | (usual <= 0).all(-1)[:, 0]

@@ -13,8 +13,6 @@ from citytune.tuning import LEVELS
 from citytune.vision._learn import CrossFit, Examples
 from citytune.vision._target import Target
 
-FEW = 2
-
 
 @dataclass(frozen=True)
 class GroupScore:

@@ -11,7 +11,7 @@ from citytune.watching._day import Day
 
 FACTORS = (1000, 1.609344, 3.6, 100)
 """Between units: kW and W, miles and kilometres, km/h and m/s, shares and per cent."""
-NEAR = 0.08
+FACTOR_TOLERANCE = 0.08
 """Logarithmic distance from a factor within which the ratio is taken for it."""
 SCATTER = 2
 """Times the usual roughness from which noise is to blame."""
@@ -95,11 +95,11 @@ def _factor(days: Sequence[Changed], centre: Mapping[str, float]) -> str | None:
     if abs(log) < 0.05:
         return None
     for factor in FACTORS:
-        wide = 0.5 if factor >= 100 else min(NEAR, NEAR / 2 + error)
+        wide = 0.5 if factor >= 100 else min(FACTOR_TOLERANCE, FACTOR_TOLERANCE / 2 + error)
         if abs(abs(log) - np.log(factor)) < wide:
             return "unit change"
     if log < np.log(0.05):
         return "near zero"
-    if abs(abs(log) - np.log(2)) < 2 * NEAR:
+    if abs(abs(log) - np.log(2)) < 2 * FACTOR_TOLERANCE:
         return "doubled"
     return "level shift" if abs(log) > 0.1 else None

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from citytune.watching._tail import e_value
 
-MOST = 1e15
+MOST_EVIDENCE = 1e15
 """Evidence beyond which more of it says nothing."""
 LONGEST = 60
 """Days that a change may lie back."""
-SHARE = 0.8
+SHARE_SINCE_CHANGE = 0.8
 """Share of what was won that the days since the change account for."""
 
 
@@ -47,7 +47,7 @@ class Detector:
         won, total = 0.0, sum(log for _, log in self.path)
         for day, log in reversed(self.path):
             won += log
-            if won >= SHARE * total:
+            if won >= SHARE_SINCE_CHANGE * total:
                 return day
         return None
 
@@ -58,4 +58,4 @@ class Detector:
 
 def grown(evidence: float, e: float) -> float:
     """What evidence becomes by a bet that won `e` times its stake."""
-    return min((evidence + 1) * e, MOST)
+    return min((evidence + 1) * e, MOST_EVIDENCE)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.watching._detector import MOST
+from citytune.watching._detector import MOST_EVIDENCE
 from citytune.watching._statistics import ALL, Statistic
 from citytune.watching._tail import (
     FEWEST,
@@ -161,7 +161,7 @@ def _peaks(
         else:
             held = _held(values[:, day - 1] - centre, spread)
             p = innovation.p_values(score(value - centre - memory * held))
-        evidence = np.minimum((evidence + 1) * _e_values(p), MOST)
+        evidence = np.minimum((evidence + 1) * _e_values(p), MOST_EVIDENCE)
         centre = centre + _held(value - centre, spread) / WINDOW
         most = np.maximum(most, evidence)
     found: list[float] = most.tolist()

@@ -28,7 +28,7 @@ WATCHED = 30.0
 """Evidence as large once in so many ordinary days makes a sensor one to keep an eye on."""
 ROLLING = 28
 """Days of the rolling error, bias and coverage."""
-MANY = 0.5
+SHARE_OF_SOURCE = 0.5
 """Share of the sensors that alarm together from which the source is suspected."""
 
 
@@ -72,7 +72,7 @@ class Watch:
             kinds.setdefault(one.kind, []).append(one)
         found: list[str] = []
         for kind, same in kinds.items():
-            if len(same) > 2 and len(same) >= MANY * len(self.health):
+            if len(same) > 2 and len(same) >= SHARE_OF_SOURCE * len(self.health):
                 found.append(
                     f"{counted(len(same), 'sensor')} of {len(self.health)}: {kind} since "
                     f"{min(one.since for one in same)}. Look at the source, not at the sensors."

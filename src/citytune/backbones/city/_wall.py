@@ -14,7 +14,7 @@ FEWEST_STEPS_PER_DAY = 24
 """Steps a day from which an hour more or less can be seen at all."""
 LARGEST_CLOCK_CHANGE = 1 / 8
 """Share of a day by which clocks change at most."""
-OFTEN = 2
+MOST_CLOCK_CHANGES = 2
 """Most changes within a window (Morocco's before and after Ramadan); more are no clock's."""
 
 
@@ -67,7 +67,8 @@ def jumps_of(past: Past, length: int) -> Tensor:
     more = past.calendar[..., 0].diff(dim=1) * steps - 1
     jump = (more - steps * (more / steps).round()).round()
     jump = jump.masked_fill(jump.abs() > LARGEST_CLOCK_CHANGE * steps, 0)
-    jump = jump.masked_fill((jump != 0).sum(1, keepdim=True) > OFTEN, 0)  # nobody knows the time
+    unclear = (jump != 0).sum(1, keepdim=True) > MOST_CLOCK_CHANGES
+    jump = jump.masked_fill(unclear, 0)  # nobody knows the time
     return pad(jump, (0, length - 1 - jump.shape[1])).long()
 
 

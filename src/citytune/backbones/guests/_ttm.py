@@ -24,7 +24,7 @@ PARAMETERS = {512: 1_000_000, 1024: 4_000_000, 1536: 5_000_000}
 HORIZONS = (96, 192, 336, 720)
 COARSE_LENGTHS = ((52, 16), (90, 30), (180, 60), (360, 60), (512, 48), (512, 96))
 """Past and steps ahead of those that are told the clock, which a coarse one needs."""
-SHARE = 2
+PASTS_IN_HISTORY = 2
 """How many times its past must fit into the history: the second half then has whole windows."""
 MAY_BE_ZERO = ("levels", "clocks", "raw", "epsilon")
 
@@ -128,7 +128,7 @@ def fits_best(among: Iterable[tuple[int, int]], rows: int, horizon: int) -> tupl
     """
     lengths = list(among)
     shortest = min(past for past, _ in lengths)
-    fitting = [one for one in lengths if SHARE * one[0] <= rows]
+    fitting = [one for one in lengths if PASTS_IN_HISTORY * one[0] <= rows]
     fitting = fitting or [one for one in lengths if one[0] == shortest]
     reach = min(horizon, max(ahead for _, ahead in fitting))
     reaching = [one for one in fitting if one[1] >= reach]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from citytune._text import capital, counted, duration, listed, number, percent
-from citytune.evaluation import NAIVE, SAME, compared, judge_coverage, judge_error
+from citytune.evaluation import NAIVE, SAME_ERROR, compared, judge_coverage, judge_error
 from citytune.reporting import _words as words
 from citytune.reporting._material import Material
 
@@ -110,7 +110,7 @@ def _stronger(material: Material) -> str:
     """A rival beyond the simple rules that was better still, if there is one."""
     simple = {"tuned", "zero-shot", *NAIVE}
     saved = {name: material.saved(name) for name in material.models if name not in simple}
-    better = {name: one for name, one in saved.items() if one < -SAME}
+    better = {name: one for name, one in saved.items() if one < -SAME_ERROR}
     if not better:
         return ""
     best = min(better, key=better.__getitem__)

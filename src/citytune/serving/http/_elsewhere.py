@@ -22,7 +22,7 @@ from citytune.settings import Settings
 
 HOLDS = 600.0
 """Seconds after which it is looked anew what models there are; meanwhile the former list counts."""
-TOO_OLD = 10.0
+LIST_TOO_OLD = 10.0
 """Seconds after which nothing is refused by that list, before it is looked anew."""
 
 P = ParamSpec("P")
@@ -78,7 +78,7 @@ class Names:
         try:
             _check(settings, self.get())
         except (UnknownName, MissingWeights):
-            if time.monotonic() - self._at < TOO_OLD:
+            if time.monotonic() - self._at < LIST_TOO_OLD:
                 raise
             _check(settings, self._look(again=True))  # it may have been put there since
 

@@ -30,7 +30,7 @@ from citytune.serving.jobs._queue import enqueue
 
 FIT = ("bias", "coverage", "error", "worse than naive")
 """Alarms for which tuning anew is the remedy; broken sensors are none."""
-SHARE = 0.05
+SHARE_THAT_ALARMS = 0.05
 """Of the sensors of a run that have such an alarm at least, and one of them in any case."""
 BY = "watch"
 """In the audit log."""
@@ -147,7 +147,9 @@ def _why(session: Session, run_id: int, config: Configuration, now: dt.datetime)
     )
     alarms = session.scalars(asked.order_by(Alarm.id)).all()
     sensors = {one.sensor for one in alarms}
-    if not alarms or (None not in sensors and len(sensors) < SHARE * newest.facts["sensors"]):
+    if not alarms or (
+        None not in sensors and len(sensors) < SHARE_THAT_ALARMS * newest.facts["sensors"]
+    ):
         return ""
     kinds = listed(sorted({one.kind for one in alarms}))
     names = listed(sorted(one for one in sensors if one is not None), 5)
