@@ -113,6 +113,16 @@ def test_the_hours_of_a_part_of_the_day_across_are_no_sensors(tmp_path: Path, na
     assert np.isnan(frame.values[16:24, 0]).all()
 
 
+def test_harmonics_are_no_hours(tmp_path: Path) -> None:
+    rows = [
+        f"{t:%Y-%m-%d},{t:%H:%M}," + ",".join(f"{a / k:.2f}" for k in range(2, 16))
+        for t, a in zip(TIMES, A, strict=True)
+    ]
+    names = ",".join(f"H{k}" for k in range(2, 16))
+    frame = read(given(tmp_path, f"Date,Time,{names}", *rows))
+    assert len(frame.sensors) == 14
+
+
 @pytest.mark.parametrize("name", ["Values_Hour{:02d}", "kWh hour {}"])
 def test_numbered_hours_may_stand_behind_other_words(tmp_path: Path, name: str) -> None:
     names = ",".join(name.format(h) for h in range(1, 25))
@@ -274,6 +284,9 @@ def test_midnight_may_be_written_as_a_date(tmp_path: Path) -> None:
     daily = [f"{t:%Y-%m-%d %H:%M:%S},{a}" for t, a in zip(TIMES, A, strict=True)]
     daily[24:24] = ["2024-01-08,999"]  # next to written midnights it is something else
     assert "cannot be read as time: '2024-01-08'" in refusal(given(tmp_path, "time,flow", *daily))
+    means = [f"{t:%Y-%m-%d} {t:%H}:30:00,{a}" for t, a in zip(TIMES, A, strict=True)]
+    means[24:24] = ["2024-01-08,999"]
+    assert "cannot be read as time: '2024-01-08'" in refusal(given(tmp_path, "time,flow", *means))
 
 
 @pytest.mark.parametrize(
@@ -405,3 +418,11 @@ def test_further_shapes_of_json(tmp_path: Path, make: Callable[[], Any]) -> None
     frame = read(tmp_path / "answer.json")
     assert holds(frame, *((A, B) if make in (tagged, uplinks) else (A,)))
     assert frame.clock.start == TIMES[0]
+
+
+def test_a_short_step_without_a_unit_is_not_guessed(tmp_path: Path) -> None:
+    document = {"start": epoch(TIMES[0]), "step": 60, "values": [*A]}
+    (tmp_path / "answer.json").write_text(json.dumps(document))
+    refusal(tmp_path / "answer.json")
+    (tmp_path / "answer.json").write_text(json.dumps(document | {"step": 3600}))
+    assert holds(read(tmp_path / "answer.json"), A)

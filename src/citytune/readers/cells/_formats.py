@@ -90,13 +90,18 @@ def parsed(column: pl.Expr, form: Format) -> pl.Expr:
 def with_bare_midnights(distinct: pl.Series, form: Format) -> pl.Expr:
     """As `parsed`, where the times of midnight may be left away, as R writes them.
 
-    That is so if no cell says midnight and all that do not fit are dates.
+    That is so if no cell says midnight, all that do not fit are dates, and with them the times
+    follow one another as regularly.
     """
     date = Format(re.split(r"[ T,:@-]*%[HI]", form.pattern)[0], aware=False, odd=form.odd)
     found = _seconds(distinct, form)
     others = distinct.filter(found.is_null()).drop_nulls()
     said = bool((found % 86_400 == 0).any())
-    if not len(others) or said or form.aware or _seconds(others, date).null_count():
+    midnights = _seconds(others, date)
+    if not len(others) or said or form.aware or midnights.null_count():
+        return parsed(pl.col("cell"), form)
+    times, every = found.drop_nulls().sort(), pl.concat([found, midnights]).unique().sort()
+    if _regularity(every) < _regularity(times):
         return parsed(pl.col("cell"), form)
     return pl.coalesce(parsed(pl.col("cell"), form), parsed(pl.col("cell"), date))
 
@@ -120,6 +125,8 @@ def find_format(cells: pl.Series) -> Format | None:
     rivals = [form for form in best[1:] if _is_swapped(best[0].pattern, form.pattern)]
     form = _more_regular(cells, best[0], rivals[0]) if rivals else best[0]
     year_first = next((one for one in best if one.pattern.startswith("%y")), form)
+    if year_first is form:
+        return form
     return max((form, year_first), key=lambda one: _order(cells, one))
 
 

@@ -14,6 +14,8 @@ from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._time_words import CLOCK_TIME
+from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.columns._folded import (
     DAY,
     VALUE,
@@ -145,11 +147,19 @@ def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
 
 
 def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
-    """Whether the times in the other columns are dates; whole days may come without."""
+    """Whether the times in the other columns are dates; whole days may come without.
+
+    Next to times of the day the numbers of a part of it are something else, such as harmonics.
+    """
     rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
-    moments = [one for name in rest if (one := look_at(table, name)).kind == "moment"]
-    whole = len(folded.names) * folded.step > DAY - 3600
-    return (whole and not moments) or any(one.date for one in moments)
+    looked = [look_at(table, name) for name in rest]
+    moments = [one for one in looked if one.kind == "moment"]
+    if len(folded.names) * folded.step > DAY - 3600:
+        return not moments or any(one.date for one in moments)
+    clocks = any(
+        one.kind in ("clock", "clock-range") or plain_name(one.name) in CLOCK_TIME for one in looked
+    )
+    return any(one.date for one in moments) and not clocks
 
 
 def find_folded(names: tuple[str, ...]) -> Folded | None:

@@ -29,6 +29,8 @@ _UNITS = {
 }
 _NAMES = ("name", "label", "id", "key", "title", "sensor", "station")
 _ZONED = re.compile(r"_?(utc|gmt)$")
+_LEAST_BARE = 300
+"""Seconds from which a step without a unit can be nothing else."""
 _EPOCH, _MILLISECONDS = 1e8, 1e11
 
 
@@ -106,7 +108,8 @@ def _length(name: str, cell: Any, clock: int | None = None) -> int | None:
         if cell.strip().upper().startswith("P") and "T" not in cell.upper()[:2]:
             return None  # a period of days or months
     elif isinstance(cell, int) and clock and told["unit"] in (None, "time"):
-        number, unit = cell // clock, "s"
+        sure = cell // clock >= _LEAST_BARE  # else it may as well be minutes
+        number, unit = (cell // clock, "s") if sure else (0, "")
     elif isinstance(cell, int) and told["unit"]:
         number, unit = cell, told["unit"]
     else:
