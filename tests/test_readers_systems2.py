@@ -426,3 +426,29 @@ def test_a_short_step_without_a_unit_is_not_guessed(tmp_path: Path) -> None:
     refusal(tmp_path / "answer.json")
     (tmp_path / "answer.json").write_text(json.dumps(document | {"step": 3600}))
     assert holds(read(tmp_path / "answer.json"), A)
+
+
+def waterml(place: str, values: Any) -> str:
+    """An observation of WaterML."""
+    points = "".join(
+        f"<w:point><w:MeasurementTVP><w:time>{t.isoformat()}Z</w:time><w:value>{v}</w:value>"
+        "</w:MeasurementTVP></w:point>"
+        for t, v in zip(TIMES, values, strict=True)
+    )
+    return (
+        '<om:OM_Observation><om:observedProperty x:href="http://a.org/p/PM10"/>'
+        f'<om:featureOfInterest x:title="{place}"/><w:uom code="ug/m3"/>{points}'
+        "</om:OM_Observation>"
+    )
+
+
+@pytest.mark.parametrize("places", [("41B004",), ("41B004", "41N043")])
+def test_points_of_waterml(tmp_path: Path, places: tuple[str, ...]) -> None:
+    pytest.importorskip("defusedxml")
+    spaces = 'xmlns:w="http://w" xmlns:om="http://om" xmlns:x="http://x"'
+    inside = "".join(waterml(place, s) for place, s in zip(places, (A, B), strict=False))
+    (tmp_path / "sos.xml").write_text(f"<w:Collection {spaces}>{inside}</w:Collection>")
+    frame = read(tmp_path / "sos.xml")
+    assert holds(frame, *(A, B)[: len(places)])
+    assert frame.quantity.name == "pm10"
+    assert frame.quantity.unit == "µg/m³"

@@ -99,7 +99,7 @@ def _series(value: Record, count: int) -> tuple[str, Sequence[Any]] | None:
 
 
 def _length(name: str, cell: Any, clock: int | None = None) -> int | None:
-    """Seconds of a step, whose unit its cell or its name says; else it is on the start's clock."""
+    """Seconds of a step, whose unit its cell or its name says, or the clock of the start."""
     told = _STEP.fullmatch(name)
     if told is None or isinstance(cell, bool):
         return None
