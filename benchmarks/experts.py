@@ -119,7 +119,7 @@ def lacking(kinds: Sequence[str]) -> AbstractContextManager[object]:
     from citytune.tuning import experts
 
     others = [experts.make(name) for name in sorted(experts) if name not in kinds]
-    return patch("citytune.tuning._blend.kinds", lambda: others)
+    return patch("citytune.tuning.strategies._blend.kinds", lambda: others)
 
 
 def scores(model: TunedModel, frame: SensorFrame, row: int) -> Scores:

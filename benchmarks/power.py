@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from citytune.settings import Settings
-from citytune.tuning._gate import gate
-from citytune.tuning._learnt import share_of
-from citytune.tuning._pool import Pool
+from citytune.tuning.stacking._pool import Pool
+from citytune.tuning.trust._gate import gate
+from citytune.tuning.trust._learnt import share_of
 
 if TYPE_CHECKING:
-    from citytune.tuning._task import Task
+    from citytune.tuning.task._task import Task
 
 HORIZON = DAY = 24
 ALL, OWN, NEXT = 0.12, 0.12, 0.4

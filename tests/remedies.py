@@ -17,7 +17,7 @@ from citytune.readers import check, read
 HOURS = 24 * 21
 TIMES = [dt.datetime(2024, 1, 8) + dt.timedelta(hours=i) for i in range(HOURS)]
 OPTION = re.compile(
-    r"\b(time|sensor|target|timezone|stamp|missing|unit|quantity)="
+    r"\b(time|sensor|target|timezone|stamp|date_order|missing|unit|quantity)="
     r"(\[(?:'[^']*'|\"[^\"]*\"|[^\]'\"])*\]|'[^']*'|\"[^\"]*\"|-?\d[\d.]*| ?\(such as [\w/]+\))"
 )
 Options = dict[str, Any]

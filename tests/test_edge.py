@@ -27,8 +27,8 @@ from citytune.forecasting.graph._facts import forward_of
 from citytune.forecasting.graph._module import Asked, ForecastGraph
 from citytune.frame import SensorFrame
 from citytune.tuning import Boosted, FineTuned, KnownAhead, LastHour, fine_bands
-from citytune.tuning._tree_rows import View
-from citytune.tuning._trees import Trees
+from citytune.tuning.closed_form._trees import Trees
+from citytune.tuning.experts._tree_rows import View
 from citytune.windows import fill_causally
 
 CLOSE = 1e-4

@@ -16,7 +16,10 @@ from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel, fit_model, load, task_of, update
 from citytune.forecasting._memory_file import pack_memory, unpack_memory
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import FineTuned, _task
+from citytune.tuning import (
+    FineTuned,
+)
+from citytune.tuning.task import _task
 
 DAY, HORIZON = 24, 12
 LAST_DIGITS = 2e-3

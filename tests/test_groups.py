@@ -22,7 +22,7 @@ from citytune.frame import SensorFrame
 from citytune.readers import partitions_of
 from citytune.runs import Reading
 from citytune.runs.groups import grouped, score_groups
-from citytune.tuning import _choice, _remember
+from citytune.tuning.examples import _choice, _remember
 from citytune.windows import History, WindowSpec
 
 READING: dict[str, Any] = {

@@ -20,8 +20,8 @@ from citytune._progress import VARIABLE, Asked, shows_progress
 from citytune.backbones import load_backbone
 from citytune.forecasting import fit_model
 from citytune.runs._progress import begin
-from citytune.tuning._cross_fit import WORK
-from citytune.tuning._work import BACK
+from citytune.tuning.strategies._cross_fit import WORK
+from citytune.tuning.task._work import BACK
 
 
 class Terminal(io.StringIO):

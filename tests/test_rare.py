@@ -18,7 +18,7 @@ from citytune.frame import Quantity, SensorFrame
 from citytune.settings import Rare
 from citytune.training import balanced_mse
 from citytune.tuning import LEVELS, Conformal, Tilt
-from citytune.tuning._head import solver
+from citytune.tuning.closed_form._head import solver
 from citytune.windows import History, Rarity, density_weights, is_peak, target_weights
 
 City = Callable[..., SensorFrame]

@@ -13,12 +13,18 @@ import torch
 from citytune.backbones import load_backbone
 from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import Batch, Boosted, Timetable, _boosted, fine_bands
-from citytune.tuning._band_trust import band_trust, by_step
-from citytune.tuning._boosted import view_of
-from citytune.tuning._tree_rows import RULES, View, Weather
-from citytune.tuning._trees import Trees
-from citytune.tuning._within import within
+from citytune.tuning import (
+    Batch,
+    Boosted,
+    Timetable,
+    fine_bands,
+)
+from citytune.tuning.closed_form._trees import Trees
+from citytune.tuning.experts import _boosted
+from citytune.tuning.experts._boosted import view_of
+from citytune.tuning.experts._tree_rows import RULES, View, Weather
+from citytune.tuning.experts._within import within
+from citytune.tuning.stacking._band_trust import band_trust, by_step
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -54,7 +60,7 @@ def test_trees_as_tensors_say_what_lightgbm_says() -> None:
 
 
 def _trees_settings() -> dict[str, object]:
-    from citytune.tuning._trees import LIGHTGBM_SETTINGS
+    from citytune.tuning.closed_form._trees import LIGHTGBM_SETTINGS
 
     return LIGHTGBM_SETTINGS
 

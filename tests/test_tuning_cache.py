@@ -18,8 +18,12 @@ from citytune.backbones import Backbone, Card, Past
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
-from citytune.tuning import Task, _answers, _cache
-from citytune.tuning._cache import cache_folder, cached, key_of
+from citytune.tuning import (
+    Task,
+)
+from citytune.tuning.examples import _cache
+from citytune.tuning.examples._cache import cache_folder, cached, key_of
+from citytune.tuning.task import _answers
 from citytune.windows import History, WindowSpec, candidates
 
 City = Callable[..., SensorFrame]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from citytune.tuning import LEVELS, Conformal
-from citytune.tuning._stats import t_inflation
+from citytune.tuning.stacking._stats import t_inflation
 
 HOURS, HORIZON, SENSORS = 24, 24, 3
 

@@ -19,10 +19,10 @@ from citytune.forecasting import TunedModel, fit_model, load, task_of
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
 from citytune.tuning import Blend, FineTuned
-from citytune.tuning import _cross_fit as cross_fitting
-from citytune.tuning._cross_fit import Plan, can_cross_fit, cross_fit
-from citytune.tuning._finetuned import mean_of
-from citytune.tuning._own_unit import in_own_unit
+from citytune.tuning.examples._own_unit import in_own_unit
+from citytune.tuning.experts._finetuned import mean_of
+from citytune.tuning.strategies import _cross_fit as cross_fitting
+from citytune.tuning.strategies._cross_fit import Plan, can_cross_fit, cross_fit
 
 HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]

@@ -13,10 +13,10 @@ from citytune.forecasting import fit_model, task_of
 from citytune.frame import SensorFrame
 from citytune.settings import Settings
 from citytune.tuning import LensExpert, Mixture, SeasonalExpert
-from citytune.tuning._gate import gate, in_words
-from citytune.tuning._pool import Pool
-from citytune.tuning._stack import bands
-from citytune.tuning._task import Task
+from citytune.tuning.stacking._pool import Pool
+from citytune.tuning.stacking._stack import bands
+from citytune.tuning.task._task import Task
+from citytune.tuning.trust._gate import gate, in_words
 
 HORIZON, DAY = 24, 24
 City = Callable[..., SensorFrame]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from citytune.training import Loop
 from citytune.tuning import Head, HeadData, Projection, RidgePath, Statistics, fit_head, train_head
-from citytune.tuning._choose_penalty import choose_penalty, folds_of
-from citytune.tuning._head import COMPONENTS, HEAD_PENALTIES, _largest, solver
+from citytune.tuning.closed_form._choose_penalty import choose_penalty, folds_of
+from citytune.tuning.closed_form._head import COMPONENTS, HEAD_PENALTIES, _largest, solver
 
 HORIZON = 6
 

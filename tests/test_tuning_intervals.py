@@ -24,9 +24,9 @@ from citytune.tuning import (
     Task,
     forecasts_of,
 )
-from citytune.tuning._expert import DEVIATIONS
-from citytune.tuning._intervals import calibrate
-from citytune.tuning._pool import Pool
+from citytune.tuning.experts._expert import DEVIATIONS
+from citytune.tuning.intervals._intervals import calibrate
+from citytune.tuning.stacking._pool import Pool
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 City = Callable[..., SensorFrame]

@@ -15,7 +15,13 @@ from citytune.backbones import load_backbone
 from citytune.forecasting import task_of
 from citytune.frame import SensorFrame
 from citytune.tuning import Batch, Candidate, LastHour, Task, near_bands
-from citytune.tuning._last_hour import LARGEST_SIGNAL, SEEN, SIGNALS, _in_spreads, signals_of
+from citytune.tuning.experts._last_hour import (
+    LARGEST_SIGNAL,
+    SEEN,
+    SIGNALS,
+    _in_spreads,
+    signals_of,
+)
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 DAY, HORIZON = 24, 12

@@ -8,7 +8,7 @@ import torch
 from test_tuning_gate import task
 
 from citytune.tuning import Task
-from citytune.tuning._learnt import share_of
+from citytune.tuning.trust._learnt import share_of
 
 HORIZON, DAY = 24, 24
 

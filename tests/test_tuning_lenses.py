@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from citytune.backbones import Card, Past, at_hand, load_backbone, missing, shelf
 from citytune.frame import SensorFrame
 from citytune.tuning import Batch, forecasts_of
-from citytune.tuning._expert import unfitted
-from citytune.tuning._lenses import HEADROOM, LENSES, Squash, _between, _means
+from citytune.tuning.examples._lenses import HEADROOM, LENSES, Squash, _between, _means
+from citytune.tuning.experts._expert import unfitted
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 City = Callable[..., SensorFrame]

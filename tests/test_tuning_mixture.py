@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from citytune.tuning import Mixture, SeasonalExpert, bands, in_words
-from citytune.tuning._lens import LensExpert
-from citytune.tuning._mixture import mix
-from citytune.tuning._stats import t_inflation
+from citytune.tuning.experts._lens import LensExpert
+from citytune.tuning.experts._mixture import mix
+from citytune.tuning.stacking._stats import t_inflation
 
 HORIZON = 24
 NAMES = ("days", "weeks", "yesterday")

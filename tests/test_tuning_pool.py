@@ -17,7 +17,7 @@ import citytune as ct
 from citytune._sample import sample
 from citytune.forecasting import TunedModel, fit_model, task_of
 from citytune.frame import SensorFrame
-from citytune.tuning._pool import Pool, PoolWindows
+from citytune.tuning.stacking._pool import Pool, PoolWindows
 
 HORIZON, DAY = 24, 24
 MOST = 0.005

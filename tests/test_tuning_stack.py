@@ -23,14 +23,14 @@ from citytune.tuning import (
     Mixture,
     SeasonalExpert,
     Task,
-    _blend,
     bands,
 )
-from citytune.tuning._blend import Blend
-from citytune.tuning._lenses import LENSES
-from citytune.tuning._losses import Evidence, Losses
-from citytune.tuning._mixture import mix
-from citytune.tuning._stack import Caution, fit_stack
+from citytune.tuning.examples._lenses import LENSES
+from citytune.tuning.experts._mixture import mix
+from citytune.tuning.stacking._losses import Evidence, Losses
+from citytune.tuning.stacking._stack import Caution, fit_stack
+from citytune.tuning.strategies import _blend
+from citytune.tuning.strategies._blend import Blend
 
 DAYS, SENSORS, HORIZON = 28, 4, 12
 EXPERTS = 4

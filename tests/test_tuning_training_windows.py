@@ -11,9 +11,9 @@ import torch
 
 from citytune.forecasting import task_of
 from citytune.frame import SensorFrame
-from citytune.tuning import _training_windows as training_windows
-from citytune.tuning._choice import WINDOW_DAYS
-from citytune.tuning._training_windows import Span
+from citytune.tuning.examples import _training_windows as training_windows
+from citytune.tuning.examples._choice import WINDOW_DAYS
+from citytune.tuning.examples._training_windows import Span
 
 City = Callable[..., SensorFrame]
 HORIZON, DAY, DAYS = 24, 24, 800

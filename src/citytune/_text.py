@@ -11,7 +11,7 @@ _OPTION = re.compile(r"""(?<![\w.?&/,;:|='"-])([a-z_]+)=(?=(\S?))""")
 """What messages name as in Python, such as "timezone="; not in names such as 'lane=1,sensor=A'."""
 OF_READING = frozenset(
     ["time", "sensor", "target", "covariates", "quantity", "unit", "timezone", "missing", "country",
-     "stamp", "valid", "table", "query", "wide", "days", "horizon"]
+     "stamp", "date_order", "valid", "table", "query", "wide", "days", "horizon"]
 )  # fmt: skip
 """Options that messages about files name."""
 _UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}

@@ -33,7 +33,7 @@ from citytune.backbones._own_onnx import from_onnx
 from citytune.backbones._own_tensorflow import from_tensorflow
 from citytune.backbones._own_torch import from_torch
 from citytune.backbones._protocol import LEVELS, Backbone, Card, Past, Probabilistic
-from citytune.backbones._shelf import at_hand, load_backbone, missing, register, shelf
+from citytune.backbones._shelf import at_hand, load_backbone, missing, name_of, register, shelf
 from citytune.backbones._speed import speed_of
 from citytune.backbones._weights import check_file, find_weights
 
@@ -64,6 +64,7 @@ __all__ = [
     "load_backbone",
     "member_of",
     "missing",
+    "name_of",
     "register",
     "register_family",
     "root_of",

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from citytune._errors import MissingWeights, RunError
 from citytune._files import leave_no_drafts, locked, names_in, replacing_folder
-from citytune.backbones import LEVELS, Card, shelf
-from citytune.backbones._shelf import name_of
+from citytune.backbones import LEVELS, Card, name_of, shelf
 from citytune.forecasting._memory_file import MEMORY, MemoryFile, pack_memory, unpack
 from citytune.forecasting._structure import Builder, Misfit, Open, parse, take_apart, within
 from citytune.frame import Clock

@@ -24,11 +24,11 @@ __all__ = [
     "GREEN",
     "GRID",
     "INK",
-    "THRESHOLD_COLOUR",
     "LINES",
     "OFFLINE",
     "ORANGE",
     "SCALE",
+    "THRESHOLD_COLOUR",
     "dressed",
     "panels",
 ]

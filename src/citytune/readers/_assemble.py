@@ -17,6 +17,8 @@ from citytune.readers.cells._units import unit_of_titles
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
+from citytune.readers.columns._said_once import quantity_said
+from citytune.readers.columns._side_values import is_index
 from citytune.readers.values import _covariates as beside
 from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
 from citytune.readers.values._hours import hint_at_summer_time, settle_time
@@ -48,11 +50,13 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    grid = without_totals(grid, readings.sensors, roles.moments.ends, findings)
+    called = _names(table, roles)
+    told = [f"{name} [{request.unit}]" for name in called] if request.unit else called
+    grid = without_totals(grid, readings.sensors, told, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
     del readings
     values = _measured_part(grid, bool(known), findings)
-    quantity = guess_quantity(_names(table, roles), table.stem, grid, request, findings)
+    quantity = guess_quantity(called, table.stem, grid, request, findings)
     cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
     length, given_beside = len(cleaned), list[tuple[str, str]]()
     known = beside.settled(known, request.marked, grid.clock, length, findings)
@@ -88,8 +92,12 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     sizes = particles(roles.columns)
     names = [sizes.get(name, name) for name in roles.targets]
+    if is_index(names[0]):
+        return names  # of whatever it is an index, it has no unit
     if roles.parameter is not None and not roles.parameter.stage:
         names = [roles.parameter.name]
+    elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
+        names = [said]
     unit = table.units.get(roles.targets[0], "") or roles.unit or unit_of_titles(table.titles)
     return [f"{name} [{unit}]" for name in names] if unit else names
 

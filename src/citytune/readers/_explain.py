@@ -118,7 +118,7 @@ def _role(column: Column, table: SourceTable, roles: Roles) -> tuple[str, str]:
         return "place", "coordinates of the sensors"
     if roles.valid is not None and name in roles.valid.meta.root_names():
         return "validity", "says which readings are valid"
-    if plain_name(name) in UNIT_COLUMNS:
+    if {plain_name(name), plain_name(name.rpartition(".")[2])} & UNIT_COLUMNS:
         return "unit", "of the readings"
     return "not used", _why_not(column)
 

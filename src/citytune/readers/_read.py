@@ -13,6 +13,7 @@ from citytune.readers._assemble import assemble
 from citytune.readers._source import source_name
 from citytune.readers.cells._findings import Findings
 from citytune.readers.columns._request import Names, Request
+from citytune.readers.times._date_order import Order
 from citytune.readers.times._times import Stamp
 
 
@@ -32,6 +33,7 @@ def read(
     valid: Mapping[str, Sequence[str]] | None = None,
     table: str | None = None,
     query: str | None = None,
+    date_order: Order | None = None,
 ) -> SensorFrame:
     """Bring a file or table of sensor readings in as a `SensorFrame`.
 
@@ -57,6 +59,7 @@ def read(
         valid: Column → its cells that mean that a reading is valid: `{"Validity": ["1"]}`.
         table: Of a database, the table to read; may be left out if there is only one.
         query: Of a database, the rows to read, in SQL: a SELECT.
+        date_order: Whether the "day" or the "month" comes first in dates such as 03/04/2026.
 
     Raises:
         TableError: The table cannot be used; the message lists every reason.
@@ -73,7 +76,7 @@ def read(
     refuse_after_fork()
     request = Request(
         time, sensor, target, covariates, quantity, unit, timezone, missing, country, stamp, valid,
-        table, query,
+        table, query, date_order,
     )  # fmt: skip
     return assemble(source, request, Findings(source_name(source)))
 

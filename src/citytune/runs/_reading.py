@@ -57,6 +57,11 @@ class Reading:
         "Whether a time names the begin or the end of what was measured",
         metavar="begin|end",
     )
+    date_order: Literal["day", "month"] | None = setting(
+        None,
+        "Whether the day or the month comes first in dates such as 03/04/2026",
+        metavar="day|month",
+    )
     valid: Mapping[str, Sequence[str]] | None = setting(
         None,
         "Column that says whether a reading is valid, and its cells that mean so, such as "

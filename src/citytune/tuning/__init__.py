@@ -1,14 +1,25 @@
 """The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
 from citytune.backbones import LEVELS
-from citytune.tuning._band_trust import fine_bands
-from citytune.tuning._batch import COVARIATES, DEVIATIONS, FEATURES, SENSOR, STEP_AGO, Batch
-from citytune.tuning._blend import Blend
-from citytune.tuning._boosted import Boosted
-from citytune.tuning._choice import SEASONAL_WEEKS, rows_learnt_from
-from citytune.tuning._conformal import Conformal, slots
-from citytune.tuning._covariates import KnownAhead, Usual
-from citytune.tuning._expert import (
+from citytune.tuning._fit import Tuned, errors_by_day, fit
+from citytune.tuning.closed_form._head import Head, HeadData, Projection, fit_head
+from citytune.tuning.closed_form._ridge import RidgePath, Statistics
+from citytune.tuning.closed_form._trees import lightgbm_here
+from citytune.tuning.examples._batch import (
+    COVARIATES,
+    DEVIATIONS,
+    FEATURES,
+    SENSOR,
+    STEP_AGO,
+    Batch,
+)
+from citytune.tuning.examples._choice import SEASONAL_WEEKS, rows_learnt_from
+from citytune.tuning.examples._lenses import LENSES
+from citytune.tuning.examples._memory import Memory, Windows
+from citytune.tuning.examples._timetable import Timetable
+from citytune.tuning.experts._boosted import Boosted
+from citytune.tuning.experts._covariates import KnownAhead, Usual
+from citytune.tuning.experts._expert import (
     Candidate,
     Expert,
     Start,
@@ -17,25 +28,30 @@ from citytune.tuning._expert import (
     forecasts_of,
     register,
 )
-from citytune.tuning._finetuned import FineTuned
-from citytune.tuning._fit import Tuned, errors_by_day, fit
-from citytune.tuning._gradient import GradientStrategy
-from citytune.tuning._head import Head, HeadData, Projection, fit_head
-from citytune.tuning._head_expert import HeadExpert
-from citytune.tuning._intervals import Intervals
-from citytune.tuning._last_hour import LastHour, near_bands, shown_a_step_ago
-from citytune.tuning._last_layer import LastLayer, LastLayerBySteps, train_head
-from citytune.tuning._lens import LensExpert
-from citytune.tuning._lenses import LENSES
-from citytune.tuning._lora import Lora
-from citytune.tuning._memory import Memory, Windows
-from citytune.tuning._mixture import Mixture, by_step, in_words, mix
-from citytune.tuning._quantiles import MEDIAN, chance_above, chance_below, mean_of, values_at
-from citytune.tuning._ridge import RidgePath, Statistics
-from citytune.tuning._rule import SeasonalExpert
-from citytune.tuning._stack import bands
-from citytune.tuning._stats import t_inflation
-from citytune.tuning._strategies import (
+from citytune.tuning.experts._finetuned import FineTuned
+from citytune.tuning.experts._head_expert import HeadExpert
+from citytune.tuning.experts._last_hour import LastHour, near_bands, shown_a_step_ago
+from citytune.tuning.experts._lens import LensExpert
+from citytune.tuning.experts._mixture import Mixture, by_step, in_words, mix
+from citytune.tuning.experts._rule import SeasonalExpert
+from citytune.tuning.intervals._conformal import Conformal, slots
+from citytune.tuning.intervals._intervals import Intervals
+from citytune.tuning.intervals._quantiles import (
+    MEDIAN,
+    chance_above,
+    chance_below,
+    mean_of,
+    values_at,
+)
+from citytune.tuning.intervals._tilt import Tilt, choose_tilt
+from citytune.tuning.stacking._band_trust import fine_bands
+from citytune.tuning.stacking._stack import bands
+from citytune.tuning.stacking._stats import t_inflation
+from citytune.tuning.strategies._blend import Blend
+from citytune.tuning.strategies._gradient import GradientStrategy
+from citytune.tuning.strategies._last_layer import LastLayer, LastLayerBySteps, train_head
+from citytune.tuning.strategies._lora import Lora
+from citytune.tuning.strategies._strategies import (
     Bias,
     Full,
     Gradual,
@@ -45,7 +61,7 @@ from citytune.tuning._strategies import (
     reason_against,
     strategies_for,
 )
-from citytune.tuning._strategy import (
+from citytune.tuning.strategies._strategy import (
     Learned,
     Strategy,
     alone,
@@ -53,11 +69,9 @@ from citytune.tuning._strategy import (
     options_of,
     strategies,
 )
-from citytune.tuning._task import Task
-from citytune.tuning._tilt import Tilt, choose_tilt
-from citytune.tuning._timetable import Timetable
-from citytune.tuning._trainable import Trainable
-from citytune.tuning._trees import lightgbm_here
+from citytune.tuning.strategies._trainable import Trainable
+from citytune.tuning.task._task import Task
+from citytune.tuning.trust._gate import MOST_DAILY_GAIN, Estimate, shares
 
 __all__ = [
     "Batch",
@@ -68,6 +82,7 @@ __all__ = [
     "Candidate",
     "Conformal",
     "DEVIATIONS",
+    "Estimate",
     "Expert",
     "FEATURES",
     "FineTuned",
@@ -89,6 +104,7 @@ __all__ = [
     "LensExpert",
     "Lora",
     "MEDIAN",
+    "MOST_DAILY_GAIN",
     "Memory",
     "Mixture",
     "Norms",
@@ -132,6 +148,7 @@ __all__ = [
     "reason_against",
     "register",
     "rows_learnt_from",
+    "shares",
     "shown_a_step_ago",
     "slots",
     "strategies",

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from citytune._errors import InputError
-from citytune.tuning._conformal import Conformal
-from citytune.tuning._intervals import Intervals, calibrate
-from citytune.tuning._mixture import Mixture
-from citytune.tuning._strategies import reason_against
-from citytune.tuning._strategy import Strategy, alone
-from citytune.tuning._task import Task
-from citytune.tuning._tilt import Tilt, choose_tilt
+from citytune.tuning.experts._mixture import Mixture
+from citytune.tuning.intervals._conformal import Conformal
+from citytune.tuning.intervals._intervals import Intervals, calibrate
+from citytune.tuning.intervals._tilt import Tilt, choose_tilt
+from citytune.tuning.strategies._strategies import reason_against
+from citytune.tuning.strategies._strategy import Strategy, alone
+from citytune.tuning.task._task import Task
 from citytune.windows import SEASONAL, never_passed
 
 

@@ -11,8 +11,16 @@ import torch
 from torch import Tensor
 
 from citytune.training import Loop
-from citytune.tuning import Conformal, Head, HeadData, fit_head, train_head
-from citytune.tuning._gate import MOST_DAILY_GAIN, Estimate, shares
+from citytune.tuning import (
+    MOST_DAILY_GAIN,
+    Conformal,
+    Estimate,
+    Head,
+    HeadData,
+    fit_head,
+    shares,
+    train_head,
+)
 from citytune.vision._target import Target
 from citytune.vision._usual import Usual
 from citytune.windows import Fold, purged_folds

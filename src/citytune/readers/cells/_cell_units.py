@@ -11,7 +11,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
-from citytune.readers.cells._units import factor_between, kind_of_unit, unit_of
+from citytune.readers.cells._units import UNIT_COLUMNS, factor_between, kind_of_unit, unit_of
 from citytune.readers.cells._vocabulary import SENSOR, plain_name, tokens
 
 _SCALED = (
@@ -256,6 +256,7 @@ def _power_of_ten(said: str, base: str) -> int | None:
 def _units_behind(texts: Texts, pattern: str) -> dict[str, list[str]]:
     """Column → the units behind its numbers, where it holds nothing else and all are known."""
     able = units_of(texts.first(50), pattern)
+    able = {name: said for name, said in able.items() if plain_name(name) not in UNIT_COLUMNS}
     return units_of(texts.of(able), pattern)
 
 

@@ -21,6 +21,8 @@ class Epoch(NamedTuple):
     """When they begin to, in seconds before 1970."""
     first: float | None = None
     """For wall times counted in days: 1970 in days."""
+    later: int = 0
+    """For dates of another era: what is added to them, such as 19110000."""
 
     @property
     def is_utc(self) -> bool:
@@ -30,7 +32,9 @@ class Epoch(NamedTuple):
 
 _SPELT = (
     (6, Epoch("dates such as 240331", "%y%m%d")),
+    (7, Epoch("dates such as 1130331, of Taiwan's era", "%Y%m%d", later=1911_0000)),
     (8, Epoch("dates such as 20240331", "%Y%m%d")),
+    (8, Epoch("dates such as 25670331, of the Buddhist era", "%Y%m%d", later=-543_0000)),
     (10, Epoch("hours such as 2024033114", "%Y%m%d%H")),
     (12, Epoch("minutes such as 202403311405", "%Y%m%d%H%M")),
     (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
@@ -74,7 +78,7 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
         return since_1970.round().cast(pl.Int64, strict=False) * _GRID
     if epoch.pattern is None:
         return (column / epoch.per_second).floor().cast(pl.Int64, strict=False) - epoch.begin
-    text = column.cast(pl.Int64, strict=False).cast(pl.String)
+    text = (column.cast(pl.Int64, strict=False) + epoch.later).cast(pl.String)
     if epoch.pattern == "%Y%m%d%H":  # hours of which the last may be called 24
         hour = text.str.slice(8).cast(pl.Int64, strict=False)
         text = text.str.slice(0, 8)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from citytune.readers.cells._usual_dates import is_unusual, usual
+from citytune.readers.cells._zone_names import BEHIND
 
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
           "%m-%d-%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y",
@@ -19,7 +20,8 @@ _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%
 _GLUES = (" ", "T", "", ":", ", ", " - ", "-", " @ ")
 _SHAPE = re.compile(
     r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}|"
-    r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,10}\.?[ /-](de )?\d"
+    r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,13}\.?[ /-](de )?\d|"
+    r"\d{4}(?: ?m)?\. ?(gada \d{1,2}\. ?)?[^\W\d_]{3,13}"
 )
 _YEARS = (1900, 2200)
 
@@ -27,11 +29,6 @@ _YEARS = (1900, 2200)
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
           "%p": "[AaPp][Mm]", "%G": r"\d{4}", "%V": r"\d{2}", "%u": r"\d",
            "%.f": r"(?:\.\d+)?"}  # fmt: skip
-_ZONE_NAME = (
-    r" ?(\[[A-Za-z]+(/[A-Za-z_+-]+)*\]|"
-    r"\(?\b(DST|CES?T|WES?T|EES?T|BST|IST|JST|[ECMP][SD]T|EPT|AE[SD]T)\b\)?)$"
-)
-"""A zone's name behind a time: which of two hours is meant follows from the zone and the order."""
 _AGAIN = r"(0?[0-4](?::\d{2})*)[*x]"
 """A time of the hour that comes twice in autumn, with the mark of the second one: 02*, 02X."""
 _OFFSET = re.compile(r"(?<=\d) ?[+-]\d{2}(:?\d{2})?$")
@@ -70,7 +67,8 @@ def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
     """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
     text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
     text = text.map_elements(usual, return_dtype=pl.String) if odd else text
-    text = text.str.replace(_ZONE_NAME, "").str.replace(r"^##?\s*", "")
+    text = text.str.replace(r"(?i)([ T-])(\d{1,2}) ?([ap])\.?m\.?$", "${1}${2}:00 ${3}m")
+    text = text.str.replace(BEHIND, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")
     text = text.str.replace(rf"(?i)^(.*\d[-/.]\d{{1,4}}[ T]){_AGAIN}$", "${1}${2}")

@@ -34,7 +34,8 @@ CLOCK_TIME = _words("""
 time hour hr hh hora ora heure heures uhrzeit zeit tid tidspunkt klokkeslett tijd stunde hours
 minute minutes minuten settlement_period period periodo periode start_time time_local time_gmt
 time_utc fra_tidspunkt
-interval time_of_day sp minute_of_day hour_of_day hhmm hour_ending he from_time start hora_inicio
+interval time_of_day sp minute_of_day hour_of_day hhmm hhmmss minutes_of_day second_of_day
+seconds_of_day sod hour_ending he from_time start hora_inicio
 hourday hour_number uhrzeit_von czas godzina klokken klokka kello klo kl kell klukkan saat hodina
 uur timme tunti ωρα час время الوقت الساعة שעה 時刻 時 时 小时 시간 시 ชั่วโมง เวลา
 """)
@@ -70,6 +71,7 @@ DATE_PARTS = (
         "y",
         "年",
         "년",
+        "ปี",
     ),
     (
         "month",
@@ -92,6 +94,7 @@ DATE_PARTS = (
         "m",
         "月",
         "월",
+        "เดือน",
     ),
     (
         "day",
@@ -112,6 +115,7 @@ DATE_PARTS = (
         "d",
         "日",
         "일",
+        "วัน",
     ),
     (
         "hour",
@@ -134,6 +138,7 @@ DATE_PARTS = (
         "時",
         "时",
         "시",
+        "ชั่วโมง",
     ),
     ("minute", "min", "minuto", "mm", "mi", "mn"),
     ("second", "sec", "ss", "segundo", "sekunde"),

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
+
+from citytune.readers.cells._month_names import month_of, without_accents
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_MONTHS = (
-    "jan januar january janvier janv enero ene gennaio gen januari janeiro styczen sty",
-    "feb februar february fevrier fevr febrero febbraio februari fevereiro fev luty lut",
-    "mar march marz maerz mrz mars marzo maart mrt marts marco marzec",
-    "apr april avril avr abril abr aprile kwiecien kwi",
-    "may mai mayo maggio mag mei maj maio",
-    "jun june juni juin junio giugno giu junho czerwiec cze",
-    "jul july juli juillet juil julio luglio lug julho lipiec lip",
-    "aug august aout agosto ago augustus augusti sierpien sie",
-    "sep sept september septembre septiembre settembre set setembro wrzesien wrz",
-    "oct october oktober okt octobre octubre ottobre ott outubro out pazdziernik paz",
-    "nov november novembre noviembre novembro listopad lis",
-    "dec december dezember dez decembre diciembre dic dicembre desember des dezembro grudzien gru",
-)
-"""The names of each month and their short forms, without accents."""
-_MONTH = {name: i for i, names in enumerate(_MONTHS, 1) for name in names.split()}
 _ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = _words("""
 mo mon monday montag di tue tues tuesday dienstag mi wed wednesday mittwoch do thu thur thurs
@@ -38,7 +23,13 @@ vr vrijdag fredag fre za zaterdag lordag lor zo zondag sondag son
 """)
 _WORD_FIRST = re.compile(r"^([^\W\d]{2,12})[.,]*\s+(?=[^\W_])")
 _MONTH_FIRST = re.compile(r"^([^\W\d]{3,10})[.,]*\s+\d{1,2},?\s+\d{4}(?!\d)")
-_SPELT = re.compile(r"^(\d{1,2})\.?[ /-](?:de )?([^\W\d]{3,10})\.?[ /-](?:de )?(\d{2,4})(?!\d)")
+_NAME = r"([^\W\d_]{3,13})"
+_SPELT = re.compile(
+    rf"^(\d{{1,2}})\.?[ /-](?:de )?{_NAME}\.?[ /-](?:de )?(\d{{2,4}})(?!\d)"
+    r"(?:\.(?= |$)| ?(?:г|р|года|року|roku)\.?(?=[ ,]|$))?,?"
+)
+_YEAR_FIRST = re.compile(rf"^(\d{{4}})(?: ?m)?\. ?{_NAME} (\d{{1,2}})\.?(?: d\.)?(?=[ ,]|$),?")
+_OF_YEAR = re.compile(rf"^(\d{{4}})\. gada (\d{{1,2}})\. {_NAME}(?=[ ,]|$),?")
 _LENGTH = re.compile(r"/P[\dTDHMS.]+$")
 _TAIWAN = re.compile(r"^(1\d\d)(?=[-/.]\d{1,2}[-/.]\d|年)|^(?:中華)?民國 ?(\d{1,3})(?= ?年)")
 _REIWA = re.compile(r"^令和 ?(\d{1,2}|元)(?= ?年)")
@@ -46,12 +37,18 @@ _BUDDHIST = re.compile(r"^(\d{1,2}[-/. ]\w{1,9}[-/. ])?(2[45]\d\d)(?=[-/.]\d|$| 
 
 
 def _in_english(found: re.Match[str]) -> str:
-    month = month_of(found[2])
-    return f"{found[1]} {_ENGLISH[month - 1]} {found[3]}" if month else found[0]
+    return _date(found, found[1], found[2], found[3])
+
+
+def _date(found: re.Match[str], day: str, name: str, year: str) -> str:
+    month = month_of(name)
+    return f"{day} {_ENGLISH[month - 1]} {year}" if month else found[0]
 
 
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (_SPELT, _in_english),
+    (_YEAR_FIRST, lambda at: _date(at, at[3], at[2], at[1])),
+    (_OF_YEAR, lambda at: _date(at, at[2], at[3], at[1])),
     (_TAIWAN, lambda year: str(int(year[1] or year[2]) + 1911)),
     (_REIWA, lambda year: str(int(year[1].replace("元", "1")) + 2018)),
     (_BUDDHIST, lambda found: f"{found[1] or ''}{int(found[2]) - 543}"),
@@ -83,6 +80,8 @@ def usual(cell: str) -> str:
     ('1 Feb 2024 00:00', '01 Feb 2024', '5 May 2024')
     >>> usual("Fri Mar 01 00:15:00 CET 2024"), usual("01-MAR-24 12.15.00.000000 AM")
     ('01 Mar 2024 00:15:00 CET', '01 Mar 24 12:15:00 AM')
+    >>> usual("1. ožujka 2026. 00:00"), usual("1 марта 2026 г."), usual("2026. március 1.")
+    ('1 Mar 2026 00:00', '1 Mar 2026', '1 Mar 2026')
     >>> usual("Mar 05, 2024 13:00"), usual("mar. 5 mars 2024")
     ('Mar 05, 2024 13:00', '5 Mar 2024')
     >>> usual("112/05/01 03:00"), usual("01/05/2566"), usual("令和6年2月1日")
@@ -97,7 +96,7 @@ def usual(cell: str) -> str:
 def _without_weekday(text: str) -> str:
     """Without the name of a weekday before it, unless that may be a month: Mar 05, 2024."""
     day, month = _WORD_FIRST.match(text), _MONTH_FIRST.match(text)
-    if day is None or len(text) <= 10 or _plain(day[1]) not in _WEEKDAYS:
+    if day is None or len(text) <= 10 or without_accents(day[1]) not in _WEEKDAYS:
         return text
     return text if month and month_of(month[1]) else text[day.end() :]
 
@@ -105,18 +104,3 @@ def _without_weekday(text: str) -> str:
 def is_of_other_era(cell: str) -> bool:
     """Whether a date counts its years otherwise: 112/05/01, 01/05/2566, 令和6年2月1日."""
     return any(era.search(cell.strip()) for era in (_TAIWAN, _REIWA, _BUDDHIST))
-
-
-def month_of(cell: str) -> int | None:
-    """The number of a month by its name.
-
-    >>> month_of("März"), month_of("Feb."), month_of("north")
-    (3, 2, None)
-    """
-    return _MONTH.get(_plain(cell))
-
-
-def _plain(word: str) -> str:
-    """In lower case without accents."""
-    parts = unicodedata.normalize("NFD", word.strip(" .").lower())
-    return "".join(c for c in parts if not unicodedata.combining(c))

@@ -47,6 +47,13 @@ usage net real actual programada prevista scheduled forecast medida
 """)
 )
 """Words of registers that count what flows one way or the other."""
+FED_IN = frozenset(
+    _words("""
+export exported exports received injection injectie teruglevering lieferung einspeisung surplus
+levering generation production
+""")
+)
+"""Words of those among them that count what is fed into the grid."""
 
 SENSOR = _words("""
 unique_id sensor_id sensor sensorid station_id station stationid detector_id detector site_id
@@ -58,7 +65,8 @@ stasjon messstelle estacion stazione punkt detid det_id entity_id sampling_point
 load_area settlementpoint lclid cups account_number meter_number meter_serial unit_id
 trafikkregistreringspunkt identifiant_arc segmentid system_code_number systemcodenumber
 metric metric_name series series_name
-mq_name punto_muestreo station_code sensors_id location_name datastream id code name channel type
+mprn mpan nmi meter_serial_number mq_name punto_muestreo station_code sensors_id location_name
+datastream id code name channel type
 """)
 SENSOR_PARTS = frozenset(
     _words(

@@ -15,6 +15,7 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._units import scale_of, unit_of
 from citytune.readers.cells._vocabulary import (
+    FED_IN,
     FLOWS,
     PARAMETER,
     PLACES,
@@ -284,4 +285,4 @@ def _rank(value: object) -> int:
         return 2 * bool({*"QR"} & {*str(value)}) + ("-" in str(value))
     measure = _measure(str(value)) or ""
     rank = target_rank(str(value)) if is_quantity(str(value)) else TARGETS.get(measure)
-    return 999 if rank is None else rank
+    return 999 + bool({*tokens(str(value))} & FED_IN) if rank is None else rank

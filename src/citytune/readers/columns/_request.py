@@ -10,6 +10,7 @@ from typing import Any
 from citytune._errors import InputError
 from citytune.frame import check_country
 from citytune.readers.cells._table import guarded
+from citytune.readers.times._date_order import Order
 from citytune.readers.times._times import Stamp, check_timezone
 
 Names = str | Sequence[str] | None
@@ -57,6 +58,8 @@ class Request:
     """Of a database: what to read."""
     query: str | None = None
     """Of a database: what to read, in SQL."""
+    date_order: Order | None = None
+    """Whether the day or the month comes first in dates such as 03/04/2026."""
 
     def __post_init__(self) -> None:
         for part in ("time", "sensor", "target"):
@@ -67,6 +70,8 @@ class Request:
             check_timezone(self.timezone)
         if self.stamp not in (None, "begin", "end"):
             raise InputError(f"stamp is 'begin' or 'end', got {self.stamp!r}")
+        if self.date_order not in (None, "day", "month"):
+            raise InputError(f"date_order is 'day' or 'month', got {self.date_order!r}")
         for value in self.marked:
             if not isinstance(value, numbers.Real):
                 raise InputError(f"missing takes numbers such as -1, not {value!r}")

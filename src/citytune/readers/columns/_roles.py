@@ -22,6 +22,7 @@ from citytune.readers.cells._structure import (
     some_moments,
 )
 from citytune.readers.cells._table import MOMENT, SourceTable
+from citytune.readers.cells._unit_parts import with_whole_units
 from citytune.readers.cells._vocabulary import (
     LATITUDE,
     LONGITUDE,
@@ -48,10 +49,11 @@ from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
 from citytune.readers.columns._told import refuse_words, told_targets
 from citytune.readers.columns._unfold import unfold
-from citytune.readers.columns._unit_columns import unit_column
+from citytune.readers.columns._unit_columns import unit_column, unit_columns
 from citytune.readers.columns._validity import valid_rows
 from citytune.readers.containers._headless import with_names
 from citytune.readers.times._months import refuse_months
+from citytune.readers.times._named_zones import of_column
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
 from citytune.readers.times._time_columns import guess_time, zone_columns
 from citytune.readers.times._times import Moments, plan_moments
@@ -109,6 +111,8 @@ def understand(
         time = (*time[:1], SECONDS) if len(time) < 3 else time
     table = with_dates(without_summaries(table, time, findings), time, findings)
     moments = _moments_of(table, time, wanted, findings)
+    zones = of_column(table, zone_columns(columns), findings)
+    moments = moments if zones is None else moments.in_zones(*zones)
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
     targets = as_names(wanted.target)
@@ -121,7 +125,7 @@ def understand(
         taken |= set() if parameter.sensors else {parameter.column}
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
-    taken |= {*targets, *zone_columns(columns)}
+    taken |= {*targets, *zone_columns(columns), *unit_columns(columns)}
     places = _guess_places(columns, taken)
     some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
@@ -141,10 +145,11 @@ def understand(
     )  # fmt: skip
     refuse_words(covariates, columns, findings)
     factors = to_one_unit(asked, table.units, findings)
+    table, parts = with_whole_units(table, targets, findings)
     refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
-                  parameter, valid, *unit_column(view, columns, findings), factors,
+                  parameter, valid, *unit_column(view, columns, findings), {**parts, **factors},
                   columns)  # fmt: skip
     return table, roles
 
@@ -165,10 +170,10 @@ def _moments_of(
 ) -> Moments:
     if SECONDS not in table.schema:
         if len(time) == 1:
-            refuse_months(table, time[0], findings)
-        return plan_moments(table, time, wanted.timezone, findings, wanted.stamp)
+            refuse_months(table, time[0], wanted.date_order, findings)
+        return plan_moments(table, time, wanted.timezone, findings, wanted.stamp, wanted.date_order)
     date = time[:-1] if time[-1] == SECONDS and len(time) != 3 else time
-    found = plan_moments(table, date, wanted.timezone, findings, "begin")
+    found = plan_moments(table, date, wanted.timezone, findings, "begin", wanted.date_order)
     if size := counted_through(table):
         found = replace(found, counted=size, day=found.seconds)
     return replace(found, seconds=found.seconds + pl.col(SECONDS))
@@ -224,7 +229,10 @@ def _guess_sensor(
             f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
             f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
             f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
-            "average the rows first",
+            "average the rows first"
+            if tried
+            else f"{one}add a column that names what each row measures (station, register), or "
+            "count or average the rows first",
         )
         findings.stop_on_errors()
         return ()

@@ -39,11 +39,11 @@ from citytune.readers.columns._measures import (
     of_classes,
     proposed,
     without_channels,
-    without_statistics,
 )
 from citytune.readers.columns._multiples import refuse_multiples
 from citytune.readers.columns._one_unit import of_one_unit, refuse_crossed
 from citytune.readers.columns._pairs import of_pairs
+from citytune.readers.columns._side_values import without_side_values
 from citytune.readers.columns._steps_of_totals import without_their_totals
 from citytune.readers.columns._unlike import (
     is_flag_of_another,
@@ -100,7 +100,7 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
-    able = without_statistics(able)
+    able = without_side_values(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
     again = {*able} - {*without_their_totals(table, able, keys)}
     for left_out in (telling, again):

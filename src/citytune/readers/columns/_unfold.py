@@ -26,6 +26,7 @@ from citytune.readers.columns._folded import (
 from citytune.readers.columns._hour_names import part_of_day, span_of
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
+from citytune.readers.times._clock_times import clock_times
 
 FEWEST = 20
 """Columns of times of the day from which they are unfolded."""
@@ -83,11 +84,13 @@ def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
     A flag follows each number; without one nothing tells times from sensors.
     """
     names = [*table.schema]
-    if names != [f"column_{i + 1}" for i in range(len(names))] or len(names) > 2 * 96 + MOST_KEYS:
+    dated = names.index("day") if {"year", "month", "day"} <= {*names} else -1
+    if any(name != f"column_{i + 1}" for i, name in enumerate(names) if i > dated) \
+            or len(names) > 2 * 96 + MOST_KEYS + 3:  # fmt: skip
         return table
     columns = [look_at(table, name) for name in names]
     date = next((i for i, one in enumerate(columns[:MOST_KEYS]) if one.date), len(columns))
-    rest = columns[date + 1 :]
+    rest = columns[(date if dated < 0 else dated) + 1 :]
     values, flags = rest[::2], rest[1::2]
     if len(values) == len(flags) and len(values) in (24, 48, 96) \
             and all(map(_is_filled, values)) and all(map(_is_mark, flags)):  # fmt: skip
@@ -118,9 +121,10 @@ def _is_mark(column: Column) -> bool:
 def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     """The table with a row for each moment, if its columns are moments and its rows sensors."""
     names = [name for name in table.schema if TIME_LIKE.match(name)]
-    if len(names) < FEWEST or not looks_like_moments(pl.Series(names)):
-        return table
     rest = [name for name in table.schema if name not in names]
+    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST
+    if few or not looks_like_moments(pl.Series(names)):
+        return table
     findings.note(
         "unfolded",
         f"{len(names)} columns ({listed(names, 2, quoted=True)}) are the moments of each row",
@@ -129,6 +133,12 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     )
     numbers = table.rows.with_columns(number_of(table, name).alias(name) for name in names)
     return table.with_rows(numbers.unpivot(names, index=rest, variable_name=WHEN, value_name=VALUE))
+
+
+def _are_times(table: SourceTable, names: list[str]) -> bool:
+    """Whether a table's only other column holds the times of the day of each row."""
+    column = look_at(table, names[0]) if len(names) == 1 else None
+    return column is not None and clock_times(table, column) is not None
 
 
 def _refuse_half_days(table: SourceTable, findings: Findings) -> None:

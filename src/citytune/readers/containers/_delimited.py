@@ -11,15 +11,6 @@ from typing import Any
 import polars as pl
 
 from citytune._text import counted
-from citytune.readers.cells._cell_units import (
-    with_one_unit,
-    without_letters,
-    without_limits,
-    without_marks,
-    without_units,
-)
-from citytune.readers.cells._coded_cells import without_codes
-from citytune.readers.cells._durations import as_seconds
 from citytune.readers.cells._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._halves import with_hours_of_day
@@ -31,8 +22,10 @@ from citytune.readers.cells._numbers import (
     with_numbers,
     writes_commas,
 )
+from citytune.readers.cells._plain_cells import plain_cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
+from citytune.readers.containers._day_lines import with_commas
 from citytune.readers.containers._dialect import (
     HEAD_BYTES,
     LONG,
@@ -45,7 +38,7 @@ from citytune.readers.containers._dialect import (
     sniff,
 )
 from citytune.readers.containers._envelope import without_envelope
-from citytune.readers.containers._layout import bare_titles
+from citytune.readers.containers._layout import NO_DATE, bare_titles
 from citytune.readers.containers._spaced import with_tabs
 from citytune.readers.containers._stacked import TITLE, refuse_other_table, titles_of
 
@@ -54,13 +47,10 @@ FIRST = 5000
 LONGEST_NUMBER = 24
 """Characters of a number."""
 
-_NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
-"""The day that spreadsheets and databases write before a time of the day."""
-
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
-    text = without_envelope(with_tabs(_utf8(data, findings)), findings)
+    text = without_envelope(with_tabs(with_commas(_utf8(data, findings))), findings)
     dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
     rows, commas, units = _tidy(rows, dialect, findings)
@@ -71,9 +61,8 @@ def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> Sou
     }
     commas |= dialect.commas & {*rows.columns}
     exact = functools.partial(_exact, text, dialect)
-    return SourceTable(
-        rows.lazy(), rows.schema, name, stem, commas, units, dialect.layout.titles, exact
-    )
+    titles = (*dialect.remarks, *dialect.layout.titles)
+    return SourceTable(rows.lazy(), rows.schema, name, stem, commas, units, titles, exact)
 
 
 def read_rows(
@@ -219,13 +208,8 @@ def _tidy(
     if not rows.width:
         return rows, frozenset(), {}
     texts = with_hours_of_day(_data_rows(_stripped(Texts(rows)), dialect, findings))
-    texts, converted = with_one_unit(texts, findings)
-    texts, units = without_units(texts)
-    units |= converted
-    texts = without_letters(without_codes(texts, findings))
-    texts = without_limits(without_marks(texts, findings), findings)
-    texts, seconds = as_seconds(texts, findings)
-    return *_numbers(texts, dialect), units | seconds
+    texts, units = plain_cells(texts, findings)
+    return *_numbers(texts, dialect), units
 
 
 def _stripped(texts: Texts) -> Texts:
@@ -237,7 +221,7 @@ def _stripped(texts: Texts) -> Texts:
 def _bare(text: Any) -> Any:
     """Cells without outer spaces and the marks by which spreadsheets keep text: '01:00, ="0042"."""
     text = text.strip_chars().str.replace(r'^="(.*)"$', "${1}")
-    return text.str.replace(r"^'(\d.*?)'?$", "${1}").str.replace(_NO_DATE, "")
+    return text.str.replace(r"^'(\d.*?)'?$", "${1}").str.replace(NO_DATE, "")
 
 
 def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:

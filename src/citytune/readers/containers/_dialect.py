@@ -50,6 +50,8 @@ class Dialect(NamedTuple):
     """Whether lines that begin with # are no rows."""
     missing: bool
     """Whether a word for a missing value is written in the head."""
+    remarks: tuple[str, ...] = ()
+    """Lines of the head that begin with #."""
 
 
 def sniff(text: bytes, findings: Findings) -> Dialect:
@@ -89,7 +91,8 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     texts = Texts(rows)
     types, commas = _types(layout, names, texts)
     missing = len(texts.said) < len(texts.once.filter(CELL != ""))
-    return Dialect(layout, names, types, commas, comments, missing)
+    remarks = tuple(line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
+    return Dialect(layout, names, types, commas, comments, missing, remarks if comments else ())
 
 
 def _refuse_reports(layout: Layout, findings: Findings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -11,6 +11,8 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._units import unit_of
+from citytune.readers.cells._vocabulary import is_quantity
 from citytune.readers.containers._label_rows import TIME_LIKE
 
 STATION = ("Timestamp", "Station", "District", "Freeway", "Direction", "Lane Type",
@@ -21,6 +23,8 @@ LANES = frozenset(["ML", "HV", "FR", "OR", "FF", "CD", "CH"])
 FIVE_MINUTES = ("Samples", "Flow", "Avg Occ", "Avg Speed", "Observed")
 HOURLY = ("Flow", "Avg Occ", "Avg Speed")
 YEARS, DATES = (1950, 2100), (19500101, 21001231)
+MADRID = ("PROVINCIA", "MUNICIPIO", "ESTACION", "MAGNITUD", "TECNICA", "PERIODO")
+"""Codes before the date of a day's hours, each with a mark; the station's may be in one."""
 PERIODS = (24, 25, 48, 50, 96, 100)
 """In a day."""
 FEW = 10
@@ -42,6 +46,9 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
         what = "the columns are those of a station's file of PeMS"
     elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold the parts of dates"
+        names |= _codes(before, names)
+    elif (names := _measured([look_at(table, n) for n in before])) and not {*names} & {*told}:
+        what = f"{listed(list(names), quoted=True)} hold readings, their unit and what they are of"
     else:
         return table
     findings.note(
@@ -73,6 +80,25 @@ def _dated(columns: Sequence[Column]) -> dict[str, str]:
             continue
         return {columns[i + k].name: name for k, name in enumerate(names)}
     return {}
+
+
+def _measured(columns: Sequence[Column]) -> dict[str, str]:
+    """Names of readings, of their units right of them and of quantities, as cells tell them."""
+    texts = [i for i, one in enumerate(columns) if one.kind == "text" and len(one.cells)]
+    units = [i for i in texts if all(unit_of(str(cell)) for cell in columns[i].cells)]
+    said = [i for i in texts if all(is_quantity(str(cell)) for cell in columns[i].cells)]
+    if len(units) != 1 or len(said) != 1 or columns[units[0] - 1].kind != "number":
+        return {}
+    names = {said[0]: "parameter", units[0] - 1: "value", units[0]: "unit"}
+    return {columns[i].name: name for i, name in names.items()}
+
+
+def _codes(columns: Sequence[str], dated: Mapping[str, str]) -> dict[str, str]:
+    """Names of the codes before the date of Madrid's old files: station, pollutant, technique."""
+    first, last = columns.index(next(iter(dated))), columns.index(list(dated)[-1])
+    if len(columns) - last - 1 != 48 or first not in (4, 6):
+        return {}
+    return dict(zip(columns, MADRID[-first:], strict=False))
 
 
 def _whole(column: Column) -> list[int]:

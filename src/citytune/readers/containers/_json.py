@@ -17,7 +17,9 @@ import polars as pl
 from citytune._text import counted
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import with_numbers, writes_commas
+from citytune.readers.cells._plain_cells import plain_cells
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._texts import Texts
 from citytune.readers.containers._json_records import DEEPEST, Record, records_of
 from citytune.readers.containers._json_stages import without_forecasts
 from citytune.readers.containers._openers import register
@@ -67,8 +69,9 @@ def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
             f"{list(records[0])[-1]!r}, and no list of readings",
             "pass a list of objects with a time and a value each, or a CSV or Parquet file",
         )
-    rows, commas = _with_commas(_table(records, findings))
-    return SourceTable(rows.lazy(), rows.schema, name, stem, commas, units)
+    texts, said = plain_cells(Texts(_table(records, findings)), findings)
+    rows, commas = _with_commas(texts.rows)
+    return SourceTable(rows.lazy(), rows.schema, name, stem, commas, {**units, **said})
 
 
 def _with_commas(rows: pl.DataFrame) -> tuple[pl.DataFrame, frozenset[str]]:

@@ -16,7 +16,7 @@ MOST_CELLS = 40_000
 TIME_LIKE = re.compile(
     r"^\W*([^\W\d]{2,10}\.?,? )?"
     r"((19|20)\d\d[-/]\d{1,2}([-/.]\d|$)|(19|20)\d\d\.\d{1,2}\.\d|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b|"
-    r"\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
+    r"\d{1,2}\.?[- ][^\W\d_]{3,13}[- ]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}|\d{1,2}:\d{2})"
 )
 _DATES = frozenset(word for words in (*DATE_PARTS, DAY_OF_YEAR) for word in words)
 

@@ -13,8 +13,10 @@ from citytune.readers.cells._vocabulary import is_quantity
 from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, with_notes
 
 DELIMITERS = ",;\t|"
+NO_DATE = r"^(1899-12-3[01]|12/3[01]/1899|3[01]\.12\.1899)[T ]\b"
+"""The day that spreadsheets and databases write before a time of the day."""
 UNIT_LIKE = re.compile(
-    r"^[\[(]?\s*(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
+    r"^[\[(]?\s*(?:(?:0[.,]0*1|1/10+)\s?)?(ts|rn|volts?|amps?|watts?|deg\.? ?[cfk]|degrees|"
     r"veh|vehicles?|km|mph|kph|vph|m/s|met(er|re)s/(sec|second)|°?[cf]|%|k?[wv]h?|[mgt]wh?|k?va(rh?)?|"
     r"[µu]?g\s?/?\s?m\W?3?|ppb|ppm|hpa|mbar|mm|counts?|s|sec|seconds|min(utes)?|h|hours|"
     r"utc|local time|"
@@ -236,7 +238,7 @@ def _are_numbered(body: Sequence[Sequence[str]]) -> bool:
 
 
 def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:
-    cells = [cell.strip() for cell in rows[header].cells]
+    cells = [re.sub(NO_DATE, "", cell.strip()) for cell in rows[header].cells]
     lacking = [""] * (width - len(cells))
     body = [row.cells for row in rows[header + 1 :][:50] if len(row.cells) == width]
     return lacking + cells if lacking and _are_numbered(body) else cells + lacking

@@ -11,6 +11,7 @@ from citytune._errors import InputError
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._unit_of_files import in_one_unit, under_one_name
 
 FILE = "file"
 """Column with the name of each row's file, which may be a station's."""
@@ -23,9 +24,11 @@ def join(
 
     Rows that two files hold alike count once when the readings are laid out.
     """
+    parts = under_one_name(parts)
     first = parts[0]
     for part in parts[1:]:
         _refuse_other_columns(first, part)
+    parts = in_one_unit(parts, findings)
     kinds = {column: _common([part.schema[column] for part in parts]) for column in first.schema}
     commas = frozenset[str]().union(*(part.commas for part in parts))
     rows = [_alike(part, kinds, commas) for part in parts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -57,7 +57,7 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             "ReadingType), so they may be off by a factor of a thousand",
             "export it once more with its reading type, or as CSV",
         )
-    rows = _table(list(_series(root)))
+    rows = _table(list(_series(root, findings)))
     if not len(rows):
         findings.fail(
             "header-only", "the file holds no interval reading", "is the date range right?"
@@ -69,7 +69,10 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
             "the file does not name a unit that citytune knows",
             "say it with unit=",
         )
-    alike = [name for name in ("register", "unit") if rows[name].n_unique() == 1]
+    apart = rows.select(pl.struct("register", "meter").n_unique()).item()
+    told = rows["register"].n_unique() == apart  # one meter, whose registers are told apart
+    alike = [name for name in ("register", "unit", "meter") if rows[name].n_unique() == 1]
+    alike += ["meter"] if told and "meter" not in alike else []
     rows = rows.drop(alike)
     return SourceTable(rows.lazy(), rows.schema, name, stem,
                        units={"value": units[0]} if len(units) == 1 else {})  # fmt: skip
@@ -117,8 +120,8 @@ def _links(entry: Any) -> dict[str, list[str]]:
     return found
 
 
-def _series(root: Any) -> Iterator[tuple[_Kind, Any]]:
-    """Every block of readings with what it measures, as the links between the entries tell."""
+def _series(root: Any, findings: Findings) -> Iterator[tuple[_Kind, str, Any]]:
+    """Every block of readings with what it measures and its meter, as the links tell."""
     entries = [one for one in root.iter() if local(one.tag) == "entry"] or [root]
     kinds: dict[str, _Kind] = {}
     meters: dict[str, str] = {}
@@ -133,9 +136,29 @@ def _series(root: Any) -> Iterator[tuple[_Kind, Any]]:
             )
     default = next(iter(kinds.values()), _Kind("", "", 0))
     for entry in entries:
+        if not any(local(one.tag) == "IntervalReading" for one in entry.iter()):
+            continue
         ends = [f"{link}/" for links in _links(entry).values() for link in links]
-        of = (to for meter, to in meters.items() if any(f"{meter}/" in link for link in ends))
-        yield kinds.get(next(of, ""), default), entry
+        meter = next((one for one in meters if any(f"{one}/" in link for link in ends)), "")
+        kind = _of_link(kinds, meters.get(meter, ""))
+        if kind is None and len({*kinds.values()}) > 1:
+            findings.fail(
+                "no-unit",
+                f"the file holds {len(kinds)} reading types, and does not say of which of them a "
+                "block of readings is, such as delivered or received",
+                "export it once more with its links, export each flow by itself, or as CSV",
+            )
+        yield kind or default, meter, entry
+
+
+def _of_link(kinds: dict[str, _Kind], link: str) -> _Kind | None:
+    """What a link leads to: the same address, or the only one that ends alike."""
+    if link in kinds:
+        return kinds[link]
+    ends = [
+        kind for own, kind in kinds.items() if link and own.split("/")[-2:] == link.split("/")[-2:]
+    ]
+    return ends[0] if len(ends) == 1 else None
 
 
 def _kind(entry: Any) -> _Kind:
@@ -146,16 +169,28 @@ def _kind(entry: Any) -> _Kind:
     )
 
 
-def _table(series: list[tuple[_Kind, Any]]) -> pl.DataFrame:
-    """A row for every interval: register, begin (s since 1970), value and unit."""
+def _table(series: list[tuple[_Kind, str, Any]]) -> pl.DataFrame:
+    """A row for every interval: register, begin (s since 1970), value, unit and meter."""
     rows = []
-    for kind, entry in series:
+    names = _short(dict.fromkeys(meter for _, meter, _ in series))
+    for kind, meter, entry in series:
         for element in entry.iter():
             if local(element.tag) == "IntervalReading" and _text(element, "start"):
                 value = float(_text(element, "value") or "nan") * 10.0**kind.power
-                rows.append((kind.register, int(_text(element, "start")), value, kind.unit))
-    schema = {"register": pl.String, "time": pl.Int64, "value": pl.Float64, "unit": pl.String}
+                begin = int(_text(element, "start"))
+                rows.append((kind.register, begin, value, kind.unit, names[meter]))
+    schema = {"register": pl.String, "time": pl.Int64, "value": pl.Float64, "unit": pl.String,
+              "meter": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _short(links: Iterable[str]) -> dict[str, str]:
+    """Links with the parts in which they differ as names."""
+    parts = {link: link.split("/") for link in links}
+    width = max(map(len, parts.values()), default=0)
+    full = {link: some + [""] * (width - len(some)) for link, some in parts.items()}
+    places = [i for i in range(width) if len({some[i] for some in full.values()}) > 1]
+    return {link: " / ".join(some[i] for i in places if some[i]) for link, some in full.items()}
 
 
 register(is_xml, read_xml)

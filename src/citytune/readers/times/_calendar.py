@@ -9,14 +9,16 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._month_names import month_of
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
-from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.times._clock_times import clock_times
 
 VALUE, DATE = "value", "date"
+BUDDHIST = (2400, 2700)
+"""Years that are those of the Buddhist era."""
 _DAY = re.compile(
     r"^(?:d|day|tag|dia|jour|giorno|dag)?[ _.]*0*([1-9]|[12]\d|3[01])$", re.IGNORECASE
 )
@@ -79,8 +81,23 @@ def _refuse_halves(table: SourceTable, year: str, beside: str, findings: Finding
 
 
 def _full(year: pl.Expr) -> pl.Expr:
-    """Years of two digits are of this century."""
-    return pl.when(year < 100).then(year + 2000).otherwise(year)
+    """Years of two digits are of this century, 100 to 199 of Taiwan's era, 2400 on Buddhist."""
+    buddhist = pl.when(year.is_between(*BUDDHIST)).then(year - 543).otherwise(year)
+    taiwan = pl.when(year.is_between(100, 199)).then(year + 1911).otherwise(buddhist)
+    return pl.when(year < 100).then(year + 2000).otherwise(taiwan)
+
+
+def _say_era(table: SourceTable, name: str, findings: Findings) -> None:
+    year = whole(table, name)
+    first = table.rows.select(year.drop_nulls().first()).collect(engine="streaming").item()
+    other = first is not None and (100 <= first < 200 or BUDDHIST[0] <= first <= BUDDHIST[1])
+    if other:
+        usual = pl.select(_full(pl.lit(first))).item()
+        findings.note(
+            "guessed-time-format",
+            f"the years in column {name!r} are those of another era: {first} was read as {usual}",
+            "write the years of the common era if this is wrong",
+        )
 
 
 def _one(table: SourceTable, words: frozenset[str], taken: dict[str, int]) -> str | None:
@@ -108,11 +125,12 @@ def whole(table: SourceTable, name: str) -> pl.Expr:
     return pl.coalesce(named, number)
 
 
-def from_parts(table: SourceTable, time: tuple[str, ...]) -> pl.Expr:
+def from_parts(table: SourceTable, time: tuple[str, ...], findings: Findings) -> pl.Expr:
     """Seconds since 1970 of columns of the year, the month, the day and more."""
+    _say_era(table, time[0], findings)
     if plain_name(time[1]) in DAY_OF_YEAR:
         year, of_year, *rest = (whole(table, name) for name in time)
-        first = pl.date(year, 1, 1).dt.epoch("s")
+        first = pl.date(_full(year), 1, 1).dt.epoch("s")
         start = pl.when(of_year.is_between(1, 366)).then(first + (of_year - 1) * 86_400)
         clock = clock_times(table, look_at(table, time[2])) if len(time) == 3 else None
         if clock is not None and clock.words == "HHMM":

@@ -1,11 +1,13 @@
 """Read a time of the day that stands in a column of its own, however it is written.
 
 A time of the day is text (14:30, 2:30 PM, 24:00), a range of two, or a number: an hour 0 to 23 or
-1 to 24, HHMM, minutes or seconds since midnight, or the number of a period of the day. Which of
-them the numbers are follows from all of them together, never from one cell.
+1 to 24, HHMM, HHMMSS, minutes or seconds since midnight, or the number of a period of the day.
+Which of them the numbers are follows from all of them together, never from one cell.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +21,8 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.times._decimal_times import DAY, PERIODS, ClockTimes, decimal_times
 
+HHMM, HHMMSS = 0, -1
+"""What stands for the length of what is counted, where digits spell the time of the day."""
 MANY_TIMES, MOST_DAYS = 6, 0.9
 """Times of a day whose order tells where it ends, and the share of days that must agree."""
 PERIOD_WORDS = frozenset(
@@ -50,23 +54,34 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
         return None
     size, first, words, ends, counted = found
     number = _number(table, name)
-    if size == 0:
-        hhmm = (number // 100) * 3600 + (number % 100) * 60
-        return ClockTimes(hhmm.cast(pl.Int64), words, ends)
-    begin = ((number - first) * size).cast(pl.Int64)
-    return ClockTimes(begin, words, ends, counted, from_one=first == 1)
+    begin = _since_midnight(number, size, first).cast(pl.Int64)
+    return ClockTimes(begin, words, ends, counted, from_one=size > 0 and first == 1)
+
+
+def _since_midnight(number: Any, size: int, first: int) -> Any:
+    """Seconds since midnight of numbers, as an expression or an array."""
+    left, right = number // 100, number % 100
+    if size == HHMM:
+        return left * 3600 + right * 60
+    if size == HHMMSS:
+        return left // 100 * 3600 + left % 100 * 60 + right
+    return (number - first) * size
 
 
 def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str, bool, int] | None:
     """What whole numbers count as times of the day; None if they are none.
 
-    Seconds each (0 stands for HHMM), the first one, in words, whether they name ends, and the
+    Seconds each (or `HHMM`, `HHMMSS`), the first one, in words, whether they name ends, and the
     length of counted periods.
 
     >>> numbered(np.arange(1, 25), ["hour"])[:3]
     (3600, 1, 'hours 1 to 24')
     >>> numbered(np.array([0, 15, 30, 45, 100, 115, 2345]), ["time"])[2]
     'HHMM'
+    >>> numbered(np.arange(24) * 10_000, ["time"])[2]
+    'HHMMSS'
+    >>> numbered(np.arange(9) * 10_000, ["time"])[2], numbered(np.arange(4) * 21_600, ["time"])[2]
+    ('HHMMSS', 'seconds since midnight')
     """
     if not len(values) or values[0] < 0:
         return None
@@ -86,13 +101,35 @@ def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str
     if high <= 23 and named & HOUR_WORDS:
         return 3600, 0, f"hours {low} to {high}", False, 0
     if high <= 2400 and bool((values % 100 < 60).all()) and (high > 1440 or high >= 100 * 9):
-        return 0, 0, "HHMM", high == 2400, 0
+        return HHMM, 0, "HHMM", high == 2400, 0
     step = int(np.gcd.reduce(values)) or 1
+    odd = high > DAY or DAY % step or step % 60  # 0, 21600, 43200 and 64800 are seconds
+    if odd and 10_000 <= high <= 240_000 and _spell_seconds(values):
+        return HHMMSS, 0, "HHMMSS", high == 240_000, 0
     if DAY / 2 < high <= DAY and step >= 60:
         return 1, 0, "seconds since midnight", False, 0
     if 720 < high <= 1440 and step in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60):
         return 60, 0, "minutes since midnight", False, 0
     return None
+
+
+def _spell_seconds(values: NDArray[np.int64]) -> bool:
+    """Whether the last four digits of numbers are minutes and seconds."""
+    return bool((values % 100 < 60).all() and (values // 100 % 100 < 60).all())
+
+
+def fills_a_day(values: NDArray[np.int64]) -> bool:
+    """Whether whole numbers spell or count times of a day that follow one another all through it.
+
+    >>> fills_a_day(np.arange(24) * 3600), fills_a_day(np.arange(24) * 3600 + 7)
+    (True, False)
+    """
+    found = numbered(values, []) if len(values) >= MANY_TIMES and values[0] == 0 else None
+    if found is None:
+        return False
+    times = _since_midnight(values, found[0], 0)
+    steps = np.diff(times)
+    return bool((steps == steps[0]).all()) and int(times[-1] + steps[0]) == DAY
 
 
 def _hours(low: int, high: int) -> tuple[int, int, str, bool, int] | None:

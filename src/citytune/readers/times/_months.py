@@ -7,14 +7,15 @@ import polars as pl
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import find_format, parsed
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.times._date_order import Order
 
 FEWEST = 6
 """Months from which dates are doubted."""
 
 
-def refuse_months(table: SourceTable, name: str, findings: Findings) -> None:
+def refuse_months(table: SourceTable, name: str, order: Order | None, findings: Findings) -> None:
     """Refuse dates such as 01/01/2024, 01/02/2024, 01/03/2024, of which nobody knows the order."""
-    if table.schema[name] != pl.String:
+    if table.schema[name] != pl.String or order is not None:
         return
     cells = table.rows.select(pl.col(name).alias("cell").unique(maintain_order=True))
     distinct = cells.head(400).collect(engine="streaming").to_series()
@@ -30,5 +31,6 @@ def refuse_months(table: SourceTable, name: str, findings: Findings) -> None:
             "which-date-order",
             f"the dates in column {name!r}, such as {distinct[1]!r}, are the first days of "
             f"{len(days)} months or {len(days)} days of a few, and nothing tells which",
-            "write the year first (2024-03-31)",
+            "pass date_order='day' for months or date_order='month' for days, or write the year "
+            "first (2024-03-31)",
         )

@@ -10,6 +10,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._month_names import month_of
 from citytune.readers.cells._ranges import are_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import (
@@ -21,19 +22,15 @@ from citytune.readers.cells._time_words import (
     LATER_WORDS,
     TIME,
 )
-from citytune.readers.cells._usual_dates import month_of
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-from citytune.readers.times._clock_times import clock_times
+from citytune.readers.cells._zone_names import COMMON, OFFSET, OFFSET_NAMES, ZONE_NAMES
+from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._decimal_times import PERIODS
 from citytune.readers.times._rivals import choose
 
-PART_LIMITS = ((0, 2200), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
+PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
-ZONE_NAMES = frozenset(
-    ["CET", "CEST", "MEZ", "MESZ", "WET", "WEST", "EET", "EEST", "GMT", "BST", "UTC", "EST", "EDT",
-     "CST", "CDT", "MST", "MDT", "PST", "PDT", "AEST", "AEDT", "NZST", "NZDT", "JST", "KST", "IST"]
-)  # fmt: skip
 Time: TypeAlias = tuple[str, ...]
 
 
@@ -120,7 +117,10 @@ def _is_day(column: Column) -> bool:
     if plain in SENSOR or words & {*SENSOR, *SENSOR_PARTS}:
         return False
     span = column.high - column.low + 1
-    return column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span
+    if column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span:
+        return True
+    numbers = column.cells.cast(pl.Float64, strict=False).drop_nulls().cast(pl.Int64)
+    return fills_a_day(numbers.unique().sort().to_numpy())
 
 
 def _clock_rank(column: Column, date: Column) -> tuple[int, int, int]:
@@ -186,8 +186,23 @@ def zone_columns(columns: Columns) -> set[str]:
     return {
         name
         for name, column in columns.by_name.items()
-        if column.kind == "text" and len(column.cells) and {*map(str, column.cells)} <= ZONE_NAMES
+        if len(column.cells) and (_are_offsets(column) or _are_zones(column))
     }
+
+
+def _are_offsets(column: Column) -> bool:
+    """Whether numbers are called hours ahead of UTC, and may be such."""
+    named = plain_name(column.name) in OFFSET_NAMES
+    return named and column.kind == "number" and column.low >= -12 and column.high <= 14
+
+
+def _are_zones(column: Column) -> bool:
+    """Whether cells are names of zones: the common ones, or any that the column is called after."""
+    cells = {*map(str, column.cells)} if column.kind == "text" else {""}
+    if cells <= COMMON:
+        return True
+    named = {"zone", "tz", "timezone", "zeitzone", "offset"} & {*tokens(column.name)}
+    return bool(named) and all(cell in ZONE_NAMES or OFFSET.fullmatch(cell) for cell in cells)
 
 
 def _part_name(name: str) -> str:

@@ -21,16 +21,18 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
 from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.times._calendar import from_parts
+from citytune.readers.times._clear_months import with_clear_months
 from citytune.readers.times._clock_times import (
     clock_times,
     end_of_day,
     from_morning,
     midnight_is_last,
 )
+from citytune.readers.times._date_order import Order, settle_order
+from citytune.readers.times._named_zones import of_cells, zone_at, zone_of_offsets
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
-_OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|he|fin|ende|bis|til|to|end( (time|date|datetime|timestamp|at))?)$")
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
@@ -60,6 +62,13 @@ class Moments:
     from_one: bool = False
     """Whether intervals are numbered from 1: hour ending 1 begins at midnight, and is shown so."""
 
+    def in_zones(self, ahead: pl.Expr, zone: str) -> Moments:
+        """Wall times brought to UTC, as they are so many seconds ahead of it."""
+        if self.aware:
+            return self
+        seconds = self.seconds - ahead
+        return replace(self, seconds=seconds, aware=True, zone=zone, counted=0, day=None)
+
 
 def check_timezone(timezone: str) -> None:
     """Raise `UnknownName` if `timezone` is no IANA name."""
@@ -75,6 +84,7 @@ def plan_moments(
     timezone: str | None,
     findings: Findings,
     stamp: Stamp | None = None,
+    order: Order | None = None,
 ) -> Moments:
     """Find out how the time columns are written; the rows are read later.
 
@@ -84,18 +94,19 @@ def plan_moments(
         timezone: Zone of times without an offset, if known.
         findings: Told what was guessed.
         stamp: Whether times name the begin or the end of an interval; None is a guess.
+        order: Whether the day or the month comes first in dates; None is a guess.
     """
     if len(time) >= 3:
-        first = Moments(from_parts(table, time))
+        first = Moments(from_parts(table, time, findings))
     else:
-        first = _plan_column(table, time[0], timezone, findings)
+        first = _plan_column(table, time[0], timezone, order, findings)
     if len(time) == 2:
         first = _with_clock(table, time, first, findings)
     if not first.ends and not first.aware and len(time) < 3:
         first = _with_last_midnight(table, time, first, findings)
     ends = first.ends or (_named_end(time) and not first.from_one)
     if not first.aware and (ahead := _named_offset(time)) is not None:
-        first = replace(first, seconds=first.seconds - ahead, aware=True, zone=_zone_at(ahead))
+        first = replace(first, seconds=first.seconds - ahead, aware=True, zone=zone_at(ahead))
     if stamp is not None:
         ends = stamp == "end" and not first.from_one
     elif ends:
@@ -149,11 +160,6 @@ def _named_offset(time: tuple[str, ...]) -> int | None:
     return 0 if said and "local" not in words else None
 
 
-def _zone_at(ahead: int) -> str:
-    """The zone of times with one offset, where there is one for it; else UTC."""
-    return f"Etc/GMT{-ahead // 3600:+d}" if ahead and ahead % 3600 == 0 else "UTC"
-
-
 def _with_clock(
     table: SourceTable, time: tuple[str, ...], date: Moments, findings: Findings
 ) -> Moments:
@@ -191,7 +197,7 @@ def wall_text(seconds: int, zone: str | None = None) -> str:
 
 
 def _plan_column(
-    table: SourceTable, name: str, timezone: str | None, findings: Findings
+    table: SourceTable, name: str, timezone: str | None, order: Order | None, findings: Findings
 ) -> Moments:
     dtype = table.schema[name]
     if isinstance(dtype, pl.Datetime):
@@ -202,7 +208,7 @@ def _plan_column(
     if dtype.is_numeric():
         return _plan_numbers(table, name, findings)
     if dtype in (pl.String, pl.Categorical, pl.Enum):
-        return _plan_text(table, name, timezone, findings)
+        return _plan_text(table, name, timezone, order, findings)
     return Moments(pl.lit(None, pl.Int64))
 
 
@@ -222,12 +228,14 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
     return Moments(seconds, counted, "UTC" if counted else None, ends)
 
 
-def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Findings) -> Moments:
+def _plan_text(
+    table: SourceTable, name: str, timezone: str | None, order: Order | None, findings: Findings
+) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
     cell = pl.col(name).cast(pl.String).alias("cell")
     found = table.rows.select(cell).unique(maintain_order=True)
     written = found.drop_nulls().collect(engine="streaming")
-    distinct = written.select(begin_of(pl.col("cell"))).to_series()
+    distinct = with_clear_months(written.select(begin_of(pl.col("cell"))).to_series(), findings)
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
@@ -246,12 +254,14 @@ def _plan_text(table: SourceTable, name: str, timezone: str | None, findings: Fi
             f"{usual(other)!r}",
             "write the year first (2024-03-31) if this is wrong",
         )
-    if form.rival:
-        _say_order(name, form.pattern, form.clear, findings)
-    seconds = _looked_up(name, written, distinct, with_bare_midnights(distinct, form))
-    zone = _zone(distinct, timezone, findings) if form.aware else None
+    form = settle_order(table, name, distinct, form, order, timezone, findings)
+    at = with_bare_midnights(distinct, form)
+    zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
+    named = None if form.aware else of_cells(distinct, name, timezone, findings)
+    ahead, zone = named or (pl.lit(0), zone)
+    seconds = _looked_up(name, written, distinct, at - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
-    return Moments(seconds, form.aware, zone, ends)
+    return Moments(seconds, form.aware or named is not None, zone, ends)
 
 
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:
@@ -262,38 +272,3 @@ def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.
         .cast(pl.String)
         .replace_strict(written["cell"], once, default=None, return_dtype=pl.Int64)
     )
-
-
-def _say_order(name: str, pattern: str, clear: bool, findings: Findings) -> None:
-    order = "day first" if pattern.index("%d") < pattern.index("%m") else "month first"
-    add = findings.note if clear else findings.warn
-    why = "so that the rows follow one another regularly" if clear else "though nothing tells which"
-    add(
-        "guessed-date-order",
-        f"every date in column {name!r} could be read day first or month first; {order} was "
-        f"assumed, {why}",
-        "write the year first (2024-03-31) if this is wrong",
-    )
-
-
-def _zone(distinct: pl.Series, timezone: str | None, findings: Findings) -> str:
-    """The zone of times that carry offsets: the offset if there is one, otherwise UTC."""
-    texts = distinct.str.strip_chars().str.extract(_OFFSET).drop_nulls().unique().sort().to_list()
-    offsets = sorted({_offset_hours(text) for text in texts})
-    if len(offsets) > 1:
-        findings.note(
-            "mixed-offsets",
-            f"the times carry {len(offsets)} different offsets from UTC "
-            f"({listed(texts, quoted=True)})",
-            "every time was converted by its own offset"
-            + ("" if timezone else "; add timezone= for local days and holidays (now UTC)"),
-            count=len(offsets),
-        )
-        return "UTC"
-    return _zone_at(round(3600 * offsets[0])) if offsets else "UTC"
-
-
-def _offset_hours(text: str) -> float:
-    digits = re.sub(r"[^\d]", "", text)
-    size = int(digits[:2] or 0) + int(digits[2:4] or 0) / 60
-    return -size if text.startswith("-") else size

@@ -43,7 +43,8 @@ def to_utc(
     twofold = (known.first != known.second)[row] & ~known.skipped[row]
     skipped = known.skipped[row] & filled
     later = np.zeros(len(wall), bool)
-    later[twofold] = _is_second(wall[twofold], None if sensor is None else sensor[twofold])
+    second = _is_second(wall[twofold], None if sensor is None else sensor[twofold])
+    later[twofold] = second ^ (_is_twice(wall, sensor) & _descends(wall, sensor))[twofold]
     if skipped.any() and not later.any():
         return _standard_time(wall, int(wall[skipped][0]), int(skipped.sum()), zone, findings)
     _report(wall, twofold, later, skipped, zone, findings)
@@ -101,12 +102,26 @@ def _both(wall: NDArray[np.int64], zone: str) -> _Readings:
 
 def _is_second(wall: NDArray[np.int64], sensor: NDArray[np.integer] | None) -> NDArray[np.bool_]:
     """Of a sensor's rows with one doubled wall time, the second half belongs to winter time."""
-    frame = pl.DataFrame(
-        {"wall": wall, "sensor": np.zeros(len(wall)) if sensor is None else sensor}
-    )
+    frame = _rows(wall, sensor)
     place = pl.col("wall").cum_count().over("sensor", "wall")
     total = pl.len().over("sensor", "wall")
     return frame.select((place * 2 > total) & (total > 1)).to_series().to_numpy()
+
+
+def _rows(wall: NDArray[np.int64], sensor: NDArray[np.integer] | None) -> pl.DataFrame:
+    return pl.DataFrame({"wall": wall, "sensor": np.zeros(len(wall)) if sensor is None else sensor})
+
+
+def _is_twice(wall: NDArray[np.int64], sensor: NDArray[np.integer] | None) -> NDArray[np.bool_]:
+    """Whether each row's sensor has another row of the same wall time."""
+    return _rows(wall, sensor).select(pl.len().over("sensor", "wall") > 1).to_series().to_numpy()
+
+
+def _descends(wall: NDArray[np.int64], sensor: NDArray[np.integer] | None) -> NDArray[np.bool_]:
+    """Whether each row is of a sensor whose rows begin with the newest."""
+    step = pl.col("wall").diff().over("sensor")
+    share = (step < 0).mean().over("sensor")
+    return _rows(wall, sensor).select((share > 0.9).fill_null(value=False)).to_series().to_numpy()
 
 
 def _standard_time(
@@ -140,7 +155,7 @@ def _report(
         findings.note(
             "doubled-hour",
             f"{counted(int(later.sum()), 'row')} for the hour that {zone} has twice in autumn",
-            "each sensor's first row was read as summer time, the second as winter time",
+            "of each sensor's two rows the earlier in their order was read as summer time",
             count=int(later.sum()),
             first=wall_text(int(wall[later][0])),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,11 +10,24 @@ from numpy.typing import NDArray
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._units import ENERGY, VOLUME, unit_in
+from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.values._grid import Grid
 
 FEWEST, FEWEST_SLOW = 100, 48
 """Readings from which a rise throughout is no chance, and those at steps of an hour or more."""
 FEWEST_RISES = 20
+COUNTED = ENERGY | VOLUME
+"""Units of what meters count."""
+FEWEST_TOLD = 24
+"""Readings of what is called a total."""
+_METER = re.compile(
+    r"(^|_)(cumulative|kumul\w*|cumul\w*|accumulated|zahlerst\w*|zaehlerst\w*|meterst\w*|"
+    r"meter_readings?|odometer|lifetime|stan_licznika|mittarilukema)(_|$)"
+)
+"""Names of what a meter counts since it was installed."""
+_TOTAL = frozenset(["total", "totals", "totale", "gesamt", "counter", "index"])
+_ENERGIES = frozenset(["energy", "energie", "energia", "import", "export", "meter"])
 MOST_RESETS = 0.005
 """Share of steps at which a total may fall: it was set back, rolled over or replaced."""
 FAR = 50.0
@@ -22,12 +36,15 @@ SPANS = (1 << 16, 1 << 24, 1 << 32, *(10**k for k in range(3, 13)))
 """Where meters roll over to 0."""
 
 
-def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Findings) -> Grid:
+def without_totals(
+    grid: Grid, sensors: Sequence[str], called: Sequence[str], ends: bool, findings: Findings
+) -> Grid:
     """The grid with each meter total as what was added within each step.
 
     Args:
         grid: Values, (time, sensor), as exact as they were written.
         sensors: Their names.
+        called: What the columns of the readings are called, with their units.
         ends: Whether a time is the end of an interval: then a step's total was read at its end.
         findings: Told which sensors were totals.
     """
@@ -35,7 +52,16 @@ def without_totals(grid: Grid, sensors: Sequence[str], ends: bool, findings: Fin
     if grid.clock.steps_per_day > 1:
         grid = _without_daily(grid, days, sensors, findings)
     fewest = FEWEST if grid.clock.steps_per_day > 24 else FEWEST_SLOW
-    totals = [j for j in range(grid.values.shape[1]) if is_total(grid.values[:, j], fewest)]
+    columns = list(grid.values.T)
+    day = max(FEWEST_TOLD, min(grid.clock.steps_per_day, fewest))
+    totals = [
+        j
+        for j, names in enumerate(_names_of(sensors, called))
+        if is_total(columns[j], fewest, told=any(unit_in(name) in COUNTED for name in names))
+        or (any(map(_says_total, names)) and is_total(columns[j], day, told=True))
+    ]
+    even = [j for j, one in enumerate(columns) if j not in totals and _rises_evenly(one, fewest)]
+    _doubt_even([sensors[j] for j in even], findings)
     if not totals:
         return grid
     values = grid.values.copy()
@@ -128,12 +154,65 @@ def _since_midnight(total: NDArray[np.floating], days: NDArray[np.int64]) -> NDA
     return np.where(reset, np.where(small, total, np.nan), np.where(doubtful, np.nan, added))
 
 
-def is_total(column: NDArray[np.floating], fewest: int = FEWEST) -> bool:
+def _names_of(sensors: Sequence[str], called: Sequence[str]) -> list[list[str]]:
+    """The name of each sensor, and that of its column."""
+    shared = [*called] * (len(called) == 1)
+    return [
+        [sensor, *shared, *(name for name in called if name.startswith(f"{sensor} ["))]
+        for sensor in sensors
+    ]
+
+
+def _says_total(name: str) -> bool:
+    """Whether a name says that it is what a meter counts.
+
+    >>> _says_total("sensor.energy_total"), _says_total("Zählerstand"), _says_total("Total load")
+    (True, True, False)
+    """
+    words = {*tokens(name)}
+    energy = bool(words & _ENERGIES) or unit_in(name) in COUNTED
+    return bool(_METER.search("_".join(tokens(name)))) or (energy and bool(words & _TOTAL))
+
+
+def _doubt_even(names: Sequence[str], findings: Findings) -> None:
+    """Warn of what only rises and is not called a total: a straight line may be anything."""
+    if names:
+        findings.warn(
+            "rises-evenly",
+            f"{listed(names, 3, quoted=True)} only rise{'s' if len(names) == 1 else ''}, by the "
+            "same amount each time, as the total of a meter or the number of a row does",
+            "read as written; pass unit='kWh' or unit='m³' if it is the total of a meter in that "
+            "unit, the differences if it counts something else, or another column with target=",
+            count=len(names),
+        )
+
+
+def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
+    """Whether readings never fall, and rise by one amount over and over.
+
+    >>> _rises_evenly(np.arange(500.0), 48), _rises_evenly(np.arange(500.0) ** 2, 48)
+    (True, False)
+    """
+    present = column[np.isfinite(column)]
+    if bool((np.diff(present[:200]) < 0).any()):
+        return False
+    added = np.diff(present)
+    rises = added[added > 0]
+    if len(added) < fewest or len(rises) < FEWEST_RISES:
+        return False
+    return bool((added >= 0).all() and np.ptp(rises) <= 1e-3 * np.median(rises))
+
+
+def is_total(column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool = False) -> bool:
     """Whether readings only rise, but for a few resets, and by different amounts.
+
+    What is `told` to be a total may rise evenly.
 
     >>> rises = np.random.default_rng(0).gamma(2.0, size=500)
     >>> is_total(rises.cumsum()), is_total(rises), is_total(np.arange(500.0))
     (True, False, False)
+    >>> is_total(np.arange(30.0), 24, told=True)
+    True
     """
     present = column[np.isfinite(column)]
     if len(present) < fewest or (np.diff(present[:200]) < 0).sum() > 4:
@@ -145,9 +224,9 @@ def is_total(column: NDArray[np.floating], fewest: int = FEWEST) -> bool:
     if len(falls) and not (present[falls + 1] < 0.5 * present[falls]).all():
         return False
     rises = added[added > 0]
-    if len(rises) < FEWEST_RISES or present.min() < 0:
+    if len(rises) < min(FEWEST_RISES, fewest // 2) or present.min() < 0:
         return False
-    return (
+    return told or (
         bool(rises.max() > 1.0001 * np.median(rises)) and len(np.unique(present)) > len(rises) / 2
     )
 

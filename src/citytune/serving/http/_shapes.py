@@ -33,7 +33,7 @@ class SourceIn(Sent):
     reading: Json = Field(
         default_factory=dict,
         description="Options of `read`: time, sensor, target, covariates, quantity, unit, "
-        "timezone, missing, country, stamp, valid, table. What is not said is guessed.",
+        "timezone, missing, country, stamp, date_order, valid, table. What is not said is guessed.",
         examples=[{"quantity": "traffic_volume", "unit": "veh/h", "timezone": "Europe/Oslo"}],
     )
     policy: Policy | None = POLICY

@@ -15,7 +15,7 @@ from citytune.serving.sources._public import check_public
 KINDS = ("upload", "path", "url", "database", "readings")
 OPTIONS = (
     "time", "sensor", "target", "covariates", "quantity", "unit", "timezone", "missing", "country",
-    "stamp", "valid", "table",
+    "stamp", "date_order", "valid", "table",
 )  # fmt: skip
 """What a client may say of how a source is read."""
 

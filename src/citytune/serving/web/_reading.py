@@ -11,7 +11,7 @@ from citytune._errors import InputError
 ROLES = {"time": "time", "sensor": "sensor", "reading": "target", "known ahead": "covariates"}
 """Role of a column → the option that gives it."""
 UNUSED = "not used"
-WORDS = ("quantity", "unit", "timezone", "country", "stamp")
+WORDS = ("quantity", "unit", "timezone", "country", "stamp", "date_order")
 """Options that are one text."""
 FIELDS = {
     "quantity": "What is measured",
@@ -20,6 +20,7 @@ FIELDS = {
     "missing": "Values that stand for no data",
     "country": "Country, for its holidays",
     "stamp": "A time names",
+    "date_order": "A date begins with",
 }
 """Option → the label of its field."""
 _SEVERAL = re.compile(r"'.*' and [\d,]+ more$")

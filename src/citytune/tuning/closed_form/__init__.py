@@ -1,0 +1,1 @@
+"""Learners that need no gradient: ridge, the new last layer, boosted trees."""

@@ -1,0 +1,1 @@
+"""What forecasts: one file for each kind of expert, and the mixture of them."""

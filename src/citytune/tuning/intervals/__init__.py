@@ -1,0 +1,1 @@
+"""How far a forecast may miss: intervals, their calibration, and the price of rare values."""

@@ -1,0 +1,1 @@
+"""Which weights are found, and how: one file for each way."""

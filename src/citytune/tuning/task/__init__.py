@@ -1,0 +1,1 @@
+"""What every strategy is given, and what was computed of it."""

@@ -1,0 +1,1 @@
+"""How far a fit is followed away from the pretrained forecast."""
