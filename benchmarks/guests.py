@@ -5,8 +5,8 @@ python benchmarks/guests.py [NAME ...]
 The weights of those that are not here are random: speed does not hang on them. Each is asked with
 the longest past it can use, and with four weeks; speeds are also given next to that of
 `citytune-base` in the same run. Its weights are counted and compared with its card. MOMENT, which
-forecasts nothing, is timed on its features; the widths of TTM-r3, which are not stated, are those of
-r2 of the same past.
+forecasts nothing, is timed on its features; the widths of TTM-r3, which are not stated, are those
+of r2 of the same past.
 """
 
 from __future__ import annotations

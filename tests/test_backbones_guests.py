@@ -328,6 +328,24 @@ def test_a_config_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         load_backbone(str(folder))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"chronos_config": {}, "chronos_pipeline_class": "ChronosBoltPipeline"},
+        {"model_name": "MOMENT", "seq_len": 512},
+        {"model_name": "MOMENT", "seq_len": 512, "patch_len": 8, "t5_config": 3},
+        {"model_type": "tinytimemixer", "decompose": True},
+    ],
+)
+def test_a_config_that_is_not_whole_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingWeights, match=r"has no model\.safetensors"):
+        load_backbone(str(tmp_path))
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(MissingWeights, match="is not whole, or of another version of"):
+        load_backbone(str(tmp_path))
+
+
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     find = "citytune.backbones._weights.importlib.util.find_spec"
     monkeypatch.setattr(find, lambda name: None)
@@ -543,7 +561,9 @@ def test_what_a_release_does_not_state_is_taken_from_its_config(
     monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path))
     found: Any = _kind._load_released(kind, card)
     assert (found.features, found.levels, found.parameters) == (5, (0.1, 0.5, 0.9), 12)
-    with pytest.raises(MissingWeights, match=r"their levels is .0\.1, 0\.5, 0\.9., and its is .0\.5"):
+    with pytest.raises(
+        MissingWeights, match=r"their levels is .0\.1, 0\.5, 0\.9., and its is .0\.5"
+    ):
         _kind._load_released(kind, dataclasses.replace(card, levels=(0.5,)))
 
 

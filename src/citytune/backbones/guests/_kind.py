@@ -81,7 +81,7 @@ def _load_released(kind: Kind, card: Card) -> Backbone:
     config = read_config(folder)
     if not kind.fits(config):
         raise MissingWeights(f"the weights in {folder} are not of {card.name!r}: {card.get}")
-    found = kind.facts(config)
+    found = _facts(kind, folder, config)
     for name in COMPARED:
         if name in found and getattr(card, name) not in (*OPEN, found[name]):
             raise MissingWeights(
@@ -93,6 +93,18 @@ def _load_released(kind: Kind, card: Card) -> Backbone:
     if not card.parameters:
         told["parameters"] = _count(folder)
     return _made(kind, replace(card, **told), folder)
+
+
+def _facts(kind: Kind, folder: Path, config: Config) -> dict[str, Any]:
+    try:
+        return kind.facts(config)
+    except MissingWeights:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MissingWeights(
+            f"what {folder} says of its network is not whole, or of another version of {kind.name} "
+            f"({type(error).__name__}: {error}); get it anew"
+        ) from error
 
 
 def _made(kind: Kind, card: Card, folder: Path) -> Backbone:
@@ -237,11 +249,14 @@ def _card_of(kind: Kind, folder: Path, config: Config) -> Card:
         "trained_on": "what its maker knows",
         "source": str(folder),
     }
-    return Card(**{**kind.common, **facts, **kind.facts(config)})
+    return Card(**{**kind.common, **facts, **_facts(kind, folder, config)})
 
 
 def _weights_in(folder: Path) -> Path:
-    return folder / (WEIGHTS if (folder / WEIGHTS).is_file() else CHECKPOINT)
+    for name in (WEIGHTS, CHECKPOINT):
+        if (folder / name).is_file():
+            return folder / name
+    raise MissingWeights(f"{folder} has no {WEIGHTS}, so its weights are not here; get them")
 
 
 def _count(folder: Path) -> int:
