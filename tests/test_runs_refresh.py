@@ -19,7 +19,7 @@ import pytest
 
 import citytune as ct
 from citytune.evaluation import by_week, keep_scores, kept_scores, verified
-from citytune.forecasting import TunedModel
+from citytune.forecasting import TunedModel, _past, past_of, refit
 from citytune.runs import RECORD, _choice
 
 pytestmark = pytest.mark.usefixtures("plain_report")
@@ -64,6 +64,13 @@ def place(made: Path, tmp_path: Path) -> Path:
     write(tmp_path / "week.csv", readings(27))
     write(tmp_path / "later.csv", readings(34))
     return tmp_path
+
+
+def of_a_day_more(place: Path) -> ct.Run:
+    """The run when it has learnt a day, so that a refit is another model."""
+    run = ct.open_run(place / "run")
+    run.refresh(write(place / "first.csv", readings(21)))
+    return run
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -177,9 +184,9 @@ def test_a_history_too_short_for_a_test_has_one_after_the_first_refresh(tmp_path
 def test_the_better_of_update_and_refit_on_the_newest_days_is_taken(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = ct.open_run(place / "run")
+    run = of_a_day_more(place)
     found = run.refresh(place / "week.csv")
-    assert found.how == (
+    assert found.how == (  # the first of them from the record
         "The model has learnt what is new: on 7 forecasts of the newest days, a refit has about "
         "the same error."
     )
@@ -192,6 +199,31 @@ def test_the_better_of_update_and_refit_on_the_newest_days_is_taken(
         "error."
     )
     assert run.changed() == ()
+
+
+def test_a_refit_is_not_compared_with_itself(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ct.open_run(place / "run")
+    model, frame = run.model, ct.read(place / "week.csv", quantity="pm2.5", unit="µg/m³")
+    rows = [24 * 20, 24 * 23, 24 * 26]
+    again = refit(model, frame.until(24 * 20)).predict(frame, rows)
+    np.testing.assert_allclose(model.predict(frame, rows).point, again.point, rtol=1e-5)
+
+    monkeypatch.setattr(_choice, "_other", None)  # which is not asked
+    assert run.refresh(place / "week.csv").how == (
+        "The model has learnt what is new: it was fitted to all that came before, so that a refit "
+        "would be the same."
+    )
+    found = run.refresh(write(place / "day.csv", readings(28)))
+    assert found.how == "The model has learnt what is new."
+
+
+def test_what_is_learnt_during_a_comparison_is_what_is_learnt_alone(place: Path) -> None:
+    shutil.copytree(of_a_day_more(place).path, place / "other")
+    during = ct.open_run(place / "run").refresh(place / "week.csv")
+    alone = ct.open_run(place / "other").refresh(place / "week.csv", by="update")
+    assert "on 7 forecasts" in during.how
+    np.testing.assert_allclose(during.forecast.quantiles, alone.forecast.quantiles, rtol=1e-5)
+    assert during.alarms == alone.alarms
 
 
 def test_the_errors_of_the_record_are_those_of_the_forecast(place: Path) -> None:
@@ -566,14 +598,37 @@ def test_the_model_is_asked_once_what_it_says_of_the_new_days(
         asked.append((model.trained_until, len(model.sensors), len(origins)))
         return predict(model, source, origins, *more)
 
+    run = of_a_day_more(place)
     monkeypatch.setattr(TunedModel, "predict", told)
-    run = ct.open_run(place / "run")
     until = run.model.trained_until
     found = run.refresh(place / "week.csv")
-    assert "on 7 forecasts of the newest days" in found.how
-    own, other = asked
-    assert own == (until, len(NAMES), 7)
+    assert "on 7 forecasts of the newest days" in found.how  # one of them from the record
+    own = next(one for one in asked if one[0] == until)
+    (other,) = (one for one in asked if one is not own)
+    assert own == (until, len(NAMES), 6)
     assert other[1:] == (1, 7)
+
+
+def test_of_many_sensors_every_other_new_day_is_looked_at(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For how errors go together; those that are compared are asked about every day."""
+    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    monkeypatch.setattr(_past, "MANY", 1)
+    run = of_a_day_more(place)
+    before = run.model
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(_choice, "_saved", lambda *parts: shown.extend(parts) or 0.0)
+    found = run.refresh(place / "week.csv")
+    assert "on 7 forecasts" in found.how
+    frame = ct.read(place / "week.csv", quantity="pm2.5", unit="µg/m³")
+    past = past_of(before, frame, after=before.trained_until)
+    assert past is not None
+    assert past.rows.tolist() == [24 * day for day in (22, 24, 26)]
+    rows = [24 * day for day in range(21, 27)]
+    first = before.sensors[:1]
+    own = before.part(first).predict(frame.select(first), rows).point
+    np.testing.assert_allclose(shown[0][1:], own, rtol=1e-5)
 
 
 def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,8 +639,9 @@ def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.Monk
         seen.extend(one.shape[-1] for one in forecasts)
         return 0.2
 
+    run = of_a_day_more(place)
     monkeypatch.setattr(_choice, "_saved", saved)
-    found = ct.open_run(place / "run").refresh(place / "week.csv")
+    found = run.refresh(place / "week.csv")
     assert seen == [1, 1, 1]
     assert found.how.startswith("The model was fitted anew")
     assert len(found.forecast.sensors) == len(ct.read(place / "week.csv").sensors) > 1

@@ -1,7 +1,12 @@
 """`python -m citytune` is the command `citytune`."""
 
+import gc
 import signal
 import sys
+
+GARBAGE = 50_000
+"""Objects made before Python looks for garbage; at 700 of them a command looks so often that a
+refresh of 400 sensors takes 0.6 s more."""
 
 
 def main() -> int:
@@ -9,6 +14,7 @@ def main() -> int:
 
     While it runs it answers signals itself; after that all is done and said, and they are ignored.
     """
+    gc.set_threshold(GARBAGE, 20, 100)
     came: list[int] = []
     loading = True
 

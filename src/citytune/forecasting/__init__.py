@@ -19,7 +19,7 @@ from citytune.forecasting._known_ahead import check_known_ahead
 from citytune.forecasting._load import load
 from citytune.forecasting._model import TunedModel
 from citytune.forecasting._outlook import Outlook, SensorOutlook, outlook
-from citytune.forecasting._past import Past, learn_copula, past_of
+from citytune.forecasting._past import Past, days_to_ask, learn_copula, past_of
 from citytune.forecasting._plot import plot_forecast
 from citytune.forecasting._predict import Prediction
 from citytune.forecasting._quality import is_dead, is_safe
@@ -53,6 +53,7 @@ __all__ = [
     "chance_below",
     "check_known_ahead",
     "check_strategy",
+    "days_to_ask",
     "fit_model",
     "fit_task",
     "fit_with",

@@ -48,11 +48,14 @@ def fit_model(source: object, settings: Settings, progress: Progress | None = No
 
 
 def fit_with(
-    frame: SensorFrame, settings: Settings, progress: Progress | None = None
+    frame: SensorFrame,
+    settings: Settings,
+    progress: Progress | None = None,
+    most: int | None = None,
 ) -> TunedModel:
-    """The same with settings that are already one thing."""
+    """The same with settings that are already one thing, and from so many windows at most."""
     check_strategy(settings.strategy, settings.options)
-    return fit_task(frame, task_with(frame, settings, progress))
+    return fit_task(frame, replace(task_with(frame, settings, progress), most=most))
 
 
 @takes_settings(Call)
@@ -126,6 +129,7 @@ def refit(
     *,
     strategy: str | None = None,
     progress: Progress | None = None,
+    most: int | None = None,
 ) -> TunedModel:
     """A model like `model`, fitted anew on another frame.
 
@@ -134,11 +138,12 @@ def refit(
         frame: What the city measured.
         strategy: Another strategy, with its usual options and without emphasis on rare values.
         progress: As for `fit_model`.
+        most: Windows to weigh experts by, where that is to be quick.
     """
     settings = model.settings
     if strategy not in (None, model.strategy):
         settings = replace(settings, strategy=strategy, options={}, rare=None)
-    return fit_with(frame, settings, progress)
+    return fit_with(frame, settings, progress, most)
 
 
 def check_strategy(name: str, options: Options | None = None) -> Strategy:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FEWEST_STEPS_A_DAY = 4
 """Steps a day below which a day is too few of them to look at, and a week is taken."""
 DAY = np.timedelta64(1, "D")
+_known: WeakKeyDictionary[Forecast, Outlook] = WeakKeyDictionary()
+"""Forecasts that there are → theirs."""
 
 
 class SensorOutlook(NamedTuple):
@@ -81,8 +84,14 @@ class Outlook:
 def outlook(forecast: Forecast) -> Outlook:
     """The next day of a forecast: its first day of steps, or all if there are fewer.
 
-    On a clock slower than six hours it is the next week.
+    On a clock slower than six hours it is the next week. The same forecast is looked at once.
     """
+    if (known := _known.get(forecast)) is None:
+        known = _known[forecast] = _looked_at(forecast)
+    return known
+
+
+def _looked_at(forecast: Forecast) -> Outlook:
     a_day = forecast.clock.steps_per_day
     steps = min(len(forecast.mean), a_day if a_day >= FEWEST_STEPS_A_DAY else 7 * a_day)
     hours = forecast.clock.step.total_seconds() / 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BEFORE_DAYS = 14
 """History that the first of them has before it."""
+MANY = 200
+"""Sensors beyond which an update looks at every other of the days that are new to the model."""
 
 
 class Past(NamedTuple):
@@ -27,26 +30,43 @@ class Past(NamedTuple):
     """Of the model's sensors."""
 
 
-def past_of(
+def days_to_ask(
     model: TunedModel, frame: SensorFrame, *, after: np.datetime64 | None = None
-) -> Past | None:
-    """What a model says of past days of a frame; None if they are too few.
-
-    Args:
-        model: Best one that was not fitted on those days.
-        frame: What was measured, with the model's sensors.
-        after: Only forecasts of rows after this moment.
-    """
+) -> NDArray[np.intp]:
+    """(origin,) the first row of each past day that `past_of` may ask about; the oldest first."""
     clock, horizon = frame.clock, model.spec.horizon
     first = BEFORE_DAYS * clock.steps_per_day
     if after is not None:
         first = max(first, clock.index(after) + 1)
     most = min(MOST_DATES, max(FEWEST_DATES, MOST_WINDOWS // len(model.sensors)))
     origins = range(len(frame) - horizon, max(first, 1) - 1, -clock.steps_per_day)[:most][::-1]
-    if len(origins) < (1 if after is not None else FEWEST_DATES):
+    return np.array(origins, np.intp)
+
+
+def past_of(
+    model: TunedModel,
+    frame: SensorFrame,
+    *,
+    after: np.datetime64 | None = None,
+    goes_on: Callable[[], None] | None = None,
+) -> Past | None:
+    """What a model says of past days of a frame; None if they are too few.
+
+    Of days that are new to a model of many sensors it is every other one, the newest among them.
+
+    Args:
+        model: Best one that was not fitted on those days.
+        frame: What was measured, with the model's sensors.
+        after: Only forecasts of rows after this moment.
+        goes_on: Called now and then; what it raises ends the work.
+    """
+    rows = days_to_ask(model, frame, after=after)
+    if len(rows) < (1 if after is not None else FEWEST_DATES):
         return None
-    rows = np.array(origins)
-    return Past(rows, model.predict(frame, rows))
+    if after is not None and len(model.sensors) > MANY:
+        rows = rows[::-2][::-1]
+    told = None if goes_on is None else lambda _: goes_on()
+    return Past(rows, model.predict(frame, rows, told))
 
 
 def learn_copula(

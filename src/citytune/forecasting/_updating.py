@@ -83,8 +83,10 @@ def update(
 
 def _copula(model: TunedModel, frame: SensorFrame, past: Past | None) -> Copula | None:
     """With the errors of the model as it was, on rows that are new to it."""
+    if model.copula is None:  # nor would the errors of a few days be one
+        return None
     new = learn_copula(model, frame, after=model.trained_until, past=past)
-    return model.copula if model.copula is None or new is None else model.copula.then(new)
+    return model.copula if new is None else model.copula.then(new)
 
 
 def _learnt(model: TunedModel, frame: SensorFrame) -> dict[str, tuple[float, float]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from citytune._errors import InputError
+from citytune._aside import aside
+from citytune._errors import InputError, NothingNew
 from citytune._text import counted
 from citytune.runs._record import read_record
 
@@ -25,6 +29,8 @@ DAYS = 7
 MOST_DAYS = 28
 MOST_SENSORS = 100
 """Sensors, evenly picked, whose forecasts are compared."""
+MOST_WINDOWS = 1000
+"""Windows by which the refit that is compared weighs its experts: half of what a fit takes."""
 Forecasts: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 """Their first rows (origin,), and themselves (origin, horizon, sensor)."""
 UPDATED = "The model has learnt what is new"
@@ -40,6 +46,8 @@ class Choice(NamedTuple):
     """When the newest day that was compared ended; None without a comparison."""
     past: Past | None = None
     """What the model says of the days that are new to it, where it was asked."""
+    learnt: TunedModel | None = None
+    """The model with what is new learnt, where that was done meanwhile."""
 
 
 def choose(
@@ -57,10 +65,10 @@ def choose(
     """
     import numpy as np
 
-    from citytune.forecasting import admit, past_of
+    from citytune.forecasting import admit, days_to_ask
 
-    frame = source
-    learnt = frame.clock.index(model.trained_until) + 1
+    frame, after = source, model.trained_until
+    learnt = frame.clock.index(after) + 1
     until = frame.clock.index(np.datetime64(since)) + 1 if since else learnt
     days = (len(frame) - max(until, 0)) / frame.clock.steps_per_day
     if round(days) < DAYS:  # an hour less, if the clocks were changed
@@ -69,20 +77,54 @@ def choose(
     if admitted.absent:
         return Choice(False, f"{UPDATED}; a refit would forget the sensors that are absent.")
     until = max(until, len(frame) - MOST_DAYS * frame.clock.steps_per_day, 1)
-    past = past_of(model, admitted.frame, after=model.trained_until)
     some, frame = _some(model, admitted.frame)
     end = min(learnt, len(frame) - model.spec.horizon + 1)
     recorded = _recorded(some, frame, folder, until, end)
-    rows, own = _with_past(recorded, past, [model.sensors.index(n) for n in some.sensors], until)
+    new = days_to_ask(model, frame, after=after)
+    new = new[new >= until]
+    rows = np.concatenate([recorded[0], new])
     if len(rows) < 2:
-        return Choice(False, f"{UPDATED}.", past=past)
-    try:
-        other = _other(some, frame, rows, tell)
-    except InputError as error:
-        why = f"{UPDATED}; it could not be compared with a refit: {error}."
-        return Choice(False, why, past=past)
+        return Choice(False, f"{UPDATED}.")
+    if rows[0] == learnt and _is_fitted_on(model, source):
+        why = "it was fitted to all that came before, so that a refit would be the same"
+        return Choice(False, f"{UPDATED}: {why}.", _end_of(frame))
+    meanwhile = functools.partial(_meanwhile, model, source, some, frame, new)
+    with said_by_forecast(), aside(meanwhile, leave=1) as other_work:
+        try:
+            other = _other(some, frame, rows, tell)
+        except InputError as error:
+            why = f"{UPDATED}; it could not be compared with a refit: {error}."
+            return Choice(False, why, None, *other_work.result()[1:])
+        own, past, learnt_on = other_work.result()
+    own = np.concatenate([recorded[1], own])
     saved = _saved(own, other, _actual(some, frame, rows))
-    return _judged(saved, len(rows), frame)._replace(past=past)
+    return _judged(saved, len(rows), frame)._replace(past=past, learnt=learnt_on)
+
+
+def _is_fitted_on(model: TunedModel, frame: SensorFrame) -> bool:
+    """Whether it was fitted on all that a frame holds until then: a refit there gives it again."""
+    return "fit" in model.seconds and model.recall().since <= frame.clock.number(0)
+
+
+def _meanwhile(
+    model: TunedModel,
+    source: SensorFrame,
+    some: TunedModel,
+    frame: SensorFrame,
+    rows: NDArray[np.int64],
+    goes_on: Callable[[], None],
+) -> tuple[NDArray[np.float32], Past | None, TunedModel]:
+    """What is done in any case: `_own`, what the model says of the new days, and what it learns.
+
+    A refit is rarely better, so that it rarely learns in vain.
+    """
+    from citytune.forecasting import admit, past_of
+
+    known = admit(model, source, covariates=model.recall().known_ahead, new="not learnt").frame
+    past = past_of(model, known, after=model.trained_until, goes_on=goes_on)
+    own = _own(some, frame, rows, model, past)
+    goes_on()
+    return own, past, updated(model, source, None, past)
 
 
 def _some(model: TunedModel, frame: SensorFrame) -> tuple[TunedModel, SensorFrame]:
@@ -103,35 +145,70 @@ def refitted(
     known = model.recall().known_ahead
     frame = admit(model, source, covariates=known, new="not learnt").frame
     new = refit(model, frame, progress=progress)
+    if model.copula is None:
+        return new
     errors = learn_copula(model, frame, after=model.trained_until, past=past)
-    copula = model.copula if model.copula is None or errors is None else model.copula.then(errors)
-    return replace(new, copula=copula)
+    return replace(new, copula=model.copula if errors is None else model.copula.then(errors))
+
+
+def said_by_forecast() -> AbstractContextManager[None]:
+    """Do without what data that meet a model are warned of: the forecast says it.
+
+    What is ignored holds for all threads, so this is for the one that starts the others.
+    """
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
+
+
+def updated(
+    model: TunedModel, source: SensorFrame, progress: Progress | None, past: Past | None
+) -> TunedModel:
+    """The model with what is new learnt, to be asked for within `said_by_forecast`.
+
+    Raises:
+        NothingNew: there is nothing.
+    """
+    from citytune.forecasting import update
+
+    found = update(model, source, progress=progress, past=past)
+    if not found.learned:
+        raise NothingNew(found.why)
+    return found.model
 
 
 def _judged(saved: float, origins: int, frame: SensorFrame) -> Choice:
     """From the share of the model's error that a refit saves."""
     from citytune.evaluation import error_change, judge_error
 
-    until = str(frame.clock.moments(len(frame) - 1, 1)[0])
     how = f"on {counted(origins, 'forecast')} of the newest days, a refit has"
     if not math.isfinite(saved):
         return Choice(False, f"{UPDATED}.")
     refit = judge_error(saved) == "good"
     start = "The model was fitted anew" if refit else UPDATED
-    return Choice(refit, f"{start}: {how} {error_change(saved)}.", until)
+    return Choice(refit, f"{start}: {how} {error_change(saved)}.", _end_of(frame))
 
 
-def _with_past(
-    recorded: Forecasts, past: Past | None, columns: Sequence[int], until: int
-) -> Forecasts:
-    """The forecasts of the record, and those of days that the model has not learnt by now."""
+def _end_of(frame: SensorFrame) -> str:
+    return str(frame.clock.moments(len(frame) - 1, 1)[0])
+
+
+def _own(
+    some: TunedModel,
+    frame: SensorFrame,
+    rows: NDArray[np.int64],
+    model: TunedModel,
+    past: Past | None,
+) -> NDArray[np.float32]:
+    """Forecasts of days that the model has not learnt by now; it is asked for those not known."""
     import numpy as np
 
-    if past is None:
-        return recorded
-    new = past.rows >= until
-    own = past.found.point[new][:, :, columns]
-    return np.concatenate([recorded[0], past.rows[new]]), np.concatenate([recorded[1], own])
+    found = np.empty((len(rows), some.spec.horizon, len(some.sensors)), np.float32)
+    known = np.isin(rows, () if past is None else past.rows)
+    if past is not None:
+        columns = [model.sensors.index(name) for name in some.sensors]
+        found[known] = past.found.point[np.isin(past.rows, rows)][:, :, columns]
+    if not known.all():
+        found[~known] = some.predict(frame, rows[~known]).point
+    return found
 
 
 def _recorded(
@@ -165,7 +242,8 @@ def _other(
     """Those of a model fitted anew on what lies before the first of them."""
     from citytune.forecasting import refit
 
-    return refit(model, frame.until(int(rows[0])), progress=tell).predict(frame, rows).point
+    before = frame.until(int(rows[0]))
+    return refit(model, before, progress=tell, most=MOST_WINDOWS).predict(frame, rows).point
 
 
 def _actual(model: TunedModel, frame: SensorFrame, rows: NDArray[np.int64]) -> NDArray[np.float32]:

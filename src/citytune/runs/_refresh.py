@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
+from citytune._aside import aside
 from citytune._errors import InputError, NothingNew, RunError, UnknownName
 from citytune.runs._changes import changes
-from citytune.runs._choice import UPDATED, Choice, choose, refitted
+from citytune.runs._choice import UPDATED, Choice, choose, refitted, said_by_forecast, updated
 from citytune.runs._folder import Seal
 from citytune.runs._job import Job, JobResult, limit_threads, work
 from citytune.runs._joined import joined
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from citytune.evaluation import Alert, Scores, Verified
-    from citytune.forecasting import Forecast, Outlook, Past, TunedModel, Watch
+    from citytune.forecasting import Forecast, Outlook, TunedModel, Watch
     from citytune.frame import SensorFrame
     from citytune.watching import Alarm
 
@@ -149,15 +149,19 @@ def refresh(before: Before, by: By, progress: Progress | None) -> Refreshed:
     """See `Run.refresh`; the run is locked."""
     from citytune.evaluation import verified
     from citytune.forecasting import outlook
+    from citytune.watching import watch
 
     told = news(before, by)
     before, frame = told.before, told.frame
     record, fresh = filled_record(before.path, frame)
     limit_threads()
-    choice = decided(told, by, progress)
     whole = by == "refit"
-    result = _again(before, frame, progress) if whole else _learnt(before, frame, choice, progress)
-    result = replace(result, served=served(result.served.own, frame, record))
+    with aside(lambda _: watch(record, frame)) as seen:  # it looks at no forecast that is new
+        choice = decided(told, by, progress)
+        result = (
+            _again(before, frame, progress) if whole else _learnt(before, frame, choice, progress)
+        )
+    result = replace(result, served=served(result.served.own, frame, record, seen.result()))
     begin(progress, "Writing the report")
     more = functools.partial(_write, result, whole)
     made = {"compared": choice.until} if choice.until else {}
@@ -230,21 +234,12 @@ def _learnt(
 
 def learnt_model(before: Before, choice: Choice, progress: Progress | None) -> TunedModel:
     """The model with what is new, as was chosen."""
+    if not choice.refit and choice.learnt is not None:
+        return choice.learnt
     told = begin(progress, "Fitting" if choice.refit else "Learning from what is new")
-    renewed = refitted if choice.refit else _updated
-    return renewed(before.model, before.frame, told, choice.past)
-
-
-def _updated(
-    model: TunedModel, frame: SensorFrame, progress: Progress | None, past: Past | None
-) -> TunedModel:
-    from citytune.forecasting import update
-
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # said by forecast
-        found = update(model, frame, progress=progress, past=past)
-    if not found.learned:
-        raise NothingNew(found.why)
-    return found.model
+    renewed = refitted if choice.refit else updated
+    with said_by_forecast():
+        return renewed(before.model, before.frame, told, choice.past)
 
 
 def _again(before: Before, frame: SensorFrame, progress: Progress | None) -> JobResult:
@@ -264,7 +259,7 @@ def _scores(before: Before, progress: Progress | None) -> Scores | None:
 
     told = begin(progress, "Scoring")
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # said by forecast
+        with said_by_forecast():
             return backtest(
                 before.model, before.frame, refit=False, alerts=_alerts(before) or None,
                 progress=told,

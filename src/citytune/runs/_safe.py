@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from citytune.evaluation import Scores
     from citytune.forecasting import Forecast
     from citytune.frame import SensorFrame
-    from citytune.watching import Alarm
+    from citytune.watching import Alarm, Watch
 
 MOST_ALARMS = 5
 """Alarms that are told one by one."""
@@ -32,17 +32,20 @@ class Served(NamedTuple):
         return tuple(f"{one.sentence}. {one.advice}" for one in self.alarms[:MOST_ALARMS])
 
 
-def served(forecast: Forecast, frame: SensorFrame, record: pl.DataFrame) -> Served:
+def served(
+    forecast: Forecast, frame: SensorFrame, record: pl.DataFrame, seen: Watch | None = None
+) -> Served:
     """A forecast made safe; see `citytune.watching.safe_forecast`.
 
     Args:
         forecast: What the model says.
         frame: All that it was made from, in the unit of the model.
         record: Past forecasts and what came; an empty table if there are none.
+        seen: What `watch` says of these two, if it was asked before.
     """
     from citytune.watching import safe_forecast, watch
 
-    found = watch(record, frame)
+    found = seen or watch(record, frame)
     return Served(safe_forecast(forecast, frame, found), forecast, found.alarms)
 
 

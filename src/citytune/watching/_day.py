@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -127,8 +126,8 @@ def _profiles(
     known = np.isfinite(values)
     np.add.at(total, (day, slot), np.where(known, values, 0))
     np.add.at(count, (day, slot), known)
-    with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
-        return np.where(count > 0, total / count, np.nan), count.sum(1)
+    mean = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    return mean, count.sum(1)
 
 
 def _runs(values: NDArray[np.float32]) -> NDArray[np.int64]:

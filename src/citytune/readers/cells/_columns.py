@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from citytune.readers.cells._epochs import spells_moments
+from citytune.readers.cells._epochs import counts_days, spells_moments
 from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
 from citytune.readers.cells._numbers import cells, missing_words, numeric_share
-from citytune.readers.cells._ranges import is_range, range_kind
+from citytune.readers.cells._ranges import are_hour_pairs, is_range, range_kind
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import CLOCK_TIME, TIME
 from citytune.readers.cells._vocabulary import plain_name, tokens
@@ -191,6 +191,8 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
         if not dots or _named_clock(present.name):
             return "clock"
         return "moment" if dots == {2} and looks_like_moments(present) else "number"
+    if are_hour_pairs(present.to_list()[:25]):
+        return "clock-range"
     if _are_ranges(present):
         return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))
     named = plain_name(present.name) in TIME
@@ -240,5 +242,6 @@ def _is_date(present: pl.Series) -> bool:
     if present.dtype == pl.Datetime:
         return bool((present.drop_nulls().dt.epoch("s") % 86_400 == 0).all())
     if present.dtype.is_numeric():
-        return bool(present.cast(pl.Float64).is_between(1e5, 1e8).all())
+        days = present.cast(pl.Float64)
+        return bool(days.is_between(1e5, 1e8).all()) or counts_days(days)
     return looks_like_dates(present)

@@ -28,6 +28,16 @@ USUAL: Mapping[str, str] = {
     ),
 }
 """Characters that headers and names of sensors are full of."""
+WORDS: Mapping[str, str] = {
+    "cp1253": "ημερομηνία ώρα κατανάλωση σταθμ τιμή μέτρηση ισχύς",
+    "cp1255": "תאריך שעה תחנה צריכה מונה",
+    "cp1256": "التاريخ الوقت المحطة القيمة الاستهلاك الساعة",
+    "cp874": "วันที่ เวลา สถานี",
+    "cp1251": "дата час время станция значение потребление пост",
+    "cp1250": "wartość średnia długość spotřeba měření výkon dátum řada",
+    "cp1254": "değer dağıtım sıcaklık yoğunluk geçiş",
+}
+"""Words of headers by which encodings of one byte a letter are told from one another."""
 _CYRILLIC = re.compile(rb"[\xc0-\xff]{4,}")
 _DIGITS = {ord(c): str(i) for some in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９")
            for i, c in enumerate(some)} | {ord("٫"): ".", ord("٬"): ","}  # fmt: skip
@@ -41,6 +51,10 @@ def decoded(data: bytes) -> str:
     best = max(shares, key=lambda encoding: shares[encoding])
     if shares[best] >= ENOUGH:
         return data.decode(best, errors="replace")
+    text = data[:HEAD]
+    for encoding, words in WORDS.items():
+        if any(word in text.decode(encoding, errors="replace").lower() for word in words.split()):
+            return data.decode(encoding, errors="replace")
     return data.decode("cp1251" if _CYRILLIC.search(head) else "cp1252", errors="replace")
 
 

@@ -16,11 +16,18 @@ class Epoch(NamedTuple):
     pattern: str | None = None
     """For numbers that spell a date, such as 2024033114."""
     per_second: int = 1
-    """For numbers that count since 1970 in UTC."""
+    """For numbers that count."""
+    begin: int = 0
+    """When they begin to, in seconds before 1970."""
     first: float | None = None
     """For wall times counted in days: 1970 in days."""
     later: int = 0
     """For dates of another era: what is added to them, such as 19110000."""
+
+    @property
+    def is_utc(self) -> bool:
+        """Whether the numbers count from a moment in UTC; other clocks are those of a wall."""
+        return self.pattern is None and self.first is None and not self.begin
 
 
 _SPELT = (
@@ -33,6 +40,7 @@ _SPELT = (
     (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
 )
 _COUNTED = (
+    (6.2e17, 6.6e17, Epoch("ticks of .NET", per_second=10_000_000, begin=62_135_596_800)),
     (1e8, 1e10, Epoch("seconds since 1970 (UTC)", per_second=1)),
     (1e11, 1e13, Epoch("milliseconds since 1970 (UTC)", per_second=1_000)),
     (1e14, 1e16, Epoch("microseconds since 1970 (UTC)", per_second=1_000_000)),
@@ -69,7 +77,7 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
         since_1970 = (column - epoch.first) * (_DAY // _GRID)
         return since_1970.round().cast(pl.Int64, strict=False) * _GRID
     if epoch.pattern is None:
-        return (column / epoch.per_second).floor().cast(pl.Int64, strict=False)
+        return (column / epoch.per_second).floor().cast(pl.Int64, strict=False) - epoch.begin
     text = (column.cast(pl.Int64, strict=False) + epoch.later).cast(pl.String)
     if epoch.pattern == "%Y%m%d%H":  # hours of which the last may be called 24
         hour = text.str.slice(8).cast(pl.Int64, strict=False)
@@ -99,6 +107,12 @@ def spells_moments(numbers: pl.Series) -> bool:
         steps = days.unique().sort().diff().drop_nulls()
         return len(steps) > 8 and float((steps == 1).mean() or 0) > 0.8  # type: ignore[arg-type]
     return bool(days.is_between(7_300, 30_000).all()) and present.n_unique() > 24
+
+
+def counts_days(numbers: pl.Series) -> bool:
+    """Whether numbers are dates as spreadsheets and MATLAB count them, without times of the day."""
+    whole = bool((numbers == numbers.round()).all())
+    return whole and (epoch := epoch_unit(numbers)) is not None and epoch.first is not None
 
 
 def _beats(seconds: pl.Series) -> bool:

@@ -14,7 +14,7 @@ from citytune.readers.cells._zone_names import BEHIND
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
           "%m-%d-%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y",
           "%d %b %Y", "%d %b %y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%b %d, %Y",
-          "%B %d, %Y", "%b %d %Y", "%G-W%V-%u")  # fmt: skip
+          "%B %d, %Y", "%b %d %Y", "%G-W%V-%u", "%y-%m-%d", "%y/%m/%d", "%y.%m.%d")  # fmt: skip
 _CLOCKS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p", "%I:%M:%S%.f %p",
            "%I:%M%p", "%H.%M", "%H.%M.%S", "%H%M", "%H%M%S")  # fmt: skip
 _GLUES = (" ", "T", "", ":", ", ", " - ", "-", " @ ")
@@ -85,6 +85,25 @@ def parsed(column: pl.Expr, form: Format) -> pl.Expr:
     return pl.when(moment.dt.year().is_between(*_YEARS)).then(seconds)
 
 
+def with_bare_midnights(distinct: pl.Series, form: Format) -> pl.Expr:
+    """As `parsed`, where the times of midnight may be left away, as R writes them.
+
+    That is so if no cell says midnight, all that do not fit are dates, and with them the times
+    follow one another as regularly.
+    """
+    date = Format(re.split(r"[ T,:@-]*%[HI]", form.pattern)[0], aware=False, odd=form.odd)
+    found = _seconds(distinct, form)
+    others = distinct.filter(found.is_null()).drop_nulls()
+    said = bool((found % 86_400 == 0).any())
+    midnights = _seconds(others, date)
+    if not len(others) or said or form.aware or midnights.null_count():
+        return parsed(pl.col("cell"), form)
+    times, every = found.drop_nulls().sort(), pl.concat([found, midnights]).unique().sort()
+    if _regularity(every) < _regularity(times):
+        return parsed(pl.col("cell"), form)
+    return pl.coalesce(parsed(pl.col("cell"), form), parsed(pl.col("cell"), date))
+
+
 def find_format(cells: pl.Series) -> Format | None:
     """The format that fits the most of some distinct cells; None if none fits any.
 
@@ -102,7 +121,11 @@ def find_format(cells: pl.Series) -> Format | None:
     fewest = min(fits.values())
     best = [form for form, missed in fits.items() if missed == fewest]
     rivals = [form for form in best[1:] if _is_swapped(best[0].pattern, form.pattern)]
-    return _more_regular(cells, best[0], rivals[0]) if rivals else best[0]
+    form = _more_regular(cells, best[0], rivals[0]) if rivals else best[0]
+    year_first = next((one for one in best if one.pattern.startswith("%y")), form)
+    if year_first is form:
+        return form
+    return max((form, year_first), key=lambda one: _order(cells, one))
 
 
 def looks_like_moments(cells: pl.Series) -> bool:
@@ -170,6 +193,12 @@ def _more_regular(cells: pl.Series, one: Format, other: Format) -> Format:
         first, second = (_closeness(_seconds(cells, form)) for form in (one, other))
     chosen, rival = (one, other) if first >= second else (other, one)
     return chosen._replace(rival=rival.pattern, clear=first != second)
+
+
+def _order(cells: pl.Series, form: Format) -> tuple[float, float]:
+    """How regularly, and how near, moments follow one another."""
+    seconds = _seconds(cells, form)
+    return _regularity(seconds), _closeness(seconds)
 
 
 def _closeness(seconds: pl.Series) -> float:

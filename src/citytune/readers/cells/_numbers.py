@@ -17,19 +17,24 @@ PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))\s*$"
 COMMA = r"^\s*[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?\s*$"
 _PLAIN = re.compile(PLAIN)
 NUMBER_LIKE = re.compile(
-    r"^\s*[#]{0,2}[$€£]?\s*[+-]?(\d[\d ,.'\u00a0\u202f]*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
+    r"^\s*[#]{0,2}[$€£]?\s*[+-]?(\d[\d ,.'\u2019\u00a0\u2009\u202f]*|\.\d+)([eE][+-]?\d+)?\s*%?\s*$"
 )
 _WORDS = frozenset(word.lower() for word in MISSING)
-_MARKS = r"[ '\u00a0\u202f]"
+_MARKS = r"[ '\u2019\u00a0\u2009\u202f]"
 _POINT = re.compile(r"\.\d+([eE][+-]?\d+)?$")
-_DECIMAL_COMMA = re.compile(r"^[+-]?(\d{1,3}([. '\u00a0\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$")
+_DECIMAL_COMMA = re.compile(
+    r"^[+-]?(\d{1,3}([. '\u2019\u00a0\u2009\u202f]\d{3})+|\d*),\d+([eE][+-]?\d+)?$"
+)
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
 _FEWEST_GROUPED, _NEARLY_ALL = 10, 0.99
-_GROUPED_WHOLE = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+$")
+_GROUPED_WHOLE = re.compile(r"^[+-]?[1-9](\d{0,2}(,\d{3})+|\d?(,\d\d)+,\d{3})$")
+"""Commas between thousands, or also between lakhs and crores: 1,234,567 and 12,34,567."""
 _SAYS_NOTHING = re.compile(r"^<|^\d+[eE]")
 """Of the notation: a limit of detection, and what is written with an exponent alone."""
 _PADDED = re.compile(r"^[+-]\d{4,5},\d$")
-_GROUPED_COMMA = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?([eE][+-]?\d+)?$")
+_GROUPED_COMMA = re.compile(
+    r"^[+-]?[1-9](\d{0,2}(,\d{3})+|\d?(,\d\d)+,\d{3})(\.\d+)?([eE][+-]?\d+)?$"
+)
 
 
 class Cells(NamedTuple):
@@ -164,7 +169,9 @@ def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:
     """Numbers of one notation; a comma or point that does not fit it makes the cell no number."""
     bare = text.str.replace(r"^[$€£]\s*", "").str.replace(r"\s*[%€£$]$", "")
     group, point = (r"\.", ",") if decimal_comma else (",", ".")
-    grouped = bare.str.contains(rf"^[+-]?\d{{1,3}}(({group}|{_MARKS})\d{{3}})+(\{point}\d+)?$")
+    thousands = rf"\d{{1,3}}(({group}|{_MARKS})\d{{3}})+"
+    lakhs = rf"[1-9]\d?({group}\d\d)+{group}\d{{3}}"
+    grouped = bare.str.contains(rf"^[+-]?({thousands}|{lakhs})(\{point}\d+)?$")
     plain = pl.when(grouped).then(bare.str.replace_all(rf"{group}|{_MARKS}", "")).otherwise(bare)
     if decimal_comma:
         plain = plain.str.replace(",", ".", literal=True)

@@ -36,7 +36,8 @@ minute minutes minuten settlement_period period periodo periode start_time time_
 time_utc fra_tidspunkt
 interval time_of_day sp minute_of_day hour_of_day hhmm hhmmss minutes_of_day second_of_day
 seconds_of_day sod hour_ending he from_time start hora_inicio
-hourday hour_number uhrzeit_von czas godzina klokken kello saat 時 時刻 时 小时 시간 시 ชั่วโมง เวลา
+hourday hour_number uhrzeit_von czas godzina klokken klokka kello klo kl kell klukkan saat hodina
+uur timme tunti ωρα час время الوقت الساعة שעה 時刻 時 时 小时 시간 시 ชั่วโมง เวลา
 """)
 """Columns that hold the time of the day where another holds the date."""
 EXTREME_WORDS = frozenset(

@@ -25,7 +25,10 @@ UNITS = {
     "veh/15min": "veh/15min",
     "kfz/h": "veh/h", "fzg/h": "veh/h", "vehicles/h": "veh/h", "vehicles/hour": "veh/h",
     "véh/h": "veh/h", "cars/h": "veh/h", "autos/h": "veh/h", "mvt/h": "veh/h",
-    "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
+    "kwhr": "kWh", "kw-hr": "kWh", "kw-h": "kWh", "kwhrs": "kWh", "kw-hours": "kWh",
+    "mw-hr": "MWh", "w-hr": "Wh", "w-h": "Wh", 'קוט"ש': "kWh", "קוט״ש": "kWh", "קוטש": "kWh",
+    "千瓦时": "kWh", "千瓦時": "kWh", "兆瓦时": "MWh", "兆瓦時": "MWh", "千瓦": "kW", "兆瓦": "MW",
+    "microg/m3": "µg/m³", "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
     "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
@@ -57,7 +60,9 @@ UNIT_COLUMNS = frozenset(
      "unit_of_measurement_symbol",
      "measurement_unit", "measure_unit", "units_of_measure", "einheit", "unidad", "enhet", "unite",
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
-     "unite_de_mesure", "unit_symbol", "units_short", "value_units", "value_unit"]
+     "yksikko", "yksikkotyyppi", "unit_type", "birim", "mertekegyseg", "единица", "μοναδα",
+     "单位", "單位", "単位", "단위", "หน่วย", "unite_de_mesure", "unit_symbol", "units_short",
+     "value_units", "value_unit"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 

@@ -53,6 +53,9 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     (_REIWA, lambda year: str(int(year[1].replace("元", "1")) + 2018)),
     (_BUDDHIST, lambda found: f"{found[1] or ''}{int(found[2]) - 543}"),
     (re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?"), r"\1-\2-\3 "),
+    (re.compile(r"^([A-Za-z]{3}) +(\d{1,2}) (\d{1,2}:\d\d:\d\d)( [A-Z]{3,4})? (\d{4})$"),
+     r"\2 \1 \5 \3\4"),  # as C and Java print it
+    (re.compile(r"^(.{9,11} \d{1,2})\.(\d\d)\.(\d\d)\.\d{3,9} ([AP]M)$"), r"\1:\2:\3 \4"),  # Oracle
     (re.compile(r"^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SW])$"),
      lambda at: f"20{at[1]}-{at[2]}-{at[3]} {at[4]}:{at[5]}:{at[6]}+0{1 + (at[7] == 'S')}:00"),
     (re.compile(r"^(\d{4})\. ?(\d{1,2})\. ?(\d{1,2})\.(?: |$)"), r"\1.\2.\3 "),
@@ -75,6 +78,8 @@ def usual(cell: str) -> str:
     ('2024-1-8 0:00', '08-JAN-2024 00:00', '2024.1.8 0:00')
     >>> usual("jeu. 1 févr. 2024 00:00"), usual("Thu 01 Feb 2024"), usual("5 de mayo de 2024")
     ('1 Feb 2024 00:00', '01 Feb 2024', '5 May 2024')
+    >>> usual("Fri Mar 01 00:15:00 CET 2024"), usual("01-MAR-24 12.15.00.000000 AM")
+    ('01 Mar 2024 00:15:00 CET', '01 Mar 24 12:15:00 AM')
     >>> usual("1. ožujka 2026. 00:00"), usual("1 марта 2026 г."), usual("2026. március 1.")
     ('1 Mar 2026 00:00', '1 Mar 2026', '1 Mar 2026')
     >>> usual("Mar 05, 2024 13:00"), usual("mar. 5 mars 2024")

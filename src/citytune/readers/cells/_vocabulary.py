@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from citytune.readers.cells._pollutants import in_formulas
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -23,7 +25,9 @@ consumption_category traffic_type vehicle_class vehicle_type vehicle_category ve
 vehicletype voertuigcategorie
 voertuigklasse fahrzeugart fahrzeugklasse tipo_vehiculo tipo_de_vehiculo type_vehicule
 type_de_vehicule categorie_vehicule ajoneuvoluokka fordonsklass kjoretoyklasse
-測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目
+測項 測項名稱 监测项目 監測項目 측정항목 測定項目 項目 项目 项目名称 監測因子 监测因子
+污染物 汚染物質 物質
+指标 항목 오염물질 показатель параметр загрязнитель вещество zanieczyszczenie wskaznik kirletici
 """)
 )
 """Names of columns that say what is measured."""
@@ -92,8 +96,7 @@ mean_speed traffic_speed averagevehiclespeed occupancy travel_time
 """)
 AIR = _words(
     "nitrogen_dioxide pm25 pm_25 pm2_5 pm10 no2 fsp rsp o3 ozone ozon ozono ozonio nox no so2 co "
-    "aqi bc black_carbon sulphur_dioxide carbon_monoxide pm1 nh3 stickstoffdioxid feinstaub "
-    "dioxyde_d_azote dioxido_de_nitrogeno biossido_di_azoto stickstoffmonoxid schwefeldioxid"
+    "aqi bc black_carbon sulphur_dioxide carbon_monoxide pm1 nh3 feinstaub stickstoffmonoxid"
 )
 ENERGY = _words("""
 zatizeni belastung belastning obciazenie zapotrzebowanie spotreba terheles fogyasztas kulutus
@@ -124,7 +127,7 @@ longitude embedded forecast forecasts forecasted predicted prediction prevision 
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
 mtlf stlf lmp soc ladezustand vorjahr
 vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
-residual residuallast residualload 品質情報 均質番号
+residual oat oah terv residuallast residualload 品質情報 均質番号
 προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 wddir wdsp wetb dewpt vappr rhum rltv msl
@@ -187,19 +190,23 @@ def plain_name(column: str) -> str:
 
     >>> plain_name("PM2.5"), plain_name("NO2(GT)"), plain_name("TravelTime_387")
     ('pm25', 'no2', 'travel_time_387')
+    >>> plain_name("Dioxyde d'azote"), plain_name("二氧化氮")
+    ('no2', 'no2')
     """
     column = column.translate(_LOWERED)
     column = _OBIS.sub(lambda code: " import " if code[1] == "1" else " export ", column)
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
     name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")
     name = unicodedata.normalize("NFC", name)
-    name = re.sub(r"(?i)pm[ _]?2[._]5", "pm25", name)
+    name = re.sub(r"(?i)\b(?:pm|mp)[ _]?2[.,_]5", "pm25", name)
+    name = re.sub(r"\bMP[ _]?(10?)\b", r"pm\1", name)  # matéria particulada
     name = re.sub(r"(?i)pm[ _]?(10?)[._]0(?!\d)", r"pm\1", name)
     name = re.sub(r"(?i)pm_(10|25)\b|\bpm (1|10|25)(?![0-9._])", r"pm\1\2", name)
     name = re.sub(r"(?<=[a-z])(?=[kMGT]Wh?(?![a-z]))", "_", name)
     name = re.sub(r"([kMGT])(W)(h?)(?![a-z])", lambda unit: unit[0].lower(), name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).strip("_").lower()
+    name = re.sub(r"[^0-9a-zA-Z\u00c0-\uffff]+", "_", name).lower()
+    return in_formulas(name).strip("_")
 
 
 def tokens(column: str) -> list[str]:

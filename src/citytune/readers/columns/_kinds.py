@@ -19,10 +19,9 @@ MOST_VARIANTS = 4
 _KINDS: tuple[dict[str, str], ...] = (
     {
         "PM2.5": "pm25|fsp", "PM10": "pm10|rsp|feinstaub", "PM1": "pm1",
-        "NO2": "no2|stickstoffdioxid|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
+        "NO2": "no2|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
         "NO": "no|stickstoffmonoxid|nitric_oxide", "NOx": "nox|stickoxide|nitrogen_oxides",
-        "SO2": "so2|schwefeldioxid|sul(ph|f)ur_dioxide", "NH3": "nh3",
-        "CO": "co|kohlenmonoxid|carbon_monoxide",
+        "SO2": "so2|sul(ph|f)ur_dioxide", "NH3": "nh3", "CO": "co|kohlenmonoxid|carbon_monoxide",
     },
     {
         "flow": "flow|volume|vol|counts?|intensity|intensiteit|intensidad|debit|verkehrsstarke",
@@ -37,9 +36,11 @@ _KINDS: tuple[dict[str, str], ...] = (
     },
     {
         "consumption": r"consum\w*|\w*verbrauch\w*|\w*bezug|demand|afname|soutirage|imports?|usage|"
-                       r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie",
+                       r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie|zuzycie|kulutus|"
+                       r"fogyasztas|tuketim|spotreba|потребление|споживання|καταναλωση|消費\w*|用电量|소비\w*",
         "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|generacj\w*",
+                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|generacj\w*|"
+                      r"uretim|tuotanto|termeles|vyroba|генерация|генерація|выработка|παραγωγη|発電\w*|发电量|발전\w*",
         "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
         "grid": r"grid|netz|red",
     },
@@ -98,10 +99,9 @@ def of_one_kind(
             return asked[0] if asked else list(names)
     counts = table.rows.select(pl.col(n).count() for n in names).collect(engine="streaming").row(0)
     filled = dict(zip(names, counts, strict=True))
-    most = max(counts)
 
     def likely(kind: str) -> tuple[bool, int]:
-        half = max(filled[name] for name in groups[kind]) < most / 2
+        half = max(filled[name] for name in groups[kind]) < max(counts) / 2
         return half, list(groups).index(kind)
 
     chosen, *others = sorted(groups, key=likely)

@@ -24,7 +24,9 @@ def _words(text: str) -> list[str]:
 
 
 ALL = frozenset(_words("""
-kfz total totals totaal totale totalt gesamt alle all tous todos both sum summe
+kfz total totals totaal totale totalt gesamt alle all tous todos both sum summe insgesamt suma soma
+somme ukupno razem ogolem celkem osszesen yhteensa kaikki toplam συνολο итого всего
+المجموع الإجمالي סהכ 合計 合计 总计 總計 합계 รวม
 """))  # fmt: skip
 """Words of what counts all vehicles, lanes or directions together."""
 CLASSES = frozenset(_words("""

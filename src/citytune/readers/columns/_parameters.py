@@ -28,14 +28,15 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
-from citytune.readers.columns._measures import MEANS, STATISTICS, describes
+from citytune.readers.columns._measures import ALL, MEANS, STATISTICS, describes
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
 MOST_VALUES = 60
 _DIRECTION = re.compile(r"[+-][APQR]|[APQR][+-]")
 """What a meter counts: active or reactive energy, drawn from the grid or fed into it."""
 _SURE = frozenset(
-    ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "inquinante", "magnitud",
+    ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "poluente", "inquinante",
+     "magnitud",
      "schadstoff", "komponente", "parametro", "parametre", "classification"]
 )  # fmt: skip
 """Words that say so in any name."""
@@ -54,10 +55,7 @@ _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "in
 """Words of stages of one value."""
 CROSSES = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
-_TOTAL = frozenset(
-    ["any", "all", "total", "totaal", "totale", "totalt", "gesamt", "alle", "tous", "todos",
-     "kaikki"]
-)  # fmt: skip
+_TOTAL = ALL | {"any"}
 """Words of the cell that means all the others together."""
 
 

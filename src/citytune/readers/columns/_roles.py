@@ -33,6 +33,7 @@ from citytune.readers.cells._vocabulary import (
     tokens,
 )
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
+from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._one_unit import to_one_unit
@@ -134,6 +135,8 @@ def understand(
         view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
         places, findings,
     )  # fmt: skip
+    if not wanted.sensor and SECONDS not in table.schema:
+        refuse_hours_as_names(time, sensor, columns, findings)
     taken |= {*sensor, *places}
     asked = told_targets(targets, columns, sensor, findings)
     targets = asked or guess_targets(

@@ -1,4 +1,4 @@
-"""A total next to what was added to it: of the two, what was added is read."""
+"""Totals side by side with what was added to them, or since midnight: one of them is read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from citytune.readers.columns._folded import number_of
 
 MOST, ROWS, FEW = 8, 2_000, 24
 """Columns up to which they are compared, rows by which they are, and from which that is seen."""
+ROOM, FEW_RESETS = 0.1, 0.2
+"""Part of the usual rise by which rounding may move one, and share of rows that begin anew."""
 NEARLY = 0.95
 """Share of steps in which a total rises by what stands next to it."""
 
@@ -21,7 +23,8 @@ def without_their_totals(
 ) -> list[str]:
     """Without columns that rise in each row by what another one holds, in the rows' order.
 
-    The total of an interval is read at its end, so that its differences would be a step early.
+    The total of an interval is read at its end, so that its differences would be a step early. Of a
+    total and one that begins anew each day, which rise alike, the former is read.
     """
     if not 2 <= len(names) <= MOST:
         return list(names)
@@ -30,6 +33,7 @@ def without_their_totals(
     if len(found) < FEW:
         return list(names)
     totals = {one for one, other in permutations(names, 2) if _adds(found, one, other, keys)}
+    totals |= {two for one, two in permutations(names, 2) if _rise_alike(found, one, two, keys)}
     return [name for name in names if name not in totals]
 
 
@@ -44,3 +48,18 @@ def _adds(rows: pl.DataFrame, total: str, part: str, keys: Sequence[str]) -> boo
         if len(fits.drop_nulls()) >= FEW and float(fits.mean() or 0) >= NEARLY:  # type: ignore[arg-type]
             return True
     return False
+
+
+def _rise_alike(rows: pl.DataFrame, total: str, daily: str, keys: Sequence[str]) -> bool:
+    """Whether one column never falls, and another rises as it does but begins anew at times."""
+    added = rows.select(
+        (pl.col(name).diff().over(keys) if keys else pl.col(name).diff()).alias(name)
+        for name in (total, daily)
+    ).drop_nulls()
+    resets, rising = added.filter(pl.col(daily) < 0), added.filter(pl.col(total) > 0)
+    if not len(resets) or len(rising) < FEW or added[total].min() < 0:  # type: ignore[operator]
+        return False
+    rises = rising.filter(pl.col(daily) >= 0)
+    usual = float(rises[total].mean() or 0)  # type: ignore[arg-type]
+    alike = ((rises[total] - rises[daily]).abs() <= ROOM * usual).mean()
+    return len(resets) < FEW_RESETS * len(added) and float(alike or 0) >= NEARLY  # type: ignore[arg-type]

@@ -19,7 +19,9 @@ _SUMMARY = (
     r"summe|somme|suma|soma|gesamt|average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media|médias?|"
     r"promedio|min|max|minimum|maximum|dtv|dwv|aadt|awdt|adt|tmja|"
     r"std|stdev|stddev|num|count|data ?\[?%\]?|"
-    r"合計|合计|小計|小计|总计|總計|平均|합계|평균)(\W|$)"
+    r"合計|合计|小計|小计|总计|總計|日計|日计|平均|합계|소계|평균|итого|всего|среднее|toplam|ortalama|"
+    r"σύνολο|μέση|razem|ogółem|średnia|celkem|průměr|összesen|átlag|yhteensä|keskiarvo|snitt|"
+    r"gennemsnit|medel(värde)?|ukupno|المجموع|الإجمالي|סה.{0,2}כ|รวม|เฉลี่ย)(\W|$)"
 )
 """What stands in place of a time in a row that sums up others."""
 MERGED = 0.5

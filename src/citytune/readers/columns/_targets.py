@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 import polars as pl
@@ -43,13 +42,16 @@ from citytune.readers.columns._measures import (
 )
 from citytune.readers.columns._multiples import refuse_multiples
 from citytune.readers.columns._one_unit import of_one_unit, refuse_crossed
+from citytune.readers.columns._pairs import of_pairs
 from citytune.readers.columns._side_values import without_side_values
 from citytune.readers.columns._steps_of_totals import without_their_totals
 from citytune.readers.columns._unlike import (
     is_flag_of_another,
     is_speed_of_wind,
+    mixture,
     refuse_unlike,
     sight,
+    stands_beside,
 )
 from citytune.readers.columns._wide import (
     filled,
@@ -98,10 +100,12 @@ def guess_targets(
         for n in numbers
         if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
     ]
-    able = without_their_totals(table, without_side_values(able), keys)
+    able = without_side_values(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
-    if telling < set(able):
-        able, numbers = ([n for n in some if n not in telling] for some in (able, numbers))
+    again = {*able} - {*without_their_totals(table, able, keys)}
+    for left_out in (telling, again):
+        if left_out < {*able}:
+            able, numbers = ([n for n in some if n not in left_out] for some in (able, numbers))
     known = _before_time(columns, taken, able)
     able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
     if not able and (
@@ -130,6 +134,7 @@ def guess_targets(
             able = of_one_kind(table, able, quantity, findings)
         parts = without_totals(table, tuple(wide_columns(table, able)), findings)
         chosen = of_one_kind(table, parts, quantity, findings)
+        chosen = of_pairs(chosen, columns, findings)
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
@@ -203,19 +208,13 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         quiet -= flags  # so many columns of zeros and ones are no counters
     families = {family(n) for n in live if family(n)}
     many = len(live) >= 2 and not all(target_rank(n) is not None for n in live)
-    beside = {n for n in quiet if any(_flags(n, one) for one in live)}
+    beside = {n for n in quiet if stands_beside(n, live)}
     low, high = (end(getattr(columns.by_name[n], side) for n in live or able)
                  for end, side in ((min, "low"), (max, "high")))  # fmt: skip
     stuck = {n for n in quiet if min(low, 0) <= columns.by_name[n].low <= high}
     kept = {n for n in quiet - beside
             if (many and may_be(n) and n in stuck) or family(n) in families}  # fmt: skip
     return [n for n in numbers if n in able or n in kept]
-
-
-def _flags(name: str, other: str) -> bool:
-    """Whether a name is another one with a word before or behind it: K_flow, flow_status."""
-    rest = name.removesuffix(other) if name.endswith(other) else name.removeprefix(other)
-    return rest != name and bool(re.fullmatch(r"[A-Za-z]+[_ .-]|[_ .-][A-Za-z]+", rest))
 
 
 def _is_coordinate(name: str) -> bool:
@@ -282,19 +281,10 @@ def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:
     some = listed(chosen, 3, quoted=True)
     text = f"the table is wide: each of {len(chosen)} columns is a sensor ({some}){unused}"
     findings.note("guessed-layout", text, _REMEDY, count=len(chosen))
-    if mixed := _mixture(chosen):
+    if mixed := mixture(chosen):
         findings.warn(
             "mixed-quantities",
             f"the sensor names suggest different quantities: {listed(mixed, quoted=True)}",
             "all are kept; name the columns of one quantity with target=",
             count=len(mixed),
         )
-
-
-def _mixture(chosen: list[str]) -> list[str]:
-    """Name parts that say that the columns of a wide table are not of one kind."""
-    beside = [name for name in chosen if goes_beside(name)]
-    ranks = Counter(family(n) for n in chosen if target_rank(n) is not None)
-    if beside and len({family(n) for n in chosen}) > 1:
-        return sorted({family(n) for n in beside})
-    return sorted(ranks) if len(ranks) > 1 else []

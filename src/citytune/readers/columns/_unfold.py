@@ -14,6 +14,8 @@ from citytune.readers.cells._columns import Column, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._time_words import CLOCK_TIME
+from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.columns._folded import (
     DAY,
     VALUE,
@@ -21,6 +23,7 @@ from citytune.readers.columns._folded import (
     in_rows,
     number_of,
 )
+from citytune.readers.columns._hour_names import part_of_day, span_of
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 from citytune.readers.times._clock_times import clock_times
@@ -30,14 +33,8 @@ FEWEST = 20
 MOST_KEYS = 6
 """Columns among the first of which one holds the date, if none has a name."""
 WHEN = "time"
-_CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
-_HOUR = re.compile(
-    r"^(\d{1,2})\s*(?:([ap]m)|h|uhr|[时時시点點])$|"
-    r"^(?:(?:klo|kl\.?|h|hr|hour|hours|ore|ora)[\s_]*)?(\d{1,2})시?\s*[-–_~]\s*(\d{1,2})(?:시(?:간대)?)?$",
-    re.IGNORECASE,
-)
 _NUMBERED = re.compile(
-    r"^(?P<word>[a-z ]*?)[\s_.]*0*(?P<number>\d{1,4})(?P<half>[:.]?00|:30|\.5)?"
+    r"^(?P<word>[a-z _.]*?)[\s_.]*0*(?P<number>\d{1,4})(?P<half>[:.]?00|:30|\.5)?"
     r"(?P<unit>[\s_]*([\[(].*[\])]|k?wh|mwh?|kw)?)$",
     re.IGNORECASE,
 )
@@ -50,6 +47,8 @@ _WORDS = frozenset(
      "trading period", "hhr", "slot", "e", "u", "uhr"]
 )  # fmt: skip
 """What may stand before the number of a time of the day."""
+_HOUR_WORDS = frozenset(["hour", "hora", "heure", "stunde", "uur", "hr"])
+"""What may stand there behind other words: Values_Hour01."""
 _HOURS = re.compile(r"h(e|r|or|ora|our|ours|eure)?[\s_.]*\d|ora|stunde|std|uur", re.IGNORECASE)
 _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$", re.IGNORECASE)
 
@@ -158,10 +157,19 @@ def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
 
 
 def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
-    """Whether the times in the other columns, if there are any, are dates."""
+    """Whether the times in the other columns are dates; whole days may come without.
+
+    Next to times of the day the numbers of a part of it are something else, such as harmonics.
+    """
     rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
-    moments = [one for name in rest if (one := look_at(table, name)).kind == "moment"]
-    return not moments or any(one.date for one in moments)
+    looked = [look_at(table, name) for name in rest]
+    moments = [one for one in looked if one.kind == "moment"]
+    if len(folded.names) * folded.step > DAY - 3600:
+        return not moments or any(one.date for one in moments)
+    clocks = any(
+        one.kind in ("clock", "clock-range") or plain_name(one.name) in CLOCK_TIME for one in looked
+    )
+    return any(one.date for one in moments) and not clocks
 
 
 def find_folded(names: tuple[str, ...]) -> Folded | None:
@@ -170,8 +178,7 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
     >>> find_folded(("day", *(f"H{i:02d}" for i in range(1, 25)))).seconds[:2]
     (0, 3600)
     """
-    clocks = [(name, _clock(name)) for name in names]
-    found = [(name, seconds) for name, seconds in clocks if seconds is not None]
+    found = [(name, span[1]) for name in names if (span := span_of(name))]
     if len(found) >= FEWEST and (even := _even(found)):
         return even
     groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
@@ -181,24 +188,9 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
             groups.setdefault((word, unit), []).append((name, int(match["number"])))
     fitting = [folded for group in groups.values() if (folded := _counted(group) or _digits(group))]
     if not fitting:
-        return None
+        return part_of_day(names)
     best = _readings_first(fitting)
     return _with_flags(best, names)
-
-
-def _clock(name: str) -> int | None:
-    """Seconds since midnight that a name says; of a range its end, which names AM and PM."""
-    if hour := _HOUR.match(name.strip()):
-        return _seconds(hour[1] or hour[4], "0", hour[2])
-    found = _CLOCK.findall(name)
-    return _seconds(*found[-1]) if found and not re.search(r"\d{4}", name) else None
-
-
-def _seconds(hour: str, minute: str, half: str | None) -> int | None:
-    if int(hour) > 24 or int(minute) > 59:
-        return None
-    hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
-    return hours * 3600 + int(minute) * 60
 
 
 def _even(found: list[tuple[str, int]]) -> Folded | None:
@@ -217,7 +209,10 @@ def _even(found: list[tuple[str, int]]) -> Folded | None:
 def _numbered(name: str) -> re.Match[str] | None:
     """A name such as H01, hour 1, kWh_0015 or H01//H01, which says a number of the day."""
     found = _NUMBERED.match(_WITHIN.sub("", name.partition("//")[0].strip()))
-    return found if found and found["word"].strip().lower() in _WORDS else None
+    if found is None:
+        return None
+    before, word = re.split(r"[\s_.]+", f" {found['word'].strip()}")[-2:]
+    return found if word.lower() in (_HOUR_WORDS if before else _WORDS) else None
 
 
 def _digits(group: list[tuple[str, int]]) -> Folded | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from citytune.readers.cells._columns import Column, Columns
@@ -39,7 +40,12 @@ _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|hol
 
 
 def is_flag_of_another(column: Column, columns: Columns) -> bool:
-    """Whether few small whole numbers stand under the name of another column and a word: QT, T."""
+    """Whether few small whole numbers stand under the name of another column and a word: QT, T.
+
+    So do all columns of one name that stand by others, such as the coverage of each.
+    """
+    if _stands_by_each(column, columns):
+        return True
     if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
         return False
     bare = _AGAIN.sub("", column.name)
@@ -55,6 +61,27 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
         and bool(_FLAG.fullmatch(plain.replace(one, "", 1).strip("_")))
         for name, other in columns.by_name.items()
     )
+
+
+def _stands_by_each(column: Column, columns: Columns) -> bool:
+    """Whether one name that says no quantity comes again behind, or before, other names each."""
+    bare = _AGAIN.sub("", column.name)
+    if f"{bare} (2)" not in columns.by_name or target_rank(bare) is not None:
+        return False
+    numbers = columns.numbers()
+    return _have_their_own(bare, numbers) or _have_their_own(bare, numbers[::-1])
+
+
+def _have_their_own(bare: str, names: Sequence[str]) -> bool:
+    """Whether another column that is called as none else comes before each one of a name."""
+    own, owners = "", list[str]()
+    again = {_AGAIN.sub("", name) for name in names if _AGAIN.search(name)}
+    for name in names:
+        if _AGAIN.sub("", name) == bare:
+            owners.append(own)
+        elif _AGAIN.sub("", name) not in again:
+            own = name
+    return "" not in owners and len({*owners}) == len(owners)
 
 
 def is_speed_of_wind(name: str, columns: Columns) -> bool:
@@ -137,3 +164,30 @@ def _differences(names: Sequence[str], columns: Columns) -> int:
             len(live) < len(some),
         )
     )
+
+
+def mixture(chosen: Sequence[str]) -> list[str]:
+    """Name parts that say that the columns of a wide table are not of one kind."""
+    beside = [name for name in chosen if goes_beside(name)]
+    ranks = Counter(family(n) for n in chosen if target_rank(n) is not None)
+    if beside and len({family(n) for n in chosen}) > 1:
+        return sorted({family(n) for n in beside})
+    return sorted(ranks) if len(ranks) > 1 else []
+
+
+def stands_beside(name: str, live: Sequence[str]) -> bool:
+    """Whether a name says something about one of others, or of its place: flow_status, A total."""
+    return any(_flags(name, one) for one in live) or _of_others(name, live)
+
+
+def _flags(name: str, other: str) -> bool:
+    """Whether a name is another one with a word before or behind it: K_flow, flow_status."""
+    rest = name.removesuffix(other) if name.endswith(other) else name.removeprefix(other)
+    return rest != name and bool(re.fullmatch(r"[A-Za-z]+[_ .-]|[_ .-][A-Za-z]+", rest))
+
+
+def _of_others(name: str, live: Sequence[str]) -> bool:
+    """Whether a name says a place of others, and not what all of them say: A total, A free."""
+    words, said = {*tokens(name)}, [{*tokens(one)} for one in live]
+    shared = set.intersection(*said) if len(said) > 1 else set()
+    return not shared <= words and any(words & (some - shared) for some in said)

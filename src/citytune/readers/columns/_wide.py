@@ -12,6 +12,7 @@ from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import TIME, Moment
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._units import VOLUME, unit_in
 from citytune.readers.cells._vocabulary import (
     GENERIC,
     TARGETS,
@@ -86,8 +87,9 @@ def _share_a_quantity(names: Sequence[str], known: Sequence[str]) -> bool:
 
 
 def likely(name: str) -> int:
+    """By its name; a volume in m³ is not that of traffic, and comes last."""
     rank = target_rank(name)
-    return 999 if rank is None else rank
+    return 999 if rank is None or unit_in(name) in VOLUME else rank
 
 
 def fullest(table: SourceTable, ranked: list[str]) -> str:

@@ -8,6 +8,7 @@ from citytune.readers.containers import (  # each registers the kind it reads
     _line_protocol,  # noqa: F401
     _nem12,  # noqa: F401
     _sql_dump,  # noqa: F401
+    _waterml,  # noqa: F401
     _xml,  # noqa: F401
     _zip,  # noqa: F401
 )

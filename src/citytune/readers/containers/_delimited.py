@@ -13,6 +13,7 @@ import polars as pl
 from citytune._text import counted
 from citytune.readers.cells._encodings import decoded, has_foreign_digits, with_plain_digits
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._halves import with_hours_of_day
 from citytune.readers.cells._numbers import (
     MISSING,
     cells,
@@ -206,7 +207,7 @@ def _tidy(
     rows = rows.drop(hollow)
     if not rows.width:
         return rows, frozenset(), {}
-    texts = _data_rows(_stripped(Texts(rows)), dialect, findings)
+    texts = with_hours_of_day(_data_rows(_stripped(Texts(rows)), dialect, findings))
     texts, units = plain_cells(texts, findings)
     return *_numbers(texts, dialect), units
 

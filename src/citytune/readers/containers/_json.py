@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ _MORE = ("@iot.nextLink", "nextLink", "next", "nextPageToken", "next_page")
 _EXTENDED = frozenset(["$date", "$oid", "$numberInt", "$numberLong", "$numberDouble",
                        "$numberDecimal"])  # fmt: skip
 """Keys by which MongoDB says the type of a value."""
+_DATE = re.compile(r"/Date\((-?\d{1,14})([+-]\d{4})?\)/")
+"""Milliseconds since 1970 (UTC); an offset behind them only says where that was."""
 _META = frozenset({"@context", "location", "geometry", "@iot.selfLink"})
 
 
@@ -207,7 +210,7 @@ def _flat(
         if key in _META and not isinstance(value, str | int | float):
             continue
         if not isinstance(value, Mapping):
-            found[name] = value if not isinstance(value, list) else None
+            found[name] = None if isinstance(value, list) else _dated(value)
         elif "value" in value and "type" in value:
             inner = value["value"]
             found[name] = inner.get("@value") if isinstance(inner, Mapping) else inner
@@ -233,6 +236,15 @@ def _extended(value: Any) -> Any:
     if kind == "$date" and isinstance(inner, int | float):
         return dt.datetime.fromtimestamp(inner / 1000, dt.UTC).isoformat(timespec="milliseconds")
     return _number(inner) if kind.startswith("$number") else inner
+
+
+def _dated(value: Any) -> Any:
+    """A moment of ASP.NET such as /Date(1709251200000)/ in ISO 8601; all else as it is."""
+    found = _DATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    moment = dt.datetime.fromtimestamp(int(found[1]) / 1000, dt.UTC)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _number(text: Any) -> Any:

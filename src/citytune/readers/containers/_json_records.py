@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from citytune.readers.cells._time_words import TIME
 from citytune.readers.cells._units import UNIT_COLUMNS, unit_of
 from citytune.readers.cells._vocabulary import GENERIC, plain_name
+from citytune.readers.containers._json_keyed import LOOKED_AT, is_keyed, is_scalars, keyed
 from citytune.readers.containers._json_steps import shared, stepped
 
 Record: TypeAlias = Mapping[str, Any]
@@ -26,8 +27,8 @@ _NAMES = ("fields", "columns", "components", "header", "headers", "names", "sche
 _NUMBERED = re.compile(r"^(field|channel|ch|var|value|val|col|column|sensor)_?\d+$")
 MOST_FIELDS = 2
 """Of rows whose unit may be said around them."""
-LOOKED_AT = 20
-"""Rows after which their shape is known."""
+MOST_TAGS = 6
+"""Of a series, as pairs of name and value."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ def _is_number(cell: Any) -> bool:
 def _told_apart(parts: Sequence[_Table]) -> list[Record]:
     """What differs around the rows of several tables; the key they stand under if nothing does."""
     names = dict.fromkeys(name for part in parts for name in part.around)
-    differ = [n for n in names if len({str(part.around.get(n)) for part in parts}) > 1]
+    said = {n: [str(part.around.get(n)) for part in parts] for n in names}
+    differ = [n for n, cells in said.items() if len({*cells}) > 1]
+    inner = {(n, *said[n]) for n in differ}  # said once more by the objects around theirs
+    differ = [n for n in differ if not {(end, *said[n]) for end in _ends_of(n)} & inner]
     labels: list[dict[str, Any]] = [{n: part.around.get(n) for n in differ} for part in parts]
     if len(parts) > 1 and not differ:
         # Values that have a name of their own were measured where the key says.
@@ -93,6 +97,12 @@ def _told_apart(parts: Sequence[_Table]) -> list[Record]:
         if (unit := _unit_of(part)) and not any(plain_name(n) in UNIT_COLUMNS for n in differ):
             label["unit"] = unit
     return list(labels)
+
+
+def _ends_of(name: str) -> list[str]:
+    """A name without the objects around it: b.c and c of a.b.c."""
+    words = name.split(".")
+    return [".".join(words[i:]) for i in range(1, len(words))]
 
 
 def _unit_of(part: _Table) -> str | None:
@@ -107,7 +117,7 @@ def _unit_of(part: _Table) -> str | None:
 def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
     if len(path) > DEEPEST:
         return
-    if isinstance(value, Mapping) and (rows := _keyed(value)):
+    if isinstance(value, Mapping) and (rows := keyed(value)):
         yield _Table(frozenset(rows[0]), rows, around, path)
     elif isinstance(value, Mapping):
         yield from _of_object(value, {**around, **_plain(value)}, path)
@@ -115,7 +125,7 @@ def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
         records = [row for row in value if isinstance(row, Mapping)]
         yield _Table(frozenset(records[0]), records, around, path)
         if any(_holds_lists(row) or _holds_columns(row) or stepped(row)
-               or any(map(_is_keyed, row.values()))
+               or any(map(is_keyed, row.values()))
                for row in records[:LOOKED_AT]):  # fmt: skip
             for i, row in enumerate(records):
                 yield from _tables(row, around, (*path, i))
@@ -130,7 +140,7 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
     if rows := stepped(value) or shared(value):
         yield _Table(frozenset(rows[0]), rows, around, path)
         return
-    lists = {k: one for k, one in value.items() if isinstance(one, list) and _is_scalars(one)}
+    lists = {k: one for k, one in value.items() if isinstance(one, list) and is_scalars(one)}
     lengths = {len(one) for one in lists.values()}
     if len(lists) > 1 and len(lengths) == 1 and lengths.pop() > LOOKED_AT:
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
@@ -139,11 +149,22 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
     for key, one in value.items():
         if isinstance(one, list) and one and isinstance(one[0], list) \
                 and not _is_list_of_objects(one[0]):  # fmt: skip
+            names = names or _names_within(value, len(one[0]))
             yield from _of_rows(*_with_index(one, names, value), around, (*path, key))
         elif isinstance(one, Mapping | list):
             labels = _labels(value)
             for table in _tables(one, around, (*path, key)):
                 yield _labelled(table, labels) if labels else table
+
+
+def _names_within(value: Record, width: int) -> Sequence[Any] | None:
+    """The list of as many names as rows have cells, in an object next to them, however deep."""
+    for key, one in value.items():
+        if key in _NAMES and isinstance(one, list) and len(one) == width:
+            return one
+        if isinstance(one, Mapping) and (found := _names_within(one, width)):
+            return found
+    return None
 
 
 def _with_index(
@@ -162,10 +183,6 @@ def _is_list_of_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
-def _is_keyed(value: Any) -> bool:
-    return isinstance(value, Mapping) and bool(_keyed(value))
-
-
 def _labels(value: Record) -> dict[str, str]:
     """What an object next to the rows calls their numbered fields: field1, PM2.5."""
     near = [one for one in value.values() if isinstance(one, Mapping)]
@@ -179,54 +196,6 @@ def _labelled(table: _Table, labels: Mapping[str, str]) -> _Table:
         return table
     rows = [{labels.get(k, k): v for k, v in row.items()} for row in table.rows]
     return replace(table, rows=rows, names=frozenset(rows[0]))
-
-
-def _keyed(value: Record) -> list[dict[str, Any]]:
-    """Rows of an object whose keys are times, or number the rows of each column of a table.
-
-    >>> _keyed({f"2024-01-{day}": day for day in range(10, 31)})[0]
-    {'time': '2024-01-10', 'value': 10}
-    """
-    parts = list(value.values())
-    plain = [isinstance(one, Mapping) and _is_scalars(list(one.values())) for one in parts]
-    if len(value) > LOOKED_AT and all(map(_is_time_key, list(value)[:LOOKED_AT])):
-        if all(plain):
-            return [{"time": _time_of(key)} | dict(row) for key, row in value.items()]
-        if _is_scalars(parts):
-            return [{"time": _time_of(key), "value": one} for key, one in value.items()]
-        if all(isinstance(one, list) and _is_scalars(one) for one in parts):
-            return _keyed_lists(value)
-        return []
-    if not parts or not all(plain) or len(parts[0]) <= LOOKED_AT:
-        return []
-    keys = list(parts[0])
-    if any(one.keys() != parts[0].keys() for one in parts):
-        return []
-    timed = all(map(_is_time_key, keys[:LOOKED_AT]))
-    if not timed and not all(key.isdigit() for key in keys):
-        return []
-    return [
-        {**({"time": _time_of(key)} if timed else {}), **{n: one[key] for n, one in value.items()}}
-        for key in keys
-    ]
-
-
-def _keyed_lists(value: Record) -> list[dict[str, Any]]:
-    """Rows of lists under their times, but for what is the same in all of them: codes."""
-    columns = list(zip(*value.values(), strict=False))
-    live = [i for i, cells in enumerate(columns) if any(cell != cells[0] for cell in cells)]
-    return [
-        {"time": _time_of(key)} | {f"value_{i + 1}": columns[i][row] for i in live}
-        for row, key in enumerate(value)
-    ]
-
-
-def _is_time_key(key: str) -> bool:
-    return (key.isdigit() and len(key) >= 9) or bool(re.match(r"(19|20)\d\d-\d\d-\d\d", key))
-
-
-def _time_of(key: str) -> int | str:
-    return int(key) if key.isdigit() else key
 
 
 def _of_rows(
@@ -259,10 +228,6 @@ def _may_be_time(cell: Any) -> bool:
     return isinstance(cell, int | float) and abs(cell) >= 1e8
 
 
-def _is_scalars(values: Sequence[Any]) -> bool:
-    return not any(isinstance(one, Mapping | list) for one in values[:LOOKED_AT])
-
-
 def _holds_lists(value: Any) -> bool:
     """Whether an object holds a list of more than plain values somewhere."""
     inner = value.values() if isinstance(value, Mapping) else ()
@@ -275,18 +240,32 @@ def _holds_lists(value: Any) -> bool:
 
 def _holds_columns(value: Record) -> bool:
     """Whether an object holds long lists of plain values, as many of each."""
-    lengths = [len(one) for one in value.values() if isinstance(one, list) and _is_scalars(one)]
+    lengths = [len(one) for one in value.values() if isinstance(one, list) and is_scalars(one)]
     return any(size > LOOKED_AT and lengths.count(size) > 1 for size in lengths)
 
 
+def _tags(some: Sequence[Any]) -> dict[str, Any]:
+    """What names are paired with in a short list: [{"name": "meter", "value": "m1"}]."""
+    if not 0 < len(some) <= MOST_TAGS or not all(isinstance(one, Mapping) for one in some):
+        return {}
+    found = {}
+    for one in some:
+        name = one.get("name", one.get("key"))
+        name = name.get("value") if isinstance(name, Mapping) else name
+        if isinstance(name, str) and isinstance(one.get("value"), str):
+            found[name] = one["value"]
+    return found if len(found) == len(some) else {}
+
+
 def _plain(value: Record) -> dict[str, Any]:
-    """The plain values of an object, and of the objects in it that hold nothing else."""
+    """The plain values of an object and of those in it, and what few names are paired with."""
     found: dict[str, Any] = {}
     for key, one in value.items():
         if isinstance(one, Mapping):
-            flat = not any(isinstance(part, Mapping | list) for part in one.values())
-            if flat and not _is_keyed(one):
-                found |= {f"{key}.{name}": part for name, part in one.items()}
-        elif not isinstance(one, list):
+            if not is_keyed(one):
+                found |= {f"{key}.{name}": part for name, part in _plain(one).items()}
+        elif isinstance(one, list):
+            found |= _tags(one)
+        else:
             found[key] = one
     return found

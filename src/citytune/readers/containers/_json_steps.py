@@ -13,7 +13,8 @@ Record: TypeAlias = Mapping[str, Any]
 FEWEST = 20
 """Values that are more than a few of a record."""
 _START = frozenset(
-    ["start", "begin", "from", "start_time", "begin_time", "start_date", "start_at", "starts_at",
+    ["start", "begin", "from", "start_time", "begin_time", "beg_time", "start_date", "start_at",
+     "starts_at",
      "time_start", "point_start", "start_point", "first", "first_time", "time", "timestamp"]
 )  # fmt: skip
 _STEP = re.compile(
@@ -28,6 +29,8 @@ _UNITS = {
 }
 _NAMES = ("name", "label", "id", "key", "title", "sensor", "station")
 _ZONED = re.compile(r"_?(utc|gmt)$")
+_LEAST_BARE = 300
+"""Seconds from which a step without a unit can be nothing else."""
 _EPOCH, _MILLISECONDS = 1e8, 1e11
 
 
@@ -38,13 +41,15 @@ def stepped(value: Record) -> list[dict[str, Any]]:
     {'time': '2024-01-01T00:15:00+00:00', 'values': 1}
     """
     lists = {k: v for k, v in value.items() if isinstance(v, list) and len(v) > FEWEST}
+    lists = _columns_of(value) or lists
     if len({len(one) for one in lists.values()}) != 1 or not all(
         _is_number(one) for some in lists.values() for one in some
     ):
         return []
     starts = [v for k, v in value.items() if _ZONED.sub("", plain_name(k)) in _START]
-    steps = [found for k, v in value.items() if (found := _length(plain_name(k), v))]
     begin = _moment(starts[0]) if len(starts) == 1 else None
+    clock = None if begin is None or isinstance(starts[0], str) else _per_second(starts[0])
+    steps = [found for k, v in value.items() if (found := _length(plain_name(k), v, clock))]
     if begin is None or len(steps) != 1:
         return []
     step = dt.timedelta(seconds=steps[0])
@@ -52,6 +57,15 @@ def stepped(value: Record) -> list[dict[str, Any]]:
         {"time": (begin + i * step).isoformat(), **dict(zip(lists, row, strict=True))}
         for i, row in enumerate(zip(*lists.values(), strict=True))
     ]
+
+
+def _columns_of(value: Record) -> dict[str, list[Any]]:
+    """The columns of the one list of rows of numbers of an object."""
+    rows = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], list)]
+    if len(rows) != 1 or {len(row) for row in rows[0]} != {len(rows[0][0])}:
+        return {}
+    columns = [list(column) for column in zip(*rows[0], strict=True)]
+    return {f"value_{i}" if columns[1:] else "value": one for i, one in enumerate(columns, 1)}
 
 
 def shared(value: Record) -> list[dict[str, Any]]:
@@ -84,8 +98,8 @@ def _series(value: Record, count: int) -> tuple[str, Sequence[Any]] | None:
     return (name, lists[0]) if all(map(_is_number, lists[0])) else None
 
 
-def _length(name: str, cell: Any) -> int | None:
-    """Seconds of a step, whose unit its cell or its name says."""
+def _length(name: str, cell: Any, clock: int | None = None) -> int | None:
+    """Seconds of a step, whose unit its cell or its name says, or the clock of the start."""
     told = _STEP.fullmatch(name)
     if told is None or isinstance(cell, bool):
         return None
@@ -93,6 +107,9 @@ def _length(name: str, cell: Any) -> int | None:
         number, unit = int(found[1]), found[2].lower()
         if cell.strip().upper().startswith("P") and "T" not in cell.upper()[:2]:
             return None  # a period of days or months
+    elif isinstance(cell, int) and clock and told["unit"] in (None, "time"):
+        sure = cell // clock >= _LEAST_BARE  # else it may as well be minutes
+        number, unit = (cell // clock, "s") if sure else (0, "")
     elif isinstance(cell, int) and told["unit"]:
         number, unit = cell, told["unit"]
     else:
@@ -105,12 +122,17 @@ def _length(name: str, cell: Any) -> int | None:
 
 def _moment(cell: Any) -> dt.datetime | None:
     if isinstance(cell, int | float) and abs(cell) >= _EPOCH:
-        return dt.datetime.fromtimestamp(cell / (1000 if abs(cell) >= _MILLISECONDS else 1), dt.UTC)
+        return dt.datetime.fromtimestamp(cell / _per_second(cell), dt.UTC)
     try:
         found = dt.datetime.fromisoformat(str(cell))
     except ValueError:
         return None
     return found if found.tzinfo is None else found.astimezone(dt.UTC)
+
+
+def _per_second(epoch: float) -> int:
+    """How many units of a moment that counts since 1970 make a second."""
+    return 1000 if abs(epoch) >= _MILLISECONDS else 1
 
 
 def _is_number(one: Any) -> bool:

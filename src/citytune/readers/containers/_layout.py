@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
+from citytune.readers.cells._vocabulary import is_quantity
 from citytune.readers.containers._label_rows import TIME_LIKE, Row, label_rows, with_notes
 
 DELIMITERS = ",;\t|"
@@ -23,6 +24,9 @@ UNIT_LIKE = re.compile(
     r"[\w/³²·.\s-]*[\])]?$",
     re.IGNORECASE,
 )
+
+_RULE = re.compile(r"\s*:?[-+]{2,}:?\s*|\s*")
+"""A cell of a line that is drawn below a header."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ def find_layout(
     below = top[top.index(header) + 1 :] if header in top else []
     for row in below[: below.index(units) if units in below else None]:
         names = _told_apart(names, rows[row].cells)
+    for row in top[: top.index(header)][::-1] if header in top and parent is None else []:
+        names = _told_apart(names, rows[row].cells, above=True)
     return Layout(
         delimiter=delimiter,
         names=tuple(names),
@@ -89,7 +95,7 @@ def find_layout(
         headless=header is None,
         first=rows[data[0]].line,
         body=tuple(tuple(row) for row in cells),
-        units=() if units is None else tuple(rows[units].cells),
+        units=() if units is None or _are_formats(rows[units].cells) else tuple(rows[units].cells),
         titles=tuple(title for title in titles if title),
     )
 
@@ -127,7 +133,7 @@ def _rows(lines: Sequence[str], delimiter: str, start: int) -> list[Row]:
     reader = csv.reader(lines, delimiter=delimiter)
     found, before = [], 0
     for cells in reader:
-        if any(cell.strip() for cell in cells):
+        if any(cell.strip() for cell in cells) and not all(map(_RULE.fullmatch, cells)):
             found.append(Row(cells, start + before))
         before = reader.line_num
     return found
@@ -170,12 +176,23 @@ def _is_short_header(rows: Sequence[Row], place: int, width: int) -> bool:
     """A header with a field or two less than the rows: they end with a delimiter, or an index."""
     row = rows[place].cells
     body = [other.cells for other in rows[place + 1 :][:50] if len(other.cells) == width]
-    lonely = width - len(row) == 1 and bool(body) and all(not other[-1].strip() for other in body)
+    lonely = (
+        width - len(row) == 1
+        and bool(body)
+        and (all(not other[-1].strip() for other in body) or _are_numbered(body))
+    )
     return lonely and not any(NUMBER_LIKE.match(cell) or TIME_LIKE.match(cell) for cell in row)
+
+
+def _are_formats(cells: Sequence[str]) -> bool:
+    """Whether each cell says how wide a column is and what it holds: 5s, 20d, 14n."""
+    return all(re.fullmatch(r"\d+[a-z]", cell.strip()) for cell in cells)
 
 
 def _are_units(cells: Sequence[str], names: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell.strip()]
+    if _are_formats(cells):
+        return True
     alike = sum(bool(UNIT_LIKE.match(cell.strip())) for cell in filled)
     same = sum(a.strip() == b.strip() for a, b in zip(cells, names, strict=False) if a.strip())
     return bool(filled) and alike >= 0.6 * len(filled) and same < len(filled) / 2
@@ -203,15 +220,28 @@ def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) 
     return found
 
 
-def _told_apart(names: Sequence[str], below: Sequence[str]) -> list[str]:
-    """Names that come twice, with the row of labels below them where that tells them apart."""
-    joined = [f"{name} {cell.strip()}".strip() for name, cell in zip(names, below, strict=False)]
-    return joined if len(set(joined)) > len(set(names)) else list(names)
+def _told_apart(names: Sequence[str], cells: Sequence[str], *, above: bool = False) -> list[str]:
+    """Names that come twice, with another row of labels where that tells them apart.
+
+    Below them it may say what each measures, too.
+    """
+    pairs = [(cell.strip(), name) for name, cell in zip(names, cells, strict=False)]
+    joined = [" ".join(pair if above else pair[::-1]).strip() for pair in pairs]
+    said = [cell for cell, _ in pairs if cell]
+    measured = not above and bool(said) and all(map(is_quantity, said))
+    return joined if measured or len(set(joined)) > len(set(names)) else list(names)
+
+
+def _are_numbered(body: Sequence[Sequence[str]]) -> bool:
+    """Whether the first cells number the rows from 1 on, as R does without a name for them."""
+    return [row[0].strip() for row in body] == [str(i + 1) for i in range(len(body))]
 
 
 def _heading(rows: Sequence[Row], header: int, width: int) -> list[str]:
     cells = [re.sub(NO_DATE, "", cell.strip()) for cell in rows[header].cells]
-    return cells + [""] * (width - len(cells))
+    lacking = [""] * (width - len(cells))
+    body = [row.cells for row in rows[header + 1 :][:50] if len(row.cells) == width]
+    return lacking + cells if lacking and _are_numbered(body) else cells + lacking
 
 
 def _without_rows(rows: Sequence[Row], header: int, delimiter: str, width: int) -> Layout:

@@ -132,6 +132,9 @@ def from_parts(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
         year, of_year, *rest = (whole(table, name) for name in time)
         first = pl.date(_full(year), 1, 1).dt.epoch("s")
         start = pl.when(of_year.is_between(1, 366)).then(first + (of_year - 1) * 86_400)
+        clock = clock_times(table, look_at(table, time[2])) if len(time) == 3 else None
+        if clock is not None and clock.words == "HHMM":
+            return start + clock.seconds
         return _with_parts(table, start, rest)
     clock = clock_times(table, look_at(table, time[3])) if len(time) == 4 else None
     clock = clock if clock is not None and "times of the day" in clock.words else None

@@ -7,7 +7,6 @@ Which of them the numbers are follows from all of them together, never from one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,13 @@ from numpy.typing import NDArray
 from citytune.readers.cells._columns import Column
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import cells
-from citytune.readers.cells._ranges import are_hours, begin_of
+from citytune.readers.cells._ranges import are_hours, begin_of_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
+from citytune.readers.times._decimal_times import DAY, PERIODS, ClockTimes, decimal_times
 
-DAY = 86_400
 HHMM, HHMMSS = 0, -1
 """What stands for the length of what is counted, where digits spell the time of the day."""
-PERIODS = (24, 48, 72, 96, 144, 288)
-"""Numbers of equal periods that a day is counted in."""
 MANY_TIMES, MOST_DAYS = 6, 0.9
 """Times of a day whose order tells where it ends, and the share of days that must agree."""
 PERIOD_WORDS = frozenset(
@@ -36,33 +33,18 @@ HOUR_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class ClockTimes:
-    """How to compute the seconds since midnight of each row."""
-
-    seconds: pl.Expr
-    """Int64; null where the cell is no time of the day."""
-    words: str
-    """What the cells were taken as."""
-    ends: bool = False
-    """Whether they name the end of an interval."""
-    counted: int = 0
-    """Length in s of the periods that are counted from midnight; a day of summer time has more or
-    fewer of them."""
-    from_one: bool = False
-    """Whether they number intervals from 1, so that `seconds` is the begin of each already."""
-
-
 def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     """How a column writes times of the day; None if it does not."""
     name = column.name
     if column.kind == "clock":
         return _of_text(table, name)
     if column.kind == "clock-range":
-        text = begin_of(pl.col(name))
+        text = begin_of_hours(pl.col(name))
         return ClockTimes(_from_text(text), "the begin of ranges of the day")
-    if column.kind != "number" or not column.whole:
+    if column.kind != "number":
         return None
+    if not column.whole:
+        return decimal_times(_number(table, name), _present(table, name).to_numpy())
     values = _distinct(table, name)
     if are_hours(values):
         begin = _number(table, name) // 100 * 3600
@@ -161,12 +143,16 @@ def _hours(low: int, high: int) -> tuple[int, int, str, bool, int] | None:
 
 
 def _distinct(table: SourceTable, name: str) -> NDArray[np.int64]:
-    number = _number(table, name)
+    return _present(table, name).cast(pl.Int64).to_numpy()
+
+
+def _present(table: SourceTable, name: str) -> pl.Series:
+    """The distinct numbers of a column; none if they are too many or too large."""
+    number = _number(table, name).cast(pl.Float64)
     found = table.rows.select(number.alias("n")).unique().collect(engine="streaming")["n"]
     found = found.drop_nulls().drop_nans().sort()
-    if len(found) > 100_000 or not bool(found.is_between(-1e9, 1e9).all()):
-        return np.zeros(0, np.int64)
-    return found.cast(pl.Int64).to_numpy()
+    few = len(found) <= 100_000 and bool(found.is_between(-1e9, 1e9).all())
+    return found if few else found.clear()
 
 
 def _number(table: SourceTable, name: str) -> pl.Expr:

@@ -25,6 +25,7 @@ from citytune.readers.cells._time_words import (
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 from citytune.readers.cells._zone_names import COMMON, OFFSET, OFFSET_NAMES, ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
+from citytune.readers.times._decimal_times import PERIODS
 from citytune.readers.times._rivals import choose
 
 PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
@@ -71,9 +72,9 @@ def _with_clock(table: SourceTable, columns: Columns, date: Column) -> list[Time
             continue
         if column.kind in ("clock", "clock-range") or (
             column.kind == "number"
-            and column.whole
             and (
                 _may_be_clock(column)
+                or _may_be_decimal(column)
                 or are_hours(column.cells.cast(pl.Float64, strict=False).drop_nulls())
             )
         ):
@@ -90,7 +91,13 @@ def _may_be_clock(column: Column) -> bool:
     """Whether a number's name says time of the day, or its cells can be nothing else."""
     words = set(tokens(column.name))
     named = bool(words & set(CLOCK_TIME)) or plain_name(column.name) in CLOCK_TIME
-    return named and not words & {"id", "code", "count"}
+    return column.whole and named and not words & {"id", "code", "count"}
+
+
+def _may_be_decimal(column: Column) -> bool:
+    """Whether numbers with decimals may be parts of a day or hours: few, and none above 24."""
+    few = len(column.cells) <= 2 * max(PERIODS)
+    return not column.whole and few and column.low >= 0 and column.high <= 24
 
 
 def _whole_days(table: SourceTable, columns: Columns, date: Column) -> list[Column]:
@@ -163,6 +170,8 @@ def _parts(columns: Columns) -> Time:
         if not fitting:
             break
         found.append(fitting[0])
+    if of_year and len(found) == 2:
+        found += [name for name in columns.numbers() if plain_name(name) in CLOCK_TIME][:1]
     return tuple(found) if len(found) >= 3 else ()
 
 

@@ -15,7 +15,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._epochs import epoch_seconds, epoch_unit
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._formats import find_format, parsed
+from citytune.readers.cells._formats import find_format, with_bare_midnights
 from citytune.readers.cells._ranges import begin_of
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
@@ -222,7 +222,7 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
         f"the numbers in column {name!r} were read as {epoch.words}",
         "write them as 2024-03-31 14:00 if this is wrong",
     )
-    counted = epoch.pattern is None and epoch.first is None
+    counted = epoch.is_utc
     ends = epoch.pattern == "%Y%m%d%H" and bool((sample.drop_nulls() % 100 == 24).any())
     seconds = epoch_seconds(pl.col(name), epoch)
     return Moments(seconds, counted, "UTC" if counted else None, ends)
@@ -239,7 +239,7 @@ def _plan_text(
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
-        counted = epoch.pattern is None and epoch.first is None
+        counted = epoch.is_utc
         number = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
         return Moments(
             _looked_up(name, written, distinct, number), counted, "UTC" if counted else None
@@ -255,7 +255,7 @@ def _plan_text(
             "write the year first (2024-03-31) if this is wrong",
         )
     form = settle_order(table, name, distinct, form, order, timezone, findings)
-    at = parsed(pl.col("cell"), form)
+    at = with_bare_midnights(distinct, form)
     zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
     named = None if form.aware else of_cells(distinct, name, timezone, findings)
     ahead, zone = named or (pl.lit(0), zone)

@@ -47,6 +47,8 @@ _KINDS = (
     (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
     (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
 )  # fmt: skip
+_ATTRIBUTE = re.compile(r"\.(PV|CV|MV|SP)$")
+"""What control systems write behind a tag: process value, current value."""
 _STREET = re.compile(
     rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
 )
@@ -63,6 +65,7 @@ def guess_quantity(
     are guessed.
     """
     told = request.quantity
+    columns = [_ATTRIBUTE.sub("", name) for name in columns]
     if bidding_areas(columns) and not told:
         columns, stem = [""], ""
     found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
@@ -140,6 +143,8 @@ def settle_range(quantity: Quantity, values: NDArray[np.floating]) -> Quantity:
 
 def _are_letters(columns: Sequence[str]) -> bool:
     """Whether the sensors are called W, K, L or zone_k, zone_l: letters that are no units."""
+    if any(re.search(r"[(\[]", column) for column in columns):
+        return False
     ends = {plain_name(column).split("_")[-1] for column in columns}
     return len(ends) > 1 and all(len(end) == 1 and end.isalpha() for end in ends)
 

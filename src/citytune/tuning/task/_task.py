@@ -55,6 +55,8 @@ class Task:
     """Of an earlier fit: its windows are learnt from too, without their history."""
     earlier: tuple[Expert, ...] = ()
     """Experts of the earlier fit, some of which stay as they are."""
+    most: int | None = None
+    """Windows to learn from, where that is to be quick."""
     part_of: Choice | None = None
     """The windows, where they were chosen before."""
     answers: Answers = field(default_factory=Answers)
@@ -64,6 +66,7 @@ class Task:
     def choice(self) -> Choice:
         """The windows to learn from."""
         most = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
+        most = min(most, self.most or most)
         return self.part_of or Choice.of(self.recent, self.spec, most, self.memory)
 
     @cached_property
