@@ -164,8 +164,8 @@ def _check_shape(image: Image) -> None:
 def _check_depth(image: Image) -> None:
     """Whole numbers of 32 bits are measurements: as colours most would be white."""
     if image.mode == "I":
-        low, high = image.getextrema()
-        if low < 0 or high > MOST_DEEP:
+        numbers = np.asarray(image)
+        if numbers.min() < 0 or numbers.max() > MOST_DEEP:
             raise InputError("it holds numbers of more than 16 bits, not colours")
 
 
