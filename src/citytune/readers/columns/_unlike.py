@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._units import SPEED, unit_in
 from citytune.readers.cells._vocabulary import (
     PLACES,
     TARGETS,
@@ -103,7 +104,7 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     if not (bare or electrical) and _are_named(chosen):
         return
     told = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
-    said = electrical or (told and not bare)
+    said = electrical or (told and not bare) or _some_spell_a_unit(chosen)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
@@ -152,6 +153,12 @@ def _lie_apart(names: Sequence[str], columns: Columns) -> bool:
     """Whether all readings of one column are above all those of another."""
     some = [columns.by_name[name] for name in names if columns.kind(name) != "empty"]
     return bool(some) and max(one.low for one in some) > min(one.high for one in some)
+
+
+def _some_spell_a_unit(names: Sequence[str]) -> bool:
+    """Whether few names spell a unit of speed and the others none: cars, vans, speed (km/h)."""
+    spelt = [n for n in names if re.search(r"[(\[]", n) and unit_in(n) in SPEED]
+    return bool(spelt) and not any(unit_in(n) for n in names if n not in spelt)
 
 
 def _one_is_known(names: Sequence[str]) -> bool:

@@ -15,8 +15,24 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 
 WORDS = frozenset(
-    ["valid", "validity", "validez", "gueltig", "gültig", "validation", "validite", "validité",
-     "valido", "valida", "valide", "geldig", "gyldig", "giltig", "wazny", "ważny"]
+    [
+        "valid",
+        "validity",
+        "validez",
+        "gueltig",
+        "gültig",
+        "validation",
+        "validite",
+        "validité",
+        "valido",
+        "valida",
+        "valide",
+        "geldig",
+        "gyldig",
+        "giltig",
+        "wazny",
+        "ważny",
+    ]
 )
 """Words of the names of columns that say whether a reading is valid."""
 ERROR_WORDS = frozenset(["error", "fehler", "erreur"])

@@ -114,7 +114,11 @@ def _fitting(name: str, unit: str) -> str:
 
     >>> _fitting("power", "kWh"), _fitting("load", "MWh")
     ('energy', 'load')
+    >>> _fitting("energy", "m³")
+    'consumption'
     """
+    if name == "energy" and unit in VOLUME:
+        return "consumption"  # of water or gas
     if name in ("power", "energy") and unit in ENERGY | POWER:
         return "energy" if unit in ENERGY else "power"
     return name
