@@ -71,6 +71,8 @@ def words_of(reading: Reading) -> list[str]:
 
     >>> words_of(Reading(timezone="Europe/Oslo", missing=(-1.0,), valid={"ok": ["1", "2"]}))
     ['--timezone', 'Europe/Oslo', '--missing', '-1', '--valid', 'ok=1,2']
+    >>> words_of(Reading(date_order="day"))
+    ['--date-order', 'day']
     """
     found: list[str] = []
     for name, value in reading.said().items():
@@ -80,7 +82,8 @@ def words_of(reading: Reading) -> list[str]:
             parts = [value]
         else:
             parts = [_joined([f"{one:g}" if isinstance(one, float) else one for one in value])]
-        found += [word for part in parts for word in (f"--{name}", part)]
+        option = f"--{name.replace('_', '-')}"
+        found += [word for part in parts for word in (option, part)]
     return found
 
 
