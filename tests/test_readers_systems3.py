@@ -157,3 +157,9 @@ def test_consumption_in_cubic_metres_is_no_energy(tmp_path: Path) -> None:
     rows = [f"{t},{a}" for t, a in zip(TIMES, A, strict=True)]
     frame = read(given(tmp_path, "time,Consumption (m3)", *rows))
     assert str(frame.quantity) == "consumption (m³)"
+
+
+@pytest.mark.parametrize("name", ["Unidade de Medida", "mjernaJedinica"])
+def test_a_column_of_units_is_known_in_more_languages(tmp_path: Path, name: str) -> None:
+    rows = [f"{t};{a};µg/m3" for t, a in zip(TIMES, A, strict=True)]
+    assert read(given(tmp_path, f"Data;Valor;{name}", *rows)).quantity.unit == "µg/m³"
