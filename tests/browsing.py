@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -16,6 +17,11 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_SPEC = importlib.util.find_spec("axe_playwright_python")
+AXE = None if _SPEC is None or _SPEC.origin is None else Path(_SPEC.origin).parent / "axe.min.js"
+"""axe-core, of which the package brings a copy; None where it is not installed."""
+WRONG = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.flatMap(
+    one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 200)}`)))"""
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-sync", "--disable-background-networking", "--disable-component-update",
@@ -79,6 +85,21 @@ class Tab:
         root = self.ask("DOM.getDocument")["root"]["nodeId"]
         node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def dark(self, on: bool) -> None:
+        """As somebody with a dark screen sees it."""
+        self.ask("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if on else "light"}])  # fmt: skip
+
+    def violations(self) -> list[str]:
+        """What axe finds wrong with the page, light and dark."""
+        assert AXE is not None
+        found = set()
+        self.run(f"{AXE.read_text(encoding='utf-8')}; 0")
+        for on in (True, False):
+            self.dark(on)
+            found |= set(self.run(WRONG))
+        return sorted(found)
 
     def picture(self, path: Path) -> None:
         """The whole page as PNG."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import AXE, browser
 from test_reporting_page import SENSORS, FakeModel, ahead, city, measure, words, write
 
 from citytune.forecasting import Outlook, SensorOutlook
@@ -198,6 +199,22 @@ def test_on_a_phone_the_first_forecast_is_on_the_first_screen(tmp_path: Path) ->
     assert int(said["over"]) <= 0
     assert float(said["below"]) < 844
     assert 250 < int(said["opened"]) < 390
+
+
+@pytest.mark.extras
+@pytest.mark.skipif(CHROMIUM is None or AXE is None, reason="there is no Chromium or no axe here")
+def test_axe_finds_nothing_wrong_with_the_report(tmp_path: Path) -> None:
+    with browser(tmp_path) as tab:
+        for name, html in (("few", page()), ("many", page(400, (">2000",)))):
+            file = tmp_path / f"{name}.html"
+            file.write_text(html, encoding="utf-8")
+            for width in (1280, 390):
+                tab.size(width)
+                tab.go(file.as_uri())
+                tab.run("document.querySelector('#day tbody th button').click()")
+                tab.until("document.querySelector('#day tr.chart .main-svg') !== null")
+                assert tab.violations() == [], (name, width)
+        assert tab.complaints == []
 
 
 def test_the_headline_names_sensors_that_it_says_nothing_of() -> None:

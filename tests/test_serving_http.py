@@ -482,6 +482,19 @@ def test_what_cannot_be_done_is_a_problem_document(
     assert why in said["detail"]
 
 
+def test_an_address_that_is_not_there_says_where_to_look(client: httpx.Client) -> None:
+    lost = client.get("/v1/nowhere")
+    assert (lost.status_code, "/v1/openapi.json" in lost.json()["detail"]) == (404, True)
+    wrong = client.put("/v1/sources/1")
+    assert wrong.status_code == 405
+    assert wrong.json()["detail"].startswith("PUT is not possible here")
+    text = client.post("/v1/readings", content="hello", headers={"Content-Type": "text/plain"})
+    assert "Content-Type: application/json" in text.json()["errors"][0]["what"]
+    deep = b'{"source": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    said = client.post("/v1/readings", content=deep, headers={"Content-Type": "application/json"})
+    assert said.json()["detail"].startswith("the body cannot be read; send JSON")
+
+
 def test_times_without_a_zone_are_wall_times_where_the_source_has_none(
     client: httpx.Client,
 ) -> None:

@@ -34,7 +34,7 @@ from citytune.serving.database import (
     note_action,
 )
 from citytune.serving.http import add_token
-from citytune.serving.http.routes import ROUTERS
+from citytune.serving.http.routes import ROUTERS, _sensors
 from citytune.serving.web.routes import ROUTERS as PAGES
 
 SECRET = "harbour"
@@ -218,6 +218,13 @@ def test_a_misspelt_sensor_is_refused_with_the_near_names(
         assert answer.status_code == 422
         said = answer.json()["detail"]
         assert said.startswith("unknown sensors: 'Ring raod' (near 'Ring road'); 'zzz'. Nothing")
+        checked = {
+            "sensors": ["Ring road", "Bridge"]
+        }  # what was pushed and what was checked are one list
+        with monkeypatch.context() as patch:
+            patch.setattr(_sensors, "result_of_check", lambda *_: checked)
+            said = client.post("/v1/readings", json=rows("Ring raod", "Bridg")).json()["detail"]
+        assert "'Bridg' (near 'Bridge'); 'Ring raod' (near 'Ring road')." in said
         assert {one["sensor"] for one in client.get("/v1/sources/1/readings").json()["items"]} == {
             "Ring road", "Harbour"
         }  # fmt: skip

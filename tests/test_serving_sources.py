@@ -11,6 +11,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import polars as pl
 import pytest
 from serving_parts import City
 
-from citytune import InputError
+from citytune import InputError, Quantity
 from citytune.serving._config import Configuration, read_configuration
 from citytune.serving.database import Source
 from citytune.serving.sources import check_source, fetch, frame_of, reading_of, with_pushed
@@ -281,6 +282,22 @@ def test_what_was_taken_back_makes_a_frame_neither_longer_nor_wider(city: City) 
     found = with_pushed(frame, pushed(*wrong, ("s1", at[72], 5.0), ("s1", at[4], None)))
     assert found.values.shape == (73, 2)
     assert np.isnan(found.values[4, 1])
+
+
+def test_what_cannot_have_been_measured_is_missing_whoever_pushed_it(city: City) -> None:
+    flow = replace(city(2, 3, gaps=0.0), quantity=Quantity("traffic_volume", "veh/h", 0.0))
+    at = flow.clock.moments(0, 200).tolist()
+    rows = [("s0", at[72], -5.0), ("s1", at[72], 3.0), ("s1", at[73], -999.0), ("s1", at[74], 4.0)]
+    found = with_pushed(flow, pushed(*rows))
+    assert np.isnan(found.values[72, 0])
+    assert np.isnan(found.values[73, 1])
+    assert found.values[[72, 74], 1].tolist() == [3, 4]
+    told = [(one.kind, one.sensor) for one in found.faults[len(flow.faults) :]]
+    assert told == [("negative", "s0"), ("sentinel", "s1")]
+    cold = replace(flow, quantity=Quantity("temperature", "°C"))
+    assert with_pushed(cold, pushed(*rows)).values[72, 0] == -5
+    stuck = [("s0", moment, 7.0) for moment in at[72:144]]
+    assert (with_pushed(flow, pushed(*stuck)).values[72:144, 0] == 7).all()  # the watch tells it
 
 
 def test_the_configuration_says_which_key_is_wrong(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import serving_parts  # noqa: F401 - skips all of this where the extra is not in
 # isort: split
 
 import datetime as dt
+import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,21 +20,26 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from browsing import CHROMIUM
+from browsing import AXE, CHROMIUM
 from browsing import browser as chromium
 from conftest import make_city
 from fastapi.routing import APIRoute
 from serving_parts import Served, new_database, new_folder, readings_of, serving
 
+from citytune import tune
 from citytune.evaluation import NAIVE, WORDS
 from citytune.frame import SensorFrame
 from citytune.readers import explain
+from citytune.serving._config import RUNS
 from citytune.serving._words import LANGUAGES, POLICIES, PROPOSALS, catalogue
 from citytune.serving.database import Alarm, Job, in_folder
 from citytune.serving.http import ROLES
 from citytune.serving.http._access import Allowed
+from citytune.serving.jobs._recent import day_of, keep_recent
 from citytune.serving.notices import TEXTS
 from citytune.serving.web._charts import Line, chart
+from citytune.serving.web._map import place_map
+from citytune.serving.web._outlook import Day
 from citytune.serving.web._page import environment
 from citytune.serving.web._reading import options_of
 from citytune.serving.web._stored import SIMPLE, alert_words, quality_words, stage_words
@@ -435,6 +442,9 @@ def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_pag
     assert "decimal comma" in whys["pm25"]
     said = made.from_string("{{ why | why }}")
     assert not [why for why in whys.values() if re.search("[a-z]{3}", said.render(why=why))]
+    assert alert_words("Tuesday 2026-11-17: load > 5 kW: 8 %", catalogue("zh_CN").gettext) == (
+        "星期二 2026-11-17: 负荷 > 5 kW: 8 %"
+    )
     alert = (
         "the 24 hours from 2022-12-21 22:00: "
         "traffic volume > 60 veh/h: over 99 %, top 5 % of speed: 9 %"
@@ -443,8 +453,44 @@ def test_the_day_and_why_a_column_is_read_so_are_told_in_the_language_of_the_pag
     assert said == (
         "自 2022-12-21 22:00 起的 24 小时: 交通流量 > 60 veh/h: 高于 99 %, 速度最高的 5 %: 9 %"
     )
-    day = made.from_string("{{ 'Friday 2025-12-26' | title }}")
+    day = made.from_string("{{ 'Friday 2025-12-26' | alert }}")
     assert day.render() == "星期五 2025-12-26"
+
+
+def test_sensors_whose_place_is_known_are_on_a_map(
+    visitor: httpx.Client, served: Served, frame: SensorFrame, tmp_path: Path
+) -> None:
+    assert '<svg class="places"' not in visitor.get("/").text
+    places = np.array([[59.91, 10.75], [59.93, 10.70]])
+    config = replace(served.config, folder=tmp_path)
+    forecast = tune(frame, horizon=24, backbone="lags", strategy="zero-shot").forecast(frame)
+    keep_recent(config, 1, replace(frame, places=places), forecast)
+    kept = day_of(config, 1)
+    assert kept is not None
+    assert kept["places"] == dict(zip(frame.sensors, places.tolist(), strict=True))
+    path = served.config.place(RUNS, "1", "day.json")
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"places": kept["places"]}))
+    page = visitor.get("/").text
+    path.write_text(before)
+    drawn = re.search(r'<svg class="places".*?</svg>', page, re.DOTALL)
+    assert drawn is not None
+    marks = re.findall(r'<circle class="\w*" cx="([\d.]+)" cy="([\d.]+)"', drawn[0])
+    (x, y), (right, down) = sorted([float(one) for one in mark] for mark in marks)
+    assert x < right  # east is on the right
+    # A name at an edge is written inwards.
+    assert re.findall(r'<text class="(\w+)"', drawn[0]) in (["start", "end"], ["end", "start"])
+    assert y < down  # north is up
+    assert EVIL not in drawn[0]
+
+
+def test_one_place_and_no_forecast_make_no_map() -> None:
+    day = Day("a", 5.0, 4.0, 6.0, "2024-05-01 08:00", 3.0, (), "", "")
+    dark = day._replace(sensor="b", peak=math.nan)
+    assert place_map([day, dark], {"a": [59.9, 10.7], "b": [59.8, 10.6]}) == ""
+    same = place_map([day, day._replace(sensor="b")], {"a": [59.9, 10.7], "b": [59.9, 10.7]})
+    assert same.count("<circle") == 2
+    assert "nan" not in same
 
 
 def test_an_unknown_address_is_answered_with_a_page_in_a_browser(visitor: httpx.Client) -> None:
@@ -517,6 +563,7 @@ def test_in_a_browser_a_file_becomes_tomorrow(tmp_path: Path, frame: SensorFrame
             for width in (375, 1280):
                 tab.size(width)
                 assert tab.run(FITS), (name, width, tab.run(WIDEST))
+                assert AXE is None or tab.violations() == [], (name, width)
                 tab.picture(tmp_path / f"{name}-{width}.png")
 
         def send(button: str) -> None:

@@ -29,6 +29,7 @@ from citytune.readers.databases._drivers import (
     register_database,
     with_secrets,
 )
+from citytune.readers.values._mending import mended
 from citytune.readers.values._readings import natural
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "is_database",
     "key_of_sensors",
     "masked",
+    "mended",
     "natural",
     "open_bytes",
     "partitions_of",

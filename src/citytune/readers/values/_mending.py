@@ -6,14 +6,16 @@ the quantity's legal range, a known marker far from everything else, or part of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from citytune.frame import Clock, Quantity
+from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.readers.cells._findings import Findings
+from citytune.readers.values._quantities import settle_range
 
 _STRONG = np.array([-999, -9999, -99999, 99999, -999.9, -99.99, -99.9, -9999.9, 999999], np.float32)
 """Markers that nobody measures; one of them far from the rest is enough."""
@@ -56,6 +58,30 @@ def mend(
         _drop_markers(column, quantity, clock, findings)
         _drop_illegal(column, quantity, clock, findings)
         _drop_stuck(column, clock, findings)
+
+
+def mended(frame: SensorFrame, sensors: Collection[str]) -> SensorFrame:
+    """A frame in which what cannot have been measured is missing, as if a file had brought it.
+
+    Args:
+        frame: Into which values were put that no reader has seen. It stays as it is.
+        sensors: Those whose values they are.
+
+    Returns:
+        The same without markers and illegal values, with a fault for each kind and sensor. Values
+        that repeat stay, as a watch tells of them.
+    """
+    findings = Findings(frame.source)
+    values = frame.values.copy()
+    quantity = settle_range(frame.quantity, values)
+    for i, name in enumerate(frame.sensors):
+        if name in sensors:
+            column = Column(name, np.ascontiguousarray(values[:, i]))
+            _drop_markers(column, quantity, frame.clock, findings)
+            _drop_illegal(column, quantity, frame.clock, findings)
+            values[:, i] = column.values
+    faults = (*frame.faults, *findings.faults)
+    return replace(frame, values=values, quantity=quantity, faults=faults)
 
 
 def mend_covariate(

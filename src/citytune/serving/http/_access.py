@@ -42,7 +42,7 @@ class Allowed:
         if not caller.may(self.role):
             raise Problem(
                 403,
-                f"the token {caller.name!r} may {caller.role}; this needs one that may {self.role}",
+                f"the token {caller.name!r} may {caller.role}; this needs the role {self.role}",
             )
         return caller
 

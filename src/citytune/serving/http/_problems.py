@@ -18,6 +18,10 @@ from citytune.serving._outage import AWAY, FULL, is_full
 from citytune.serving.database import NO_ANSWER
 
 MEDIA = "application/problem+json"
+UNREADABLE = "There was an error parsing the body"
+"""What FastAPI says of one that it cannot take apart."""
+NO_OBJECT = "model_attributes_type"
+"""What pydantic calls text where an object is needed."""
 _log = logging.getLogger("citytune.serving")
 
 
@@ -83,11 +87,11 @@ def answer_problems(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
         said = outage_of(error.__cause__) if is_full(error.__cause__) else None
         if said is not None:  # the body could not be kept anywhere
             return problem_answer(said)
-        found = document(error.status_code, str(error.detail))
+        found = document(error.status_code, _told(request, error))
         found.headers.update(error.headers or {})
         return found
 
@@ -111,9 +115,26 @@ def answer_problems(app: FastAPI) -> None:
         return problem_answer(bug(request, error))
 
 
+def _told(request: Request, error: HTTPException) -> str:
+    """What is wrong, where the framework knows no more than the name of the status."""
+    if error.status_code == 404:
+        return "there is nothing at this address; /v1/openapi.json describes those that there are"
+    if error.status_code == 405:
+        return f"{request.method[:20]} is not possible here; /v1/openapi.json says what is"
+    if str(error.detail) == UNREADABLE:
+        return "the body cannot be read; send JSON (or, with a file, a form), and nest it little"
+    return str(error.detail)
+
+
 def _errors(error: RequestValidationError) -> list[dict[str, str]]:
     """Where and what, without what was sent, which may be large or secret."""
     return [
-        {"where": ".".join(str(part)[:100] for part in one["loc"]), "what": str(one["msg"])[:300]}
+        {"where": ".".join(str(part)[:100] for part in one["loc"]), "what": _what(one)[:300]}
         for one in error.errors()[:20]
     ]
+
+
+def _what(error: Mapping[str, Any]) -> str:
+    if error["type"] == NO_OBJECT and tuple(error["loc"]) == ("body",):
+        return "a JSON object is needed, sent with the header Content-Type: application/json"
+    return str(error["msg"])

@@ -29,7 +29,7 @@ def keep_recent(config: Configuration, run_id: int, frame: SensorFrame, forecast
 
     A server shows them without reading a source or drawing samples itself; only jobs do that.
     """
-    table, day = _readings(frame), _day(forecast)
+    table, day = _readings(frame), _day(forecast) | {"places": _places(frame)}
     folder = config.place(RUNS, str(run_id))
     folder.mkdir(parents=True, exist_ok=True)
     _put(folder / READINGS, table.write_parquet)
@@ -45,7 +45,10 @@ def recent_of(config: Configuration, run_id: int) -> pl.LazyFrame | None:
 
 
 def day_of(config: Configuration, run_id: int) -> dict[str, Any] | None:
-    """The next day: the fields of `Outlook`, and whether chances are of the day or of a step."""
+    """The next day: the fields of `Outlook`, and whether chances are of the day or of a step.
+
+    With `places`: sensor → latitude and longitude, of those whose place is known.
+    """
     path = config.place(RUNS, str(run_id), DAY)
     found: dict[str, Any] | None = (
         json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -83,6 +86,12 @@ def _day(forecast: Forecast) -> dict[str, Any]:
     rows = [[_known(one) for one in (*row[:-1], *row.chances)] for row in found.rows]
     once = forecast.copula is not None
     return asdict(found) | {"rows": rows, "once": once}
+
+
+def _places(frame: SensorFrame) -> dict[str, list[float]]:
+    known = [] if frame.places is None else frame.places.tolist()
+    pairs = zip(frame.sensors, known, strict=False)
+    return {name: place for name, place in pairs if all(map(math.isfinite, place))}
 
 
 def _known(value: Any) -> Any:

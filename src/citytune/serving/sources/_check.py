@@ -78,7 +78,10 @@ def file_of(kind: str, place: str, config: Configuration) -> Path:
         if path is not None:
             refuse_foreign_database(path)
             return path
-    raise InputError(f"{place!r} is no file in a folder that is open for paths here")
+    raise InputError(
+        f"{place!r} is no file in a folder that is open for paths here; upload it, or let whoever "
+        "runs the server put it there, or open its folder: roots in serve.toml"
+    )
 
 
 def connection_of(name: str, config: Configuration) -> str:

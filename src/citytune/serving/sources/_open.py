@@ -75,10 +75,12 @@ def with_pushed(frame: SensorFrame, pushed: pl.DataFrame) -> SensorFrame:
 
     A reading counts for the step it falls into; of several in a step their mean does. New sensors
     become columns; what lies before the frame is left out. One that was taken back makes the frame
-    neither longer nor wider.
+    neither longer nor wider. What cannot have been measured is missing, as in a file.
     """
     import numpy as np
     import polars as pl
+
+    from citytune.readers import mended
 
     start, step = np.datetime64(frame.clock.start, "us"), np.timedelta64(frame.clock.step, "us")
     row = (pushed["time"].to_numpy().astype("datetime64[us]") - start) // step
@@ -94,7 +96,7 @@ def with_pushed(frame: SensorFrame, pushed: pl.DataFrame) -> SensorFrame:
     where = {name: i for i, name in enumerate(sensors)}
     columns = [where[name] for name in cells["sensor"]]
     values[cells["row"].to_numpy(), columns] = cells["value"].fill_null(np.nan).to_numpy()
-    return replace(
+    grown = replace(
         frame,
         values=values,
         sensors=sensors,
@@ -103,6 +105,7 @@ def with_pushed(frame: SensorFrame, pushed: pl.DataFrame) -> SensorFrame:
         },
         places=None if frame.places is None else _grown(frame.places, len(sensors), 2),
     )
+    return mended(grown, set(cells["sensor"]))
 
 
 def _grown(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:

@@ -22,7 +22,6 @@ from citytune.serving.web._stored import (
     alert_words,
     quality_words,
     stage_words,
-    title_words,
     why_words,
 )
 
@@ -78,7 +77,6 @@ def environment(language: str) -> Environment:
     made.filters["quality"] = lambda text: quality_words(text, texts.gettext)
     made.filters["why"] = lambda text: why_words(text, texts.gettext)
     made.filters["quantity"] = lambda name: texts.gettext(name.replace("_", " "))
-    made.filters["title"] = lambda text: title_words(text, texts.gettext)
     fields = fields_in(texts.gettext)
     made.filters["in_fields"] = lambda text: for_page(text, fields)
     made.filters["stage"] = lambda text: stage_words(text, texts.gettext)

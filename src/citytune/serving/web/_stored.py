@@ -58,10 +58,11 @@ _HOURS = re.compile(r"the (\d+) hours from (\d{4}-\d\d-\d\d \d\d:\d\d)")
 _SHARE = re.compile(r"(top|bottom) ([\d.]+) % of ([^:,]+)")
 _PASSED = re.compile(rf"({'|'.join(QUANTITIES)})(?= [<>] )")
 _CHANCE = re.compile("over 99 %|under 1 %")
+_WEEKDAY = re.compile(rf"({'|'.join(WEEKDAYS)})(?= \d{{4}}-)")
 
 
 def alert_words(text: str, say: Callable[[str], str]) -> str:
-    """An alert, its chance, and the hours that it is about.
+    """An alert, its chance, and the day or hours that it is about.
 
     >>> alert_words("the 24 hours from 2024-03-01 14:00: top 5 % of load: over 99 %", str)
     'the 24 hours from 2024-03-01 14:00: top 5 % of load: over 99 %'
@@ -73,6 +74,7 @@ def alert_words(text: str, say: Callable[[str], str]) -> str:
         ),
         text,
     )
+    text = _WEEKDAY.sub(lambda found: say(found[0]), text)
     text = _PASSED.sub(lambda found: say(found[1]), text)
     return _CHANCE.sub(lambda found: say(found[0]), text)
 
@@ -107,9 +109,3 @@ def why_words(text: str, say: Callable[[str], str]) -> str:
     return "".join(
         say(UNIT).format(unit=part[3:]) if part.startswith("in ") else say(part) for part in parts
     )
-
-
-def title_words(text: str, say: Callable[[str], str]) -> str:
-    """The day of a forecast: "Friday 2025-12-26"."""
-    day, space, rest = text.partition(" ")
-    return f"{say(day)}{space}{rest}" if day in WEEKDAYS else alert_words(text, say)

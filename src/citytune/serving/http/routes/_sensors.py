@@ -25,15 +25,15 @@ def refuse_unknown(session: Session, source: Source, names: set[str]) -> None:
     Raises:
         Problem: with each of them, and the nearest names.
     """
-    pushed = pushed_sensors(session, source.id, sorted(names))
-    lacking = names - pushed
+    lacking = names - pushed_sensors(session, source.id, sorted(names))
     if not lacking:
         return
     checked = (result_of_check(session, source.id) or {}).get("sensors") or []
     lacking -= set(checked)
     if not lacking or len(checked) >= MOST_SENSORS:  # a check names no more than that
         return
-    known = [*some_sensors(session, source.id, MOST_COMPARED), *checked[:MOST_COMPARED]]
+    pushed = some_sensors(session, source.id, MOST_COMPARED)
+    known = list(dict.fromkeys([*pushed, *checked[:MOST_COMPARED]]))
     if not known:
         return
     told = [_told(one, known) for one in sorted(lacking)[:MOST_TOLD]]

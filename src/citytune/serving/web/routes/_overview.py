@@ -15,6 +15,7 @@ from citytune.serving.http._access import Config, Data
 from citytune.serving.http._cache import Cache
 from citytune.serving.jobs import day_of, recent_of
 from citytune.serving.web._access import PageRoute, Reader
+from citytune.serving.web._map import place_map
 from citytune.serving.web._outlook import days
 from citytune.serving.web._page import page
 
@@ -55,6 +56,7 @@ def _part(
         "facts": facts,
         "day": day,
         "days": found[:MOST_ROWS],
+        "map": place_map(found, day.get("places", {})),
         "left_out": max(0, len(found) - MOST_ROWS),
         "last": _last_readings(config, run.id, facts.get("timezone")),
         "troubles": _troubles(run.id, alarms),
