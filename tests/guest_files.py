@@ -206,7 +206,7 @@ def write_ttm(folder: Path, **sizes: Any) -> Path:
     return folder
 
 
-def write_ttm3(folder: Path, *, parted: bool = False) -> Path:
+def write_ttm3(folder: Path, *, parted: bool = False, past: int = 256, ahead: int = 48) -> Path:
     """A TinyTimeMixer r3, of several scales, or (`parted`) one that tells trend and rest apart."""
     with _quiet("tsfm_public.models.tinytimemixer.modeling_tinytimemixer") as ttm:
         if not hasattr(ttm, "TinyTimeMixerForDecomposedPrediction"):
@@ -218,10 +218,10 @@ def write_ttm3(folder: Path, *, parted: bool = False) -> Path:
             own = {"decompose": True, "residual_context_length": 128, "trend_patch_length": 32,
                    "trend_patch_stride": 32, "combine_quantiles_via_variance": True}  # fmt: skip
         config = ttm.TinyTimeMixerConfig(
-            context_length=256, prediction_length=48, patch_length=16, patch_stride=16, d_model=24,
-            decoder_d_model=16, num_layers=2, decoder_num_layers=2, adaptive_patching_levels=2,
-            fft_length=4, multi_quantile_head=True, mq_use_decoder_pool=True, scaling="std",
-            loss="mse", light_mode=True, **own,
+            context_length=past, prediction_length=ahead, patch_length=16, patch_stride=16,
+            d_model=24, decoder_d_model=16, num_layers=2, decoder_num_layers=2,
+            adaptive_patching_levels=2, fft_length=4, multi_quantile_head=True,
+            mq_use_decoder_pool=True, scaling="std", loss="mse", light_mode=True, **own,
         )  # fmt: skip
         kind(config).save_pretrained(folder)
     return folder

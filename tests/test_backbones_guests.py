@@ -5,6 +5,7 @@ not installed is skipped.
 """
 
 import copy
+import dataclasses
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from typing import Any
 
 import pytest
 import torch
-from guest_files import NINE, WRITERS, write_bolt, write_chronos2
+from guest_files import NINE, WRITERS, write_bolt, write_chronos2, write_ttm3
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -327,6 +328,24 @@ def test_a_config_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         load_backbone(str(folder))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"chronos_config": {}, "chronos_pipeline_class": "ChronosBoltPipeline"},
+        {"model_name": "MOMENT", "seq_len": 512},
+        {"model_name": "MOMENT", "seq_len": 512, "patch_len": 8, "t5_config": 3},
+        {"model_type": "tinytimemixer", "decompose": True},
+    ],
+)
+def test_a_config_that_is_not_whole_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingWeights, match=r"has no model\.safetensors"):
+        load_backbone(str(tmp_path))
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(MissingWeights, match="is not whole, or of another version of"):
+        load_backbone(str(tmp_path))
+
+
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     find = "citytune.backbones._weights.importlib.util.find_spec"
     monkeypatch.setattr(find, lambda name: None)
@@ -510,6 +529,42 @@ def test_ttm_r3_answers_as_its_own_code(kind: str, folders: dict[str, Path]) -> 
     expected = to_levels(theirs.quantile_outputs[:, :, :HORIZON, 0].transpose(1, 2), NINE)
     found = quantiles(guest, past_of(values))
     torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_released_ttm_r3_is_loaded_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page states neither levels nor widths: its config does."""
+    monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path))
+    _shelf._make.cache_clear()
+    write_ttm3(tmp_path / "ttm-r3-1024-96", past=1024, ahead=96)
+    guest = load_backbone("ttm-r3-1024-96")
+    assert guest.card.levels == pytest.approx(NINE)
+    assert quantiles(guest, past_of(city())).shape == (5, HORIZON, len(LEVELS))
+    assert guest.features(past_of(city())).shape == (5, guest.card.features)
+    assert guest.card.parameters > 0
+
+
+def test_what_a_release_does_not_state_is_taken_from_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = dict.fromkeys(("title", "licence", "trained_on", "source"), "") | {"get": "get it"}
+    told = {"context": 64, "horizon": 8, "features": 5, "levels": (0.1, 0.5, 0.9)}
+    kind = _kind.Kind(
+        "odd", lambda config: "odd" in config, lambda _: told, lambda card, _: card, common
+    )  # type: ignore[arg-type,return-value]
+    stated = {"context": 64, "horizon": 8, "features": 0, "parameters": 0}
+    card = _kind.released(common, name="odd-1", hub="someone/odd", **stated)
+    (tmp_path / "odd-1").mkdir()
+    (tmp_path / "odd-1" / "config.json").write_text('{"odd": 1}')
+    save_file({"weight": torch.zeros(3, 4)}, tmp_path / "odd-1" / "model.safetensors")
+    monkeypatch.setenv("CITYTUNE_WEIGHTS", str(tmp_path))
+    found: Any = _kind._load_released(kind, card)
+    assert (found.features, found.levels, found.parameters) == (5, (0.1, 0.5, 0.9), 12)
+    with pytest.raises(
+        MissingWeights, match=r"their levels is .0\.1, 0\.5, 0\.9., and its is .0\.5"
+    ):
+        _kind._load_released(kind, dataclasses.replace(card, levels=(0.5,)))
 
 
 def test_a_granite_tsfm_that_knows_no_ttm_r3_is_named(

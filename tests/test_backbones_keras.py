@@ -171,8 +171,9 @@ def test_a_network_with_code_in_it_is_refused(keras: Any, tmp_path: Path, suffix
 
 
 @needs_keras
-def test_a_layer_that_hides_a_pickle_is_refused(tmp_path: Path) -> None:
-    inner = [{"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {}}]
+@pytest.mark.parametrize("written", ["TorchModuleWrapper", "layers.TorchModuleWrapper"])
+def test_a_layer_that_hides_a_pickle_is_refused(written: str, tmp_path: Path) -> None:
+    inner = [{"module": "keras.layers", "class_name": written, "config": {}}]
     config = json.dumps({"class_name": "Sequential", "config": {"layers": inner}})
     with zipfile.ZipFile(tmp_path / "hidden.keras", "w") as archive:
         archive.writestr("config.json", config)
@@ -193,6 +194,42 @@ def test_a_broken_file_is_refused(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"broken{suffix}").write_bytes(b"half of it")
     with pytest.raises(InputError, match=r"cannot be read as a Keras file|is no Keras file"):
         from_keras(tmp_path / f"broken{suffix}")
+
+
+@needs_keras
+def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "locked.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x03\x04") + 6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"cannot be read as a Keras file.*encrypted"):
+        from_keras(path)
+
+
+@needs_keras
+def test_weights_alone_are_named_as_such(keras: Any, tmp_path: Path) -> None:
+    series(keras).save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(InputError, match=r"^net\.weights\.h5 holds weights alone"):
+        from_keras(tmp_path / "net.weights.h5")
+
+
+def test_a_download_of_keras_is_told_beside_the_answer(
+    keras: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command prints may be JSON."""
+
+    def network(**_: Any) -> None:
+        print("Downloading data")
+        raise OSError("no network")
+
+    network.__module__ = keras.applications.ResNet50.__module__
+    monkeypatch.setattr(keras.applications, "ResNet50", network)
+    with pytest.raises(MissingWeights, match="are not to be had"):
+        from_keras("ResNet50")
+    assert "Downloading" not in capsys.readouterr().out
 
 
 def test_what_is_no_network_of_one_series_is_refused(keras: Any) -> None:

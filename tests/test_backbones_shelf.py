@@ -214,6 +214,12 @@ def test_a_misspelt_name_is_answered_with_the_near_one() -> None:
         load_backbone("resnt50")
 
 
+@pytest.mark.parametrize("name", ["models/our-own", "net.keras", "net.onnx", "net.tflite"])
+def test_a_path_that_leads_nowhere_is_said(name: str) -> None:
+    with pytest.raises(MissingWeights, match="there is no file or folder"):
+        load_backbone(name)
+
+
 def test_a_name_is_taken_only_once() -> None:
     register(card(), Toy)
     with pytest.raises(ValueError, match="'toy' is already there"):

@@ -25,6 +25,7 @@ import pytest
 
 import citytune
 from citytune import advice
+from citytune._errors import MissingWeights
 from citytune._sample import sample
 from citytune.backbones import families
 from citytune.cli import _tune, main
@@ -705,6 +706,22 @@ def test_models_tells_all_about_one(
     assert "\n  ttm-r2-1536-192\n" in said
     (row,) = json.loads(run("models", "chronos-2", "--json").out)["models"]
     assert (row["name"], row["at_hand"]) == ("chronos-2", False)
+
+
+def test_models_goes_on_where_one_does_not_fit_its_package(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str) -> Any:
+        raise MissingWeights(f"backbone {name!r} does not work with the version of x")
+
+    monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
+    monkeypatch.setattr("citytune.backbones.load_backbone", load)
+    code, said, _ = run("models", "--speed")
+    assert code == 0
+    assert not re.search(r"^lags +yes", said, re.MULTILINE)
+    code, said, _ = run("models", "lags")
+    assert code == 0
+    assert "  here: no: backbone 'lags' does not work with the version of x" in said
 
 
 @pytest.mark.slow

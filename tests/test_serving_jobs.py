@@ -521,6 +521,29 @@ def test_an_alarm_stands_once_until_it_is_not_found_any_more(database: Database)
         assert alarm.evidence == {"hours": 9}
 
 
+def test_a_check_does_not_wait_for_a_job_that_takes_long(
+    database: Database, config: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_for(database, "tune", a_source(database))
+    number = wait_for(database, "check", a_source(database, "other"))
+    begun, checked, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def watch_over(_: Database, __: Configuration, leased: Leased, ___: threading.Event) -> None:
+        if leased.kind == "tune":
+            begun.set()
+            assert checked.wait(60)
+        elif begun.wait(60):
+            assert leased.job_id == number
+            checked.set()
+
+    monkeypatch.setattr(_worker, "_watch_over", watch_over)
+    worker = threading.Thread(target=work, args=(config, stop))
+    worker.start()
+    assert checked.wait(60)
+    stop.set()
+    worker.join()
+
+
 @pytest.mark.extras
 def test_a_worker_does_jobs_in_a_process_of_its_own(
     database: Database, config: Configuration, city: City

@@ -204,6 +204,16 @@ def test_sixteen_bits_are_divided_and_not_cut_off() -> None:
     assert look_at(png(deep)).kind == "16-bit"
 
 
+def test_numbers_of_32_bits_are_no_colours(tmp_path: Path) -> None:
+    for top, fault in ((60_000, ""), (6_300_000, "more than 16 bits"), (-3, "more than 16 bits")):
+        data = io.BytesIO()
+        Image.fromarray(np.full((8, 8), top, np.int32)).save(data, "TIFF")
+        assert fault in look_at(data.getvalue()).fault
+        assert bool(fault) is bool(look_at(data.getvalue()).fault)
+    (tmp_path / "a.jpg").mkdir()
+    assert look_at(tmp_path / "a.jpg").fault == "it is a folder"
+
+
 def test_cmyk_is_converted_to_the_colours_that_were_meant() -> None:
     red = Image.new("RGB", (16, 16), (200, 30, 40))
     data = io.BytesIO()
@@ -356,6 +366,14 @@ def test_what_cannot_be_is_answered_in_words(
 ) -> None:
     with pytest.raises(ct.InputError, match=said):
         ct.tune_vision(frame, **{"backbone": Small()} | change)
+
+
+def test_a_negative_number_among_counts_is_asked_about(frame: ct.PictureFrame) -> None:
+    assert frame.values is not None
+    values = frame.values.copy()
+    values[3] = -1  # often stands for a missing one
+    with pytest.raises(ct.InputError, match=r"fall to -1, and counts do not: take out .* kind="):
+        ct.tune_vision(replace(frame, values=values), backbone=Small())
 
 
 # Moving the network

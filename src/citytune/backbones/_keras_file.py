@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from citytune._errors import InputError, MissingWeights
+from citytune._errors import CitytuneError, InputError, MissingWeights
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill")
@@ -20,6 +22,8 @@ CODE = {
     "TFSMLayer": "which opens another folder, with whatever program is in it",
 }
 """Classes of a config that stand for code, and why."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""Of an archive that is broken, encrypted, or packed in a way that Python does not know."""
 
 
 def refuse_code(place: Path) -> None:
@@ -31,7 +35,8 @@ def refuse_code(place: Path) -> None:
         )
     if place.suffix not in SUFFIXES:
         raise InputError(f"{place.name} is no Keras file: it must end in {' or '.join(SUFFIXES)}")
-    for name in _classes(_config(place)):
+    for written in _classes(_config(place)):
+        name = re.split(r"[.>]", written)[-1]  # Keras also finds "layers.Lambda" in "keras"
         if name in CODE:
             layer = "Lambda" if name == "__lambda__" else name
             raise InputError(
@@ -44,7 +49,9 @@ def refuse_code(place: Path) -> None:
 def _config(place: Path) -> Any:
     try:
         return json.loads(_zipped(place) if place.suffix == ".keras" else _hdf5(place))
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError) as error:
+    except CitytuneError:
+        raise
+    except (*UNREADABLE, OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{place.name} cannot be read as a Keras file, or is cut short ({error}); get it anew"
         ) from error

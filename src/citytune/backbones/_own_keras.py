@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -185,7 +187,8 @@ def network_of(
 def _application(kind: Any, weights: Any, pixels: int) -> Any:
     given = str(weights) if isinstance(weights, Path) else weights
     try:
-        return kind(weights=given, include_top=False, input_shape=(pixels, pixels, 3))
+        with contextlib.redirect_stdout(sys.stderr):  # where Keras tells what it downloads
+            return kind(weights=given, include_top=False, input_shape=(pixels, pixels, 3))
     except Exception as error:
         raise MissingWeights(
             f"the weights {given!r} of {kind.__name__} are not to be had ({type(error).__name__}: "

@@ -109,9 +109,15 @@ def name_of(name: str, card: Card | None = None) -> str:
 
     Raises:
         InputError: it is a file of no kind that is known.
+        MissingWeights: it is the path of a file or folder that is not there.
     """
     place = Path(name).expanduser()
-    if name in shelf() or not (place.is_dir() or (place.is_file() and place.suffix)):
+    if name in shelf():
+        return name
+    is_path = len(place.parts) > 1 or any(opener.takes(place) for opener in _openers)
+    if is_path and not place.exists():
+        raise MissingWeights(f"there is no file or folder {name!r}, nor a backbone of that name")
+    if not (place.is_dir() or (place.is_file() and place.suffix)):
         return name
     for opener in _openers:
         if opener.takes(place):

@@ -124,7 +124,10 @@ def _picked(place: Path, names: Collection[str], signature: str | None) -> str:
     if signature is None and (len(names) == 1 or USUAL in names):
         return USUAL if USUAL in names else next(iter(names))
     if signature is None:
-        raise InputError(f"{place.name} has the signatures {listed}: say which as `signature`")
+        raise InputError(
+            f"{place.name} has the signatures {listed}: say which as `signature` of "
+            "citytune.backbones.from_tensorflow"
+        )
     if signature not in names:
         raise InputError(f"{place.name} has no signature {signature!r}; it has {listed}")
     return signature

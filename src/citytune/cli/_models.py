@@ -44,10 +44,10 @@ def models(name: Name = "", *, speed: Speed = False, json: Json = False) -> None
     if (family := families().get(name)) and not json:
         return _tell_family(name, family, lacking)
     members = family.members if family else ()
-    chosen = [_card(one) for one in members or [name]] if name else shelf().values()
+    chosen = [_card(one) for one in members or [name]] if name else [*shelf().values()]
+    timed = [card.name for card in chosen if card.name not in lacking] if speed or name else []
+    speeds = {} if json and not speed else _speeds(timed, lacking)
     cards = sorted(chosen, key=lambda card: card.name in lacking)
-    timed = [card.name for card in cards if card.name not in lacking] if speed or name else []
-    speeds = {} if json and not speed else _speeds(timed)
     if json:
         say_json({"models": [_row(card, lacking, speeds) for card in cards]})
     elif name:
@@ -71,10 +71,18 @@ def _card(name: str) -> Card:
     return shelf()[name] if name in shelf() else load_backbone(name).card
 
 
-def _speeds(names: Iterable[str]) -> dict[str, float]:
+def _speeds(names: Iterable[str], lacking: dict[str, str]) -> dict[str, float]:
+    """How fast each is; one that does not work with the packages that are here is added as such."""
+    from citytune._errors import MissingWeights
     from citytune.backbones import load_backbone, speed_of
 
-    return {name: speed_of(load_backbone(name)) for name in names}
+    speeds: dict[str, float] = {}
+    for name in names:
+        try:
+            speeds[name] = speed_of(load_backbone(name))
+        except MissingWeights as error:
+            lacking[name] = str(error)
+    return speeds
 
 
 def _show(cards: Sequence[Card], lacking: dict[str, str], speeds: dict[str, float]) -> None:

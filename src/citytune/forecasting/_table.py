@@ -14,6 +14,9 @@ from citytune.writers import ForecastTable
 if TYPE_CHECKING:
     from citytune.forecasting._forecast import Forecast
 
+CHANCE_DIGITS = 6
+"""Decimals of a chance in a table; what lies beyond says nothing (1e-45)."""
+
 
 def columns_of(forecast: Forecast) -> dict[str, Any]:
     """Columns of the long table, all steps of a sensor after each other; moments in UTC."""
@@ -29,7 +32,7 @@ def columns_of(forecast: Forecast) -> dict[str, Any]:
     if forecast.moved is not None:
         columns["point"] = forecast.moved.T.reshape(-1)
     for watch in forecast.alerts:
-        columns[watch.alert.column] = forecast.chance(watch).T.reshape(-1)
+        columns[watch.alert.column] = forecast.chance(watch).T.reshape(-1).round(CHANCE_DIGITS)
     return columns
 
 

@@ -32,6 +32,7 @@ MOST_PIXELS = 64_000_000
 MOST_BYTES = 200_000_000
 DEEP = ("I;16", "I;16B", "I;16L", "I")
 """Modes of grey pictures in 16 bits."""
+MOST_DEEP = 65_535
 TAKEN_AT = (36867, 306)
 """EXIF's DateTimeOriginal and DateTime."""
 THREADS = 4
@@ -67,6 +68,7 @@ def look_at(picture: Picture) -> Look:
             inner = exif.get_ifd(34665)
             taken = str(inner.get(TAKEN_AT[0]) or exif.get(TAKEN_AT[1]) or "")
             image.load()
+            _check_depth(image)
             return Look("", image.size, _kind(image), taken)
     except InputError as error:
         return Look(str(error))
@@ -141,6 +143,8 @@ def _opened(picture: Picture) -> Iterator[Any]:
         raise _too_large("more pixels than are ever unpacked") from None
     except FileNotFoundError:
         raise InputError("it is not there") from None
+    except IsADirectoryError:
+        raise InputError("it is a folder") from None
     except PermissionError:
         raise InputError("it may not be read by you") from None
     except UnidentifiedImageError:
@@ -155,6 +159,14 @@ def _check_shape(image: Image) -> None:
         raise _too_large(f"{image.width:,} × {image.height:,} pixels")
     if image.mode == "F":
         raise InputError("it holds fractions, not colours")
+
+
+def _check_depth(image: Image) -> None:
+    """Whole numbers of 32 bits are measurements: as colours most would be white."""
+    if image.mode == "I":
+        numbers = np.asarray(image)
+        if numbers.min() < 0 or numbers.max() > MOST_DEEP:
+            raise InputError("it holds numbers of more than 16 bits, not colours")
 
 
 def _check_bytes(picture: Picture) -> None:

@@ -58,7 +58,8 @@ class Target:
             raise InputError(f"all labels {name!r} are {low:g}: there is nothing to learn")
         if found == "count" and low < 0:
             raise InputError(
-                f"labels {name!r} fall to {low:g}, and counts do not; use kind='value'"
+                f"labels {name!r} fall to {low:g}, and counts do not: take out what stands for a "
+                "missing value, or use kind='value'"
             )
         if found == "share" and not 0 <= low <= high <= 1:
             raise InputError(f"labels {name!r} lie in {low:g} … {high:g}; a share lies in 0 … 1")
@@ -115,7 +116,6 @@ def _word(value: Any) -> str:
 def _kind_of(values: NDArray[Any]) -> str:
     if values.dtype == object:
         return "class"
-    whole = bool((values == np.round(values)).all())
-    if whole and values.min() >= 0:
-        return "count"
+    if bool((values == np.round(values)).all()):
+        return "count"  # also below 0, which is then refused: a -1 may stand for a missing one
     return "share" if values.min() >= 0 and values.max() <= 1 else "value"

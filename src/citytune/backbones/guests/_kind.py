@@ -26,7 +26,9 @@ FILES = (CONFIG, WEIGHTS)
 Config: TypeAlias = dict[str, Any]
 N = TypeVar("N", bound=nn.Module)
 COMPARED = ("context", "horizon", "features", "levels")
-"""What a card says and a config must agree with; a card's 0 is what only a config says."""
+"""What a card says and a config must agree with, unless only a config says it: see `OPEN`."""
+OPEN: tuple[object, ...] = (0, ())
+"""What stands in a card for what only the config of a release says."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,30 @@ def _load_released(kind: Kind, card: Card) -> Backbone:
     config = read_config(folder)
     if not kind.fits(config):
         raise MissingWeights(f"the weights in {folder} are not of {card.name!r}: {card.get}")
-    found = kind.facts(config)
+    found = _facts(kind, folder, config)
     for name in COMPARED:
-        if name in found and getattr(card, name) not in (0, found[name]):
+        if name in found and getattr(card, name) not in (*OPEN, found[name]):
             raise MissingWeights(
                 f"the weights in {folder} are of another model than {card.name!r}: their {name} is "
                 f"{found[name]}, and its is {getattr(card, name)}; name the folder itself as "
                 f"backbone to use them, or {card.get}"
             )
-    return _made(kind, card, folder)
+    told = {name: found[name] for name in COMPARED if name in found}
+    if not card.parameters:
+        told["parameters"] = _count(folder)
+    return _made(kind, replace(card, **told), folder)
+
+
+def _facts(kind: Kind, folder: Path, config: Config) -> dict[str, Any]:
+    try:
+        return kind.facts(config)
+    except MissingWeights:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MissingWeights(
+            f"what {folder} says of its network is not whole, or of another version of {kind.name} "
+            f"({type(error).__name__}: {error}); get it anew"
+        ) from error
 
 
 def _made(kind: Kind, card: Card, folder: Path) -> Backbone:
@@ -220,20 +237,31 @@ def _open(place: Path, saved: Card | None) -> Card:
 
 
 def _card_of(kind: Kind, folder: Path, config: Config) -> Card:
-    weights = folder / (WEIGHTS if (folder / WEIGHTS).is_file() else CHECKPOINT)
-    with weights.open("rb") as file:
+    with _weights_in(folder).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     facts = {
         "name": folder.name,
         "title": f"{kind.common['title']}, from {folder.name}",
-        "parameters": sum(math.prod(shape) for shape in _shapes(weights).values()),
+        "parameters": _count(folder),
         "sha256": (digest,),
         "folders": (str(folder),),
         "licence": kind.common["licence"] if kind.common.get("restricted") else "not stated",
         "trained_on": "what its maker knows",
         "source": str(folder),
     }
-    return Card(**{**kind.common, **facts, **kind.facts(config)})
+    return Card(**{**kind.common, **facts, **_facts(kind, folder, config)})
+
+
+def _weights_in(folder: Path) -> Path:
+    for name in (WEIGHTS, CHECKPOINT):
+        if (folder / name).is_file():
+            return folder / name
+    raise MissingWeights(f"{folder} has no {WEIGHTS}, so its weights are not here; get them")
+
+
+def _count(folder: Path) -> int:
+    """How many weights the file of a folder holds."""
+    return sum(math.prod(shape) for shape in _shapes(_weights_in(folder)).values())
 
 
 def _load_own(kind: Kind, card: Card, folder: Path) -> Backbone:

@@ -24,9 +24,9 @@ from citytune.backbones.guests._kind import (
 )
 
 SIZES = {
-    "small": (512, 18_891_456, 800),
-    "base": (768, 84_966_528, 300),
-    "large": (1024, 308_348_416, 100),
+    "small": (512, 18_887_360, 800),
+    "base": (768, 84_960_384, 300),
+    "large": (1024, 308_340_224, 100),
 }
 """Size → width, weights, and windows worth passing through it on a laptop."""
 PLACES = 5000

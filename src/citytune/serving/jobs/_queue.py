@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -105,21 +106,21 @@ def enqueue_by_itself(session: Session, kind: str, run: Run, **when: Any) -> Job
         return None
 
 
-def claim(database: Database) -> Leased | None:
-    """Take the oldest job that may begin; None if there is none.
+def claim(database: Database, kinds: Collection[str] | None = None) -> Leased | None:
+    """Take the oldest job that may begin, if need be of some kinds; None if there is none.
 
     A job whose worker gave no sign of life is put back first. On PostgreSQL, workers skip what
     another one is taking; on SQLite they take turns. An index of the database refuses a second
     running job of a source whatever happens.
     """
     with database.reading() as session:
-        if session.scalars(_worth_a_look(database.now(session))).first() is None:
+        if session.scalars(_worth_a_look(database.now(session), kinds)).first() is None:
             return None
     try:
         with database.writing() as session:
             now = database.now(session)
             _put_back_lost(session, now)
-            job = session.scalars(_next(now).with_for_update(skip_locked=True)).first()
+            job = session.scalars(_next(now, kinds).with_for_update(skip_locked=True)).first()
             if job is None:
                 return None
             return _lease(session, job, now)
@@ -219,8 +220,13 @@ def _is_full(session: Session) -> bool:
     return bool(session.execute(waiting).scalar_one() >= MOST_WAITING)
 
 
-def _worth_a_look(now: dt.datetime) -> Any:
-    return select(Job.id).where(or_(_is_due(now), _is_lost(now))).limit(1)
+def _worth_a_look(now: dt.datetime, kinds: Collection[str] | None) -> Any:
+    due = and_(_is_due(now), _is_of(kinds))
+    return select(Job.id).where(or_(due, _is_lost(now))).limit(1)
+
+
+def _is_of(kinds: Collection[str] | None) -> Any:
+    return true() if kinds is None else Job.kind.in_(kinds)
 
 
 def _is_due(now: dt.datetime) -> Any:
@@ -233,10 +239,10 @@ def _is_lost(now: dt.datetime) -> Any:
     return and_(Job.state == RUNNING, or_(Job.lease_until < now, Job.lease_until.is_(None)))
 
 
-def _next(now: dt.datetime) -> Any:
+def _next(now: dt.datetime, kinds: Collection[str] | None) -> Any:
     other = aliased(Job)
     busy = select(other.id).where(other.source_id == Job.source_id, other.state == RUNNING)
-    due = and_(_is_due(now), ~busy.exists())
+    due = and_(_is_due(now), _is_of(kinds), ~busy.exists())
     return select(Job).where(due).order_by(Job.not_before, Job.id).limit(1)
 
 

@@ -8,7 +8,8 @@ import os
 import threading
 import time
 import traceback
-from contextlib import nullcontext, suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ GRACE = 5.0
 """Seconds that a process has to end when it is asked to."""
 ORPHANED = 70
 """Exit code of a process whose worker is gone."""
+QUICK = ("check",)
+"""Kinds of jobs that are done next to another one: somebody waits for them, and they are short."""
 _log = logging.getLogger("citytune.serving")
 
 
@@ -69,15 +72,18 @@ def database_of(config: Configuration) -> Database:
 def work(config: Configuration, stop: Event, *, once: bool = False) -> int:
     """Do jobs until asked to stop; gives how many were done.
 
+    Quick ones do not wait for a long one.
+
     Args:
         config: Where and what.
         stop: Set to stop; the job at hand is put back.
-        once: End as soon as no job may begin.
+        once: End as soon as no job may begin; one at a time.
     """
     database, count = database_of(config), 0
     care = nullcontext() if once else taking_care(database, config)
+    quick = nullcontext() if once else _doing_quick_ones(database, config, stop)
     try:
-        with care:
+        with care, quick:
             while not stop.is_set():
                 leased = _next(database)
                 if leased is not None:
@@ -92,11 +98,28 @@ def work(config: Configuration, stop: Event, *, once: bool = False) -> int:
     return count
 
 
-def _next(database: Database) -> Leased | None:
+@contextmanager
+def _doing_quick_ones(database: Database, config: Configuration, stop: Event) -> Iterator[None]:
+    """Do the quick jobs in a thread."""
+
+    def work_on() -> None:
+        while not stop.wait(IDLE):
+            while (leased := _next(database, QUICK)) is not None:
+                _watch_over(database, config, leased, stop)
+
+    thread = threading.Thread(target=work_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(2 * GRACE if stop.is_set() else 0)
+
+
+def _next(database: Database, kinds: Collection[str] | None = None) -> Leased | None:
     """The next job to do; None also while the database does not answer."""
     try:
         enqueue_due(database)
-        return claim(database)
+        return claim(database, kinds)
     except NO_ANSWER as error:
         _log.warning("the database does not answer: %s", error)
         return None
