@@ -13,7 +13,7 @@ from citytune.readers._source import open_table, source_name
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
-from citytune.readers.cells._units import unit_of_titles
+from citytune.readers.cells._units import unit_in, unit_of_titles
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
@@ -99,6 +99,9 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
     elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
         names = [said]
     unit = table.units.get(roles.targets[0], "") or roles.unit or unit_of_titles(table.titles)
+    if not unit and names[0] != roles.targets[0] and unit_in(names[0]) is None:
+        spelt = unit_in(roles.targets[0]) or ""
+        unit = spelt if len(spelt) > 1 else ""
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 

@@ -39,6 +39,8 @@ WORDS: Mapping[str, str] = {
 }
 """Words of headers by which encodings of one byte a letter are told from one another."""
 _CYRILLIC = re.compile(rb"[\xc0-\xff]{4,}")
+_POLISH = re.compile(rb"[a-z](\xb3|\xb9|\xbf)[a-z]")
+"""ł, ą and ż within a word, where Western Europe has signs such as ³."""
 _DIGITS = {ord(c): str(i) for some in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９")
            for i, c in enumerate(some)} | {ord("٫"): ".", ord("٬"): ","}  # fmt: skip
 _FOREIGN = re.compile(rb"\xd9[\xa0-\xac]|\xdb[\xb0-\xb9]|\xef\xbc[\x90-\x99]")
@@ -55,7 +57,9 @@ def decoded(data: bytes) -> str:
     for encoding, words in WORDS.items():
         if any(word in text.decode(encoding, errors="replace").lower() for word in words.split()):
             return data.decode(encoding, errors="replace")
-    return data.decode("cp1251" if _CYRILLIC.search(head) else "cp1252", errors="replace")
+    if _CYRILLIC.search(head):
+        return data.decode("cp1251", errors="replace")
+    return data.decode("cp1250" if _POLISH.search(head) else "cp1252", errors="replace")
 
 
 def _share(head: bytes, encoding: str) -> float:

@@ -7,6 +7,7 @@ that, with the time, leave no two rows alike are what names the sensors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -141,6 +142,8 @@ def name_rank(name: str, columns: Columns) -> tuple[int, int]:
     plain, words = plain_name(name), tokens(name)
     if {*words} & {*LATITUDE, *LONGITUDE} and columns.kind(name) == "number":
         return 6, 0
+    if columns.kind(name) == "text" and _is_address(columns.by_name[name]):
+        return 5, 1
     if plain in SENSOR:
         return 0, SENSOR.index(plain)
     if set(words) & SENSOR_PARTS:
@@ -150,6 +153,11 @@ def name_rank(name: str, columns: Columns) -> tuple[int, int]:
     if columns.kind(name) in ("text", "bool"):
         return 3, 0
     return (4, 0) if columns.by_name[name].whole else (5, 0)
+
+
+def _is_address(column: Column) -> bool:
+    """Whether cells are addresses of pages, which stand next to what is meant."""
+    return all(re.match(r"https?://", str(cell)) for cell in column.cells)
 
 
 def numbers_one_station(column: Column) -> bool:

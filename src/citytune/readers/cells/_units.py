@@ -62,7 +62,8 @@ UNIT_COLUMNS = frozenset(
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
      "yksikko", "yksikkotyyppi", "unit_type", "birim", "mertekegyseg", "единица", "μοναδα",
      "单位", "單位", "単位", "단위", "หน่วย", "unite_de_mesure", "unit_symbol", "units_short",
-     "value_units", "value_unit"]
+     "value_units", "value_unit", "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
+     "mjerna_jedinica"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
 

@@ -128,7 +128,9 @@ previst previsto prevu prevue prognose prognosis pronostico fcst planned schedul
 mtlf stlf lmp soc ladezustand vorjahr
 vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
 residual oat oah terv residuallast residualload 品質情報 均質番号
-προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測 预测 預測 예측 utcoffset offset
+dayahead becsles becsult planeeritud planlagt planerad gepland geplant planifie planejado planowane
+suunniteltu ennustettu planovana προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測
+预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
 wddir wdsp wetb dewpt vappr rhum rltv msl
 """))  # fmt: skip

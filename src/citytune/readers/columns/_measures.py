@@ -40,6 +40,8 @@ in out inn ut ein aus entries exits entry exit inbound outbound incoming outgoin
 entrants sortants entrees sorties northbound southbound eastbound westbound nb sb eb wb
 """))  # fmt: skip
 """Words of what counts some of them: a class, a lane, a direction."""
+PROBES = frozenset(_words("bus buses taxi taxis probe probes"))
+"""Vehicles whose number only says how well a speed is known."""
 SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
 _PARTICLE_SENSOR = re.compile(r"SDS\d+|HPM|PMS\d+|PMSX\d+|SPS\d+|NEXTPM|IPS-?\d+", re.IGNORECASE)
@@ -79,6 +81,8 @@ def main_reading(
             return None
         return _said(chosen, [n for n in sizes if n != chosen], sizes, findings)
     flows = flows_of(names)
+    if flows and all({*tokens(name)} & PROBES for name in flows):
+        return None
     chosen = _whole(table, flows or list(names), bool(flows))
     if chosen is None:
         return None

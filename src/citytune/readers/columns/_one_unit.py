@@ -148,7 +148,7 @@ def _spelt_unit(name: str, sure: bool = False) -> str | None:
 
     A letter alone is one only if others are `sure` to spell their units: kWh next to W.
     """
-    bracket = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", name)
+    bracket = re.search(r"[(\[](?!\d+[)\]])([^)\]]+)[)\]]\s*$", name)  # (2) numbers a sensor
     last = name.rsplit(maxsplit=1)[-1]
     found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
     if found in _ELECTRICAL.values() and " " in name:

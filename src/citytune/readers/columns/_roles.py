@@ -36,6 +36,7 @@ from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
+from citytune.readers.columns._of_parameters import of_parameters
 from citytune.readers.columns._one_unit import to_one_unit
 from citytune.readers.columns._parameters import (
     Parameter,
@@ -123,6 +124,7 @@ def understand(
     view = table
     if parameter is not None:
         taken |= set() if parameter.sensors else {parameter.column}
+        taken |= of_parameters(table, columns, parameter) - {*targets}
         view = table.with_rows(parameter.rows_of(table.rows))
     _check_names(table, targets)
     taken |= {*targets, *zone_columns(columns), *unit_columns(columns)}

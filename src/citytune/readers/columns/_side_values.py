@@ -12,8 +12,16 @@ _INDEX = re.compile(r"(^|_)((i|c|na|da)?aqi|aqhi|air_quality_index|(sub_?)index)
 """Names of what is computed from concentrations and has no unit."""
 _READINGS = MEANS | {"concentration", "conc", "value", "measurement", "result", "reading"}
 _ORDINAL = re.compile(r"\d+(st|nd|rd|th)")
-_SAMPLES = re.compile(r"(^|_)(observations?|obs|samples?)_(count|percent|pct|number|num)$")
+_SAMPLES = re.compile(
+    r"(^|_)(observations?|obs|samples?|messages?|records?|probes?|pings?)_"
+    r"(count|percent|pct|number|num)$"
+)
 """Names of how many readings a mean was made of."""
+_MOVING = re.compile(
+    r"(^|_)(movel|movil|mobile|moving|rolling|running|gleitend\w*|glissant\w*|kroczac\w*|"
+    r"voortschrijdend\w*|glidande|glidende)(_|$)"
+)
+"""Names of means over some steps of another column."""
 _EXTREMES = frozenset(["max", "maximum", "min", "minimum", "highest", "lowest"])
 
 
@@ -24,9 +32,13 @@ def without_side_values(names: Sequence[str]) -> list[str]:
     (['O3 Concentration'], ['AQI'])
     >>> without_side_values(["Arithmetic Mean", "1st Max Value"])
     ['Arithmetic Mean']
+    >>> without_side_values(["Média Horária", "Média Móvel"])
+    ['Média Horária']
     """
     rest = [n for n in names if not (is_index(n) or _SAMPLES.search(plain_name(n)))]
     kept = rest if any(map(_is_reading, rest)) else list(names)
+    still = [name for name in kept if not _MOVING.search(plain_name(name))]
+    kept = still if any(map(_is_reading, still)) else kept
     if any(MEANS & {*tokens(name)} for name in kept):
         kept = [name for name in kept if not _is_ordinal_extreme(name)]
     return without_statistics(kept)

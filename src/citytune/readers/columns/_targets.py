@@ -70,6 +70,8 @@ _REMEDY = "use target= (and covariates= for what is known ahead) if this is wron
 _ID = re.compile(
     r"(^|_)(id|ids|no|nr|num|number|code|kode|poc|key|uuid|idx|index|version|fid|gid|order|source|cnt|objectid)$"
 )
+_CODE_OF = re.compile(r"(codigo|code|cod|kod|kode|koodi|codice|numero|nummer|id)_")
+"""How names of numbers of a place begin."""
 _CALENDAR = re.compile(r"^(year|month|day|hour|minute|weekday|week|dow|doy|quarter|season|holiday|"
                        r"day_of_week|day_of_year|is_\w+)$")  # fmt: skip
 _SHARE = re.compile(
@@ -193,6 +195,7 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
         return not (
             columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
             or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
+            or (columns.by_name[name].constant and _CODE_OF.match(plain))
         )  # fmt: skip
 
     numbers = [n for n in numbers

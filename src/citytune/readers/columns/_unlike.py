@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._units import SPEED, unit_in
 from citytune.readers.cells._vocabulary import (
     PLACES,
+    TARGETS,
     bidding_areas,
     family,
     goes_beside,
@@ -66,7 +68,7 @@ def is_flag_of_another(column: Column, columns: Columns) -> bool:
 def _stands_by_each(column: Column, columns: Columns) -> bool:
     """Whether one name that says no quantity comes again behind, or before, other names each."""
     bare = _AGAIN.sub("", column.name)
-    if f"{bare} (2)" not in columns.by_name or target_rank(bare) is not None:
+    if not {bare, f"{bare} (2)"} <= {*columns.by_name} or target_rank(bare) is not None:
         return False
     numbers = columns.numbers()
     return _have_their_own(bare, numbers) or _have_their_own(bare, numbers[::-1])
@@ -102,12 +104,14 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     if not (bare or electrical) and _are_named(chosen):
         return
     told = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
-    said = electrical or (told and not bare)
+    said = electrical or (told and not bare) or _some_spell_a_unit(chosen)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
     signs += FEWEST_SIGNS * (bare and _lie_apart(chosen, columns))
-    if (not said and signs < FEWEST_SIGNS - placed) or not (said or near or bare or placed):
+    if (not said and signs < FEWEST_SIGNS - placed) or not (
+        said or near or bare or placed or (_one_is_known(chosen) and signs > FEWEST_SIGNS)
+    ):
         return
     full = [n for n in chosen if columns.kind(n) != "empty" and not columns.by_name[n].constant]
     ordered = sorted(full or chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
@@ -149,6 +153,18 @@ def _lie_apart(names: Sequence[str], columns: Columns) -> bool:
     """Whether all readings of one column are above all those of another."""
     some = [columns.by_name[name] for name in names if columns.kind(name) != "empty"]
     return bool(some) and max(one.low for one in some) > min(one.high for one in some)
+
+
+def _some_spell_a_unit(names: Sequence[str]) -> bool:
+    """Whether few names spell a unit of speed and the others none: cars, vans, speed (km/h)."""
+    spelt = [n for n in names if re.search(r"[(\[]", n) and unit_in(n) in SPEED]
+    return bool(spelt) and not any(unit_in(n) for n in names if n not in spelt)
+
+
+def _one_is_known(names: Sequence[str]) -> bool:
+    """Whether few names say a quantity next to some that do not: demand, exchange."""
+    known = [name for name in names if {*tokens(name)} & {*TARGETS}]
+    return 0 < len(known) < len(names)
 
 
 def _differences(names: Sequence[str], columns: Columns) -> int:

@@ -15,7 +15,24 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 
 WORDS = frozenset(
-    ["valid", "validity", "validez", "gueltig", "gültig", "validation", "validite", "validité"]
+    [
+        "valid",
+        "validity",
+        "validez",
+        "gueltig",
+        "gültig",
+        "validation",
+        "validite",
+        "validité",
+        "valido",
+        "valida",
+        "valide",
+        "geldig",
+        "gyldig",
+        "giltig",
+        "wazny",
+        "ważny",
+    ]
 )
 """Words of the names of columns that say whether a reading is valid."""
 ERROR_WORDS = frozenset(["error", "fehler", "erreur"])
@@ -37,6 +54,12 @@ GOOD = frozenset(
         "t",
         "gültig",
         "valide",
+        "sim",
+        "si",
+        "sí",
+        "oui",
+        "ja",
+        "tak",
     ]
 )
 """Cells of such a column that let a reading pass; 2 and 3 are EEA's "below detection limit"."""

@@ -1,4 +1,4 @@
-"""Read what mysqldump, pg_dump and sqlite3 .dump write: a table as statements of SQL.
+"""Read what mysqldump, pg_dump, sqlite3 and SQL Server write: a table as statements of SQL.
 
 Nothing is executed: the names of columns and the rows of `INSERT` and `COPY` are taken as text.
 """
@@ -40,18 +40,22 @@ _COPY = re.compile(
     rf"^copy ({_NAME})\s*\(([^)]*)\)\s*from stdin;\n(.*?)^\\\.$",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
+_GO = re.compile(r"^GO[ \t]*$", re.MULTILINE)
+_CAST = re.compile(r"\bcast\(('(?:[^']|'')*'|[^\s()']+) as \w+(?: ?\([\d, ]+\))?\)", re.IGNORECASE)
+_END = re.compile(r"^insert (?:into )?(\S.*\))[ \t]*;?[ \t]*$", re.IGNORECASE | re.MULTILINE)
+"""An `INSERT` of SQL Server in a line of its own; "into" and the semicolon may be missing."""
 _TOKEN = re.compile(r"'((?:[^'\\]|\\.|'')*)'|([^\s,()']+)|([(),])")
 
 
 def is_dump(data: bytes) -> bool:
     """Whether a file begins as SQL does and has rows of a table further on."""
-    text = data[:HEAD_BYTES].decode("utf-8", errors="replace")
+    text = _text_of(data[:HEAD_BYTES])
     return bool(_BEGINS.match(text) and _ROWS.search(text))
 
 
 def read_dump(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """The only table of a dump that has more than a few rows."""
-    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    text = _text_of(data)
     names = {_bare(one[1]): _columns(one[2]) for one in _CREATE.finditer(text)}
     tables: dict[str, Rows] = {}
     for one in _INSERT.finditer(text):
@@ -76,6 +80,16 @@ def read_dump(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
     found = io.StringIO()
     csv.writer(found, lineterminator="\n").writerows([header, *rows])
     return read_delimited(found.getvalue().encode(), name, stem, findings)
+
+
+def _text_of(data: bytes) -> str:
+    """A script as other databases write it: that of SQL Server has GO for a semicolon."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    text = data.decode(encoding, errors="replace").replace("\r\n", "\n").lstrip("\ufeff")
+    if not _GO.search(text):
+        return text
+    text = _CAST.sub(r"\1", re.sub(r"(?<![\w'])N'", "'", text))
+    return _END.sub(r"insert into \1;", text)
 
 
 def _columns(body: str) -> list[str]:

@@ -27,7 +27,7 @@ _KINDS = (
     (r"traffic|volume|flow|vehicles?|veh|cars?|kfz|pkw|lkw|aadt|heavy|lorr(y|ies)|trucks?",
      Quantity("traffic_volume", "veh", 0, None, "traffic")),
     (r"parking", Quantity("parking", "vehicles", 0, None, "traffic")),
-    (r"pedestrians?|ped|footfall|people|visitors?",
+    (r"pedestrians?|ped|footfall|people|visitors?|fuss\w*|fodgaengere|fotgangare|jalankulkijat|pietons?",
      Quantity("pedestrians", "people", 0, None, "traffic")),
     (r"passengers?|ridership|boardings?|inflow|outflow|metro(?!_cub)|taxi",
      Quantity("passengers", "people", 0, None, "traffic")),
@@ -114,7 +114,11 @@ def _fitting(name: str, unit: str) -> str:
 
     >>> _fitting("power", "kWh"), _fitting("load", "MWh")
     ('energy', 'load')
+    >>> _fitting("energy", "m³")
+    'consumption'
     """
+    if name == "energy" and unit in VOLUME:
+        return "consumption"  # of water or gas
     if name in ("power", "energy") and unit in ENERGY | POWER:
         return "energy" if unit in ENERGY else "power"
     return name
