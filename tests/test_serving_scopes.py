@@ -218,13 +218,12 @@ def test_a_misspelt_sensor_is_refused_with_the_near_names(
         assert answer.status_code == 422
         said = answer.json()["detail"]
         assert said.startswith("unknown sensors: 'Ring raod' (near 'Ring road'); 'zzz'. Nothing")
-        checked = {
-            "sensors": ["Ring road", "Bridge"]
-        }  # what was pushed and what was checked are one list
+        # What was pushed and what was checked are one list.
+        checked = {"sensors": ["Ring road", "North gate"]}
         with monkeypatch.context() as patch:
             patch.setattr(_sensors, "result_of_check", lambda *_: checked)
-            said = client.post("/v1/readings", json=rows("Ring raod", "Bridg")).json()["detail"]
-        assert "'Bridg' (near 'Bridge'); 'Ring raod' (near 'Ring road')." in said
+            said = client.post("/v1/readings", json=rows("Ring raod", "North gat")).json()["detail"]
+        assert "'North gat' (near 'North gate'); 'Ring raod' (near 'Ring road')." in said
         assert {one["sensor"] for one in client.get("/v1/sources/1/readings").json()["items"]} == {
             "Ring road", "Harbour"
         }  # fmt: skip

@@ -65,8 +65,8 @@ class Task:
     @cached_property
     def choice(self) -> Choice:
         """The windows to learn from."""
-        most = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
-        most = min(most, self.most or most)
+        usual = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
+        most = min(usual, self.most or usual)
         return self.part_of or Choice.of(self.recent, self.spec, most, self.memory)
 
     @cached_property
@@ -286,13 +286,10 @@ class Task:
         """What a new last layer learns from."""
         return head_data_of(self)
 
-    # Parts, and what is left for later
-
     def part(self, which: Tensor, *, max_seconds: float | None = None) -> Task:
         """Some of the windows, by index, with what was already computed of them."""
-        settings = replace(self.settings, max_seconds=max_seconds)
-        choice, answers = self.choice.pick(which), self.answers.pick(which)
-        return replace(self, settings=settings, part_of=choice, answers=answers)
+        some = replace(self, part_of=self.choice.pick(which), answers=self.answers.pick(which))
+        return replace(some, settings=replace(self.settings, max_seconds=max_seconds))
 
     def replay(self, mixture: Mixture) -> Tensor:
         """(example, horizon) what a mixture forecasts of the windows, asking nothing twice."""
