@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+AGAIN = 0.1
+"""Seconds between two interruptions of what takes too long."""
+
+
 @contextmanager
 def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a file; only one that is written to is made if it is not there."""
@@ -56,14 +60,25 @@ def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def _stopped_in_time(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """A query that never ends is ended."""
-    timer = threading.Timer(LONGEST, connection.interrupt)
-    timer.daemon = True
-    timer.start()
+    """A query that never ends is ended.
+
+    What is interrupted is what runs at that moment, if anything does, so it is done until it helps.
+    """
+    done = threading.Event()
+
+    def interrupt() -> None:
+        patience = LONGEST
+        while not done.wait(patience):
+            connection.interrupt()
+            patience = AGAIN
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
+        thread.join()
 
 
 def _opened(path: Path, write: bool) -> duckdb.DuckDBPyConnection:
