@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from citytune import InputError
 from citytune.frame import SensorFrame
+from citytune.readers import read
 
 Values = NDArray[np.float64]
 HOUR = dt.timedelta(hours=1)
@@ -330,3 +333,10 @@ TABLES: tuple[Callable[[], System], ...] = (
     californian_load, polish_air, danish_load, japanese_weather, brazilian_weather, opc_history,
     dutch_roads,
 )  # fmt: skip
+
+
+def refusal(source: Any, **options: Any) -> str:
+    """What is said of a source that cannot be read."""
+    with pytest.raises(InputError) as found:
+        read(source, **options)
+    return str(found.value)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from systems import refusal
 
-from citytune import InputError
 from citytune.readers import read
 
 HOURS = 24 * 20
@@ -38,12 +38,6 @@ def table(first: int = 0, last: int = HOURS, shift: float = 0.0) -> pl.DataFrame
 def holds(frame: Any, values: list[float] = FLOW) -> None:
     column = frame.values[:, 0]
     np.testing.assert_allclose(column, np.float32(values))
-
-
-def refusal(source: Any, **options: Any) -> str:
-    with pytest.raises(InputError) as found:
-        read(source, **options)
-    return str(found.value)
 
 
 # Spreadsheets and archives.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from systems import refusal
 
 from citytune import InputError
 from citytune.readers import check, explain, in_one_line, read
@@ -21,12 +22,6 @@ LOAD = np.round(50 + 20 * np.sin(np.arange(HOURS) / 24 * 2 * np.pi) + RNG.gamma(
 
 def table(**columns: Any) -> pl.DataFrame:
     return pl.DataFrame({"time": TIMES} | columns)
-
-
-def refusal(source: Any, **options: Any) -> str:
-    with pytest.raises(InputError) as found:
-        read(source, **options)
-    return str(found.value)
 
 
 def kinds(frame: Any) -> set[str]:

@@ -7,20 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from systems import given, holds, hours, waves
+from systems import given, holds, hours, refusal, waves
 
-from citytune import InputError
 from citytune.readers import read
 
 LENGTH = 24 * 20
 TIMES = hours(LENGTH)
 A, B, C = waves(3, LENGTH)
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as found:
-        read(path)
-    return str(found.value)
 
 
 def test_a_number_in_brackets_is_no_repeated_name(tmp_path: Path) -> None:
