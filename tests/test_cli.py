@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -858,3 +858,29 @@ def test_a_clock_that_is_read_otherwise_than_it_seems_is_told_by_tune(
     _, said, _ = run("tune", file, *words, "--out", tmp_path / "without")
     assert "1 hour is missing on Sunday nights in spring or autumn" in said
     assert "add --timezone ZONE (such as Europe/Oslo)" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("citytune ref", "refresh"), ("citytune tune loops.csv --hor", "--horizon")],
+)
+def test_a_shell_is_told_how_a_word_goes_on(line: str, offered: str) -> None:
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = process(env=os.environ | asked | {"_CITYTUNE_COMPLETE": "complete_bash"})
+    assert (done.stdout.split(), done.stderr) == ([offered], "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_colours_are_for_terminals() -> None:
+    assert "\x1b" not in process("--help").stdout
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "citytune", "--help"]
+    with subprocess.Popen(words, stdout=theirs, env=os.environ | {"TERM": "xterm"}) as shown:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # what Linux says at the end of a pseudo-terminal
+            while part := os.read(ours, 4096):
+                said += part
+    os.close(ours)
+    assert shown.returncode == 0
+    assert b"\x1b[" in said

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
+import citytune as ct
 from citytune.forecasting import LEVELS, Forecast
 from citytune.frame import Clock, Quantity
 
@@ -133,3 +135,17 @@ def test_the_point_is_the_median_and_a_column_only_where_it_was_moved() -> None:
     assert table.columns == [*COLUMNS, "point"]
     assert moved.to_pandas().columns.tolist() == [*COLUMNS, "point"]
     assert table["point"].to_list() == [value + 7 for value in table["q50"]]
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table, pl.DataFrame])
+def test_a_forecast_comes_as_the_kind_of_table_that_was_given(kind: type) -> None:
+    first = dt.datetime(2024, 1, 1)
+    times = pl.datetime_range(first, first + 671 * HOUR, HOUR, eager=True)
+    flow = 100 + 50 * np.sin(np.arange(672) * np.pi / 12)
+    given = pl.DataFrame({"time": times, "flow (veh/h)": flow})
+    table = {pd.DataFrame: given.to_pandas, pa.Table: given.to_arrow}.get(kind, lambda: given)()
+    model = ct.tune(table, horizon=6, backbone="lags")
+    made = model.forecast(table)
+    assert isinstance(made.to_native(), kind)
+    assert isinstance(made.aggregate("6h", "mean").to_native(), kind)
+    assert pl.DataFrame(made.to_native())["mean"].to_list() == made.to_polars()["mean"].to_list()

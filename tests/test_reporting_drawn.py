@@ -38,6 +38,16 @@ DRAWN = """(() => {
     }).map((plot) => plot.getAttribute("aria-label")),
   };
 })()"""
+# Numbers of which a chart is drawn are not printed, and nothing else stays closed.
+ON_PAPER = """(() => {
+  dispatchEvent(new Event("beforeprint"));
+  const all = [...document.querySelectorAll("details")];
+  const numbers = all.filter((one) => one.classList.contains("charted"));
+  return {
+    numbers: [...new Set(numbers.map((one) => getComputedStyle(one).display))],
+    closed: all.filter((one) => !one.open && !numbers.includes(one)).length,
+  };
+})()"""
 DONE = """[...document.querySelectorAll(".plot")].every((plot) => plot.dataset.drawn)
   || document.documentElement.className === "no-charts" """
 
@@ -85,4 +95,8 @@ def test_every_chart_of_a_real_run_is_drawn(
     tab.run("document.querySelector('#day tbody button').click()")
     tab.until("document.querySelector('tr.chart .plot')?.dataset.drawn === 'yes'")
     assert tab.run(DRAWN)["bare"] == []
+    tab.ask("Emulation.setEmulatedMedia", media="print")
+    on_paper = tab.run(ON_PAPER)
+    assert on_paper["numbers"] == ["none"]
+    assert on_paper["closed"] == 0
     assert tab.complaints == []

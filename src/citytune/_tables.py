@@ -36,6 +36,17 @@ def pandas_of(table: pl.DataFrame) -> pd.DataFrame:
     return found
 
 
+def native_of(table: pl.DataFrame, library: str) -> Any:
+    """The same table of "pandas" or "pyarrow"; as it is for any other library.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    if library == "pandas":
+        return pandas_of(table)
+    return table.to_arrow() if library == "pyarrow" else table
+
+
 def in_zone(table: pl.DataFrame, column: str, timezone: str | None) -> pl.DataFrame:
     """The table with a column of naive moments in UTC as local time; as it is without a zone."""
     import polars as pl

@@ -49,6 +49,7 @@ def forecast_of(predictor: Predictor, settings: Settings, admitted: Admitted) ->
         moved=None if predictor.tuned.tilt is None else found.point[0],
         quality=quality,
         notes=(*admitted.said, *_silent(admitted, wanted)),
+        library=admitted.whole.origin.library,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import UnknownName
-from citytune._tables import in_zone, pandas_of
+from citytune._tables import in_zone, native_of, pandas_of
 from citytune.forecasting._aggregate import Align, How, aggregate, total
 from citytune.forecasting._alert import Watch, watches
 from citytune.forecasting._copula import Copula
@@ -71,6 +71,8 @@ class Forecast:
     """Name of the run folder whose model made it."""
     copula: Copula | None = None
     """How errors of different hours and sensors go together; `aggregate` and `total` need it."""
+    library: str = "polars"
+    """Whose table the data came as, and `to_native` gives: "pandas", "pyarrow" or "polars"."""
     explainer: Explainer | None = None
     """What it was made by and from, for `explain`; None for one that was read from a table."""
 
@@ -142,10 +144,9 @@ class Forecast:
     def probability_above(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
         """How likely each value is above a threshold: an alert is a decision, and needs a chance.
 
-        Read off the forecast's quantiles, so it is as well calibrated as they are: a straight line
-        between neighbouring quantiles, an exponential tail beyond 5 and 95 %, which is a guess and
-        better than none. Never rises with the threshold; below the quantity's legal minimum lies
-        nothing.
+        Read off the forecast's quantiles, and as well calibrated: a straight line between
+        neighbours, an exponential tail beyond 5 and 95 %, which is a guess and better than none.
+        Never rises with the threshold; below the quantity's legal minimum lies nothing.
 
         Args:
             threshold: In `quantity.unit`; one for all, or sensor → its own, for every sensor.
@@ -162,19 +163,14 @@ class Forecast:
         return chance_of(self, thresholds_of(threshold, self.sensors), above=True)
 
     def probability_below(self, threshold: float | Mapping[str, float]) -> NDArray[np.float32]:
-        """How likely each value is below a threshold; see `probability_above`.
-
-        Returns:
-            (horizon, sensor), 0 … 1; NaN where a sensor has no forecast.
-        """
+        """(horizon, sensor) how likely each value is below a threshold; see `probability_above`."""
         return chance_of(self, thresholds_of(threshold, self.sensors), above=False)
 
     def to_polars(self) -> pl.DataFrame:
         """Long table: sensor, time, mean, q05 … q95, quality; a row per sensor and future step.
 
-        With `rare` there is also `point`, the forecast moved toward rare values; and a column such
-        as `p_above_50` for each of `alerts`. Times carry the zone of the data, if it is known;
-        values are in its unit.
+        With `rare` also `point`, the forecast moved toward rare values; and a column such as
+        `p_above_50` for each of `alerts`. Times carry the zone of the data, if known.
         """
         import polars as pl
 
@@ -183,6 +179,10 @@ class Forecast:
     def to_pandas(self) -> pd.DataFrame:
         """The same long table as a pandas data frame; pandas must be installed."""
         return pandas_of(self.to_polars())
+
+    def to_native(self) -> Any:
+        """The same table of the library that the data came from, pandas or pyarrow; else polars."""
+        return native_of(self.to_polars(), self.library)
 
     def write_csv(self, path: str | Path) -> None:
         """Write the long table as CSV, times in ISO 8601 in the zone of the data.

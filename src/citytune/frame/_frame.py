@@ -33,6 +33,8 @@ class Origin(NamedTuple):
     """Of a long table, the column of readings."""
     beside: tuple[tuple[str, str], ...] = ()
     """Of covariates of second sources: name and source of each."""
+    library: str = "polars"
+    """Whose table it was, as narwhals calls it; "polars" for all that is not a table in memory."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         places=places,
         faults=tuple(findings.faults),
         source=findings.source,
-        origin=Origin(table.table, _column(given, roles), tuple(given_beside)),
+        origin=Origin(table.table, _column(given, roles), tuple(given_beside), table.library),
     )
 
 

@@ -82,7 +82,8 @@ def _adopt(source: Any) -> SourceTable:
         ) from None
     try:
         rows = _to_polars(frame)
-        return SourceTable(rows, rows.collect_schema(), name)
+        library = frame.implementation.value
+        return SourceTable(rows, rows.collect_schema(), name, library=library)
     except InputError:
         raise
     except Exception as error:

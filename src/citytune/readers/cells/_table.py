@@ -53,6 +53,8 @@ class SourceTable:
     """Of how many files this is made."""
     table: str | None = None
     """Of a database, the table that this is."""
+    library: str = "polars"
+    """Whose table in memory this was, as narwhals calls it."""
 
     def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
         """The same table with other rows, which are not as they were written."""

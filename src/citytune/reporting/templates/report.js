@@ -201,10 +201,10 @@
     limit();
   }
 
-  // On paper, every chart has the width of its box there, and every table is open.
+  // On paper, every chart has the width of its box there, and what no chart shows is open.
   let closed = [];
   function toPaper() {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open], .charted)")];
     for (const one of closed) one.open = true;
     page.classList.add("paper");
     draw(false, true);
