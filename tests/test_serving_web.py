@@ -141,6 +141,9 @@ def test_the_first_page_has_every_sensor_with_its_day_and_its_health(
     ahead = asked(served, "/v1/runs/1/forecast").json()["forecasts"][0]
     highest = max(range(24), key=lambda i: ahead["point"][i])
     assert ahead["time"][highest][5:16].replace("T", " ") in said
+    one = visitor.get("/runs/1/sensor?name=bridge")
+    assert 'class="threshold" d="M' in one.text
+    assert "threshold of an alert" in text_of(one)
 
 
 def test_a_broken_sensor_has_its_alarm_in_a_sentence(visitor: httpx.Client, served: Served) -> None:
@@ -529,6 +532,14 @@ def test_names_of_large_values_have_room_in_a_chart() -> None:
         assert found
         for x, text in found:
             assert float(x) >= 11 * len(text)  # letters of 20 units, as on a phone
+
+
+def test_a_threshold_is_drawn_where_it_is_near_what_is_shown() -> None:
+    times = [dt.datetime(2024, 5, 1, hour) for hour in range(3)]
+    svg = chart("a", [Line("measured", times, [20.0, 50.0, 30.0])], None, [70.0, math.nan, 900.0])
+    (height,) = re.findall(r'class="threshold" d="M[\d.]+ ([\d.]+)H', svg)
+    (highest,) = re.findall(r'class="measured" d="M\S+ \S+L\S+ ([\d.]+)L', svg)
+    assert 0 < float(height) < float(highest)
 
 
 @pytest.mark.parametrize("hours", range(1, 24, 4))

@@ -29,7 +29,8 @@ def keep_recent(config: Configuration, run_id: int, frame: SensorFrame, forecast
 
     A server shows them without reading a source or drawing samples itself; only jobs do that.
     """
-    table, day = _readings(frame), _day(forecast) | {"places": _places(frame)}
+    more = {"places": _places(frame), "thresholds": _thresholds(forecast)}
+    table, day = _readings(frame), _day(forecast) | more
     folder = config.place(RUNS, str(run_id))
     folder.mkdir(parents=True, exist_ok=True)
     _put(folder / READINGS, table.write_parquet)
@@ -47,7 +48,8 @@ def recent_of(config: Configuration, run_id: int) -> pl.LazyFrame | None:
 def day_of(config: Configuration, run_id: int) -> dict[str, Any] | None:
     """The next day: the fields of `Outlook`, and whether chances are of the day or of a step.
 
-    With `places`: sensor → latitude and longitude, of those whose place is known.
+    With `places`: sensor → latitude and longitude, of those whose place is known; and `thresholds`:
+    sensor → that of each alert, if it has one.
     """
     path = config.place(RUNS, str(run_id), DAY)
     found: dict[str, Any] | None = (
@@ -92,6 +94,15 @@ def _places(frame: SensorFrame) -> dict[str, list[float]]:
     known = [] if frame.places is None else frame.places.tolist()
     pairs = zip(frame.sensors, known, strict=False)
     return {name: place for name, place in pairs if all(map(math.isfinite, place))}
+
+
+def _thresholds(forecast: Forecast) -> dict[str, list[float | None]]:
+    """None where an alert does not look at a sensor, or has no history to take the top of."""
+    each = zip(*(one.thresholds for one in forecast.alerts), strict=True)
+    return {
+        name: [_known(float(at)) for at in own]
+        for name, own in zip(forecast.sensors, each, strict=False)
+    }
 
 
 def _known(value: Any) -> Any:

@@ -34,23 +34,31 @@ class Band(NamedTuple):
     high: Sequence[float]
 
 
-def chart(label: str, lines: Sequence[Line], band: Band | None = None) -> Markup:
+def chart(
+    label: str, lines: Sequence[Line], band: Band | None = None, thresholds: Sequence[float] = ()
+) -> Markup:
     """A chart; empty if nothing is known.
 
     Args:
         label: What it shows, for who cannot see it.
         lines: Drawn over the interval, in this order.
         band: The 90 % interval.
+        thresholds: Of alerts; drawn across, but for those so far off that little else could be
+            seen.
     """
     times = [at for one in lines for at in one.times] + [*(band.times if band else [])]
     values = [v for one in lines for v in one.values] + [*(band.low if band else [])]
     known = [v for v in (*values, *(band.high if band else [])) if math.isfinite(v)]
     if not known or not times:
         return Markup("")
+    near = _near(thresholds, min(known), max(known))
+    known += near
     scale = _Scale(min(times), max(times), *_rounded(min(known), max(known)))
     parts = [scale.grid()]
     if band is not None:
         parts.append(_area(scale, band))
+    across = f"M{scale.left} {{:.1f}}H{WIDTH - RIGHT}"
+    parts += [f'<path class="threshold" d="{across.format(scale.y(at))}"/>' for at in near]
     parts += [f'<path class="{one.kind}" d="{_path(scale, one)}"/>' for one in lines]
     return Markup(  # noqa: S704 - numbers and words of ours; the label is escaped
         f'<svg class="graph" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -118,6 +126,12 @@ def _rounded(low: float, high: float) -> tuple[float, float, float]:
     unit = next(size * f for f in (1, 2, 2.5, 5, 10) if size * f >= span / 4)
     bottom = math.floor(low / unit) * unit
     return bottom, max(math.ceil(high / unit) * unit, bottom + unit), unit
+
+
+def _near(thresholds: Sequence[float], low: float, high: float) -> list[float]:
+    """Those no further from what is in sight than that is high."""
+    span = (high - low) or abs(high) or 1.0
+    return [one for one in thresholds if low - span <= one <= high + span]
 
 
 def _path(scale: _Scale, line: Line) -> str:

@@ -77,8 +77,20 @@ def _day(row: list[Any], found: Mapping[str, Any], part: _Part, lines: Sequence[
     chances = tuple(map(_chance, found["alerts"], found["levels"], shares))
     quality = "" if part.quality == ["model"] else ", ".join(part.quality[:2])
     rows = slice(part.first, part.first + min(part.steps, found["steps"]))
-    drawn = spark(*(one[rows] for one in lines))
+    below, middle, above = (one[rows] for one in lines)
+    drawn = spark(below, middle, above, thresholds(found, name)[0])
     return Day(name, peak, low, high, when, amount, chances, quality, drawn)
+
+
+def thresholds(found: Mapping[str, Any], sensor: str) -> list[float]:
+    """That of each alert for a sensor, NaN where it has none; at least one.
+
+    Args:
+        found: As `day_of` gives it.
+        sensor: Name.
+    """
+    own = found.get("thresholds", {}).get(sensor) or [None]
+    return [math.nan if one is None else one for one in own]
 
 
 def _chance(alert: str, level: float, share: float) -> Chance:

@@ -21,7 +21,7 @@ from citytune.serving.http._problems import Problem, not_found
 from citytune.serving.jobs import day_of, recent_of
 from citytune.serving.web._access import PageRoute, Reader
 from citytune.serving.web._charts import Band, Line, chart
-from citytune.serving.web._outlook import days
+from citytune.serving.web._outlook import days, thresholds
 from citytune.serving.web._page import page
 from citytune.serving.web.routes._overview import in_zone
 
@@ -58,10 +58,11 @@ def sensor(
         alarms = [one for one in session.scalars(asked) if one.sensor in (name, None)]
     table = ready.table.filter(sensor=name)
     zone = facts.get("timezone")
-    shown = {"ahead": _ahead(name, table, in_zone(measured, zone)),
-             "past": _past(name, in_zone(came, zone)),
-             "verified": _verified(came, measured, float(facts["step"]))}  # fmt: skip
     next_day = day_of(config, number) or {"rows": []}
+    limits = thresholds(next_day, name)
+    shown = {"ahead": _ahead(name, table, in_zone(measured, zone), limits),
+             "past": _past(name, in_zone(came, zone), limits),
+             "verified": _verified(came, measured, float(facts["step"]))}  # fmt: skip
     day = next(iter(days(next_day, table)), None)
     rows = table.head(MOST_ROWS).to_dicts()
     return page(request, "sensor.html", run=run, name=name, facts=facts, day=day, alarms=alarms,
@@ -103,23 +104,25 @@ def _came_true(session: Session, run_id: int, name: str, measured: pl.DataFrame)
     return plain.join(measured, on="time", how="inner").sort("time")
 
 
-def _ahead(name: str, table: pl.DataFrame, measured: pl.DataFrame) -> Any:
+def _ahead(name: str, table: pl.DataFrame, measured: pl.DataFrame, limits: Sequence[float]) -> Any:
     times = table["time"].to_list()
     past = measured.filter(measured["time"] >= times[0] - PAST)
     lines = [
         Line("measured", past["time"].to_list(), _floats(past["value"])),
         Line("forecast", times, _floats(table["point"])),
     ]
-    return chart(name, lines, Band(times, _floats(table["q05"]), _floats(table["q95"])))
+    band = Band(times, _floats(table["q05"]), _floats(table["q95"]))
+    return chart(name, lines, band, limits)
 
 
-def _past(name: str, came: pl.DataFrame) -> Any:
+def _past(name: str, came: pl.DataFrame, limits: Sequence[float]) -> Any:
     times = came["time"].to_list()
     lines = [
         Line("forecast", times, _floats(came["point"])),
         Line("measured", times, _floats(came["value"])),
     ]
-    return chart(name, lines, Band(times, _floats(came["q05"]), _floats(came["q95"])))
+    band = Band(times, _floats(came["q05"]), _floats(came["q95"]))
+    return chart(name, lines, band, limits)
 
 
 def _verified(came: pl.DataFrame, measured: pl.DataFrame, step: float) -> dict[str, Any] | None:
