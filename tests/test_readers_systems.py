@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from remedies import TIMES, A, B, C, wide
 from systems import TABLES, System, documents, hours, is_right, waves
 
@@ -95,6 +97,43 @@ def test_a_unit_that_changes_in_the_middle_is_found() -> None:
     assert "unit-change" in {fault.kind for fault in frame.faults}
     assert np.isnan(frame.values[300:, 0]).all()
     np.testing.assert_allclose(frame.values[:300, 0], one[:300], rtol=1e-6)
+
+
+def seasons(days: int) -> NDArray[np.float64]:
+    """A load by the hour that is twice as high in winter as in summer, by weekday and hour."""
+    hour = np.arange(24 * days)
+    week = np.where(hour // 24 % 7 < 5, 1.0, 0.8)
+    return 90 * (1.5 + 0.5 * np.cos(hour / 24 / 365 * 2 * np.pi)) * week * (2 + np.sin(hour / 3.82))
+
+
+def test_a_unit_that_changes_while_seasons_do_is_found() -> None:
+    load = seasons(400)
+    load[200 * 24 :] /= 1000
+    said = refusal(pl.DataFrame({"time": hours(len(load)), "load_mw": load}))
+    assert "1,000 times smaller from" in said
+    assert "level" not in said
+
+
+@pytest.mark.parametrize("ratio", [0.4, 3.0])
+def test_a_level_that_changes_for_good_is_told(ratio: float) -> None:
+    load = seasons(400)
+    later = load.copy()
+    later[200 * 24 :] *= ratio
+    grows = load * np.linspace(1, 2, len(load))
+    closed = load.copy()
+    closed[200 * 24 : 235 * 24] *= ratio
+    frame = read(
+        pl.DataFrame({"time": hours(len(load)), "a": load, "b": later, "c": grows, "d": closed})
+    )
+    (told,) = [fault for fault in frame.faults if fault.kind == "level-change"]
+    assert told.sensor == "b"
+    (said,) = re.findall(r"about ([\d.]+) times", told.message)
+    assert float(said) == pytest.approx(ratio, rel=0.1)
+    assert told.first is not None
+    assert abs(dt.datetime.fromisoformat(told.first) - hours(len(load))[200 * 24]) < dt.timedelta(
+        days=4
+    )
+    np.testing.assert_allclose(frame.values[:, 1], later, rtol=1e-6)
 
 
 def test_a_daily_rhythm_is_no_total_since_midnight() -> None:

@@ -18,15 +18,21 @@ FEWEST = 24
 """Readings on either side of a change."""
 THOUSANDS = (3.0, 6.0)
 """Powers of ten between W, kW and MW, or µg and mg."""
+NEXT_TO = 32
+"""Share of the readings, one over this, that lie next to a change on either side."""
 NEAR = 0.13
 """How near to such a power the change of the level must be, in powers of ten."""
 
 
-def settle_units(columns: Sequence[Column], clock: Clock, findings: Findings) -> None:
-    """Refuse a table whose unit changes; of single sensors the shorter part becomes missing."""
+def settle_units(columns: Sequence[Column], clock: Clock, findings: Findings) -> bool:
+    """Refuse a table whose unit changes; of single sensors the shorter part becomes missing.
+
+    Returns:
+        Whether the table can be used.
+    """
     found = {i: change for i, one in enumerate(columns) if (change := change_of_unit(one.values))}
     if not found:
-        return
+        return True
     if len(found) >= len(columns) / 2:
         at, power = found[min(found)]
         names = [columns[i].name for i in found]
@@ -37,7 +43,7 @@ def settle_units(columns: Sequence[Column], clock: Clock, findings: Findings) ->
             "convert one part, or read the parts one by one with unit=",
             count=len(found),
         )
-        return
+        return False
     for i, (at, power) in found.items():
         values = columns[i].values
         part = slice(0, at) if at < len(values) / 2 else slice(at, None)
@@ -49,6 +55,7 @@ def settle_units(columns: Sequence[Column], clock: Clock, findings: Findings) ->
             f"the shorter part ({counted(count, 'reading')}) is treated as missing; convert it",
             sensor=columns[i].name, count=count, first=clock.text(at),
         )  # fmt: skip
+    return True
 
 
 def _told(at: int, power: int, clock: Clock) -> str:
@@ -81,9 +88,8 @@ def change_of_unit(values: NDArray[np.float32]) -> tuple[int, int] | None:
     levels = np.array([np.median(part) for part in np.split(size, edges[1:])])
     if np.ptp(levels) < THOUSANDS[0] - NEAR:
         return None
-    splits = [abs(np.median(levels[i:]) - np.median(levels[:i])) for i in range(1, blocks)]
-    near = int(edges[1 + int(np.argmax(splits))])
     middle = (levels.max() + levels.min()) / 2
+    near = int(edges[min(range(1, blocks), key=lambda i: _misplaced(levels > middle, i))])
     low, high = max(near - len(size) // blocks - 1, 0), near + len(size) // blocks + 1
     cut = min(range(low, min(high, len(size))), key=lambda i: _misplaced(size > middle, i))
     return _judged(size, cut, int(there[cut]))
@@ -96,13 +102,16 @@ def _misplaced(high: NDArray[np.bool_], cut: int) -> int:
 
 
 def _judged(size: NDArray[np.float64], cut: int, at: int) -> tuple[int, int] | None:
+    """The change between the readings next to it, as a season changes the level as well."""
+    next_to = max(FEWEST, len(size) // NEXT_TO)
     before, after = size[:cut], size[cut:]
     if min(len(before), len(after)) < FEWEST:
         return None
+    apart = max(before.min(), after.min()) > min(before.max(), after.max())
+    before, after = before[-next_to:], after[:next_to]
     change = float(np.median(after) - np.median(before))
     power = next((p for p in THOUSANDS if abs(abs(change) - p) <= NEAR), None)
     spreads = [float(np.subtract(*np.quantile(part, (0.9, 0.1)))) for part in (before, after)]
-    apart = max(before.min(), after.min()) > min(before.max(), after.max())
     if power is None or not apart or max(spreads) > 2 * min(spreads) + 0.05:
         return None
     return at, int(np.sign(change) * power)
