@@ -32,6 +32,8 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._anonymous import with_names_above
+from citytune.readers.columns._classes import with_parts_added
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
@@ -44,7 +46,6 @@ from citytune.readers.columns._parameters import (
     parameter_columns,
     refuse_mixture,
 )
-from citytune.readers.columns._registers import with_registers_added
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
@@ -96,8 +97,9 @@ def understand(
     """The table with a row for each moment, and the roles of its columns, told or guessed."""
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
-    table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
-    table = table if wanted.target else with_registers_added(table, findings)
+    table = with_names_above(with_names(table, named, findings), named, findings)
+    table = unfold(table, as_names(wanted.target), findings)
+    table = table if wanted.target else with_parts_added(table, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
