@@ -57,8 +57,10 @@ from citytune.readers.containers._headless import with_names
 from citytune.readers.times._months import refuse_months
 from citytune.readers.times._named_zones import of_column
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
-from citytune.readers.times._time_columns import guess_time, zone_columns
+from citytune.readers.times._time_columns import guess_time
+from citytune.readers.times._summer_flags import in_order_of_flags
 from citytune.readers.times._times import Moments, plan_moments
+from citytune.readers.times._zone_columns import zone_columns
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,11 @@ def understand(
         time = (*time[:1], SECONDS) if len(time) < 3 else time
     table = with_dates(without_summaries(table, time, findings), time, findings)
     moments = _moments_of(table, time, wanted, findings)
-    zones = of_column(table, zone_columns(columns), findings)
-    moments = moments if zones is None else moments.in_zones(*zones)
+    if not moments.aware and (zones := of_column(table, columns, wanted.timezone, findings)):
+        moments = moments.in_zones(*zones)
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
+    table = in_order_of_flags(table, moments, columns, findings)
     targets = as_names(wanted.target)
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
