@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -151,3 +152,57 @@ def test_rows_of_classes_without_a_total_are_asked_about(tmp_path: Path) -> None
     path = given(tmp_path, "time,class,count", *lines)
     assert "target='van'" in refusal(path)
     assert holds(read(path, target="van"), COUNTS[1])
+
+
+EPOCH = np.array([int(t.replace(tzinfo=dt.UTC).timestamp()) for t in TIMES])
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("seconds since 1904-01-01", EPOCH + 2_082_844_800),
+     ("time [days since 1970-01-01]", (EPOCH / 86_400).round(5)),
+     ("hours since 1900-01-01 00:00", EPOCH // 3600 + 613_608),
+     ("minutes_since_2000-01-01", (EPOCH - 946_684_800) // 60),
+     ("time", (EPOCH + 11_644_473_600) * 10_000_000),
+     ("time", (EPOCH / 86_400 + 2_440_587.5).round(5))],
+)  # fmt: skip
+def test_moments_are_counted_from_where_a_name_says(
+    tmp_path: Path, name: str, numbers: np.ndarray
+) -> None:
+    path = given(tmp_path, f"{name},flow", *map("{},{}".format, numbers, A))
+    frame = read(path)
+    assert frame.clock.start == TIMES[0]
+    assert holds(frame, A)
+
+
+def test_a_row_of_units_may_say_the_origin_of_times(tmp_path: Path) -> None:
+    lines = map("{},{}".format, EPOCH - 946_684_800, A)
+    path = given(tmp_path, "time,flow", "seconds since 2000-01-01,veh/h", *lines)
+    assert read(path).clock.start == TIMES[0]
+
+
+@pytest.mark.parametrize(
+    ("year", "begin"), [(1904, -2_082_844_800), (1960, -315_619_200), (2000, 946_684_800)]
+)
+def test_an_origin_that_makes_all_times_implausible_is_asked_about(
+    tmp_path: Path, year: int, begin: int
+) -> None:
+    numbers = [*map("{},{}".format, EPOCH - begin, A)]
+    said = refusal(given(tmp_path, "time,flow", *numbers))
+    assert f"from 2024-01-08 since {year}" in said
+    frame = read(given(tmp_path, f"seconds since {year}-01-01,flow", *numbers))
+    assert frame.clock.start == TIMES[0]
+    said = refusal(given(tmp_path, "time,flow", *map("{},{}".format, EPOCH / 86_400 + 40_587, A)))
+    assert "read as days since 1900" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "unit"), [({}, ""), ({"country": "US"}, "mph"), ({"country": "NO"}, "km/h"),
+                          ({"unit": "kn"}, "kn")]
+)  # fmt: skip
+def test_a_speed_has_no_unit_that_nothing_tells(
+    tmp_path: Path, options: dict[str, str], unit: str
+) -> None:
+    frame = read(given(tmp_path, "time,SPEED", *rows(A)), **options)
+    assert frame.quantity.unit == unit
+    assert ("no-unit" in {fault.kind for fault in frame.faults}) == (not unit)

@@ -63,7 +63,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     findings.stop_on_errors()
     for second in asked.sources:
         found = beside.of_second_source(
-            second, grid.clock, sensors, length, request.marked, findings
+            second, grid.clock, sensors, length, request.marked, request.date_order, findings
         )
         given_beside += [(bare(name), source_name(second)) for name in found]
         known |= found

@@ -16,7 +16,9 @@ _ALONE = frozenset(
     ["tz", "tzoffset", "zeitzone", "zeitverschiebung", "time_zone", "timezone", "tz_hours",
      "fuso_horario", "huso_horario", "fuseau_horaire", "tidszone", "tijdzone"]
 )  # fmt: skip
-_BARE = frozenset(["offset", "offset_h", "offset_hours", "offset_min", "offset_minutes", "offset_s"])
+_BARE = frozenset(
+    ["offset", "offset_h", "offset_hours", "offset_min", "offset_minutes", "offset_s"]
+)
 _UNITS = {1: 3600, 60: 60, 100: 0, 3600: 1}
 """Difference of the offsets of summer and winter → seconds of a number; 0 if they spell HHMM."""
 _CLOCK = r"^\s*[+]?(\d{1,2}):([0-5]\d)(?::00)?\s*$"
