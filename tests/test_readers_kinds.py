@@ -29,8 +29,8 @@ def kinds(path: Path) -> set[str]:
 
 
 def test_fields_of_a_channel_are_asked_about_though_their_levels_are_alike(tmp_path: Path) -> None:
-    path = given(tmp_path, "created_at,entry_id,field1,field2",
-                 *(f"{t} UTC,{i},{a},{b}" for i, (t, a, b) in enumerate(zip(TIMES, A, B, strict=True))))  # fmt: skip
+    lines = [f"{t} UTC,{i},{a},{b}" for i, (t, a, b) in enumerate(zip(TIMES, A, B, strict=True))]
+    path = given(tmp_path, "created_at,entry_id,field1,field2", *lines)
     said = refusal(path)
     assert "target='field1' or target='field2'" in said
     assert "target=['field1', 'field2']" in said
@@ -124,7 +124,7 @@ def test_classes_of_each_place_are_added_up_and_one_that_is_missing_is_not_0(
 @pytest.mark.parametrize("names", ["cars,heavy,lorries", "class 1,class 2,class 3", "LKW,HGV,Bus"])
 def test_classes_that_may_overlap_are_asked_about(tmp_path: Path, names: str) -> None:
     path = given(tmp_path, f"time,{names}", *rows(*COUNTS[:3]))
-    first = names.split(",")[0]
+    first = names.split(",", maxsplit=1)[0]
     assert f"target='{first}'" in refusal(path)
     assert holds(read(path, target=first), COUNTS[0])
 

@@ -95,7 +95,8 @@ def folded(tmp_path: Path, *names: str, mark: str, after: int, skip: str = "") -
         moments = [i for i, t in enumerate(LOCAL) if t.date() == LOCAL[24 * day + 1].date()]
         cells = [f"{A[i]}" for i in moments]
         again = cells.pop(3) if len(cells) == 25 else skip
-        lines.append(f"{LOCAL[24 * day + 1]:%Y-%m-%d}," + ",".join([*cells[:after], again, *cells[after:]]))  # fmt: skip
+        row = [*cells[:after], again, *cells[after:]]
+        lines.append(f"{LOCAL[24 * day + 1]:%Y-%m-%d},{','.join(row)}")
     head = [*names[:after], mark, *names[after:]]
     return given(tmp_path, f"Date,{','.join(head)}", *lines)
 

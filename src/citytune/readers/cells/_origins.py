@@ -1,4 +1,4 @@
-"""Moments that are counted from an origin which the name of their column says: days since 1970-01-01.
+"""Moments that count from an origin which the name of their column says: days since 1970-01-01.
 
 So the CF conventions write times, and so any other origin can be said. Numbers without such a name
 are checked: readings that all lie in the future, or in the last century, are hardly what was meant.
@@ -17,7 +17,8 @@ from citytune.readers.cells._epochs import Epoch, epoch_seconds
 from citytune.readers.cells._findings import Findings
 
 _SINCE = re.compile(
-    r"\b(?P<unit>(?:milli|micro)?sec(?:ond)?s?|ms|s|min(?:ute)?s?|h(?:ou)?rs?|h|days?|d)[ _]since[ _]"
+    r"\b(?P<unit>(?:milli|micro)?(?:seconds?|secs?)|ms|s|min(?:ute)?s?|h(?:ou)?rs?|h|days?|d)"
+    r"[ _]since[ _]"
     r"(?P<date>\d{4}[-_/.]\d{1,2}[-_/.]\d{1,2})(?:[ T_](?P<clock>\d{1,2}[:h]\d{2}(?::\d{2})?))?",
     re.IGNORECASE,
 )
@@ -84,7 +85,7 @@ def refuse_other_origin(name: str, numbers: pl.Series, epoch: Epoch, findings: F
     if epoch.pattern is not None or not len(there):
         return
     now = int(time.time())
-    first, last = int(there.min()), int(there.max())  # type: ignore[call-overload]
+    first, last = there.sort().gather([0, -1]).to_list()
     begins = {year: int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) for year in _YEARS}
     if epoch.first is not None or epoch.begin:
         begins = {}
@@ -97,7 +98,8 @@ def refuse_other_origin(name: str, numbers: pl.Series, epoch: Epoch, findings: F
         f"the numbers in column {name!r}, read as {epoch.words}, are times from {_text(first)} to "
         f"{_text(last)}, which can hardly be those of readings{other}",
         "say in the column's name from when they count, as in "
-        f"'{epoch.words.partition(' ')[0]} since {next(iter(able), 1970)}-01-01', or write times such as 2024-03-31 14:00",
+        f"'{epoch.words.partition(' ')[0]} since {next(iter(able), 1970)}-01-01', or write times "
+        "such as 2024-03-31 14:00",
     )
 
 

@@ -32,8 +32,7 @@ def without_first_letters(table: SourceTable, key: Key) -> SourceTable:
     lettered = {name: _LETTER.sub("", name) for name in table.schema if _LETTER.search(name)}
     firsts = {n: bare for n, bare in lettered.items() if n.strip()[-1] in "Aa"}
     seconds = {key(bare) for n, bare in lettered.items() if n.strip()[-1] in "Bb"}
-    able = {n: bare for n, bare in firsts.items()
-            if key(bare) is not None and key(bare) not in known and key(bare) in seconds}  # fmt: skip
+    able = {n: bare for n, bare in firsts.items() if key(bare) in seconds - known - {None}}
     few = 0 < len(able) <= MOST and not {*able.values()} & {*table.schema}
     return table.renamed(able) if few else table
 
@@ -41,7 +40,7 @@ def without_first_letters(table: SourceTable, key: Key) -> SourceTable:
 def marked_again(names: tuple[str, ...], key: Key) -> dict[str, object]:
     """Columns that are called as another time of the day with a mark → the time of the other.
 
-    >>> marked_again(("HE1", "HE2", "HE2*", "HE3"), lambda name: name if name[-1].isdigit() else None)
+    >>> marked_again(("HE1", "HE2", "HE2*"), lambda name: name if name[-1].isdigit() else None)
     {'HE2*': 'HE2'}
     """
     known = {key(name) for name in names if not _MARK.search(name) or key(name) is not None}

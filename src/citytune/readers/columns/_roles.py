@@ -57,8 +57,8 @@ from citytune.readers.containers._headless import with_names
 from citytune.readers.times._months import refuse_months
 from citytune.readers.times._named_zones import of_column
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
-from citytune.readers.times._time_columns import guess_time
 from citytune.readers.times._summer_flags import in_order_of_flags
+from citytune.readers.times._time_columns import guess_time
 from citytune.readers.times._times import Moments, plan_moments
 from citytune.readers.times._zone_columns import zone_columns
 

@@ -7,17 +7,22 @@ from collections.abc import Sequence
 
 from citytune.readers.cells._vocabulary import tokens
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 _SIGN = re.compile(r"±|\+/?[-−]")
 """Between a reading and its error, and in the name of the column that holds it."""
-_WORDS = frozenset("""
-err error errors sd std stddev stdev stderr sem sigma unc uncert uncertainty rmse deviation abweichung fehler unsicherheit
-messunsicherheit standardabweichung standardfehler incertitude incertezza incertidumbre incerteza
-onzekerheid standaardafwijking ecart erreur errore
-""".split())  # fmt: skip
-_FURTHER = frozenset("standard dev rel abs relative absolute expanded combined type".split())
+_WORDS = frozenset(_words("""
+err error errors sd std stddev stdev stderr sem sigma unc uncert uncertainty rmse deviation
+abweichung fehler unsicherheit messunsicherheit standardabweichung standardfehler incertitude
+incertezza incertidumbre incerteza onzekerheid standaardafwijking ecart erreur errore
+"""))  # fmt: skip
+_FURTHER = frozenset(_words("standard dev rel abs relative absolute expanded combined type"))
 """Words that stand next to those."""
-_LOWER = frozenset("lower low lo min minimum lwr lcl lb p5 p05 p10 q05 q10 q25".split())
-_UPPER = frozenset("upper high hi max maximum upr ucl ub p95 p90 q95 q90 q75".split())
+_LOWER = frozenset(_words("lower low lo min minimum lwr lcl lb p5 p05 p10 q05 q10 q25"))
+_UPPER = frozenset(_words("upper high hi max maximum upr ucl ub p95 p90 q95 q90 q75"))
 
 
 def without_uncertainties(names: Sequence[str]) -> list[str]:

@@ -16,7 +16,8 @@ from citytune.readers.cells._vocabulary import plain_name
 
 DATE = "date"
 _DATE = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)(?![-_. ]\d\d(?!\d))"
+    r"(?<!\d)((?:19|20)\d\d)([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])"
+    r"(?!\d)(?![-_. ]\d\d(?!\d))"
 )
 """A day of a year; with an hour behind it, it would be that of the export."""
 _PARTS = frozenset(word for words in DATE_PARTS[:3] for word in words)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-
-import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, look_at

@@ -37,7 +37,7 @@ def of_column(
     taken as written then.
     """
     names = zone_columns(columns)
-    offsets = {n: found for n in sorted(names) if (found := offset_seconds(columns.by_name[n]))}
+    offsets = {n: ahead for n in sorted(names) if (ahead := offset_seconds(columns.by_name[n]))}
     if offsets:
         return _of_offsets(*next(iter(offsets.items())), timezone, findings)
     if len(names) != 1:

@@ -10,20 +10,26 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import plain_name, tokens
 from citytune.readers.times._times import Moments
 
-_NAMES = frozenset("""
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_NAMES = frozenset(_words("""
 dst isdst dstflag summertime daylight sommerzeit zomertijd sommertid sommertime verano ete sz mesz
 cest repeated repeatedhour repeatedhourflag
-""".split())  # fmt: skip
+"""))  # fmt: skip
 _PHRASES = frozenset(
     ["summer_time", "heure_d_ete", "horario_de_verano", "ora_legale", "s_w", "sz_wz", "second_hour",
      "doubled_hour", "double_hour", "repeated_hour", "extra_hour", "dst_flag"]
 )  # fmt: skip
-_SET = frozenset("y yes 1 1.0 true t x j ja o oui s si sí sim da d a".split())
-_UNSET = frozenset("n no 0 0.0 false f nein non nao não b".split()) | {"", "-"}
+_SET = frozenset(_words("y yes 1 1.0 true t x j ja o oui s si sí sim da d a"))
+_UNSET = frozenset(["", "-", *_words("n no 0 0.0 false f nein non nao não b")])
 _SEASONS = {"s": "w", "sz": "wz", "sommer": "winter", "summer": "winter", "été": "hiver",
             "ete": "hiver", "verano": "invierno", "dst": "std", "sommerzeit": "winterzeit",
             "zomer": "winter", "d": "s", "mesz": "mez", "summer time": "standard time",
-            "heure d'été": "heure d'hiver", "daylight": "standard", "estate": "inverno"}  # fmt: skip
+            "heure d'été": "heure d'hiver", "daylight": "standard",
+            "estate": "inverno"}  # fmt: skip
 """Words of summer → those of winter."""
 MOST_DOUBLED = 0.05
 """Share of moments that may have both flags; more says something else."""
