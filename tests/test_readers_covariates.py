@@ -222,3 +222,19 @@ def test_infinite_covariates_are_refused() -> None:
     source = table().with_columns(temp=pl.lit(np.inf))
     with pytest.raises(TableError, match="'temp': 240 infinite values"):
         read(source, target="flow", covariates=["temp"])
+
+
+def test_the_order_of_dates_counts_for_a_second_source_too(tmp_path: Path) -> None:
+    flow = table(240).with_columns(time=pl.col("time").dt.offset_by("90d"))  # from 31 March
+    path = tmp_path / "weather.csv"
+    lines = [f"03/04/2024 {i:02d}:00,{i % 7}.5" for i in range(24)]
+    path.write_text("\n".join(["time,wind", *lines]))
+    source = flow.select("time", "flow")
+    with pytest.raises(InputError, match="date_order='day'"):
+        read(source, covariates=path)
+    wind = read(source, covariates=path, date_order="day").covariates["wind"][:, 0]
+    assert list(np.flatnonzero(~np.isnan(wind))[:24]) == [*range(72, 96)]
+    told = [f"04/{day:02d}/2024 {i:02d}:00,{i % 7}.5" for day in (3, 13) for i in range(24)]
+    path.write_text("\n".join(["time,wind", *told]))  # which can only be month first
+    wind = read(source, covariates=path, date_order="day").covariates["wind"][:, 0]
+    assert list(np.flatnonzero(~np.isnan(wind))[:24]) == [*range(72, 96)]

@@ -109,7 +109,7 @@ def test_a_ramp_and_a_daily_wave_are_no_totals() -> None:
 @pytest.mark.parametrize(
     ("column", "name", "unit"),
     [
-        ("traffic_speed", "speed", "km/h"), ("speed_mph", "speed", "mph"),
+        ("traffic_speed", "speed", ""), ("speed_mph", "speed", "mph"),
         ("average speed [mph]", "speed", "mph"), ("NO2 (ppb)", "no2", "ppb"),
         ("pm10 [ug/m3]", "pm10", "µg/m³"), ("KWH", "energy", "kWh"), ("load_w", "load", "W"),
         ("power [GW]", "power", "GW"), ("heat_gj", "heat", "GJ"), ("load_kva", "load", "kVA"),

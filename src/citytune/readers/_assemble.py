@@ -13,12 +13,13 @@ from citytune.readers._source import open_table, source_name
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
-from citytune.readers.cells._units import unit_in, unit_of_titles
+from citytune.readers.cells._units import unit_in
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
 from citytune.readers.columns._said_once import quantity_said
 from citytune.readers.columns._side_values import is_index
+from citytune.readers.columns._units_around import unit_around
 from citytune.readers.values import _covariates as beside
 from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
 from citytune.readers.values._hours import hint_at_summer_time, settle_time
@@ -51,7 +52,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    called = _names(table, roles)
+    called = _names(table, roles, findings)
     told = [f"{name} [{request.unit}]" for name in called] if request.unit else called
     grid = without_totals(grid, readings.sensors, told, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places
@@ -64,7 +65,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     findings.stop_on_errors()
     for second in asked.sources:
         found = beside.of_second_source(
-            second, grid.clock, sensors, length, request.marked, findings
+            second, grid.clock, sensors, length, request.marked, request.date_order, findings
         )
         given_beside += [(bare(name), source_name(second)) for name in found]
         known |= found
@@ -89,7 +90,7 @@ def _column(given: set[str], roles: Roles) -> str | None:
     return bare(name) if named else None
 
 
-def _names(table: SourceTable, roles: Roles) -> list[str]:
+def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
     """What the readings are called, with the quantity and the unit that the table says."""
     sizes = particles(roles.columns)
     names = [sizes.get(name, name) for name in roles.targets]
@@ -99,7 +100,8 @@ def _names(table: SourceTable, roles: Roles) -> list[str]:
         names = [roles.parameter.name]
     elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
         names = [said]
-    unit = table.units.get(roles.targets[0], "") or roles.unit or unit_of_titles(table.titles)
+    unit = table.units.get(roles.targets[0], "") or roles.unit
+    unit = unit or unit_around(table, names[0], findings)
     if not unit and names[0] != roles.targets[0] and unit_in(names[0]) is None:
         spelt = unit_in(roles.targets[0]) or ""
         unit = spelt if len(spelt) > 1 else ""

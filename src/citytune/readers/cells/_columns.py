@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from citytune.readers.cells._epochs import counts_days, spells_moments
 from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
 from citytune.readers.cells._numbers import cells, missing_words, numeric_share
+from citytune.readers.cells._origins import origin_said, seconds_since
 from citytune.readers.cells._ranges import are_hour_pairs, is_range, range_kind
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import CLOCK_TIME, TIME
@@ -117,6 +118,9 @@ def _look(table: SourceTable, sample: pl.Series, said: pl.Series) -> Column:
     name, dtype = sample.name, table.schema[sample.name]
     present = _present(table, sample, said)
     kind = _kind(table, present, dtype)
+    if kind == "number" and (origin := origin_said(name, table.units.get(name, ""))):
+        at = sample.to_frame().select(seconds_since(pl.col(name), origin)).to_series()
+        return Column(name, "moment", present, date=bool((at.drop_nulls() % 86_400 == 0).all()))
     example = str(present[0]) if kind in ("text", "other", "empty") and len(present) else ""
     if kind != "number":
         return Column(name, kind, present, date=kind == "moment" and _is_date(present),

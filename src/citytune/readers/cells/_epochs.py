@@ -23,11 +23,13 @@ class Epoch(NamedTuple):
     """For wall times counted in days: 1970 in days."""
     later: int = 0
     """For dates of another era: what is added to them, such as 19110000."""
+    utc: bool = False
+    """Whether they are UTC though they begin elsewhere."""
 
     @property
     def is_utc(self) -> bool:
         """Whether the numbers count from a moment in UTC; other clocks are those of a wall."""
-        return self.pattern is None and self.first is None and not self.begin
+        return self.utc or (self.pattern is None and self.first is None and not self.begin)
 
 
 _SPELT = (
@@ -41,6 +43,16 @@ _SPELT = (
 )
 _COUNTED = (
     (6.2e17, 6.6e17, Epoch("ticks of .NET", per_second=10_000_000, begin=62_135_596_800)),
+    (
+        1.2e17,
+        1.45e17,
+        Epoch(
+            "ticks of Windows since 1601 (UTC)",
+            per_second=10_000_000,
+            begin=11_644_473_600,
+            utc=True,
+        ),
+    ),
     (1e8, 1e10, Epoch("seconds since 1970 (UTC)", per_second=1)),
     (1e11, 1e13, Epoch("milliseconds since 1970 (UTC)", per_second=1_000)),
     (1e14, 1e16, Epoch("microseconds since 1970 (UTC)", per_second=1_000_000)),
@@ -48,6 +60,7 @@ _COUNTED = (
 )
 _DAYS = (
     (25_000, 75_000, Epoch("days since 1900, as spreadsheets count them", first=25_569)),
+    (2_445_000, 2_475_000, Epoch("Julian days", first=2_440_587.5)),
     (712_000, 767_000, Epoch("days since the year 0, as MATLAB counts them", first=719_529)),
 )
 _LEAST_SPELT = 1e7

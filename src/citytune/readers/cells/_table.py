@@ -59,3 +59,21 @@ class SourceTable:
     def with_rows(self, rows: pl.LazyFrame) -> SourceTable:
         """The same table with other rows, which are not as they were written."""
         return replace(self, rows=rows, schema=rows.collect_schema(), exact=None)
+
+    def renamed(self, names: Mapping[str, str]) -> SourceTable:
+        """The same table, some columns of which are called otherwise: old name → new name."""
+        rows, exact = self.rows.rename(names), self.exact
+        old = {new: name for name, new in names.items()}
+
+        def as_written(some: tuple[str, ...]) -> pl.DataFrame:
+            assert exact is not None
+            return exact(tuple(old.get(n, n) for n in some)).rename(names, strict=False)
+
+        return replace(
+            self,
+            rows=rows,
+            schema=rows.collect_schema(),
+            commas=frozenset(names.get(name, name) for name in self.commas),
+            units={names.get(name, name): unit for name, unit in self.units.items()},
+            exact=None if exact is None else as_written,
+        )

@@ -269,7 +269,8 @@ def target_rank(column: str) -> int | None:
     >>> target_rank("traffic_volume") < target_rank("PM2.5") < target_rank("Usage_kWh")
     True
     """
-    for name in (plain_name(column), family(column)):
+    plain, kin = plain_name(column), family(column)
+    for name in (plain,) if kin == "y" else (plain, kin):  # x1 and y1 are two sensors
         if (rank := TARGETS.get(_without_units(name))) is not None:
             return rank
     return None

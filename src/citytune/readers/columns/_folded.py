@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -27,6 +27,8 @@ class Folded:
     """A column for each that tells whether its value is valid."""
     further: tuple[str, ...] = ()
     """Columns of the hour that comes twice in autumn, numbered on after the last."""
+    doubled: Mapping[str, int] = field(default_factory=dict)
+    """Columns of that hour with a mark → its begin, in seconds since midnight."""
 
     @property
     def step(self) -> int:
@@ -36,7 +38,7 @@ class Folded:
 
 def in_rows(table: SourceTable, folded: Folded, spare: set[str]) -> pl.LazyFrame:
     """A row for each time of the day, without the columns of `spare`."""
-    used = {*folded.names, *folded.flags, *folded.further, *spare}
+    used = {*folded.names, *folded.flags, *folded.further, *folded.doubled, *spare}
     kept = [name for name in table.schema if name not in used]
     flags = folded.flags or (None,) * len(folded.names)
     parts = []
@@ -50,6 +52,7 @@ def in_rows(table: SourceTable, folded: Folded, spare: set[str]) -> pl.LazyFrame
                 *extra,
             )
         )
+    parts += [_part(table, folded, kept, n, s).drop_nulls(VALUE) for n, s in folded.doubled.items()]
     if folded.further and _count_through(table, folded):
         return pl.concat([*parts, *_further(table, folded, kept)]).drop_nulls(VALUE)
     return pl.concat(parts)
@@ -78,16 +81,24 @@ def _count_through(table: SourceTable, folded: Folded) -> bool:
 
 def _further(table: SourceTable, folded: Folded, kept: Sequence[str]) -> list[pl.LazyFrame]:
     """The rows of the periods after the last one of a usual day."""
-    valid = [pl.lit(None, pl.String).alias(VALID)] if folded.flags else []
+    last = DAY - folded.step
     return [
-        table.rows.select(
-            *kept,
-            pl.lit(DAY + i * folded.step, pl.Int64).alias(SECONDS),
-            number_of(table, name).alias(VALUE),
-            *valid,
-        )
+        _part(table, folded, kept, name, last + (i + 1) * folded.step)
         for i, name in enumerate(folded.further)
     ]
+
+
+def _part(
+    table: SourceTable, folded: Folded, kept: Sequence[str], name: str, seconds: int
+) -> pl.LazyFrame:
+    """The rows of a column beyond the times of a usual day; 0 on one that is marked is no value."""
+    number = number_of(table, name)
+    return table.rows.select(
+        *kept,
+        pl.lit(seconds, pl.Int64).alias(SECONDS),
+        (pl.when(number != 0.0).then(number) if name in folded.doubled else number).alias(VALUE),
+        *([pl.lit(None, pl.String).alias(VALID)] if folded.flags else []),
+    )
 
 
 def counted_through(table: SourceTable) -> int:

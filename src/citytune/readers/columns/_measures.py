@@ -72,21 +72,21 @@ def main_reading(
     bins = bins_of(names)
     if bins and (total := next((n for n in names if {*tokens(n)} & ALL), None)):
         rest = [n for n in names if n != total]
-        return _said(total, rest, {}, findings) if _adds_up(table, total, bins) else None
+        return one_of(total, rest, findings) if _adds_up(table, total, bins) else None
     sizes = {n: kind for n, kind in particles(columns).items() if n in names}
     if sizes:
         chosen = next((n for n, kind in sizes.items() if kind == "PM2.5"), None)
         largest = next((n for n, kind in sizes.items() if kind == "PM10"), None)
-        if not chosen or not largest or not _holds(table, largest, [chosen]):
+        if not chosen or not largest or not holds(table, largest, [chosen]):
             return None
-        return _said(chosen, [n for n in sizes if n != chosen], sizes, findings)
+        return one_of(chosen, [n for n in sizes if n != chosen], findings, sizes)
     flows = flows_of(names)
     if flows and all({*tokens(name)} & PROBES for name in flows):
         return None
     chosen = _whole(table, flows or list(names), bool(flows))
     if chosen is None:
         return None
-    return _said(chosen, [n for n in names if n != chosen], sizes, findings)
+    return one_of(chosen, [n for n in names if n != chosen], findings, sizes)
 
 
 def flows_of(names: Sequence[str]) -> list[str]:
@@ -225,7 +225,11 @@ def proposed(names: Iterable[str], most: int = 8) -> str:
     return " or ".join(f"target={name!r}" for name in ordered[:most])
 
 
-def _said(chosen: str, rest: Sequence[str], sizes: dict[str, str], findings: Findings) -> str:
+def one_of(
+    chosen: str, rest: Sequence[str], findings: Findings, sizes: dict[str, str] | None = None
+) -> str:
+    """A column that was chosen, and a word of the others."""
+    sizes = sizes or {}
     beside = f" ({sizes[chosen]})" if chosen in sizes else ""
     others = [f"{n!r} ({sizes[n]})" if n in sizes else repr(n) for n in rest]
     findings.warn(
@@ -248,18 +252,18 @@ def _whole(table: SourceTable, names: Sequence[str], counts: bool) -> str | None
         totals = [n for n in totals if _adds_up(table, n, [o for o in totals if o != n])] or totals
     others = [name for name in names if name not in totals]
     if len(totals) == 1 and (
-        _adds_up(table, totals[0], others) or (len(others) > 2 and _holds(table, totals[0], others))
+        _adds_up(table, totals[0], others) or (len(others) > 2 and holds(table, totals[0], others))
     ):
         return totals[0]
     parts = [name for name in names if words[name] & PARTS and not words[name] & ALL]
     rest = [name for name in names if name not in parts]
     if len(rest) != 1 or not parts or not (counts or words[rest[0]] & ALL):
         return None
-    sound = _holds(table, rest[0], parts) if counts else _adds_up(table, rest[0], parts)
+    sound = holds(table, rest[0], parts) if counts else _adds_up(table, rest[0], parts)
     return rest[0] if sound else None
 
 
-def _holds(table: SourceTable, whole: str, parts: Sequence[str]) -> bool:
+def holds(table: SourceTable, whole: str, parts: Sequence[str]) -> bool:
     """Whether no part is more than the whole."""
     rows = _rows(table, whole, parts)
     small = rows.select(pl.max_horizontal(parts) <= pl.col(whole) * 1.01 + 0.5).to_series()

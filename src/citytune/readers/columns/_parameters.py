@@ -28,6 +28,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._classes import refuse_class_rows
 from citytune.readers.columns._measures import ALL, MEANS, STATISTICS, describes
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
@@ -187,6 +188,7 @@ def choose_parameter(
         told.sort(key=lambda v: _spelt(v) != wanted[0])
         if told:
             return Parameter(name, (told[0],)), ()
+        refuse_class_rows(name, [_spelt(value) for value in values], findings)
         chosen = min(values, key=lambda v: (_rank(v), not _is_total(v), values.index(v)))
         kinds = [_kind(value, values) for value in values]
         kind = _kind(chosen, values)

@@ -32,6 +32,8 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._anonymous import with_names_above
+from citytune.readers.columns._classes import with_parts_added
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
@@ -44,7 +46,6 @@ from citytune.readers.columns._parameters import (
     parameter_columns,
     refuse_mixture,
 )
-from citytune.readers.columns._registers import with_registers_added
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._stray_rows import with_dates, without_summaries
 from citytune.readers.columns._targets import guess_targets
@@ -56,8 +57,10 @@ from citytune.readers.containers._headless import with_names
 from citytune.readers.times._months import refuse_months
 from citytune.readers.times._named_zones import of_column
 from citytune.readers.times._parts_of_hours import refuse_parts_across, with_parts_of_hours
-from citytune.readers.times._time_columns import guess_time, zone_columns
+from citytune.readers.times._summer_flags import in_order_of_flags
+from citytune.readers.times._time_columns import guess_time
 from citytune.readers.times._times import Moments, plan_moments
+from citytune.readers.times._zone_columns import zone_columns
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,9 @@ def understand(
     """The table with a row for each moment, and the roles of its columns, told or guessed."""
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
-    table = unfold(with_names(table, named, findings), as_names(wanted.target), findings)
-    table = table if wanted.target else with_registers_added(table, findings)
+    table = with_names_above(with_names(table, named, findings), named, findings)
+    table = unfold(table, as_names(wanted.target), findings)
+    table = table if wanted.target else with_parts_added(table, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
@@ -112,10 +116,11 @@ def understand(
         time = (*time[:1], SECONDS) if len(time) < 3 else time
     table = with_dates(without_summaries(table, time, findings), time, findings)
     moments = _moments_of(table, time, wanted, findings)
-    zones = of_column(table, zone_columns(columns), findings)
-    moments = moments if zones is None else moments.in_zones(*zones)
+    if not moments.aware and (zones := of_column(table, columns, wanted.timezone, findings)):
+        moments = moments.in_zones(*zones)
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
+    table = in_order_of_flags(table, moments, columns, findings)
     targets = as_names(wanted.target)
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)

@@ -1,4 +1,4 @@
-"""Columns that are computed from another one: indices of air quality, extremes, spread."""
+"""Columns that are computed from another one: indices of air quality, extremes, errors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from citytune.readers.cells._vocabulary import plain_name, target_rank, tokens
 from citytune.readers.columns._measures import MEANS, without_statistics
+from citytune.readers.columns._uncertainties import without_uncertainties
 
 _INDEX = re.compile(r"(^|_)((i|c|na|da)?aqi|aqhi|air_quality_index|(sub_?)index)(_|$)")
 """Names of what is computed from concentrations and has no unit."""
@@ -41,7 +42,7 @@ def without_side_values(names: Sequence[str]) -> list[str]:
     kept = still if any(map(_is_reading, still)) else kept
     if any(MEANS & {*tokens(name)} for name in kept):
         kept = [name for name in kept if not _is_ordinal_extreme(name)]
-    return without_statistics(kept)
+    return without_uncertainties(without_statistics(kept))
 
 
 def is_index(name: str) -> bool:

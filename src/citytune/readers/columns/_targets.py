@@ -24,6 +24,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._classes import of_one_class
 from citytune.readers.columns._energy_flows import of_one_flow
 from citytune.readers.columns._kinds import (
     kinds_of,
@@ -121,6 +122,8 @@ def guess_targets(
             f"no column holds numbers that could be readings{shown}",
             "name the column of readings with target=, and see that its cells are numbers",
         )
+        return ()
+    if not (able := of_one_class(table, able, long, findings)):
         return ()
     if long:
         chosen = _long(table, able, columns, keys, findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 import polars as pl
@@ -16,6 +17,11 @@ from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import CLOCK_TIME
 from citytune.readers.cells._vocabulary import plain_name
+from citytune.readers.columns._doubled_columns import (
+    doubled_hours,
+    marked_again,
+    without_first_letters,
+)
 from citytune.readers.columns._folded import (
     DAY,
     VALUE,
@@ -56,10 +62,12 @@ _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$",
 def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
     """The table with a row for each time of the day, if its columns are times of the day."""
     table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
-    found = find_folded(tuple(table.schema))
+    table = without_first_letters(table, _time_said)
+    marked = marked_again(tuple(table.schema), _time_said)
+    found = find_folded(tuple(name for name in table.schema if name not in marked))
     if found is None:
         _refuse_half_days(table, findings)
-    if found is None or not _rows_are_days(table, found):
+    if found is None or not _rows_are_days(table, found, marked):
         return table
     if told := [name for name in target if name in found.names]:
         raise InputError(
@@ -75,7 +83,15 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
     )
     # A 25th hour, which has no place on a day of 24, would otherwise pass for a column of its own.
     spare = {name for name in table.schema if find_spare(name, found)}
+    found = replace(found, doubled=doubled_hours(table, found, marked, _time_said, findings))
     return table.with_rows(in_rows(table, found, spare))
+
+
+def _time_said(name: str) -> tuple[str, int] | None:
+    """The word and the number, or the seconds since midnight, by which a name says a time."""
+    if span := span_of(name):
+        return "", span[1]
+    return (one["word"].strip().lower(), int(one["number"])) if (one := _numbered(name)) else None
 
 
 def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
@@ -156,12 +172,12 @@ def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
         )
 
 
-def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
+def _rows_are_days(table: SourceTable, folded: Folded, marked: Collection[str]) -> bool:
     """Whether the times in the other columns are dates; whole days may come without.
 
     Next to times of the day the numbers of a part of it are something else, such as harmonics.
     """
-    rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
+    rest = [n for n in table.schema if n not in {*folded.names, *folded.flags, *marked}]
     looked = [look_at(table, name) for name in rest]
     moments = [one for one in looked if one.kind == "moment"]
     if len(folded.names) * folded.step > DAY - 3600:
@@ -224,6 +240,7 @@ def _digits(group: list[tuple[str, int]]) -> Folded | None:
 
 def _counted(group: list[tuple[str, int]]) -> Folded | None:
     """Numbers such as 1 … 24 (25 on the long day) or 0 … 95."""
+    group = sorted(group, key=lambda one: one[1])
     names = tuple(name for name, _ in group)
     numbers = [number for _, number in group]
     first, count = numbers[0], len(numbers)

@@ -36,8 +36,14 @@ _WEATHER = frozenset(
 )  # fmt: skip
 _STATIONS = frozenset(["station", "stations", "stationsname", "estacion", "stazione", "stn"])
 _ELECTRICAL = frozenset("uipfqs")
-_BARE = re.compile(r"(column|field|value|val|wert|valor|valeur|waarde|data|input)[_ ]?\d+", re.I)
+_BARE = re.compile(
+    r"(column|field|value|val|wert|valor|valeur|waarde|data|input|ch|chan|channel|kanal|ai|adc|"
+    r"analog|v|x|y)[_ ]?\d+",
+    re.IGNORECASE,
+)
 """Names that say nothing, neither what was measured nor where."""
+_FIELD = re.compile(r"field[_ ]?\d", re.IGNORECASE)
+"""Those of ThingSpeak's channels, whose fields are seldom of one quantity."""
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
 
@@ -97,6 +103,7 @@ def is_speed_of_wind(name: str, columns: Columns) -> bool:
 def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -> None:
     """Columns of names of their own that all say a quantity, or stand by weather and are unlike."""
     bare = all(_BARE.fullmatch(name) for name in chosen)
+    fields = all(_FIELD.fullmatch(name) for name in chosen)
     electrical = _are_electrical(chosen)
     alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
     if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
@@ -104,7 +111,7 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     if not (bare or electrical) and _are_named(chosen):
         return
     told = all(goes_beside(name) or target_rank(name) is not None for name in chosen)
-    said = electrical or (told and not bare) or _some_spell_a_unit(chosen)
+    said = electrical or fields or (told and not bare) or _some_spell_a_unit(chosen)
     placed = any(_is_place(column) for column in columns.by_name.values())
     near = [n for n in columns.numbers() if goes_beside(n) and not _CALENDAR.fullmatch(family(n))]
     signs = _differences(chosen, columns)
@@ -115,11 +122,13 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         return
     full = [n for n in chosen if columns.kind(n) != "empty" and not columns.by_name[n].constant]
     ordered = sorted(full or chosen, key=lambda n: (goes_beside(n), target_rank(n) is None))
+    every = f", or all with target={[*chosen]!r} if each is a sensor" if fields else ""
     findings.error(
         "which-target",
-        f"{len(ordered)} columns could be the readings, and they are of several quantities: "
+        f"{len(ordered)} columns could be the readings, and they "
+        f"{'may be' if fields and not signs else 'are'} of several quantities: "
         + "; ".join(sight(columns.by_name[name]) for name in ordered),
-        "name one with " + " or ".join(f"target={name!r}" for name in ordered),
+        "name one with " + " or ".join(f"target={name!r}" for name in ordered) + every,
         count=len(ordered),
     )
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-
-import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, look_at
@@ -54,16 +51,7 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     findings.note(
         "no-header", what, f"they were renamed {listed(list(names.values()), 12, quoted=True)}"
     )
-    old, exact = {new: name for name, new in names.items()}, table.exact
-    rows = table.rows.rename(names)
-
-    def as_written(some: tuple[str, ...]) -> pl.DataFrame:
-        assert exact is not None
-        return exact(tuple(old.get(n, n) for n in some)).rename(names, strict=False)
-
-    commas = frozenset(names.get(name, name) for name in table.commas)
-    return replace(table, rows=rows, schema=rows.collect_schema(), commas=commas,
-                   exact=None if exact is None else as_written)  # fmt: skip
+    return table.renamed(names)
 
 
 def _dated(columns: Sequence[Column]) -> dict[str, str]:

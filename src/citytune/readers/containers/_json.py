@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -275,9 +276,17 @@ def _column(values: list[Any]) -> pl.Series:
         whole = all(isinstance(value, int) and abs(value) < 2**63 for value in present)
         kind = pl.Int64 if whole else pl.Float64
         return pl.Series(
-            [None if v is None else (v if whole else float(v)) for v in values], dtype=kind
+            [None if v is None else (v if whole else _as_float(v)) for v in values], dtype=kind
         )
     return pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)
+
+
+def _as_float(value: float) -> float:
+    """A number in double precision; one of more digits than that holds is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 register(is_json, read_json)

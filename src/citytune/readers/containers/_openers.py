@@ -15,6 +15,7 @@ from citytune._errors import InputError
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._dates_of_files import with_date_of_file
 from citytune.readers.containers._delimited import read_delimited
 from citytune.readers.containers._files import (
     download,
@@ -53,11 +54,11 @@ def open_container(source: Any, findings: Findings) -> SourceTable:
     """The table in a file, or in several that are one table in parts."""
     files = expand(source)
     if len(files) == 1:
-        return _open_one(files[0], findings)
+        return with_date_of_file(_open_one(files[0], findings), findings)
     parts = []
     for file in files:
         inner = Findings(masked(file))
-        parts.append(_open_one(file, inner))
+        parts.append(with_date_of_file(_open_one(file, inner), inner))
         findings.keep(inner.faults)
     return join(parts, findings.source, findings)
 

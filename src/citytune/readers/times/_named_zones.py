@@ -7,9 +7,12 @@ import re
 import polars as pl
 
 from citytune._text import listed
+from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._zone_names import NAMED, Zones, meanings, zones_named
+from citytune.readers.times._offset_columns import offset_seconds
+from citytune.readers.times._zone_columns import zone_columns
 
 _OFFSET = r"([+-]\d{2}:?\d{2}|[+-]\d{2}|Z| UTC| GMT)$"
 
@@ -26,24 +29,48 @@ def of_cells(
 
 
 def of_column(
-    table: SourceTable, names: set[str], findings: Findings
+    table: SourceTable, columns: Columns, timezone: str | None, findings: Findings
 ) -> tuple[pl.Expr, str] | None:
-    """Seconds ahead of UTC of each row by the only column of zones' names, and the zone."""
+    """Seconds ahead of UTC of each row by the column of offsets or of zones' names, and the zone.
+
+    One offset throughout says at which one a clock stays all year; without a `timezone` times are
+    taken as written then.
+    """
+    names = zone_columns(columns)
+    offsets = {n: ahead for n in sorted(names) if (ahead := offset_seconds(columns.by_name[n]))}
+    if offsets:
+        return _of_offsets(*next(iter(offsets.items())), timezone, findings)
     if len(names) != 1:
         return None
     (name,) = names
-    zone = _spelt(name) if table.schema[name].is_numeric() else pl.col(name).str.strip_chars()
+    zone = pl.col(name).cast(pl.String).str.strip_chars()
     found = table.rows.select(zone.unique()).collect(engine="streaming").to_series()
     return _settled(found, zone, name, findings)
 
 
-def _spelt(name: str) -> pl.Expr:
-    """Hours ahead of UTC as text: -5:00, +5:30."""
-    minutes = (pl.col(name).abs() * 60).round().cast(pl.Int64)
-    sign = pl.when(pl.col(name) < 0).then(pl.lit("-")).otherwise(pl.lit("+"))
-    rest = (minutes % 60).cast(pl.String).str.zfill(2)
-    hours = (minutes // 60).cast(pl.String)
-    return pl.concat_str(sign, hours, pl.lit(":"), rest)
+def _of_offsets(
+    name: str, seconds: dict[str, int], timezone: str | None, findings: Findings
+) -> tuple[pl.Expr, str] | None:
+    said = {second: _spelt(second) for second in sorted({*seconds.values()})}
+    if len(said) == 1 and timezone is None:
+        _say_unused(next(iter(said.values())), name, findings)
+        return None
+    zone = timezone or "UTC"
+    findings.note(
+        "mixed-offsets",
+        f"the times are in {listed([*said.values()], quoted=True)}, as column {name!r} says",
+        "every time was converted by its own offset"
+        + ("" if timezone else "; add timezone= for local days and holidays (now UTC)"),
+        count=len(said),
+    )
+    cell = pl.col(name).cast(pl.String)
+    return cell.replace_strict(seconds, default=None, return_dtype=pl.Int64), zone
+
+
+def _spelt(seconds: int) -> str:
+    """Seconds ahead of UTC as text: -5:00, +5:30."""
+    minutes = abs(seconds) // 60
+    return f"{'-' if seconds < 0 else '+'}{minutes // 60}:{minutes % 60:02d}"
 
 
 def _say_unused(zone: str, name: str, findings: Findings) -> None:

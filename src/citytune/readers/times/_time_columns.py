@@ -23,7 +23,6 @@ from citytune.readers.cells._time_words import (
     TIME,
 )
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
-from citytune.readers.cells._zone_names import COMMON, OFFSET, OFFSET_NAMES, ZONE_NAMES
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._decimal_times import PERIODS
 from citytune.readers.times._rivals import choose
@@ -179,30 +178,6 @@ def _with_clock_text(parts: Time, columns: Columns) -> Time:
     """Year, month and day with the only column of times of the day such as 14:30."""
     clocks = [c.name for c in columns.by_name.values() if c.kind in ("clock", "clock-range")]
     return (*parts, clocks[0]) if len(parts) == 3 and len(clocks) == 1 else parts
-
-
-def zone_columns(columns: Columns) -> set[str]:
-    """Columns that say of each time whether it is summer: CET and CEST, EST and EDT."""
-    return {
-        name
-        for name, column in columns.by_name.items()
-        if len(column.cells) and (_are_offsets(column) or _are_zones(column))
-    }
-
-
-def _are_offsets(column: Column) -> bool:
-    """Whether numbers are called hours ahead of UTC, and may be such."""
-    named = plain_name(column.name) in OFFSET_NAMES
-    return named and column.kind == "number" and column.low >= -12 and column.high <= 14
-
-
-def _are_zones(column: Column) -> bool:
-    """Whether cells are names of zones: the common ones, or any that the column is called after."""
-    cells = {*map(str, column.cells)} if column.kind == "text" else {""}
-    if cells <= COMMON:
-        return True
-    named = {"zone", "tz", "timezone", "zeitzone", "offset"} & {*tokens(column.name)}
-    return bool(named) and all(cell in ZONE_NAMES or OFFSET.fullmatch(cell) for cell in cells)
 
 
 def _part_name(name: str) -> str:

@@ -16,6 +16,12 @@ from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._epochs import epoch_seconds, epoch_unit
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import find_format, with_bare_midnights
+from citytune.readers.cells._origins import (
+    Origin,
+    origin_said,
+    refuse_other_origin,
+    seconds_since,
+)
 from citytune.readers.cells._ranges import begin_of
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
@@ -213,10 +219,13 @@ def _plan_column(
 
 
 def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
+    if origin := origin_said(name, table.units.get(name, "")):
+        return Moments(_since(origin, name, findings), aware=True, zone="UTC")
     sample = table.rows.select(name).head(20_000).collect().to_series()
     epoch = epoch_unit(sample)
     if epoch is None:
         return Moments(pl.lit(None, pl.Int64))
+    refuse_other_origin(name, sample, epoch, findings)
     findings.note(
         "guessed-time-format",
         f"the numbers in column {name!r} were read as {epoch.words}",
@@ -232,6 +241,8 @@ def _plan_text(
     table: SourceTable, name: str, timezone: str | None, order: Order | None, findings: Findings
 ) -> Moments:
     """Parse each distinct text once; the rows then only look it up."""
+    if origin := origin_said(name, table.units.get(name, "")):
+        return Moments(_since(origin, name, findings), aware=True, zone="UTC")
     cell = pl.col(name).cast(pl.String).alias("cell")
     found = table.rows.select(cell).unique(maintain_order=True)
     written = found.drop_nulls().collect(engine="streaming")
@@ -239,6 +250,7 @@ def _plan_text(
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
+        refuse_other_origin(name, numbers, epoch, findings)
         counted = epoch.is_utc
         number = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
         return Moments(
@@ -262,6 +274,15 @@ def _plan_text(
     seconds = _looked_up(name, written, distinct, at - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
     return Moments(seconds, form.aware or named is not None, zone, ends)
+
+
+def _since(origin: Origin, name: str, findings: Findings) -> pl.Expr:
+    findings.note(
+        "guessed-time-format",
+        f"the numbers in column {name!r} were read as {origin.words} (UTC)",
+        "write them as 2024-03-31 14:00 if this is wrong",
+    )
+    return seconds_since(pl.col(name), origin)
 
 
 def _looked_up(name: str, written: pl.DataFrame, distinct: pl.Series, found: pl.Expr) -> pl.Expr:

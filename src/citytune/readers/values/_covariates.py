@@ -21,6 +21,7 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, guarded
 from citytune.readers.columns._request import ColumnName, Request
 from citytune.readers.columns._roles import Roles, understand
+from citytune.readers.times._date_order import Order
 from citytune.readers.times._zones import to_utc
 from citytune.readers.values._clock import infer_step
 from citytune.readers.values._grid import Grid, spread
@@ -86,6 +87,7 @@ def of_second_source(
     sensors: tuple[str, ...],
     length: int,
     missing: Sequence[float],
+    date_order: Order | None,
     findings: Findings,
 ) -> Covariates:
     """Every numeric column of a second table, as a covariate on the frame's clock.
@@ -94,7 +96,7 @@ def of_second_source(
     """
     inner = Findings(source_name(source), moot=("which-target",))  # each is known ahead
     try:
-        known = _second(source, clock, sensors, length, missing, inner)
+        known = _second(source, clock, sensors, length, missing, date_order, inner)
         inner.stop_on_errors()
     except TableError as error:
         raise TableError(error.source, [_without_options(one) for one in error.problems]) from None
@@ -119,10 +121,12 @@ def _second(
     sensors: tuple[str, ...],
     length: int,
     missing: Sequence[float],
+    date_order: Order | None,
     inner: Findings,
 ) -> Covariates:
     table = open_table(source, inner)
-    table, roles = _second_roles(table, clock.timezone, inner)
+    wanted = Request(timezone=clock.timezone, date_order=date_order)
+    table, roles = _second_roles(table, wanted, inner)
     moments = roles.moments
     if moments.aware != (clock.timezone is not None) and moments.aware:
         inner.fail(
@@ -144,10 +148,20 @@ def _second(
 
 
 def _second_roles(
-    table: SourceTable, timezone: str | None, findings: Findings
+    table: SourceTable, wanted: Request, findings: Findings
 ) -> tuple[SourceTable, Roles]:
-    """Roles in which every column of numbers is known ahead."""
-    table, roles = understand(table, Request(timezone=timezone), (), findings)
+    """Roles in which every column of numbers is known ahead.
+
+    The order of dates is that of the readings, unless the table's own dates tell another.
+    """
+    try:
+        table, roles = understand(table, wanted, (), findings)
+    except TableError:
+        raise
+    except InputError:
+        if wanted.date_order is None:
+            raise
+        table, roles = understand(table, replace(wanted, date_order=None), (), findings)
     used = {*roles.time, *roles.sensor, *roles.places}
     columns = roles.columns
     numbers = tuple(name for name in columns.numbers(used) if columns.kind(name) == "number")

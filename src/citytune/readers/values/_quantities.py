@@ -22,7 +22,9 @@ _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
 _KINDS = (
     (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
-    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|geschwindigkeit|vitesse|v85|v_(kfz|pkw|lkw|sv|lv)",
+    (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|v85",
+     Quantity("speed", "", 0, None, "traffic")),
+    (r"geschwindigkeit|vitesse|v_(kfz|pkw|lkw|sv|lv)",
      Quantity("speed", "km/h", 0, None, "traffic")),
     (r"traffic|volume|flow|vehicles?|veh|cars?|kfz|pkw|lkw|aadt|heavy|lorr(y|ies)|trucks?",
      Quantity("traffic_volume", "veh", 0, None, "traffic")),
@@ -73,8 +75,8 @@ def guess_quantity(
     if found and not told and _is_of_other(found, unit_in(spelt)):
         found = None
     guess = _with_unit(found or _by_unit(spelt) or _of_counts(columns, grid), spelt, grid)
-    if guess.name == "speed" and unit_in(spelt) is None and _drives_in_miles(request.country):
-        guess = replace(guess, unit="mph")
+    if guess.name == "speed" and unit_in(spelt) is None and request.country:
+        guess = replace(guess, unit="mph" if _drives_in_miles(request.country) else "km/h")
     found = found or (guess if guess.unit else None)
     if request.unit:
         check_unit(request.unit, spelt, replace(guess, name=told or guess.name), findings)
@@ -86,6 +88,12 @@ def guess_quantity(
             "guessed-quantity",
             f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
             "use quantity= and unit= if this is wrong",
+        )
+    if chosen.name == "speed" and not chosen.unit:
+        findings.note(
+            "no-unit",
+            "nothing says whether the speeds are in km/h or mph, so no unit is shown",
+            "say it with unit='km/h' or unit='mph'",
         )
     return chosen
 

@@ -1,0 +1,157 @@
+"""Classes of traffic side by side without a total: added up where they make up one, else asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from citytune._text import listed
+from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._vocabulary import goes_beside, plain_name
+from citytune.readers.columns._folded import number_of
+from citytune.readers.columns._kinds import kind_among
+from citytune.readers.columns._measures import ALL, holds, one_of, proposed
+from citytune.readers.columns._registers import with_registers_added
+from citytune.readers.columns._wide import likely
+
+_CLASSES = {
+    "cars?|passenger_cars?|pkw|autos?|voitures?|coches|turismos|carros|personbil\\w*|"
+    "personenauto_?s?|cars_and_taxis|cars_taxis": "car",
+    "vans?|lgvs?|light_goods_vehicles?|light_trucks?|lieferwagen|lfw|bestelauto_?s?|furgon\\w*|"
+    "utilitaires?|light_commercial_vehicles?|lcvs?|pick_?ups?": "van",
+    "trucks?|lorr(?:y|ies)|camion\\w*|hgvs?|heavy_goods_vehicles?|caminhoes|lastbil\\w*|"
+    "vrachtwagens?": "lorry articulated",
+    "lkw|rigid_trucks?|single_unit_trucks?|single_unit": "lorry",
+    "sattel(?:zug|zuge|kfz)?|articulated(?:_trucks?)?|combination(?:_trucks?)?|"
+    "lastzug|lastzuge": "articulated",
+    "bus|buses|coach|coaches|buses_and_coaches|buses_coaches|autobus\\w*|busse|autocars?": "bus",
+    "motor_?cycles?|motor_?bikes?|motos?|krads?|motorrad\\w*|kraftrad\\w*|motos?cicletas?|mc|"
+    "two_wheeled_motor_vehicles|motociclet\\w*|two_wheelers?|motorfiets\\w*": "motorcycle",
+    "vl|light_vehicles?|leichtverkehr|lv|light": "car van",
+    "pl|sv|heavy_vehicles?|schwerverkehr|poids_lourds?|heavy": "lorry articulated bus",
+    "bikes?|bicycles?|cyclists?|pedal_cycles?|velos?|rad|rader|fahrrad\\w*|bicis?|bicicletas?|"
+    "fietsen|cykl\\w*|sykl\\w*": "bicycle",
+    "peds?|pedestrians?|fuss\\w*|pietons?|peatones|voetgangers|fodgaengere|fotgangare|"
+    "jalankulkijat|people": "pedestrian",
+}  # fmt: skip
+"""Plain names of classes → the kinds of road users that they count."""
+_SLOW = frozenset(["bicycle", "pedestrian"])
+_COUNTED = re.compile(
+    r"^(nb|n|num|number_of|count_of|anzahl|no_of|total_of|all)_|"
+    r"_(count|counts|volume|vol|flow|total_count|anzahl|veh|vehicles|h|traffic)$"
+)
+"""What a name may say apart from the class."""
+_NUMBERED = re.compile(
+    r"(?:(?:vehicle|veh|fahrzeug)_)?(?:class|klasse|clase|classe|categorie|category)_?(\d{1,2})"
+)
+_FEWEST = 2
+
+
+def with_parts_added(table: SourceTable, findings: Findings) -> SourceTable:
+    """The table with the sum of registers that take turns, and of classes of motor vehicles."""
+    return _with_classes_added(with_registers_added(table, findings), findings)
+
+
+def _with_classes_added(table: SourceTable, findings: Findings) -> SourceTable:
+    """The table with the sum of its classes of motor vehicles, if nothing else counts them.
+
+    They are added up only where each kind of vehicle is in one of them, and all hold counts.
+    """
+    classes = {name: said for name in table.schema if (said := class_of(name))}
+    kinds = [kind for said in classes.values() for kind in said]
+    if (
+        len(classes) < _FEWEST
+        or len({*kinds}) < len(kinds)
+        or {*kinds} & _SLOW
+        or "car" not in kinds
+        or any(_may_count(name) for name in table.schema if name not in classes)
+        or not all(_holds_counts(table, name) for name in classes)
+    ):
+        return table
+    names = [name for name in classes if look_at(table, name).kind == "number"]
+    if len(names) < _FEWEST:
+        return table
+    findings.warn(
+        "classes",
+        f"{listed(names, quoted=True)} are classes of vehicles, and no column holds all of them",
+        f"they were added up; pass target={names[0]!r} for one of them",
+        count=len(names),
+    )
+    every = pl.sum_horizontal(number_of(table, name) for name in names)
+    there = pl.all_horizontal(number_of(table, name).is_not_null() for name in names)
+    added = pl.when(there).then(every).alias(f"vehicles ({' + '.join(names)})")
+    return table.with_rows(table.rows.with_columns(added).drop([*classes]))
+
+
+def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Findings) -> list[str]:
+    """The column of all vehicles, or of one class, where the others are classes of traffic.
+
+    Where bicycles or people stand next to vehicles, these are several quantities, of which the
+    likeliest is read. Of motor vehicles that could not be added up nobody knows which are counted
+    twice: nothing is read, which is said.
+    """
+    classes = [name for name in names if class_of(name)]
+    rest = [name for name in names if name not in classes]
+    if len(classes) < _FEWEST:
+        return names
+    totals = [name for name in rest if {*plain_name(name).split("_")} & ALL]
+    if len(totals) == 1 and holds(table, totals[0], classes):
+        return [one_of(totals[0], [name for name in names if name != totals[0]], findings)]
+    speeds = ("speed", "occupancy")
+    if not all(goes_beside(name) or kind_among(name, "flow") in speeds for name in rest):
+        return names
+    if any({*class_of(name)} & _SLOW for name in classes):
+        chosen = min(classes, key=likely)
+        return [one_of(chosen, [name for name in classes if name != chosen], findings)]
+    every = "" if long else f", or all with target={classes!r} if each is a sensor"
+    findings.error(
+        "which-target",
+        f"{listed(classes, quoted=True)} are classes of traffic, and no column holds all of them",
+        f"name one with {proposed(classes)}{every}, or add a column of their sum",
+        count=len(classes),
+    )
+    return []
+
+
+def refuse_class_rows(column: str, values: Sequence[str], findings: Findings) -> None:
+    """Raise the error of rows of several classes of motor vehicles, of which none is the total."""
+    kinds = {value: {*class_of(value)} - _SLOW for value in values}
+    some = [value for value, said in kinds.items() if said]
+    if len(some) < _FEWEST or any({*plain_name(value).split("_")} & ALL for value in values):
+        return
+    findings.fail(
+        "which-target",
+        f"column {column!r} holds classes of traffic ({listed(values, 8, quoted=True)}), and none "
+        "of them is all vehicles",
+        f"name one with {proposed(some)}, or add up the rows of each time first",
+    )
+
+
+def class_of(name: str) -> tuple[str, ...]:
+    """The kinds of road users that a column counts, if its name says a class and nothing else.
+
+    >>> class_of("Cars"), class_of("LKW"), class_of("nb_pl"), class_of("cars north")
+    (('car',), ('lorry',), ('lorry', 'articulated', 'bus'), ())
+    """
+    plain = _COUNTED.sub("", plain_name(name))
+    if numbered := _NUMBERED.fullmatch(plain):
+        return (f"class {numbered[1]}",)
+    found = (kinds for words, kinds in _CLASSES.items() if re.fullmatch(words, plain))
+    return tuple(next(found, "").split())
+
+
+def _may_count(name: str) -> bool:
+    """Whether a name says that a column may hold all vehicles, or counts them otherwise."""
+    words = {*plain_name(name).split("_")}
+    return bool(words & ALL) or kind_among(name, "flow") == "flow" or bool(
+        words & {"vehicle", "vehicles", "veh", "verkehr", "traffic", "q", "v", "class", "klasse"}
+    )  # fmt: skip
+
+
+def _holds_counts(table: SourceTable, name: str) -> bool:
+    column = look_at(table, name)
+    return column.kind == "empty" or (column.kind == "number" and column.whole and column.low >= 0)
