@@ -8,6 +8,7 @@ exactly. The loop's seconds with the network in it are 100 times those of one pa
     CITYTUNE_WEIGHTS=… python benchmarks/vision.py --data vehicle_count_topview.parquet
     python benchmarks/vision.py --networks efficientnet-lite0 --strategies head,last-blocks,full \
         --pixels 128 --epochs 4
+    python benchmarks/vision.py --strategies head --link poisson
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def leave_clips_out(frame: PictureFrame, options: argparse.Namespace, network: s
         started = time.perf_counter()
         model = tune_vision(
             frame, backbone=network, strategy=strategy, pixels=options.pixels, folds=options.folds,
-            **facts,
+            link=options.link, **facts,
         )  # fmt: skip
         spent = time.perf_counter() - started
         scores = model.scores
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--networks", default="efficientnet-lite0,resnet50")
     parser.add_argument("--strategies", default="head,head-sgd")
+    parser.add_argument("--link", default="identity", help="identity, log or poisson")
     parser.add_argument("--pixels", type=int, default=224)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--folds", type=int, default=None)

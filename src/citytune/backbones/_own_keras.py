@@ -23,7 +23,13 @@ from citytune.backbones._lags import CARD as LAGS
 from citytune.backbones._levels import check_levels
 from citytune.backbones._network import ask, silence
 from citytune.backbones._own import own_card, put
-from citytune.backbones._own_keras_picture import copied, put_picture, read_at, with_weights
+from citytune.backbones._own_keras_picture import (
+    KerasWeights,
+    copied,
+    put_picture,
+    read_at,
+    with_weights,
+)
 from citytune.backbones._own_torch import OwnPoints
 from citytune.backbones._picture import PIXELS
 from citytune.backbones._protocol import Card
@@ -87,7 +93,7 @@ def from_keras(
     return str(facts["name"])
 
 
-class KerasSeries(nn.Module):
+class KerasSeries(KerasWeights):
     """A Keras network on series, behind the door of a module that can be copied."""
 
     def __init__(self, model: Any, *, axis: bool, read: bool) -> None:
@@ -176,7 +182,9 @@ def network_of(
     refuse_code(place)
     try:
         with silence():
-            return keras.saving.load_model(place, compile=False, safe_mode=True), place, None
+            network = keras.saving.load_model(place, compile=False, safe_mode=True)
+            network.trainable = True  # layers that were frozen when it was made, too
+        return network, place, None
     except Exception as error:
         raise InputError(
             f"{place.name} cannot be read as a Keras network ({type(error).__name__}: "

@@ -185,8 +185,7 @@ def load_vision(folder: str | Path, *, backbone: Any = None) -> VisionModel:
             f"model in {folder} was tuned from; bring that back, or tune anew"
         )
     if model.moved:
-        unknown = eye.load_state_dict(dict(model.moved), strict=False).unexpected_keys
-        if unknown:
+        if unknown := eye.put(model.moved):
             raise RunError(f"{folder} is damaged: its network has no weights {unknown[:3]}")
     object.__setattr__(model, "eye", eye)
     return model
