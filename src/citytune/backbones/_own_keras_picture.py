@@ -28,8 +28,8 @@ class KerasWeights(nn.Module):
     def named_parameters(
         self,
         prefix: str = "",
-        recurse: bool = True,  # noqa: ARG002 - as torch has it
-        remove_duplicate: bool = True,  # noqa: ARG002 - same
+        recurse: bool = True,
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, nn.Parameter]]:
         """The name and value of each weight that may learn."""
         for name, variable in self._numbered():

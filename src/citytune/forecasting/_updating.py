@@ -10,11 +10,12 @@ from citytune._errors import InputError
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
+from citytune.forecasting._fitting import looks_ahead
 from citytune.forecasting._past import Past, learn_copula
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
-from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
+from citytune.tuning import Memory, Task, fit, make_strategy
 from citytune.windows import History
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def update(
         clock=frame.clock,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=memory.known_ahead if tuned.mixture.uses(COVARIATES) else (),
+        covariates=memory.known_ahead if looks_ahead(tuned, model.backbone) else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
         settings=settings,
