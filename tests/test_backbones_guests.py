@@ -345,7 +345,7 @@ def test_only_a_person_takes_one_that_reads_together(
     monkeypatch.setattr("citytune.advice._recommend.missing", lambda: {"chronos-2-cross": "no"})
     asked = Settings(horizon=24)
     advice = recommend_with(city(1, 14), asked, thorough=False, strategies=False)
-    assert [choice.card.name for choice in advice.choices] == ["lags"]
+    assert [choice.card.name for choice in advice.rows] == ["lags"]
     assert not advice.not_at_hand
 
 

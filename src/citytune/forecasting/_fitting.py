@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from citytune._errors import UnknownName
 from citytune._progress import shows_progress
-from citytune.backbones import Backbone, load_backbone, member_of, reads_ahead
+from citytune.backbones import Backbone, load_backbone, member_of
 from citytune.forecasting._door import spans_of
 from citytune.forecasting._fallback import short_of_history
 from citytune.forecasting._model import TunedModel
@@ -16,10 +16,8 @@ from citytune.frame import SensorFrame
 from citytune.readers import framed
 from citytune.settings import Call, Options, Progress, Settings, takes_settings
 from citytune.tuning import (
-    COVARIATES,
     Strategy,
     Task,
-    Tuned,
     fit,
     make_strategy,
     rows_learnt_from,
@@ -116,7 +114,7 @@ def fit_task(
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=tuple(frame.covariates) if looks_ahead(tuned, task.backbone) else (),
+        covariates=tuple(frame.covariates) if tuned.looks_ahead(task.backbone) else (),
         fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
         memory=task.remember(tuple(frame.covariates)),
@@ -145,11 +143,6 @@ def refit(
     if strategy not in (None, model.strategy):
         settings = replace(settings, strategy=strategy, options={}, rare=None)
     return fit_with(frame, settings, progress, most)
-
-
-def looks_ahead(tuned: Tuned, backbone: Backbone) -> bool:
-    """Whether a forecast follows from what is known ahead: by an expert, or by the backbone."""
-    return tuned.mixture.uses(COVARIATES) or reads_ahead(backbone)
 
 
 def check_strategy(name: str, options: Options | None = None) -> Strategy:

@@ -10,7 +10,6 @@ from citytune._errors import InputError
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
-from citytune.forecasting._fitting import looks_ahead
 from citytune.forecasting._past import Past, learn_copula
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
@@ -70,7 +69,7 @@ def update(
         clock=frame.clock,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=memory.known_ahead if looks_ahead(tuned, model.backbone) else (),
+        covariates=memory.known_ahead if tuned.looks_ahead(model.backbone) else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
         settings=settings,
