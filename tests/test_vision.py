@@ -255,6 +255,12 @@ def test_pictures_are_counted_better_than_by_the_mean(model: ct.VisionModel) -> 
     assert len(model.scores.groups) == 12
 
 
+def test_what_is_worse_than_the_mean_is_said_to_be(model: ct.VisionModel) -> None:
+    worse = replace(model.scores, errors={**model.scores.errors, "tuned": 4.0, "mean": 3.2,
+                                          "hour mean": 3.3})  # fmt: skip
+    assert "25 % more than the mean of all" in worse.sentence()
+
+
 def test_the_intervals_cover_what_they_promise(model: ct.VisionModel) -> None:
     assert 0.8 <= model.scores.coverage_90 <= 1
     assert 0 < model.scores.width_90 < 15

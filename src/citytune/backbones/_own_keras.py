@@ -198,9 +198,14 @@ def _application(kind: Any, weights: Any, pixels: int) -> Any:
         with contextlib.redirect_stdout(sys.stderr):  # where Keras tells what it downloads
             return kind(weights=given, include_top=False, input_shape=(pixels, pixels, 3))
     except Exception as error:
+        remedy = (
+            "put the file named there into ~/.keras/models, or give from_keras `weights`, its path"
+        )
+        if given != "imagenet":
+            remedy = "give `weights` the path of a file without the top"
         raise MissingWeights(
             f"the weights {given!r} of {kind.__name__} are not to be had ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}); give `weights` the path of a file without the top"
+            f"{str(error).splitlines()[0]}); {remedy}"
         ) from error
 
 
