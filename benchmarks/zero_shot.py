@@ -36,7 +36,8 @@ from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, load_backb
 from citytune.evaluation import coverage, mae, wql
 from citytune.evaluation._arrays import Floats
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning.examples._lenses import LensInput, plain
+from citytune.tuning.examples._lens_input import LensInput
+from citytune.tuning.examples._lenses import plain
 from citytune.windows import (
     Examples,
     History,

@@ -44,7 +44,7 @@ from citytune.backbones.city import (
 from citytune.forecasting import fit_model
 from citytune.frame import Clock, SensorFrame
 from citytune.tuning import Batch, LensExpert, SeasonalExpert, forecasts_of
-from citytune.tuning.examples._lenses import LensInput
+from citytune.tuning.examples._lens_input import LensInput
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -18,7 +18,7 @@ from citytune.backbones.city import _adapter as city_module
 from citytune.backbones.city._wall import Lot, straighten
 from citytune.forecasting import fit_model
 from citytune.frame import SensorFrame
-from citytune.tuning.examples._lenses import calendar_of
+from citytune.tuning.examples._lens_input import calendar_of
 from citytune.windows import Examples, History
 
 City = Callable[..., SensorFrame]

@@ -15,24 +15,38 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from guest_files import NINE, WRITERS, write_bolt, write_chronos2, write_ttm3
 from safetensors.torch import save_file
 from torch import Tensor
 
-from citytune._errors import MissingWeights
-from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, _shelf, load_backbone, shelf
+from citytune._errors import InputError, MissingWeights, RunError
+from citytune.advice._recommend import recommend_with
+from citytune.backbones import (
+    LEVELS,
+    Backbone,
+    Past,
+    Probabilistic,
+    _shelf,
+    alone,
+    load_backbone,
+    reads_together,
+    shelf,
+)
 from citytune.backbones._families import member_of
 from citytune.backbones._levels import to_levels
 from citytune.backbones.guests import _kind
 from citytune.forecasting import fit_model, load
+from citytune.settings import Settings
 from citytune.tuning import strategies_for
 
 pytestmark = pytest.mark.extras
@@ -204,6 +218,135 @@ def test_chronos2_reads_the_holidays(folders: dict[str, Path]) -> None:
     others = [0, 2, 3, 4]
     torch.testing.assert_close(told[others], plain[others], rtol=1e-4, atol=1e-4)
     assert (told[1] - plain[1]).abs().max() > 1e-3
+
+
+def test_chronos2_reads_what_is_known_ahead(folders: dict[str, Path]) -> None:
+    guest = load_backbone(str(folder_of("chronos-2", folders)))
+    past = past_of(city())
+    plain = quantiles(guest, past)
+    draw = torch.Generator().manual_seed(4)
+    weather = torch.full((len(plain), 2, past.calendar.shape[1]), torch.nan)
+    weather[1, 0] = torch.randn(past.calendar.shape[1], generator=draw)
+    weather[2, 1] = 7.0  # the same throughout: it tells nothing
+    told = quantiles(guest, past._replace(covariates=weather))
+    others = [0, 2, 3, 4]
+    torch.testing.assert_close(told[others], plain[others], rtol=1e-4, atol=1e-4)
+    assert (told[1] - plain[1]).abs().max() > 1e-3
+    weather[1, 0, -HORIZON:] = torch.nan  # known of the past alone
+    once = quantiles(guest, past._replace(covariates=weather))
+    assert (once[1] - told[1]).abs().max() > 1e-3
+    alone = quantiles(guest, past._replace(covariates=weather).pick(torch.tensor([1])))
+    torch.testing.assert_close(alone[0], once[1], rtol=1e-4, atol=1e-4)
+
+
+def test_chronos2_is_told_as_its_own_pipeline_is(folders: dict[str, Path]) -> None:
+    folder = folder_of("chronos-2", folders)
+    from chronos import BaseChronosPipeline
+
+    values = city()
+    draw = torch.Generator().manual_seed(4)
+    weather = torch.randn(len(values), values.shape[1] + HORIZON, generator=draw)
+    theirs = BaseChronosPipeline.from_pretrained(folder, device_map="cpu", dtype=torch.float32)
+    told = [
+        {"target": one, "past_covariates": {"t": w[:-HORIZON].numpy()},
+         "future_covariates": {"t": w[-HORIZON:].numpy()}}
+        for one, w in zip(values.numpy(), weather, strict=True)
+    ]  # fmt: skip
+    expected, _ = theirs.predict_quantiles(told, HORIZON, quantile_levels=[*LEVELS])
+    past = past_of(values)
+    lacking = past.calendar.shape[1] - weather.shape[1]
+    shown = torch.nn.functional.pad(weather, (lacking, 0), value=torch.nan)[:, None]
+    found = quantiles(load_backbone(str(folder)), past._replace(covariates=shown))
+    torch.testing.assert_close(found, torch.cat(expected).sort(-1).values, rtol=1e-3, atol=1e-3)
+
+
+def test_chronos2_is_tuned_with_what_is_known_ahead(
+    folders: dict[str, Path], city: Any, tmp_path: Path
+) -> None:
+    frame, path = city(2, 42), str(folder_of("chronos-2", folders))
+    rng = np.random.default_rng(2)
+    table = rng.normal(10, 5, (len(frame) + 24, 1)).astype(np.float32)
+    frame = replace(frame, covariates={"temperature": table})
+    model = fit_model(frame, horizon=24, backbone=path, strategy="zero-shot")
+    assert model.covariates == ("temperature",)  # though no expert of ours looks at it
+    model.save(tmp_path / "run")
+    found = load(tmp_path / "run").forecast(frame).quantiles
+    np.testing.assert_allclose(found, model.forecast(frame).quantiles, rtol=1e-4)
+    other = table.copy()
+    other[len(frame) :] = other[len(frame) :][::-1]
+    moved = model.forecast(replace(frame, covariates={"temperature": other})).quantiles
+    assert abs(moved - found).max() > 1e-3
+    with pytest.raises(InputError, match="temperature"):
+        model.forecast(replace(frame, covariates={}))
+    effects = model.forecast(frame).explain(frame.sensors[0])
+    assert [one.name for one in effects.covariates] == ["temperature"]
+
+
+@pytest.fixture(scope="module")
+def crossing(folders: dict[str, Path]) -> Path:
+    """The same weights under a name that asks for cross-learning."""
+    place = folder_of("chronos-2", folders)
+    return Path(shutil.copytree(place, place.with_name("city-cross")))
+
+
+def test_chronos2_learns_across_sensors_as_its_own_pipeline_does(crossing: Path) -> None:
+    from chronos import BaseChronosPipeline
+
+    theirs = BaseChronosPipeline.from_pretrained(crossing, device_map="cpu", dtype=torch.float32)
+    expected, _ = theirs.predict_quantiles(
+        city()[:, None], HORIZON, quantile_levels=[*LEVELS], cross_learning=True
+    )
+    guest = load_backbone(str(crossing))
+    found = quantiles(guest, past_of(city())._replace(together=5))
+    torch.testing.assert_close(found, torch.cat(expected).sort(-1).values, rtol=1e-3, atol=1e-3)
+    apart = quantiles(alone(guest), past_of(city()))
+    torch.testing.assert_close(quantiles(guest, past_of(city())), apart, rtol=1e-4, atol=1e-4)
+    assert (apart - found).abs().max() > 1e-3
+    known = torch.ones_like(city(), dtype=torch.bool)
+    known[0] = False  # a sensor that is silent tells the others nothing
+    silent = quantiles(guest, past_of(city(), known)._replace(together=5))
+    four = quantiles(guest, past_of(city()[1:])._replace(together=4))
+    torch.testing.assert_close(silent[1:], four, rtol=1e-4, atol=1e-4)
+
+
+def test_sensors_that_are_read_together_are_always_the_same(
+    crossing: Path, city: Any, tmp_path: Path
+) -> None:
+    frame = city(4, 42)
+    model = fit_model(frame, horizon=24, backbone=str(crossing), strategy="blend")
+    whole = model.forecast(frame)
+    name = frame.sensors[2]
+    one = model.forecast(frame, sensors=[name])
+    np.testing.assert_allclose(one.quantiles[:, 0], whole.quantiles[:, 2], rtol=1e-4, atol=1e-4)
+    other = frame.values.copy()
+    other[-100:, 0] = other[-100:, 0][::-1]
+    moved = model.forecast(replace(frame, values=other), sensors=[name])
+    assert abs(moved.quantiles - one.quantiles).max() > 1e-4  # it follows from another sensor
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    np.testing.assert_allclose(again.forecast(frame).quantiles, whole.quantiles, rtol=1e-4)
+    assert again.update(city(4, 44)).trained_until > model.trained_until
+    explained = whole.explain(name)
+    np.testing.assert_allclose(explained.forecast, whole.mean[:, 2], rtol=0.2)
+    with pytest.raises(RunError, match="cannot be asked for some of them"):
+        model.part([name])
+    with pytest.raises(InputError, match="reads all sensors together; tune 'city'"):
+        fit_model(frame, horizon=24, backbone=str(crossing), strategy="lora")
+
+
+def test_only_a_person_takes_one_that_reads_together(
+    crossing: Path, city: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reads_together(load_backbone(str(crossing)))
+    many = city(101, 9)
+    with pytest.raises(InputError, match="at most 100, and these are 101: take 'city'"):
+        fit_model(many, horizon=24, backbone=str(crossing), strategy="zero-shot")
+    monkeypatch.setattr("citytune.advice._recommend.at_hand", lambda: ["lags", "city-cross"])
+    monkeypatch.setattr("citytune.advice._recommend.missing", lambda: {"chronos-2-cross": "no"})
+    asked = Settings(horizon=24)
+    advice = recommend_with(city(1, 14), asked, thorough=False, strategies=False)
+    assert [choice.card.name for choice in advice.rows] == ["lags"]
+    assert not advice.not_at_hand
 
 
 def test_bolt_answers_as_its_own_pipeline(folders: dict[str, Path]) -> None:

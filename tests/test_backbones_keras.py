@@ -124,6 +124,24 @@ def test_its_weights_move_in_a_copy_alone(keras: Any) -> None:
     assert "lora" not in strategies_for(guest)
 
 
+def test_what_a_normalisation_has_counted_does_not_move(keras: Any) -> None:
+    layers = keras.layers
+    network = keras.Sequential(
+        [keras.Input((96,)), layers.Dense(8, activation="tanh"), layers.BatchNormalization(),
+         layers.Dropout(0.2), layers.Dense(24)]
+    )  # fmt: skip
+    guest = load_backbone(from_keras(network))
+    free = copy.deepcopy(guest)
+    before, after = (dict(one.network.named_parameters()) for one in (guest, free))  # type: ignore[attr-defined]
+    assert list(before) == list(after)  # Keras itself names a copy's weights anew
+    assert {name.partition("/")[2] for name in after} == {"kernel", "bias", "gamma", "beta"}
+    assert len(free.blocks()) == 3
+    assert [name for name, _ in free.blocks()[-1].named_parameters()] == ["kernel", "bias"]
+    free.network.requires_grad_(True)  # type: ignore[attr-defined]
+    free.forecast(past_of(), 24).square().sum().backward()
+    assert all(weight.grad is not None for weight in after.values())
+
+
 @pytest.mark.parametrize("strategy", ["blend", "full"])
 def test_it_is_tuned_saved_and_loaded(
     keras: Any, strategy: str, tmp_path: Path, city: Callable[..., SensorFrame]

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from citytune.backbones import Card, Past, at_hand, load_backbone, missing, shelf
 from citytune.frame import SensorFrame
 from citytune.tuning import Batch, forecasts_of
-from citytune.tuning.examples._lenses import HEADROOM, LENSES, Squash, _between, _means
+from citytune.tuning.examples._lens_input import HEADROOM, Squash
+from citytune.tuning.examples._lenses import LENSES, _between, _means
 from citytune.tuning.experts._expert import unfitted
 from citytune.windows import Examples, History, Seasonal, WindowSpec
 

@@ -30,6 +30,8 @@ from citytune.tuning import RidgePath, Statistics
 from citytune.vision import ARTICLE, STEPS, Readings, report, watch
 from citytune.vision._learn import Examples, cross_fit, fit_exact, head_data_of
 from citytune.vision._picture import decode, look_at
+from citytune.vision._poisson import deviance, minima
+from citytune.vision._steps import free_copy
 from citytune.vision._target import Target
 from citytune.vision._usual import Usual
 
@@ -251,6 +253,12 @@ def test_pictures_are_counted_better_than_by_the_mean(model: ct.VisionModel) -> 
     assert errors["nothing"] > errors["mean"]
     assert "less than" in model.words()
     assert len(model.scores.groups) == 12
+
+
+def test_what_is_worse_than_the_mean_is_said_to_be(model: ct.VisionModel) -> None:
+    worse = replace(model.scores, errors={**model.scores.errors, "tuned": 4.0, "mean": 3.2,
+                                          "hour mean": 3.3})  # fmt: skip
+    assert "25 % more than the mean of all" in worse.sentence()
 
 
 def test_the_intervals_cover_what_they_promise(model: ct.VisionModel) -> None:
@@ -633,7 +641,8 @@ def test_a_keras_network_sees_pictures(frame: ct.PictureFrame, tmp_path: Path) -
     network = keras.Sequential(
         [
             layers.Input((SIDE, SIDE, 3)), layers.Rescaling(1 / 127.5, offset=-1),
-            layers.Conv2D(12, 3, 2, activation="relu"), layers.Conv2D(24, 3, activation="relu"),
+            layers.Conv2D(12, 3, 2, activation="relu"), layers.BatchNormalization(),
+            layers.Dropout(0.2), layers.Conv2D(24, 3, activation="relu"),
             layers.GlobalAveragePooling2D(), layers.Dense(10),
         ]
     )  # fmt: skip
@@ -645,3 +654,114 @@ def test_a_keras_network_sees_pictures(frame: ct.PictureFrame, tmp_path: Path) -
     some = frame.pick(range(3))
     np.testing.assert_allclose(again.predict(some).table["vehicles"],
                                found.predict(some).table["vehicles"], rtol=1e-5)  # fmt: skip
+    loop = replace(STEPS, epochs=2, rate=1e-3)
+    moved = ct.tune_vision(
+        frame, backbone=str(tmp_path / "eye.keras"), strategy="full", loop=loop, folds=2
+    )
+    assert {name.partition("/")[2] for name in moved.moved} == {"kernel", "bias", "gamma", "beta"}
+    moved.save(tmp_path / "n")
+    np.testing.assert_allclose(ct.load_vision(tmp_path / "n").predict(some).table["vehicles"],
+                               moved.predict(some).table["vehicles"], rtol=1e-5)  # fmt: skip
+
+
+# Counts as Poisson
+
+
+def test_the_poisson_layer_is_the_minimum() -> None:
+    some = torch.Generator().manual_seed(3)
+    seen = torch.randn(60, 5, generator=some, dtype=torch.float64)
+    base = torch.full((60, 1), 1.5, dtype=torch.float64)
+    actual = torch.poisson((base + 0.4 * seen[:, :1]).exp(), generator=some)
+    small, large = minima(seen, actual, base, (0.01, 10.0))
+    for head, penalty in ((small, 0.01), (large, 10.0)):
+        free = head.clone().requires_grad_()
+        lost = deviance(base + seen @ free, actual).sum() / 2
+        (lost + penalty * actual.sum() * free.square().sum() / 2).backward()
+        assert free.grad is not None
+        assert float(free.grad.abs().max()) < 1e-4 * float(actual.sum())
+    assert float(small[0]) == pytest.approx(0.4, abs=0.12)
+    assert large.abs().max() < 0.2 * small.abs().max()
+    assert float(deviance(actual.log(), actual).nan_to_num(0.0).abs().max()) < 1e-12
+
+
+def test_counts_are_learnt_as_poisson_or_by_their_logarithm(
+    frame: ct.PictureFrame, tmp_path: Path
+) -> None:
+    for link in ("log", "poisson"):
+        found = ct.tune_vision(frame, backbone=Small(), link=link)
+        errors = found.scores.errors
+        assert errors["tuned"] < 0.8 * min(errors["mean"], errors["hour mean"])
+        assert found.target.link == link
+    found.save(tmp_path / "m")
+    again = ct.load_vision(tmp_path / "m", backbone=Small())
+    some = frame.pick(range(3))
+    assert again.predict(some).table.equals(found.predict(some).table)
+    with pytest.raises(ct.InputError, match="the article's loop"):
+        ct.tune_vision(frame, backbone=Small(), link="poisson", strategy="head-sgd")
+
+
+def test_a_network_moves_by_the_poisson_deviance_too(frame: ct.PictureFrame) -> None:
+    loop = replace(STEPS, epochs=1, rate=1e-3)
+    found = ct.tune_vision(
+        frame, backbone=Small(), link="poisson", strategy="full", loop=loop, folds=2
+    )
+    assert found.scores.errors["network"] < found.scores.errors["mean"]
+
+
+# Networks that move, and those that cannot
+
+
+class Whole(nn.Module):
+    """A network whose answer no gradient passes, or whose weights are no floats."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.layer = how, nn.Conv2d(3, 8, 3, 4)
+
+    def forward(self, colours: Tensor) -> Tensor:
+        seen = self.layer(colours)
+        return seen.detach() if self.how == "detached" else seen
+
+    def __deepcopy__(self, _memo: object) -> Whole:
+        if self.how == "no copy":
+            raise RuntimeError("it holds a handle")
+        return self
+
+
+@pytest.mark.parametrize(("how", "said"), [("detached", "does not require grad"),
+                                           ("no copy", "cannot be copied")])  # fmt: skip
+def test_a_network_that_cannot_move_is_refused_at_once(
+    frame: ct.PictureFrame, how: str, said: str
+) -> None:
+    with pytest.raises(ct.InputError, match=rf"strategy 'full' cannot move .*{said}.*take 'head'"):
+        ct.tune_vision(frame, backbone=Whole(how), strategy="full", pixels=SIDE)
+
+
+def test_of_a_row_of_blocks_the_last_two_move() -> None:
+    class Row(Small):
+        def __init__(self) -> None:
+            super().__init__()
+            row = [nn.Conv2d(16, 16, 3, 1, 1) for _ in range(3)]
+            self.first = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Sequential(*row))
+            self.second = nn.Conv2d(16, 48, 3)
+            self.unused = nn.Linear(3, 3)
+
+    eye = eye_of(Row())
+    assert [type(one).__name__ for one in eye.parts()] == ["Conv2d"] * 5 + ["Linear"]
+    body, free = free_copy(eye, "last-blocks")
+    names = [name for name, weight in body.named_parameters() if weight.requires_grad]
+    assert names == ["net.second.weight", "net.second.bias"]  # what no gradient reaches stays
+    assert len(free) == 2
+    assert all(weight.grad is None for weight in free)
+    assert len(free_copy(eye, "full")[1]) == 10
+
+
+def test_a_network_that_gives_channels_last_is_read_so() -> None:
+    class Last(Small):
+        output_fmt = "NHWC"
+
+        def forward_features(self, colours: Tensor) -> Tensor:
+            return super().forward_features(colours).permute(0, 2, 3, 1)
+
+    shown = torch.rand(2, 3, SIDE, SIDE)
+    torch.testing.assert_close(eye_of(Last())(shown), eye_of(Small())(shown))

@@ -14,7 +14,7 @@ from citytune.advice._ranking import rank, reason
 from citytune.advice._recommendation import Recommendation
 from citytune.advice._relevance import Relevance
 from citytune.advice._warnings import warnings_of
-from citytune.backbones import at_hand, missing
+from citytune.backbones import CROSS, at_hand, missing
 from citytune.engines import Engine, opened_if
 from citytune.forecasting import TunedModel
 from citytune.frame import SensorFrame
@@ -122,7 +122,9 @@ def _try_all(
     trial: Trial, progress: Progress | None, engine: Engine | None
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Every backbone at hand, tuned and measured, and why the others were not tried."""
-    names, lacking, found = at_hand(), dict(missing()), []
+    names = [name for name in at_hand() if not name.endswith(CROSS)]
+    lacking = {name: why for name, why in missing().items() if not name.endswith(CROSS)}
+    found = []
     for name, one in zip(names, _tried(trial, names, progress, engine), strict=True):
         if isinstance(one, str):
             lacking[name] = one

@@ -32,13 +32,24 @@ from citytune.backbones._own_keras import from_keras
 from citytune.backbones._own_onnx import from_onnx
 from citytune.backbones._own_tensorflow import from_tensorflow
 from citytune.backbones._own_torch import from_torch
-from citytune.backbones._protocol import LEVELS, Backbone, Card, Past, Probabilistic
+from citytune.backbones._protocol import (
+    CROSS,
+    LEVELS,
+    Backbone,
+    Card,
+    Past,
+    Probabilistic,
+    alone,
+    reads_ahead,
+    reads_together,
+)
 from citytune.backbones._shelf import at_hand, load_backbone, missing, name_of, register, shelf
 from citytune.backbones._speed import speed_of
 from citytune.backbones._weights import check_file, find_weights
 
 __all__ = [
     "Backbone",
+    "CROSS",
     "Card",
     "Eye",
     "FAMILIAR",
@@ -47,6 +58,7 @@ __all__ = [
     "LEVELS",
     "Past",
     "Probabilistic",
+    "alone",
     "at_hand",
     "check_file",
     "daily_share",
@@ -65,6 +77,8 @@ __all__ = [
     "member_of",
     "missing",
     "name_of",
+    "reads_ahead",
+    "reads_together",
     "register",
     "register_family",
     "root_of",

@@ -6,7 +6,7 @@ import copy
 import functools
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from citytune.backbones import _efficientnet, _resnet
 from citytune.backbones._keras_file import SUFFIXES
 from citytune.backbones._network import frozen, silence
 from citytune.backbones._own_keras import keras_here, network_of
-from citytune.backbones._own_keras_picture import copied, with_weights
+from citytune.backbones._own_keras_picture import KerasWeights, copied, with_weights
 from citytune.backbones._shelf import require
 
 PIXELS = 224
@@ -46,12 +46,25 @@ class Eye(nn.Module):
 
     @abstractmethod
     def parts(self) -> Sequence[nn.Module]:
-        """Its parts that have weights, nearest the picture first."""
+        """Its parts that have weights, nearest the picture first; blocks, where it has such."""
+
+    def numbers(self) -> dict[str, Tensor]:
+        """Name → value of all that its answer follows from; a copy has the same names."""
+        return self.state_dict()
+
+    def put(self, numbers: Mapping[str, Tensor]) -> list[str]:
+        """Give some of them other values; names that it does not have are answered."""
+        own = self.numbers()
+        with torch.no_grad():
+            for name, value in numbers.items():
+                if name in own:
+                    own[name].copy_(value)
+        return [name for name in numbers if name not in own]
 
     def digest(self) -> str:
         """SHA-256 of its weights, by which a saved model knows it again."""
         found = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
+        for name, value in sorted(self.numbers().items()):
             found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             found.update(
                 value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
@@ -72,8 +85,8 @@ class WholeResNet(Eye):
         return self.net(255 * colours - mean)
 
     def parts(self) -> Sequence[nn.Module]:
-        """First convolution and its normalisation, then the layers."""
-        return list(self.net.children())
+        """First convolution and its normalisation, then the blocks."""
+        return _unpacked(self.net.children())
 
 
 class WholeEfficientNet(Eye):
@@ -121,34 +134,46 @@ class TorchEye(Eye):
             side = round(seen.shape[1] ** 0.5)
             if side * side == seen.shape[1]:
                 seen = seen.mT.unflatten(2, (side, side))
+        elif str(getattr(self.net, "output_fmt", "")).endswith("NHWC"):  # as some of timm say
+            seen = seen.permute(0, 3, 1, 2)
         return seen
 
     def parts(self) -> Sequence[nn.Module]:
         """Its children that have weights, without the last layer of one of timm."""
-        kept = [one for name, one in self.net.named_children() if name not in HEADS]
-        return [one for one in kept if any(True for _ in one.parameters())]
+        return _unpacked(one for name, one in self.net.named_children() if name not in HEADS)
 
 
-class KerasEye(Eye):
+def _unpacked(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """Those that have weights, and of a row of blocks each block."""
+    found: list[nn.Module] = []
+    for one in modules:
+        if isinstance(one, (nn.Sequential, nn.ModuleList)):
+            found += _unpacked(one)
+        elif any(True for _ in one.parameters()):
+            found.append(one)
+    return found
+
+
+class KerasEye(KerasWeights, Eye):
     """A Keras network on pictures, read at the last layer that gives a picture."""
 
     def __init__(self, model: Any, prepare: Any) -> None:
         super().__init__()
-        self.net, self.prepare = model, prepare
+        self.model, self.prepare = model, prepare
 
     def forward(self, colours: Tensor) -> Tensor:
         """What it gives, channels first; it is shown colours in 0…255, channels last."""
         shown = 255 * colours.permute(0, 2, 3, 1)
         shown = self.prepare(shown) if self.prepare else shown
-        seen: Tensor = self.net(shown, training=False).permute(0, 3, 1, 2)
+        seen: Tensor = self.model(shown, training=False).permute(0, 3, 1, 2)
         return seen
 
     def parts(self) -> Sequence[nn.Module]:
         """Its layers that have weights."""
-        return with_weights(self.net)
+        return with_weights(self.model)
 
     def __deepcopy__(self, _memo: object) -> KerasEye:
-        other = KerasEye(copy.deepcopy(self.net), self.prepare)
+        other = KerasEye(copy.deepcopy(self.model), self.prepare)
         other.name, other.own, other.pixels = self.name, self.own, self.pixels
         found: KerasEye = copied(self, other)
         return found
@@ -229,7 +254,7 @@ def _keras_eye(model: Any, prepare: Any, name: str, *, own: bool) -> Eye:
 
 
 def _try(eye: Eye) -> None:
-    with torch.inference_mode():
+    with torch.no_grad():  # a network may keep what it makes, and be trained later
         shown = torch.full((1, 3, eye.pixels, eye.pixels), 0.5)
         try:
             seen = eye(shown)

@@ -33,6 +33,8 @@ class Guest(ABC):
 
     chunk = 64
     """Windows a pass."""
+    covariates = False
+    """Whether it reads what is known ahead."""
     gaps = False
     """Whether it is shown NaN where nothing was measured."""
     patch = 1
@@ -84,9 +86,15 @@ class Guest(ABC):
             return past.values.new_zeros(0, *(empty or (self.card.features,)))
 
         def some(which: Tensor) -> Tensor:
-            return step(self.show(past.pick(which)))
+            return step(self.show(past.pick(which.flatten())))
 
-        return in_chunks(self.network, some, torch.arange(len(past.values)), self.chunk)
+        groups = torch.arange(len(past.values)).view(-1, past.together)
+        size = max(1, self.chunk // self.series(past) // past.together)
+        return in_chunks(self.network, some, groups, size)
+
+    def series(self, past: Past) -> int:
+        """How many series it is shown for each window."""
+        return 1
 
     def show(self, past: Past) -> Shown:
         """Windows in their own unit, and no more of the past than the card says.

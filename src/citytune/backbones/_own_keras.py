@@ -23,7 +23,13 @@ from citytune.backbones._lags import CARD as LAGS
 from citytune.backbones._levels import check_levels
 from citytune.backbones._network import ask, silence
 from citytune.backbones._own import own_card, put
-from citytune.backbones._own_keras_picture import copied, put_picture, read_at, with_weights
+from citytune.backbones._own_keras_picture import (
+    KerasWeights,
+    copied,
+    put_picture,
+    read_at,
+    with_weights,
+)
 from citytune.backbones._own_torch import OwnPoints
 from citytune.backbones._picture import PIXELS
 from citytune.backbones._protocol import Card
@@ -87,7 +93,7 @@ def from_keras(
     return str(facts["name"])
 
 
-class KerasSeries(nn.Module):
+class KerasSeries(KerasWeights):
     """A Keras network on series, behind the door of a module that can be copied."""
 
     def __init__(self, model: Any, *, axis: bool, read: bool) -> None:
@@ -176,7 +182,9 @@ def network_of(
     refuse_code(place)
     try:
         with silence():
-            return keras.saving.load_model(place, compile=False, safe_mode=True), place, None
+            network = keras.saving.load_model(place, compile=False, safe_mode=True)
+            network.trainable = True  # layers that were frozen when it was made, too
+        return network, place, None
     except Exception as error:
         raise InputError(
             f"{place.name} cannot be read as a Keras network ({type(error).__name__}: "
@@ -190,9 +198,14 @@ def _application(kind: Any, weights: Any, pixels: int) -> Any:
         with contextlib.redirect_stdout(sys.stderr):  # where Keras tells what it downloads
             return kind(weights=given, include_top=False, input_shape=(pixels, pixels, 3))
     except Exception as error:
+        remedy = (
+            "put the file named there into ~/.keras/models, or give from_keras `weights`, its path"
+        )
+        if given != "imagenet":
+            remedy = "give `weights` the path of a file without the top"
         raise MissingWeights(
             f"the weights {given!r} of {kind.__name__} are not to be had ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}); give `weights` the path of a file without the top"
+            f"{str(error).splitlines()[0]}); {remedy}"
         ) from error
 
 

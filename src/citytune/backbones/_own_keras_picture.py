@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +16,48 @@ COLUMNS, CHUNK = 2, 16
 """Parts of a day told apart in a picture, and pictures a pass."""
 
 
-class KerasPicture(PictureNetwork):
+class KerasWeights(nn.Module):
+    """A torch module around a Keras network, whose weights keep their names in every copy of it.
+
+    Those that Keras says may learn are its parameters: not what a normalisation has counted, nor
+    where a dropout's random numbers are. Keras' own names for them change from copy to copy.
+    """
+
+    model: Any
+
+    def named_parameters(
+        self,
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """The name and value of each weight that may learn."""
+        for name, variable in self._numbered():
+            if variable.trainable:
+                yield prefix + ("." if prefix else "") + name, variable.value
+
+    def numbers(self) -> dict[str, Tensor]:
+        """Name → value of all that an answer follows from, what was counted included."""
+        named = ((name, variable.value) for name, variable in self._numbered())
+        return {name: value for name, value in named if value.is_floating_point()}
+
+    def _numbered(self) -> Iterator[tuple[str, Any]]:
+        for i, variable in enumerate(self.model.variables):
+            yield f"{i}/{variable.name}", variable
+
+
+class KerasLayer(nn.Module):
+    """The weights of a Keras layer that may learn, under their own names, such as `bias`."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        for i, variable in enumerate(layer.trainable_variables):
+            again = hasattr(self, variable.name)
+            self.register_parameter(f"{variable.name}/{i}" if again else variable.name,
+                                    variable.value)  # fmt: skip
+
+
+class KerasPicture(KerasWeights, PictureNetwork):
     """A Keras network on pictures; what it sees at one layer."""
 
     def __init__(self, model: Any, prepare: Any) -> None:
@@ -75,8 +116,8 @@ def copied(before: nn.Module, after: Any) -> Any:
 
 
 def with_weights(model: Any) -> list[nn.Module]:
-    """Its layers that have weights, in order, in the mode in which Keras is asked."""
-    return [layer.eval() for layer in model.layers if layer.weights]
+    """The weights of its layers that have any that may learn, in order."""
+    return [KerasLayer(layer).eval() for layer in model.layers if layer.trainable_variables]
 
 
 def read_at(network: Any, layer: str) -> Any:

@@ -12,6 +12,9 @@ COARSE = 6
 """A clock with fewer steps a day is read by the week: a day has no shape to see."""
 
 
+CROSS = "-cross"
+"""How the name of a backbone ends that reads all sensors of a city together; only a person takes
+such a one, never `auto`."""
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """The quantile levels that forecasts carry."""
 
@@ -23,11 +26,16 @@ class Past(NamedTuple):
     measured: Tensor  # (example, context), bool: False where `values` was filled in
     calendar: Tensor  # (example, context + horizon, 3): day share 0…1, weekday 0…6, holiday 0/1
     steps_per_day: int
+    covariates: Tensor | None = None  # (example, covariate, context + horizon), known ahead, in
+    # their own units, NaN where unknown; for a backbone that `reads_ahead` alone
+    together: int = 1  # so many windows in a row are of one moment, every sensor of a city, and
+    # are read together; for a backbone that `reads_together` alone
 
     def pick(self, which: Tensor) -> Past:
-        """Some of the windows."""
+        """Some of the windows; whole groups, where they are read together."""
         parts = self.values[which], self.measured[which], self.calendar[which]
-        return Past(*parts, self.steps_per_day)
+        told = None if self.covariates is None else self.covariates[which]
+        return Past(*parts, self.steps_per_day, told, self.together)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +132,22 @@ class Backbone(Protocol):
         Of a model that forecasts the last one is its head: what answers.
         """
         ...
+
+
+def reads_ahead(backbone: object) -> bool:
+    """Whether a backbone itself reads covariates known ahead: it has `covariates = True`."""
+    return bool(getattr(backbone, "covariates", False))
+
+
+def reads_together(backbone: object) -> bool:
+    """Whether a forecast follows from other sensors too: it has `alone`, which reads each apart."""
+    return hasattr(backbone, "alone")
+
+
+def alone(backbone: Backbone) -> Backbone:
+    """The same backbone, reading each sensor by itself."""
+    found: Backbone = getattr(backbone, "alone", backbone)
+    return found
 
 
 @runtime_checkable

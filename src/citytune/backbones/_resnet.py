@@ -39,7 +39,8 @@ CARD = Card(
     sha256=("00d600ef8cc23dd65f35efa1ad70b0684d263a75e804fe90ad1f2e6a97d8f43f",),
     folders=("resnet50-imagenet",),
     get=f"put `{FILE}`, the original Caffe weights under torchvision's names in half precision, "
-    "into a folder `resnet50` inside a folder named by CITYTUNE_WEIGHTS.",
+    "into a folder `resnet50` inside a folder named by CITYTUNE_WEIGHTS; for pictures, "
+    "`--backbone ResNet50` has Keras download the same (`pip install 'citytune[keras]'`).",
     max_examples=400,
 )
 

@@ -66,6 +66,14 @@ def tune_pictures(
     kind: Annotated[
         str, typer.Option(metavar="NAME", help="Of labels: count, share, value or class.")
     ] = "auto",
+    link: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How counts are learnt: identity (squared errors), log (those of log(1 + count)) "
+            "or poisson (the Poisson deviance).",
+        ),
+    ] = "identity",
     picture: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", show_default=False, help="Column of the pictures."),
@@ -116,8 +124,8 @@ def tune_pictures(
             timezone=timezone,
         )  # fmt: skip
         model = tune_vision(
-            frame, backbone=backbone, strategy=strategy, kind=kind, pixels=pixels,
-            progress=progress,
+            frame, backbone=backbone, strategy=strategy, kind=kind, link=link,
+            pixels=pixels, progress=progress,
         )  # fmt: skip
         write_run(model, frame, out, overwrite=overwrite)
     if json:

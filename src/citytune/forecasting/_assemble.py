@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from citytune.backbones import alone
 from citytune.forecasting._door import Admitted
 from citytune.forecasting._forecast import Forecast
 from citytune.forecasting._predict import Prediction, Predictor, below
@@ -58,8 +59,9 @@ def _of_new(
 ) -> tuple[Prediction, Words]:
     frame = admitted.whole.select(admitted.new)
     spec = predictor.spec
-    tuned, frame = untuned(predictor.backbone, spec, settings, frame)
-    own = replace(predictor, tuned=tuned, places=None)
+    backbone = alone(predictor.backbone)
+    tuned, frame = untuned(backbone, spec, settings, frame)
+    own = replace(predictor, tuned=tuned, backbone=backbone, places=None)
     every = range(len(frame.sensors))
     found = own.predict(frame, [len(frame)], every)
     return found, quality_of_new(frame, spec, found.mean[0])

@@ -11,6 +11,7 @@ import torch
 
 from citytune._errors import InputError, UnknownName
 from citytune._text import duration
+from citytune.backbones import reads_together
 from citytune.forecasting._door import Admitted
 from citytune.forecasting._explanation import Effect, Explanation, Steps
 from citytune.forecasting._fallback import short_of_history
@@ -47,11 +48,11 @@ class Explainer:
                 "there is nothing to explain but the pretrained model; explain one of "
                 + ", ".join(map(repr, self.admitted.present[:5]))
             )
-        model = self.model.part([sensor])  # which forecasts it as the whole does, at once
-        frame = _lately(model, self.admitted.frame.select([sensor]))
-        home, mixed, experts = _experts(model, frame)
-        forecast, average = _forecast(model, frame)
-        if short_of_history(frame, model.spec):
+        one = _Asked.of(self.model, self.admitted.frame, sensor)
+        model, frame = one.model, one.frame
+        home, mixed, experts = _experts(one)
+        forecast, average = one.forecast()
+        if sensor in short_of_history(frame, model.spec):
             experts = ()
         return Explanation(
             sensor,
@@ -64,8 +65,8 @@ class Explainer:
             home,
             mixed,
             _largest_first(experts),
-            _largest_first(_parts(model, frame, forecast)),
-            _largest_first(_covariates(model, frame, forecast)),
+            _largest_first(_parts(one, forecast)),
+            _largest_first(_covariates(one, forecast)),
         )
 
 
@@ -86,29 +87,41 @@ def explained(forecast: Forecast, sensor: str) -> Explanation:
     return forecast.explainer(sensor)
 
 
-def _lately(model: TunedModel, frame: SensorFrame) -> SensorFrame:
-    """As far back as a forecast looks."""
-    return frame.since(max(0, len(frame) - reach_of(model.spec, frame.clock)))
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is asked about one sensor."""
+
+    model: TunedModel
+    frame: SensorFrame
+    column: int
+    """Where the sensor is in both."""
+
+    @classmethod
+    def of(cls, model: TunedModel, frame: SensorFrame, sensor: str) -> _Asked:
+        """By itself, which forecasts it as the whole does, unless sensors are read together."""
+        rows = max(0, len(frame) - reach_of(model.spec, frame.clock))  # a forecast looks so far
+        if reads_together(model.backbone):
+            whole = model.part(model.sensors)
+            return cls(whole, frame.since(rows), model.sensors.index(sensor))
+        return cls(model.part([sensor]), frame.select([sensor]).since(rows), 0)
+
+    def forecast(self, frame: SensorFrame | None = None) -> tuple[Steps, Steps]:
+        """(horizon,) the point forecast and the mean, also of a frame changed in part."""
+        frame = self.frame if frame is None else frame
+        found = self.model.predictor.predict(frame, [len(frame)], [self.column])
+        return found.point[0, :, self.column], found.mean[0, :, self.column]
 
 
-def _forecast(model: TunedModel, frame: SensorFrame) -> tuple[Steps, Steps]:
-    """(horizon,) the point forecast and the mean."""
-    found = model.predictor.predict(frame, [len(frame)], [0])
-    return found.point[0, :, 0], found.mean[0, :, 0]
-
-
-def _asked(model: TunedModel, frame: SensorFrame) -> Steps:
-    return _forecast(model, frame)[0]
-
-
-def _experts(model: TunedModel, frame: SensorFrame) -> tuple[Steps, Steps, tuple[Effect, ...]]:
+def _experts(one: _Asked) -> tuple[Steps, Steps, tuple[Effect, ...]]:
     """As pretrained, as mixed, and by what each expert moves the one to the other: exact."""
+    model, frame = one.model, one.frame
     mixture, spec = model.tuned.mixture, model.spec
     seasonal = Seasonal(History.of(frame, ahead=spec.horizon))
-    examples = Examples(torch.tensor([0]), torch.tensor([len(frame)]))
-    place = torch.tensor(model.places)
+    examples = Examples(torch.tensor([one.column]), torch.tensor([len(frame)]))
+    assert model.places is not None, "it is a part"
+    place = torch.tensor(model.places)[[one.column]]
     batch = Batch(model.backbone, seasonal, examples, spec, computed={SENSOR: place})
-    prior = next(one for one in mixture.experts if one.name == mixture.prior)
+    prior = next(expert for expert in mixture.experts if expert.name == mixture.prior)
     first = (prior,) if prior not in mixture.needed else ()
     found = forecasts_of((*first, *mixture.needed), batch)
     home = found[mixture.prior][0]
@@ -125,15 +138,15 @@ def _experts(model: TunedModel, frame: SensorFrame) -> tuple[Steps, Steps, tuple
     return home.numpy(), mixed.numpy(), tuple(effects)
 
 
-def _parts(model: TunedModel, frame: SensorFrame, forecast: Steps) -> list[Effect]:
-    """The forecast less that without each part of the past."""
-    found = []
+def _parts(one: _Asked, forecast: Steps) -> list[Effect]:
+    """The forecast less that without each part of the sensor's past."""
+    frame, found = one.frame, []
     for words, rows in stretches(frame.clock, len(frame)).items():
         values = frame.values.copy()
-        if not np.isfinite(values[rows]).any():
+        if not np.isfinite(values[rows, one.column]).any():
             continue
-        values[rows] = np.nan
-        without = _asked(model, replace(frame, values=values))
+        values[rows, one.column] = np.nan
+        without, _ = one.forecast(replace(frame, values=values))
         found.append(Effect("past", words, words, forecast - without))
     return found
 
@@ -158,13 +171,13 @@ def stretches(clock: Clock, rows: int) -> dict[str, slice]:
     return found
 
 
-def _covariates(model: TunedModel, frame: SensorFrame, forecast: Steps) -> list[Effect]:
+def _covariates(one: _Asked, forecast: Steps) -> list[Effect]:
     """The forecast less that with each covariate ahead as it usually is at that time of day."""
-    found = []
+    frame, found = one.frame, []
     for name, table in frame.covariates.items():
-        usual = _as_usual(table, len(frame), model.spec.horizon, frame.clock.steps_per_day)
+        usual = _as_usual(table, len(frame), one.model.spec.horizon, frame.clock.steps_per_day)
         other = replace(frame, covariates={**frame.covariates, name: usual})
-        without = _asked(model, other)
+        without, _ = one.forecast(other)
         words = f"{name} ahead not being as usual at that hour"
         found.append(Effect("covariate", name, words, forecast - without))
     return found

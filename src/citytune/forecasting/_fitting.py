@@ -16,7 +16,6 @@ from citytune.frame import SensorFrame
 from citytune.readers import framed
 from citytune.settings import Call, Options, Progress, Settings, takes_settings
 from citytune.tuning import (
-    COVARIATES,
     Strategy,
     Task,
     fit,
@@ -115,7 +114,7 @@ def fit_task(
         country=frame.country,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=tuple(frame.covariates) if tuned.mixture.uses(COVARIATES) else (),
+        covariates=tuple(frame.covariates) if tuned.looks_ahead(task.backbone) else (),
         fallback=short_of_history(frame, task.spec),
         seconds={"fit": time.perf_counter() - started},
         memory=task.remember(tuple(frame.covariates)),

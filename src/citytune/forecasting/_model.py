@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import RunError, UnknownName
-from citytune.backbones import Backbone, Card, load_backbone
+from citytune.backbones import CROSS, Backbone, Card, load_backbone, reads_together
 from citytune.forecasting._assemble import forecast_of
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit
@@ -108,6 +108,12 @@ class TunedModel:
         where = {name: i for i, name in enumerate(self.sensors)}
         if lacking := [name for name in sensors if name not in where]:
             raise UnknownName("sensor of the model", lacking[0], where)
+        if len({*sensors}) < len(self.sensors) and reads_together(self.backbone):
+            raise RunError(
+                f"the backbone {self.card.name!r} reads all sensors of the model together, so it "
+                "cannot be asked for some of them; forecast all, or tune "
+                f"{self.card.name.removesuffix(CROSS)!r}"
+            )
         columns = [where[name] for name in sensors]
         places = columns if self.places is None else [self.places[i] for i in columns]
         return replace(

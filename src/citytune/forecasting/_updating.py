@@ -14,7 +14,7 @@ from citytune.forecasting._past import Past, learn_copula
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
-from citytune.tuning import COVARIATES, Memory, Task, fit, make_strategy
+from citytune.tuning import Memory, Task, fit, make_strategy
 from citytune.windows import History
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def update(
         clock=frame.clock,
         trained_until=frame.clock.moments(len(frame) - 1, 1)[0],
         tuned=tuned,
-        covariates=memory.known_ahead if tuned.mixture.uses(COVARIATES) else (),
+        covariates=memory.known_ahead if tuned.looks_ahead(model.backbone) else (),
         fallback=short_of_history(frame, model.spec),
         seconds={"update": time.perf_counter() - started},
         settings=settings,

@@ -2,7 +2,14 @@
 
 from citytune.backbones import LEVELS
 from citytune.tuning._fit import Tuned, errors_by_day, fit
-from citytune.tuning.closed_form._head import Head, HeadData, Projection, fit_head
+from citytune.tuning.closed_form._choose_penalty import choose_penalty, folds_of
+from citytune.tuning.closed_form._head import (
+    HEAD_PENALTIES,
+    Head,
+    HeadData,
+    Projection,
+    fit_head,
+)
 from citytune.tuning.closed_form._ridge import RidgePath, Statistics
 from citytune.tuning.closed_form._trees import lightgbm_here
 from citytune.tuning.examples._batch import (
@@ -89,6 +96,7 @@ __all__ = [
     "Full",
     "GradientStrategy",
     "Gradual",
+    "HEAD_PENALTIES",
     "Head",
     "HeadData",
     "HeadExpert",
@@ -130,6 +138,7 @@ __all__ = [
     "by_step",
     "chance_above",
     "chance_below",
+    "choose_penalty",
     "choose_tilt",
     "deviations_of",
     "errors_by_day",
@@ -137,6 +146,7 @@ __all__ = [
     "fine_bands",
     "fit",
     "fit_head",
+    "folds_of",
     "forecasts_of",
     "in_words",
     "lightgbm_here",

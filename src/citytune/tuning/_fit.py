@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from citytune._errors import InputError
+from citytune.backbones import Backbone, reads_ahead
+from citytune.tuning.examples._batch import COVARIATES
 from citytune.tuning.experts._mixture import Mixture
 from citytune.tuning.intervals._conformal import Conformal
 from citytune.tuning.intervals._intervals import Intervals, calibrate
@@ -35,6 +37,10 @@ class Tuned:
     """(day,) the same error by local day of origin; None without windows, and not kept on disk."""
     tilt: Tilt | None = None
     """How the forecast is moved toward rare values; None if nobody asked for that."""
+
+    def looks_ahead(self, backbone: Backbone) -> bool:
+        """Whether a forecast follows from what is known ahead: by an expert, or by the backbone."""
+        return self.mixture.uses(COVARIATES) or reads_ahead(backbone)
 
 
 def fit(task: Task, strategy: Strategy) -> Tuned:

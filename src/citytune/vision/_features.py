@@ -23,7 +23,7 @@ def features_of(
     """(picture, feature) means over the whole picture of what the last layer sees."""
     found = []
     for start, colours in _batches(pictures, eye.pixels):
-        with torch.inference_mode():
+        with torch.no_grad():  # a network may keep what it makes, and be trained later
             found.append(pooled(eye, colours).cpu())
         progress((start + len(colours)) / len(pictures))
     return torch.cat(found).clone()

@@ -21,6 +21,7 @@ from citytune.tuning import (
     shares,
     train_head,
 )
+from citytune.vision._poisson import fit_poisson
 from citytune.vision._target import Target
 from citytune.vision._usual import Usual
 from citytune.windows import Fold, purged_folds
@@ -51,6 +52,11 @@ class Examples:
         places = tuple(self.places[i] for i in which.tolist())
         return Examples(self.features[which], self.values[which], places, hours, self.group[which])
 
+    @property
+    def origin(self) -> Tensor:
+        """(picture,) long: origins whose folds are of whole groups."""
+        return self.group.unique(return_inverse=True)[1] * self.values.shape[1]
+
     def usual(self, usual: Usual) -> Tensor:
         """(picture, label) what needs no picture."""
         return usual.answer(self.places, self.hours)
@@ -76,15 +82,25 @@ class Fit:
         return usual + self.scale * self.head.residual(examples.features).double()
 
 
-def fit_exact(target: Target, examples: Examples, *, by_steps: Loop | None = None) -> Fit:
-    """A new last layer on frozen features: the minimiser of MSE + λ‖φ‖² for λ chosen by groups.
+def fit_exact(
+    target: Target, examples: Examples, *, usual: Usual | None = None, by_steps: Loop | None = None
+) -> Fit:
+    """A new last layer on frozen features: the minimiser of its loss + λ‖φ‖², λ chosen by groups.
+
+    The loss is the mean square; of a target linked by "poisson" see `fit_poisson`.
 
     Args:
         target: What is learnt.
         examples: All are learnt from.
+        usual: What needs no picture; by default it is learnt from them too.
         by_steps: Take gradient steps to it, as the article does, instead of solving it.
     """
-    usual = choose_usual(target, examples)
+    usual = usual or choose_usual(target, examples)
+    if target.link == "poisson":
+        head = fit_poisson(
+            examples.features, examples.values, examples.usual(usual), examples.origin
+        )
+        return Fit(usual, head, 1.0)
     difference = target.linked(examples.values) - target.linked(examples.usual(usual))
     scale = max(float(difference.std()), 1e-9)
     head_data = head_data_of(examples, difference / scale)
@@ -108,10 +124,8 @@ def steady(loop: Loop, seen: Tensor, penalty: float) -> Loop:
 
 def head_data_of(examples: Examples, residual: Tensor) -> HeadData:
     """Pictures as what a head learns from; a group is an origin, so that folds are of groups."""
-    count, labels = residual.shape
-    group = examples.group.unique(return_inverse=True)[1]
-    one = torch.ones(count)
-    return HeadData(examples.features, residual.float(), one[:, None], group * labels, one)
+    one = torch.ones(len(residual))
+    return HeadData(examples.features, residual.float(), one[:, None], examples.origin, one)
 
 
 def choose_usual(target: Target, examples: Examples) -> Usual:
@@ -121,13 +135,14 @@ def choose_usual(target: Target, examples: Examples) -> Usual:
     for fold in folds:
         train, test = examples.pick(fold.train), examples.pick(fold.test)
         for kind in lost:
-            usual = _usual(train, kind)
+            usual = usual_of(train, kind)
             lost[kind] += float(target.losses(test.usual(usual), test.values).sum())
     better = lost["hour mean"] < 0.999 * lost["mean"]
-    return _usual(examples, "hour mean" if better else "mean")
+    return usual_of(examples, "hour mean" if better else "mean")
 
 
-def _usual(examples: Examples, kind: str) -> Usual:
+def usual_of(examples: Examples, kind: str) -> Usual:
+    """The usual of one kind, of some pictures."""
     return Usual.fit(examples.values, examples.places, examples.hours, kind)  # type: ignore[arg-type]
 
 
@@ -169,8 +184,8 @@ def cross_fit(
         usual[fold.test] = test.usual(fit.usual)
         base[fold.test] = target.linked(usual[fold.test])
         seen[fold.test] = answer(fold.test)
-        mean[fold.test] = test.usual(_usual(train, "mean"))
-        hour_mean[fold.test] = test.usual(_usual(train, "hour mean"))
+        mean[fold.test] = test.usual(usual_of(train, "mean"))
+        hour_mean[fold.test] = test.usual(usual_of(train, "hour mean"))
         known[fold.test] = True
     return CrossFit(usual, seen, base, mean, hour_mean, known)
 

@@ -184,10 +184,8 @@ def load_vision(folder: str | Path, *, backbone: Any = None) -> VisionModel:
             f"the network {model.network.name!r} here has other weights than the one that the "
             f"model in {folder} was tuned from; bring that back, or tune anew"
         )
-    if model.moved:
-        unknown = eye.load_state_dict(dict(model.moved), strict=False).unexpected_keys
-        if unknown:
-            raise RunError(f"{folder} is damaged: its network has no weights {unknown[:3]}")
+    if unknown := eye.put(model.moved):
+        raise RunError(f"{folder} is damaged: its network has no weights {unknown[:3]}")
     object.__setattr__(model, "eye", eye)
     return model
 

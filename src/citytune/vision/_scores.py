@@ -50,7 +50,8 @@ class VisionScores:
         what = "share of wrong answers" if self.kind == "class" else "mean absolute error"
         tuned, rival = self.errors["tuned"], self.best_usual
         saved = 1 - tuned / max(self.errors[rival], 1e-12)
-        how = f"{percent(saved)} less than" if saved > 0.0005 else "as"
+        size = f"{percent(abs(saved))} {'less' if saved > 0 else 'more'} than"
+        how = size if abs(saved) > 0.0005 else "as"
         called = "the mean of all" if rival == "mean" else "the camera's hour mean"
         if self.kind == "class" and rival == "mean":
             called = "the commonest class"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from citytune._errors import InputError
 from citytune.backbones import Eye
 from citytune.training import Group, Loop, device, minimise
 from citytune.tuning import Head
-from citytune.vision._features import as_tensor, pooled
+from citytune.vision._features import as_tensor, place_of, pooled
 from citytune.vision._picture import Picture
 
 STEPS = Loop(epochs=6, batch=32, rate=1e-4, decay=1e-4, clip=1.0, patience=2)
@@ -47,7 +48,7 @@ def move(
     eye: Eye,
     head: Head,
     pictures: Sequence[Picture],
-    goal: Tensor,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
     held_out: Tensor,
     which: str,
     loop: Loop,
@@ -62,15 +63,15 @@ def move(
         eye: As pretrained; it is copied.
         head: Where the last layer begins.
         pictures: To learn from.
-        goal: (picture, label) what the head must say, in its own unit.
+        loss_of: Given what the head says (picture, label) of some pictures, by index, what that
+            costs (picture,).
         held_out: (picture,) bool: which are held back; the head has not learnt from them.
         which: What moves: "last-blocks" or "full".
         loop: How.
         seed: Of the order and of the changes.
     """
-    body = copy.deepcopy(eye).to(device())
+    body, free = free_copy(eye, which)
     layer = nn.Parameter(head.weights.clone())
-    free = _freed(body, which)
     shown = _Pictures(pictures, eye.pixels)
     held, train = (some.nonzero()[:, 0] for some in (held_out, ~held_out))
 
@@ -80,14 +81,12 @@ def move(
 
     def loss(batch: Tensor) -> Tensor:
         some = train[batch]
-        return (says(_changed(shown[some])) - goal[some]).square().mean()
+        return loss_of(says(_changed(shown[some])), some).mean()
 
     def loss_held() -> float:
         with torch.no_grad():
-            parts = [
-                (says(shown[some]) - goal[some]).square().sum() for some in held.split(loop.batch)
-            ]
-        return float(torch.stack(parts).sum()) / goal[held].numel()
+            parts = [loss_of(says(shown[some]), some).sum() for some in held.split(loop.batch)]
+        return float(torch.stack(parts).sum()) / len(held)
 
     record = minimise(
         [Group(free), Group([layer])],
@@ -102,24 +101,62 @@ def move(
     return Moved(body.cpu(), learnt, record.notes, record.best > 0)
 
 
+def free_copy(eye: Eye, which: str) -> tuple[Eye, list[Tensor]]:
+    """A copy of a network, and those of its weights that may move.
+
+    Raises:
+        InputError: it cannot be copied, or none of them can move.
+    """
+    try:
+        body = copy.deepcopy(eye).to(device())
+    except Exception as error:
+        raise _unmoved(eye, which, f"it cannot be copied, {type(error).__name__}") from error
+    return body, _freed(body, which)
+
+
 def changed_weights(before: Eye, after: Eye) -> dict[str, Tensor]:
     """Name → values of the weights that are no longer as pretrained."""
-    start = before.state_dict()
+    start = before.numbers()
     return {
         name: value.detach().cpu().clone()
-        for name, value in after.state_dict().items()
+        for name, value in after.numbers().items()
         if not torch.equal(value.cpu(), start[name].cpu())
     }
 
 
 def _freed(body: Eye, which: str) -> list[Tensor]:
     """The weights that may move; normalisations keep what they counted, as in pretraining."""
-    parts = list(body.parts())
-    some = parts if which == "full" else parts[-LAST:]
-    weights: list[Tensor] = [weight for part in some for weight in part.parameters()]
+    some = list(body.parts())[-LAST:]
+    owners = [body] if which == "full" else some
+    weights = [one for part in owners for one in part.parameters() if one.is_floating_point()]
     for weight in weights:
         weight.requires_grad = True
-    return weights
+    try:
+        reached = _reached(body, weights)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"
+        raise _unmoved(body, which, reason) from error
+    if not reached:
+        raise _unmoved(body, which, "no gradient reaches a weight")
+    return reached
+
+
+def _reached(body: Eye, weights: Sequence[Tensor]) -> list[Tensor]:
+    """The weights that a gradient reaches; the others, such as an old last layer's, stay."""
+    shown = torch.linspace(0, 1, body.pixels, device=place_of(body)).expand(1, 3, body.pixels, -1)
+    with torch.enable_grad():
+        pooled(body, shown).square().sum().backward()
+    reached = [weight for weight in weights if weight.grad is not None]
+    for weight in weights:
+        weight.requires_grad, weight.grad = weight.grad is not None, None
+    return reached
+
+
+def _unmoved(body: Eye, which: str, reason: str) -> InputError:
+    return InputError(
+        f"strategy {which!r} cannot move the network {body.name!r} ({reason}); take 'head', which "
+        "leaves it as it is, or give a network of torch or Keras whose weights are floats"
+    )
 
 
 def _changed(colours: Tensor) -> Tensor:

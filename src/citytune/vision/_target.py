@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from citytune._errors import InputError
+from citytune.vision._poisson import count_of, deviance, log_of
 
 Kind: TypeAlias = Literal["count", "share", "value", "class"]
-Link: TypeAlias = Literal["identity", "log"]
+Link: TypeAlias = Literal["identity", "log", "poisson"]
 LEAST_CHANCE = 0.01
 """Smallest chance that a class is given."""
 
@@ -29,7 +30,9 @@ class Target:
     classes: tuple[str, ...] = ()
     """The words, of a class."""
     link: Link = "identity"
-    """"identity": a count is a sum over the picture; "log": log(1 + y), for counts over decades."""
+    """"identity": a count is a sum over the picture; "log": squared errors of log(1 + y), for
+    counts over decades; "poisson": the deviance of a Poisson count whose mean's logarithm is a sum
+    over the picture."""
 
     @classmethod
     def of(cls, name: str, values: NDArray[Any], kind: str, link: str) -> Target:
@@ -42,8 +45,10 @@ class Target:
         found = _kind_of(values) if kind == "auto" else kind
         if found not in get_args(Kind):
             raise InputError(f"kind is one of 'auto', {str(get_args(Kind))[1:-1]}, got {kind!r}")
-        if link not in get_args(Link) or (link == "log" and found != "count"):
-            raise InputError(f"link is 'identity', or 'log' for counts, got {link!r} for a {found}")
+        if link not in get_args(Link) or (link != "identity" and found != "count"):
+            raise InputError(
+                f"link is 'identity', or 'log' or 'poisson' for counts, got {link!r} for a {found}"
+            )
         if words and found != "class":
             raise InputError(f"the labels {name!r} are words, so they are classes, not a {found}")
         if found == "class":
@@ -75,10 +80,14 @@ class Target:
 
     def linked(self, values: Tensor) -> Tensor:
         """Values on the scale that is learnt on."""
+        if self.link == "poisson":
+            return log_of(values)
         return values.clamp_min(0).log1p() if self.link == "log" else values
 
     def back(self, learnt: Tensor) -> Tensor:
         """From that scale: counts from 0 on, shares in 0 … 1, chances of classes that sum to 1."""
+        if self.link == "poisson":
+            return count_of(learnt)
         found = learnt.expm1() if self.link == "log" else learnt
         if self.kind == "class":
             found = found.clamp(LEAST_CHANCE, 1)
@@ -86,6 +95,19 @@ class Target:
         if self.kind == "value":
             return found
         return found.clamp(0, 1) if self.kind == "share" else found.clamp_min(0)
+
+    def cost(self, change: Tensor, actual: Tensor, usual: Tensor) -> Tensor:
+        """(picture,) the loss that is made small, of what is said about the usual answer.
+
+        Args:
+            change: (picture, label) what the picture adds, on the scale that is learnt on.
+            actual: (picture, label) in the unit of the data.
+            usual: (picture, label) in the unit of the data.
+        """
+        learnt = self.linked(usual) + change.to(usual)
+        if self.link == "poisson":
+            return deviance(learnt, actual).sum(1)
+        return (learnt - self.linked(actual)).square().mean(1)
 
     def even(self, values: Tensor) -> Tensor:
         """On a scale of even noise: roots of counts, whose spread grows with them."""

@@ -24,21 +24,25 @@ from citytune.vision._learn import (
     RANDOM_FOLDS,
     Examples,
     Fit,
+    choose_usual,
     cross_fit,
     fit_exact,
     gate,
     intervals,
     quantiles,
     random_groups,
+    usual_of,
 )
 from citytune.vision._model import Network, VisionModel
 from citytune.vision._scores import score
-from citytune.vision._steps import STEPS, Moved, changed_weights, held_back, move
+from citytune.vision._steps import STEPS, Moved, changed_weights, free_copy, held_back, move
 from citytune.vision._target import Target
 
 VisionStrategy: TypeAlias = Literal["head", "head-sgd", "last-blocks", "full"]
 FOLDS = {"head": 20, "head-sgd": 5, "last-blocks": 3, "full": 3}
 """Most folds of groups that a strategy is tested on; those that move the network take long."""
+MOVING = ("last-blocks", "full")
+"""Those that move the network itself."""
 CAUTION = 2.0
 
 
@@ -72,7 +76,8 @@ def tune_vision(
         strategy: "head" (exact), "head-sgd" (the article's loop: SGD, 100 epochs), "last-blocks" or
             "full" (the network moves, too; minutes to hours without a GPU).
         kind: Of labels; "auto" takes whole numbers from 0 for counts, and words for classes.
-        link: "log" learns log(1 + count).
+        link: How counts are learnt: "identity" by squared errors; "log" by those of
+            log(1 + count); "poisson" by the Poisson deviance, its mean's logarithm being linear.
         pixels: Side that pictures are resized to; by default the network's own, 224.
         folds: Most folds of groups.
         loop: How steps are taken, of the strategies that take steps.
@@ -86,6 +91,11 @@ def tune_vision(
     """
     if strategy not in get_args(VisionStrategy):
         raise UnknownName("strategy for pictures", strategy, get_args(VisionStrategy))
+    if strategy == "head-sgd" and link == "poisson":
+        raise InputError(
+            "strategy 'head-sgd' is the article's loop, whose loss is squared errors; take 'head', "
+            "which finds the minimum of the Poisson deviance by Newton's method"
+        )
     if pictures.values is None:
         raise InputError(
             f"{pictures.source} was read without labels; read it with target=, the column of what "
@@ -102,6 +112,8 @@ def tune_vision(
     if folds is not None and folds < 2:
         raise InputError(f"folds is {folds}: a test needs 2 or more")
     eye = eye_of(backbone, pixels)
+    if strategy in MOVING:
+        free_copy(eye, strategy)  # so that what cannot be is said before the long work
     told = progress or _nobody
     examples = _examples(eye, pictures, target, names, told)
     return _Tuning(target, eye, pictures, examples, strategy, loop, seed, told).model(
@@ -162,7 +174,7 @@ class _Tuning:
         everything = torch.arange(len(answers))
         fit, moved = self._fit(examples, everything)
         notes = [*self.frame.notes, *(moved.notes if moved else ())]
-        if moved is None and self.strategy in ("last-blocks", "full"):
+        if moved is None and self.strategy in MOVING:
             notes.append("moving the network did not help on groups held back, so it was not moved")
         network = Network(self.eye.name, self.eye.own, self.eye.pixels, self.eye.digest())
         return VisionModel(
@@ -173,19 +185,24 @@ class _Tuning:
 
     def _fit(self, examples: Examples, which: Tensor) -> tuple[Fit, Moved | None]:
         by_steps = (self.loop or ARTICLE) if self.strategy == "head-sgd" else None
-        if self.strategy not in ("last-blocks", "full"):
+        if self.strategy not in MOVING:
             return fit_exact(self.target, examples, by_steps=by_steps), None
         held = held_back(examples.group)
-        fit = fit_exact(self.target, examples.pick((~held).nonzero()[:, 0]))
-        usual = self.target.linked(examples.usual(fit.usual))
-        goal = ((self.target.linked(examples.values) - usual) / fit.scale).float()
+        kept = examples.pick((~held).nonzero()[:, 0])
+        usual = choose_usual(self.target, examples)
+        fit = fit_exact(self.target, kept, usual=usual_of(kept, usual.kind))
+        base = examples.usual(fit.usual)
+
+        def loss(says: Tensor, some: Tensor) -> Tensor:
+            return self.target.cost(fit.scale * says, examples.values[some], base[some])
+
         moved = move(
-            self.eye, fit.head, [self.frame.pictures[i] for i in which.tolist()], goal,
+            self.eye, fit.head, [self.frame.pictures[i] for i in which.tolist()], loss,
             held, self.strategy, self.loop or STEPS, self.seed,
         )  # fmt: skip
         if not moved.improved:  # all pictures teach the last layer then
             return fit_exact(self.target, examples), None
-        return Fit(fit.usual, moved.head, fit.scale), moved
+        return Fit(usual, moved.head, fit.scale), moved
 
     def _learn_fold(self, train: Examples, which: Tensor) -> tuple[Fit, Callable[[Tensor], Tensor]]:
         fit, moved = self._fit(train, which)

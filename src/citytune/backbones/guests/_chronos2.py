@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from citytune.backbones._guest import Shown, SureGuest
 from citytune.backbones._network import ask, silence
-from citytune.backbones._protocol import Backbone, Card
+from citytune.backbones._protocol import CROSS, Backbone, Card, Past
 from citytune.backbones.guests._chronos import INSTALL, is_chronos, load
 from citytune.backbones.guests._kind import Config, Kind, add_kind, released
 
@@ -41,12 +42,17 @@ class Rows(NamedTuple):
 class Chronos2(SureGuest):
     """Chronos-2 as a backbone.
 
-    It reads the longest past it was trained for, NaN where nothing was measured, and, next to a
-    window with a holiday in it or ahead, which days are holidays, as a covariate known ahead.
-    Windows do not look at each other: a forecast must not hang on what else is asked.
+    It reads the longest past it was trained for, NaN where nothing was measured, and, next to each
+    window, what is known ahead: which days are holidays, and covariates, each of them where it
+    tells anything. Windows do not look at each other: a forecast must not hang on what else is
+    asked.
     """
 
-    chunk, gaps, patch = 16, True, 16
+    chunk, gaps, patch, covariates = 16, True, 16, True
+
+    def series(self, past: Past) -> int:
+        """Its own, and each of what is known ahead."""
+        return 1 if past.covariates is None else 2 + past.covariates.shape[1]
 
     def ahead(self, shown: Shown, horizon: int) -> Tensor:
         """Its quantiles (example, horizon, level)."""
@@ -87,22 +93,52 @@ class Chronos2(SureGuest):
         ]
 
 
+class Chronos2Cross(Chronos2):
+    """Chronos-2 that reads the windows of all sensors at one moment together: cross-learning.
+
+    A forecast then follows from the other sensors too, so it is asked of all of them, always. Its
+    weights are tuned as those of Chronos-2, which reads each window by itself.
+    """
+
+    @property
+    def alone(self) -> Chronos2:
+        """The same network, reading each window by itself."""
+        return Chronos2(self.card, self.network)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """None: no strategy moves its weights."""
+        return []
+
+
 def _rows(shown: Shown, horizon: int) -> Rows:
-    """The windows, and after them the holidays of those that have any."""
+    """The windows, and after them what is known ahead of each, where it tells anything."""
     count, length = shown.values.shape
-    start = shown.past.values.shape[1]
-    holiday = shown.past.calendar[:, :, 2].float()
-    holiday = holiday[:, max(0, start - length) : start + horizon]
-    which = (holiday != holiday[:, :1]).any(1).nonzero()[:, 0]
+    which, past, ahead = _told(shown, horizon)
     nothing = torch.full((count, horizon), torch.nan)
-    if holiday.shape[1] < length + horizon:
-        which = which[:0]
-    past, ahead = holiday[which].split([length, horizon], 1) if len(which) else (holiday[:0],) * 2
+    group = torch.arange(count) // shown.past.together
+    silent = ~shown.past.measured[:, -length:].any(1)  # it tells the others nothing
+    group = torch.where(silent, count + torch.arange(count), group)
     return Rows(
-        torch.cat([shown.values, past[:, :length].reshape(-1, length)]),
-        torch.cat([nothing, ahead[:, :horizon].reshape(-1, horizon)]),
-        torch.cat([torch.arange(count), which]),
+        torch.cat([shown.values, past]),
+        torch.cat([nothing, ahead]),
+        torch.cat([group, group[which]]),
     )
+
+
+def _told(shown: Shown, horizon: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(row,) of which window, (row, time) and (row, horizon) of holidays and covariates."""
+    length, start = shown.values.shape[1], shown.past.values.shape[1]
+    known = shown.past.calendar[:, None, :, 2].float()
+    if shown.past.covariates is not None:
+        known = torch.cat([known, shown.past.covariates.float()], 1)
+    known = known[:, :, max(0, start - length) : start + horizon]
+    least, most = (known.nan_to_num(edge) for edge in (torch.inf, -torch.inf))
+    tells = least.amin(2) < most.amax(2)  # not if it is one number throughout, or unknown
+    if known.shape[2] < length + horizon:
+        tells = torch.zeros_like(tells)
+        known = known.new_zeros(*known.shape[:2], length + horizon)
+    past, ahead = known[tells].split([length, horizon], 1)
+    return tells.nonzero()[:, 0], past, ahead
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -119,7 +155,8 @@ def facts(config: Config) -> dict[str, Any]:
 def _make(card: Card, folder: Path) -> Backbone:
     with silence():
         from chronos.chronos2.model import Chronos2Model
-    return Chronos2(card, load(Chronos2Model, folder))
+    kind = Chronos2Cross if card.name.endswith(CROSS) else Chronos2
+    return kind(card, load(Chronos2Model, folder))
 
 
 CARD = released(
@@ -132,5 +169,11 @@ CARD = released(
     levels=LEVELS,
     hub="amazon/chronos-2",
 )
+TOGETHER = replace(
+    CARD,
+    name=CARD.name + CROSS,
+    title="Chronos-2, reading all sensors of a city together",
+    folders=(CARD.name,),
+)
 KIND = Kind("chronos-2", functools.partial(is_chronos, "Chronos2Pipeline"), facts, _make, COMMON)
-add_kind(KIND, [CARD])
+add_kind(KIND, [CARD, TOGETHER])

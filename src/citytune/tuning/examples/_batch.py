@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from citytune._graph import exporting
-from citytune.backbones import LEVELS, Backbone, Past, Probabilistic
-from citytune.tuning.examples._lenses import LensInput, calendar_of, quantiles
+from citytune.backbones import LEVELS, Backbone, Past, Probabilistic, reads_ahead
+from citytune.tuning.examples._lens_input import LensInput, calendar_of, covariates_of
+from citytune.tuning.examples._lenses import quantiles
 from citytune.tuning.examples._timetable import Timetable
 from citytune.windows import Examples, Scale, Seasonal, WindowSpec, cut_measured, cut_past
 
@@ -110,11 +111,13 @@ class Batch:
         """What a model is shown of some of the windows, by index."""
         history, some = self.seasonal.history, self.examples.pick(which)
         context, horizon = self.spec.context, self.spec.horizon
+        ahead = reads_ahead(self.backbone)
         return Past(
             cut_past(history.filled, some, context, period=history.steps_per_day),
             cut_measured(self.seasonal.known, some, context),
             calendar_of(history, some, context, horizon),
             history.steps_per_day,
+            covariates_of(history, some, context, horizon) if ahead else None,
         )
 
     @cached_property

@@ -67,7 +67,7 @@ def key_of(
 
     Args:
         identity: Of the model; see `citytune.backbones.identity_of`. None gives None.
-        history: The readings and their calendar.
+        history: The readings, their calendar, and what is known ahead, where the model reads it.
         examples: The windows asked of.
         horizon: Steps ahead.
         context: Steps of past.
@@ -76,7 +76,8 @@ def key_of(
         return None
     about = (FORMAT, _code(), identity, horizon, context, history.steps_per_day, torch.__version__)
     found = hashlib.sha256(repr(about).encode())
-    for part in (history.raw, history.wall, history.weekday, history.holiday, *examples):
+    calendar = history.wall, history.weekday, history.holiday
+    for part in (history.raw, *calendar, history.covariates, *examples):
         found.update(repr((part.dtype, tuple(part.shape))).encode())
         found.update(part.contiguous().numpy().tobytes())
     return found.hexdigest()

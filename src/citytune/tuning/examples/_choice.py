@@ -62,15 +62,26 @@ class Choice:
     """… and these windows there, whose history is at hand."""
 
     @classmethod
-    def of(cls, history: History, spec: WindowSpec, most: int, memory: Memory | None) -> Self:
-        """About `most` windows, evenly spread over sensors and starts."""
+    def of(
+        cls,
+        history: History,
+        spec: WindowSpec,
+        most: int,
+        memory: Memory | None,
+        *,
+        whole: bool = False,
+    ) -> Self:
+        """About `most` windows, evenly spread over sensors and starts.
+
+        `whole` keeps the sensors without windows in the rules' history.
+        """
         stride = stride_of(history)
         after = None if memory is None else memory.after(spec)
         enough = needed(beginnings(history, memory), history.end, spec)
         if memory is None and len(history.raw) > SENSORS_AT_ONCE:
             fresh, covered = _in_blocks(history, spec, stride, most, enough)
             windows = Windows.of(history, fresh, covered, spec.horizon)
-            return cls(None, windows, *_place(history, fresh))
+            return cls(None, windows, *_place(history, fresh, whole))
         fresh, covered = candidates(history, spec, days=WINDOW_DAYS, stride=stride, after=after)
         good = covered >= enough[fresh.sensor]
         fresh, covered = fresh.pick(good), covered[good]
@@ -84,9 +95,8 @@ class Choice:
         old = None if old is None else old.pick(keep[:count])
         fresh, covered = fresh.pick(keep[count:]), covered[keep[count:]]
         windows = Windows.of(history, fresh, covered, spec.horizon)
-        return cls(
-            old, windows if old is None else old.windows.then(windows), *_place(history, fresh)
-        )
+        windows = windows if old is None else old.windows.then(windows)
+        return cls(old, windows, *_place(history, fresh, whole))
 
     def pick(self, which: Tensor) -> Self:
         """Some of the windows, by index."""
@@ -129,8 +139,10 @@ def _in_blocks(
     return Examples(sensor[order], origin[order]), torch.cat(cover)[order]
 
 
-def _place(history: History, fresh: Examples) -> tuple[Seasonal, Examples]:
+def _place(history: History, fresh: Examples, whole: bool) -> tuple[Seasonal, Examples]:
     """The rules over the sensors that have windows, and the windows among these sensors."""
+    if whole:
+        return Seasonal(history), fresh
     some, where = fresh.sensor.unique(return_inverse=True)
     history = history if len(some) == len(history.raw) else history.part(some)
     return Seasonal(history), Examples(where, fresh.origin)

@@ -6,163 +6,78 @@ transforms the context, lets the model forecast, and transforms the forecast bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import NamedTuple, TypeAlias
+import functools
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from citytune._graph import exporting
-from citytune.backbones import Backbone, Past, Probabilistic
-from citytune.windows import Examples, History, Seasonal, cut_measured, cut_past
+from citytune._errors import InputError
+from citytune.backbones import CROSS, Backbone, Past, Probabilistic, reads_ahead, reads_together
+from citytune.tuning.examples._lens_input import LensInput
 
 Answer: TypeAlias = Callable[[Past, int], Tensor]
 """What a model forecasts of a batch, so many steps ahead: (example, horizon, level)."""
-HEADROOM = 0.7
-"""How far, in asinh units, a forecast may rise above the context's maximum."""
 PASSES = 4
 """Most passes of a model over a long horizon before it is asked on a coarser clock."""
+MOST_TOGETHER = 100
+"""Most sensors that are read together."""
+WINDOWS_TOGETHER = 256
+"""Most windows at a time of those, where the sensors are fewer."""
 FINE = 48
 """From so many steps a day on, a lens also shows hourly means, which reach further back."""
 
 
-@dataclass(frozen=True, eq=False)
-class LensInput:
-    """A batch of windows as the lenses see it, in the unit of the data."""
-
-    seasonal: Seasonal
-    examples: Examples
-    context: int
-    horizon: int
-    """Steps ahead."""
-    rules: Mapping[str, Tensor] = field(default_factory=dict)
-    """The profiles ahead, for lenses that look at them."""
-
-    @property
-    def day(self) -> int:
-        """Steps a day."""
-        return self.seasonal.history.steps_per_day
-
-    @property
-    def weeks(self) -> Tensor:
-        """(example, horizon) the weekly profile ahead."""
-        return self.rules["weeks"]
-
-    @property
-    def kind(self) -> Tensor:
-        """(example, horizon) the profile of like days ahead."""
-        return self.rules["day-kind"]
-
-    @cached_property
-    def past(self) -> Tensor:
-        """(example, context), gaps filled."""
-        filled = self.seasonal.history.filled
-        return cut_past(filled, self.examples, self.context, period=self.day)
-
-    @cached_property
-    def measured(self) -> Tensor:
-        """(example, context) bool: False where `past` was filled."""
-        return cut_measured(self.seasonal.known, self.examples, self.context)
-
-    @cached_property
-    def calendar(self) -> Tensor:
-        """(example, context + horizon, 3) of every step."""
-        return calendar_of(self.seasonal.history, self.examples, self.context, self.horizon)
-
-    @cached_property
-    def weeks_past(self) -> Tensor:
-        """(example, context) the weekly profile; the series itself where there is none yet."""
-        return self._profile(self.seasonal.profile, self.past)
-
-    @cached_property
-    def kind_past(self) -> Tensor:
-        """(example, context) the profile of like days; the series itself where there is none."""
-        return self._profile(self.seasonal.kind, self.past)
-
-    @cached_property
-    def squash(self) -> Squash:
-        """The asinh fitted to each window."""
-        return Squash.of(self.past)
-
-    def further(self, context: int) -> LensInput:
-        """The same windows with a longer past."""
-        return replace(self, context=context)
-
-    def _profile(self, rule: Tensor, past: Tensor) -> Tensor:
-        found = cut_past(rule[:, : self.seasonal.history.length], self.examples, self.context)
-        return torch.where(found.isnan(), past, found)
+Lens = TypeVar("Lens", bound=Callable[..., Tensor])
 
 
-def calendar_of(history: History, examples: Examples, context: int, horizon: int) -> Tensor:
-    """(example, context + horizon, 3): day fraction, weekday, holiday of every step.
+def of_a_city(lens: Lens) -> Lens:
+    """A lens that asks a backbone which `reads_together` of every sensor at each moment.
 
-    Before the history's first step the clock runs on backwards, and nothing is known of holidays.
+    Whichever windows are asked for, the sensors of a group are always all those of the history.
     """
-    steps = history.steps_per_day
-    when = torch.arange(-context, len(history.wall))
-    known = when.clamp_min(0)
-    slot, early = history.slot[known], when - known
-    if steps > 1:
-        slot = slot + early
-        days = torch.div(slot, steps, rounding_mode="floor")
-    else:  # a step is a day, a week or a month
-        days = early * (history.weekday[1] - history.weekday[0])
-    weekday = (history.weekday[known] + days) % 7
-    holiday = history.holiday[known] & (when >= 0)
-    each = torch.stack([(slot % steps) / steps, weekday.float(), holiday.float()], dim=-1)
-    at = examples.origin[:, None] + torch.arange(context + horizon)
-    return each.index_select(0, at.reshape(-1)).unflatten(0, at.shape)
+
+    @functools.wraps(lens)
+    def asked(backbone: Backbone, shown: LensInput) -> Tensor:
+        if not reads_together(backbone) or not len(shown.examples):
+            return lens(backbone, shown)
+        sensors = len(shown.seasonal.history.raw)
+        if sensors > MOST_TOGETHER:
+            raise InputError(
+                f"backbone {backbone.card.name!r} reads all sensors together, at most "
+                f"{MOST_TOGETHER}, and these are {sensors}: take "
+                f"{backbone.card.name.removesuffix(CROSS)!r}, which reads each by itself, or fewer "
+                "sensors"
+            )
+        origins, moment = shown.examples.origin.unique(return_inverse=True)
+        parts = origins.split(max(1, WINDOWS_TOGETHER // sensors))
+        found = torch.cat([lens(backbone, shown.whole(part)) for part in parts])
+        return found[moment * sensors + shown.examples.sensor]
+
+    return asked  # type: ignore[return-value]
 
 
-class Squash(NamedTuple):
-    """asinh(x / scale) per window, and back with a ceiling."""
-
-    scale: Tensor  # (example, 1)
-    top: Tensor  # (example, 1)
-
-    @classmethod
-    def of(cls, past: Tensor) -> Squash:
-        """Scale by the median size of each window of `past` (example, context)."""
-        size = past.abs()
-        scale = _median(size)
-        most = size.amax(1, keepdim=True)
-        scale = torch.where(scale > 1e-6 * most, scale, size.mean(1, keepdim=True)).clamp_min(1e-30)
-        return cls(scale, torch.asinh(most / scale) + HEADROOM)
-
-    def do(self, values: Tensor) -> Tensor:
-        """The unit of the data → squashed."""
-        return torch.asinh(values / self.scale)
-
-    def undo(self, values: Tensor) -> Tensor:
-        """Squashed → the unit of the data."""
-        return torch.sinh(values.minimum(self.top).maximum(-self.top)) * self.scale
-
-
-def _median(size: Tensor) -> Tensor:
-    """(example, 1) the lower median of each row; a graph finds it by sorting."""
-    if exporting():
-        return size.sort(1).values[:, [(size.shape[1] - 1) // 2]]
-    return size.median(1, keepdim=True).values
-
-
+@of_a_city
 def plain(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model as pretrained: its zero-shot forecast."""
     return _ask(backbone, shown, shown.past)
 
 
+@of_a_city
 def quantiles(backbone: Probabilistic, shown: LensInput) -> Tensor:
     """The same with its quantiles (example, horizon, level), whose median it is."""
-    return _answer(backbone.quantiles, backbone.card.horizon, shown, shown.past)
+    return _answer(backbone, backbone.quantiles, shown, shown.past)
 
 
+@of_a_city
 def squashed(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model sees asinh of the series: bursts are tamed, ratios become differences."""
     return shown.squash.undo(_ask(backbone, shown, shown.squash.do(shown.past)))
 
 
+@of_a_city
 def squashed_minus_week(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model forecasts the deviation from the weekly profile, inside asinh."""
     squash = shown.squash
@@ -170,6 +85,7 @@ def squashed_minus_week(backbone: Backbone, shown: LensInput) -> Tensor:
     return squash.undo(squash.do(shown.weeks) + _ask(backbone, shown, deviation))
 
 
+@of_a_city
 def squashed_minus_kind(backbone: Backbone, shown: LensInput) -> Tensor:
     """The model forecasts the deviation from the profile of like days, inside asinh."""
     squash = shown.squash
@@ -177,6 +93,7 @@ def squashed_minus_kind(backbone: Backbone, shown: LensInput) -> Tensor:
     return squash.undo(squash.do(shown.kind) + _ask(backbone, shown, deviation))
 
 
+@of_a_city
 def coarse(backbone: Backbone, shown: LensInput) -> Tensor:
     """The same at hourly means: a fine clock's context is short, a coarse one's sees weeks."""
     every = max(1, shown.day // 24)
@@ -188,8 +105,10 @@ def coarse(backbone: Backbone, shown: LensInput) -> Tensor:
     known = torch.ones_like(deviation, dtype=torch.bool)
     day = max(1, shown.day // every)
     reach = backbone.card.horizon or steps
-    ahead = _in_passes(_forecast(backbone), reach, deviation, known, calendar, steps, day)[..., 0]
-    smooth = _between(deviation[:, -1:], ahead, every, shown.horizon)
+    found = _in_passes(
+        _forecast(backbone), reach, deviation, known, calendar, steps, day, None, shown.together
+    )
+    smooth = _between(deviation[:, -1:], found[..., 0], every, shown.horizon)
     return squash.undo(squash.do(shown.kind) + smooth)
 
 
@@ -205,7 +124,7 @@ LENSES: dict[str, Callable[[Backbone, LensInput], Tensor]] = {
 
 def _ask(backbone: Backbone, shown: LensInput, values: Tensor) -> Tensor:
     """The frozen model's forecast of `values` (example, context), for the whole horizon."""
-    return _answer(_forecast(backbone), backbone.card.horizon, shown, values)[..., 0]
+    return _answer(backbone, _forecast(backbone), shown, values)[..., 0]
 
 
 def _forecast(backbone: Backbone) -> Answer:
@@ -219,17 +138,23 @@ def _forecast(backbone: Backbone) -> Answer:
     return answer
 
 
-def _answer(answer: Answer, reach: int | None, shown: LensInput, values: Tensor) -> Tensor:
+def _answer(
+    backbone: Backbone | Probabilistic, answer: Answer, shown: LensInput, values: Tensor
+) -> Tensor:
     """The answers (example, horizon, level) on `values` (example, context), for the whole horizon.
 
     A horizon longer than the model's own is forecast in passes, each fed with the one before;
     beyond four passes on a coarser clock, with as many steps in every day, whose block means are
     spread over their steps.
     """
+    reach = backbone.card.horizon
     assert reach is not None, "only models that forecast are asked"
+    told = shown.covariates if reads_ahead(backbone) else None
     if shown.horizon <= PASSES * reach:
         known, calendar = shown.measured, shown.calendar
-        return _in_passes(answer, reach, values, known, calendar, shown.horizon, shown.day)
+        return _in_passes(
+            answer, reach, values, known, calendar, shown.horizon, shown.day, told, shown.together
+        )
     least = -(-shown.horizon // (PASSES * reach))
     every = next((n for n in range(least, shown.day) if shown.day % n == 0), least)
     wide = _means(values, every)
@@ -238,7 +163,10 @@ def _answer(answer: Answer, reach: int | None, shown: LensInput, values: Tensor)
     calendar = shown.calendar[:, start::every]
     steps = calendar.shape[1] - wide.shape[1]
     day = max(1, shown.day // every)
-    ahead = _in_passes(answer, reach, wide, known, calendar, steps, day)
+    if told is not None:
+        told = pad(told[..., start:], (0, -(told.shape[2] - start) % every), value=torch.nan)
+        told = told.unflatten(2, (-1, every)).nanmean(3)
+    ahead = _in_passes(answer, reach, wide, known, calendar, steps, day, told, shown.together)
     return ahead[:, [step // every for step in range(shown.horizon)]]
 
 
@@ -250,6 +178,8 @@ def _in_passes(
     calendar: Tensor,
     horizon: int,
     day: int,
+    told: Tensor | None = None,
+    together: int = 1,
 ) -> Tensor:
     """Answers (example, horizon, level) on `values` (example, context), in passes as needed.
 
@@ -263,6 +193,8 @@ def _in_passes(
             pad(known, (0, start), value=True)[:, -context:],
             calendar[:, start : start + context + count],
             day,
+            None if told is None else told[..., start : start + context + count],
+            together,
         )
         ahead = answer(past, count)
         found.append(ahead)

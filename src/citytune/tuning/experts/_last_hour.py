@@ -21,7 +21,8 @@ from torch import Tensor
 from citytune.backbones import Backbone, Card
 from citytune.tuning.closed_form._ridge import RidgePath, Statistics
 from citytune.tuning.examples._batch import STEP_AGO, Batch
-from citytune.tuning.examples._lenses import LensInput, plain
+from citytune.tuning.examples._lens_input import LensInput
+from citytune.tuning.examples._lenses import plain
 from citytune.tuning.experts._expert import Candidate, Expert, Start, register
 from citytune.tuning.experts._lessons import Lessons
 from citytune.tuning.stacking._band_trust import band_trust, by_step, fine_bands

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from citytune._errors import InputError
-from citytune.backbones import Backbone
+from citytune.backbones import CROSS, Backbone, reads_together
 from citytune.training import Group
 from citytune.tuning.experts._expert import Candidate
 from citytune.tuning.experts._finetuned import FineTuned
@@ -83,6 +83,9 @@ class GradientStrategy:
 
     def cannot(self, backbone: Backbone) -> str:
         """Why this strategy cannot tune `backbone`; empty if it can."""
+        if reads_together(backbone):
+            other = backbone.card.name.removesuffix(CROSS)
+            return f"it reads all sensors together; tune {other!r}, which reads each by itself"
         return "it has no weights to move" if not list(backbone.blocks()) else ""
 
     def closed_form(self) -> bool:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from citytune.backbones import Backbone, Past, root_of
 from citytune.training import device
 from citytune.tuning.closed_form._head import Head, Projection, fit_head
-from citytune.tuning.examples._lenses import LENSES, LensInput
+from citytune.tuning.examples._lens_input import LensInput
+from citytune.tuning.examples._lenses import LENSES
 from citytune.tuning.experts._finetuned import FineTuned
 from citytune.tuning.task._task import Task
 

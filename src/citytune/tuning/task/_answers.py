@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from citytune.backbones import identity_of
+from citytune.backbones import identity_of, reads_ahead
 from citytune.tuning.closed_form._head import HeadData
 from citytune.tuning.examples._batch import DEVIATIONS, FEATURES
 from citytune.tuning.examples._cache import cached, key_of
@@ -144,5 +144,8 @@ def _cached(
 ) -> Mapping[str, Tensor]:
     """Answers of the backbone, from the disk if they are there."""
     choice = task.choice
-    where = choice.seasonal.history, choice.live, task.spec.horizon, task.spec.context
+    history = choice.seasonal.history
+    if not reads_ahead(task.backbone):
+        history = replace(history, covariates=history.covariates[:0])
+    where = history, choice.live, task.spec.horizon, task.spec.context
     return cached(key_of(identity_of(task.backbone), *where), names, compute)

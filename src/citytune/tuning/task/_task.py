@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from citytune.backbones import Backbone, Probabilistic
+from citytune.backbones import Backbone, Probabilistic, reads_together
 from citytune.settings import Progress, Settings
 from citytune.tuning.closed_form._head import HeadData
 from citytune.tuning.examples._batch import DEVIATIONS, SENSOR, Batch
@@ -67,7 +67,10 @@ class Task:
         """The windows to learn from."""
         usual = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
         most = min(usual, self.most or usual)
-        return self.part_of or Choice.of(self.recent, self.spec, most, self.memory)
+        if self.part_of is not None:
+            return self.part_of
+        whole = reads_together(self.backbone)
+        return Choice.of(self.recent, self.spec, most, self.memory, whole=whole)
 
     @cached_property
     def recent(self) -> History:
