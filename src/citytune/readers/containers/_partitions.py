@@ -112,8 +112,8 @@ class Partition:
         names = table.select(name_in(pl.col(sensor), kind).alias(sensor))
         if len(other := names.filter(pl.col(sensor) != said).head(1).collect()):
             raise BadFile(
-                f"its folder says {sensor}={said}, and its column {sensor!r} {other.item()!r}; take "
-                "one of the two away"
+                f"its folder says {sensor}={said}, and its column {sensor!r} {other.item()!r}; "
+                "take one of the two away"
             )
 
 
