@@ -18,12 +18,15 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import counted, listed
+from citytune.readers.cells._names import name_in
 from citytune.readers.containers._files import as_given, is_address, masked, told
 
 ENDINGS = (".parquet", ".pq")
 _HIDDEN = ("_", ".")
 DATE_PARTS = frozenset({"year", "month", "day", "date", "hour", "week", "dt", "yr", "quarter"})
 """Names of folders that cut time; the rows say it too."""
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive and Spark call the folder of the rows in which a column is missing."""
 
 
 class BadFile(InputError):  # noqa: N818 - reads as what it says
@@ -52,8 +55,8 @@ class Partition:
 
     path: str
     """On this machine, or an address."""
-    keys: tuple[tuple[str, str], ...] = ()
-    """Columns that its folders name, with their one value."""
+    keys: tuple[tuple[str, str | None], ...] = ()
+    """Columns that its folders name, with their one value; None is missing."""
     size: int = 0
     """Bytes."""
 
@@ -78,9 +81,10 @@ class Partition:
             raise BadFile(_reason(error)) from None
 
     def _lazy(self, columns: Columns | None) -> pl.LazyFrame:
-        own = [pl.lit(value).alias(name) for name, value in self.keys]
         if not is_address(self.path):
-            return pl.scan_parquet(self.path, glob=False, hive_partitioning=False).with_columns(own)
+            return self._named(
+                pl.scan_parquet(self.path, glob=False, hive_partitioning=False), columns
+            )
         import fsspec
 
         try:
@@ -93,7 +97,24 @@ class Partition:
             raise
         except Exception as error:  # noqa: BLE001 - every file system has errors of its own
             raise BadFile(told(self.path, error)) from None
-        return table.lazy().with_columns(own)
+        return self._named(table.lazy(), columns)
+
+    def _named(self, table: pl.LazyFrame, columns: Columns | None) -> pl.LazyFrame:
+        """With the columns that its folders name."""
+        if columns is not None:
+            self._refuse_two_names(table, columns.sensor)
+        return table.with_columns(pl.lit(value, pl.String).alias(name) for name, value in self.keys)
+
+    def _refuse_two_names(self, table: pl.LazyFrame, sensor: str) -> None:
+        said, kind = dict(self.keys).get(sensor), table.collect_schema().get(sensor)
+        if said is None or kind is None:
+            return
+        names = table.select(name_in(pl.col(sensor), kind).alias(sensor))
+        if len(other := names.filter(pl.col(sensor) != said).head(1).collect()):
+            raise BadFile(
+                f"its folder says {sensor}={said}, and its column {sensor!r} {other.item()!r}; "
+                "take one of the two away"
+            )
 
 
 def partitions_of(source: Any) -> list[Partition] | None:
@@ -159,14 +180,14 @@ def _is_part(path: str) -> bool:
     return path.lower().endswith(ENDINGS) and not hidden
 
 
-def _keys(path: str) -> tuple[tuple[str, str], ...]:
+def _keys(path: str) -> tuple[tuple[str, str | None], ...]:
     """The columns that the folders of a file name.
 
     >>> _keys("region=north/sensor=A%2F17/part-0.parquet")
     (('region', 'north'), ('sensor', 'A/17'))
     """
     pairs = (part.partition("=") for part in PurePosixPath(path).parts[:-1] if "=" in part)
-    return tuple((name, unquote(value)) for name, _, value in pairs)
+    return tuple((name, None if value == NO_VALUE else unquote(value)) for name, _, value in pairs)
 
 
 def _of(table: pl.LazyFrame, columns: Columns, sensors: Sequence[str] | None) -> pl.LazyFrame:
@@ -188,7 +209,7 @@ def _plain(table: pl.LazyFrame, columns: Columns) -> pl.LazyFrame:
     zone = moments.time_zone if isinstance(moments, pl.Datetime) else None
     return table.select(
         pl.col(columns.time).cast(pl.Datetime("us", zone)),
-        pl.col(columns.sensor).cast(pl.String),
+        name_in(pl.col(columns.sensor), schema[columns.sensor]).alias(columns.sensor),
         pl.col(columns.target).cast(pl.Float64),
         *(name for name in columns.wanted[3:]),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from citytune._text import counted
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._names import name_in
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.columns._roles import Roles
@@ -188,16 +189,7 @@ def _as_written(table: SourceTable, sensor: tuple[str, ...]) -> SourceTable:
 
 def _label(table: SourceTable, sensor: tuple[str, ...]) -> pl.Expr:
     """The name of each row's sensor; whole numbers are written without a point."""
-    parts = []
-    for name in sensor:
-        dtype, column = table.schema[name], pl.col(name)
-        if dtype.is_float():
-            whole = column.cast(pl.Int64, strict=False)
-            exact = (column == whole.cast(pl.Float64)) & (column.abs() < 2**53)
-            text = pl.when(exact).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
-        else:
-            text = column.cast(pl.String).str.strip_chars()
-        parts.append(pl.when(text != "").then(text))
+    parts = [name_in(pl.col(name), table.schema[name]) for name in sensor]
     return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=" / ")
 
 

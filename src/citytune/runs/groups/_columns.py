@@ -52,8 +52,8 @@ def _listed(names: Any) -> list[str]:
 
 
 def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:
-    """Of the first files that can be read and are alike."""
-    tables: list[pl.DataFrame] = []
+    """Of the first files that can be read and are alike; one that differs from them is no model."""
+    alike: dict[str, list[pl.DataFrame]] = {}
     bad: dict[str, str] = {}
     for file in files:
         try:
@@ -61,10 +61,10 @@ def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:
         except BadFile as error:
             bad[file.path] = str(error)
             continue
-        if len(table) and (not tables or tables[0].schema == table.schema):
-            tables.append(table)
-        if len(tables) == LOOKED_AT:
+        if len(table):
+            alike.setdefault(str(table.schema), []).append(table)
+        if any(len(tables) == LOOKED_AT for tables in alike.values()):
             break
-    if not tables:
+    if not alike:
         raise InputError(f"{name} has no file that can be used: {spelt(bad) or 'all are empty'}")
-    return pl.concat(tables)
+    return pl.concat(max(alike.values(), key=lambda tables: (len(tables), tables[0].width)))

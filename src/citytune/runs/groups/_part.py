@@ -84,7 +84,7 @@ class FilePart:
         tables: list[pl.DataFrame] = []
         for file in self.files:
             try:
-                tables.append(_like(tables, file.rows(self.columns, self.sensors), self.columns))
+                tables.append(file.rows(self.columns, self.sensors))
             except BadFile as error:
                 bad[file.path] = str(error)
         size = sum(file.size for file in self.files)
@@ -177,14 +177,6 @@ def _end(frame: SensorFrame, span: Span) -> int:
     """Rows of the span that a frame reaches to, with what is known ahead."""
     length = max([len(frame), *(len(table) for table in frame.covariates.values())])
     return span.clock.index(frame.clock.start) + length
-
-
-def _like(tables: list[pl.DataFrame], table: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """Refuse a file whose moments are of another zone than those before it."""
-    if tables and tables[0].schema[columns.time] != table.schema[columns.time]:
-        kinds = table.schema[columns.time], tables[0].schema[columns.time]
-        raise BadFile(f"its times are {kinds[0]}, and those of other files {kinds[1]}")
-    return table
 
 
 def _in_one_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ from citytune.runs.groups._part import FilePart, FramePart, Part, Span, Taken
 
 MOST_ROWS = 5_000_000
 """Steps from the first to the last reading; more is a wrong time."""
+NO_ZONE = "wall times without a zone"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class FileFacts:
     last: dt.datetime | None = None
     ends: tuple[str, str] = ("", "")
     """The sensors of these two."""
+    times: str = ""
+    """Their zone, or that they have none."""
     bad: str = ""
     """Why it, or some of it, cannot be used."""
 
@@ -64,16 +68,17 @@ class LookInto:
         sensors = tuple(table[own.sensor].drop_nulls().unique().to_list())
         nobody = table[own.sensor].null_count()
         bad = f"{counted(nobody, 'row')} of it without the name of a sensor" if nobody else ""
+        times = getattr(table.schema[own.time], "time_zone", None) or NO_ZONE
         known = table.filter(
             pl.col(own.target).is_finite(), pl.col(own.time, own.sensor).is_not_null()
         )
         if not len(known):
-            return FileFacts(file, sensors, len(table), bad=bad)
+            return FileFacts(file, sensors, len(table), times=times, bad=bad)
         at = known.select(
             pl.col(own.time).arg_min().alias("first"), pl.col(own.time).arg_max().alias("last")
         ).row(0)
         (first, one), (last, other) = (known.select(own.time, own.sensor).row(i) for i in at)
-        return FileFacts(file, sensors, len(table), first, last, (one, other), bad)
+        return FileFacts(file, sensors, len(table), first, last, (one, other), times, bad)
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ def grouped(
     name = masked(source) if isinstance(source, str | os.PathLike) else "the folder"
     columns = columns_of(files, reading, name)
     facts = _looked_into(files, columns, engine, begin(progress, "Looking into files"))
+    facts = _of_one_kind(facts, name)
     bad = {one.file.path: one.bad for one in facts if one.bad}
     good = [one for one in facts if one.sensors]
     if not any(one.last for one in good):
@@ -201,6 +207,27 @@ def _looked_into(
         found.append(one)
         tell("", len(found) / len(files))
     return found
+
+
+def _of_one_kind(facts: Sequence[FileFacts], name: str) -> list[FileFacts]:
+    """The same; files whose times are of another kind than those of most are bad."""
+    kinds = Counter(one.times for one in facts if one.sensors)
+    if len(kinds) < 2:
+        return list(facts)
+    (usual, count), (other, same), *_ = kinds.most_common()
+    if count == same:
+        paths = [masked(next(one.file.path for one in facts if one.times == kind))
+                 for kind in (usual, other)]  # fmt: skip
+        raise InputError(
+            f"the times of the files in {name} are {usual}, such as in {paths[0]}, and {other}, "
+            f"such as in {paths[1]}, in half of them each; write all in one zone"
+        )
+    return [
+        one
+        if one.times in (usual, "")
+        else FileFacts(one.file, bad=f"its times are {one.times}, and those of most files {usual}")
+        for one in facts
+    ]
 
 
 def _groups(
