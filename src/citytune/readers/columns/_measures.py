@@ -15,7 +15,14 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import SOURCES, goes_beside, is_quantity, plain_name, tokens
+from citytune.readers.cells._vocabulary import (
+    SOURCES,
+    UNITS,
+    goes_beside,
+    is_quantity,
+    plain_name,
+    tokens,
+)
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -51,7 +58,7 @@ _BIN = re.compile(
 )
 MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(_words("count n samples sample_count confidence"))
-STATISTICS = SAMPLES | frozenset(_words("min max std stddev stdev sd sigma median variance"))
+STATISTICS = SAMPLES | frozenset(_words("min max std stddev std_dev stdev sd sigma median variance"))
 """Whole names of columns that say what was computed of the same readings."""
 MOST, FEW = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""
@@ -184,7 +191,7 @@ def without_statistics(names: Sequence[str]) -> list[str]:
         said = [word for word in words if word in MEANS | STATISTICS]
         whole = plain_name(name) if plain_name(name) in STATISTICS else ""
         if len(said) == 1 or whole:
-            of = () if whole else tuple(word for word in words if word not in said)
+            of = () if whole else tuple(word for word in words if word not in said and word not in UNITS)
             groups.setdefault(of, {})[name] = whole or said[0]
     beside = {
         name

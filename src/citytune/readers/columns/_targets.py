@@ -25,6 +25,7 @@ from citytune.readers.cells._vocabulary import (
     tokens,
 )
 from citytune.readers.columns._energy_flows import of_one_flow
+from citytune.readers.columns._folded import PART, SECONDS, VALUE, of_days
 from citytune.readers.columns._kinds import (
     kinds_of,
     of_one_kind,
@@ -49,6 +50,7 @@ from citytune.readers.columns._unlike import (
     is_flag_of_another,
     is_speed_of_wind,
     mixture,
+    numbers_rows,
     refuse_unlike,
     sight,
     stands_beside,
@@ -122,7 +124,9 @@ def guess_targets(
             "name the column of readings with target=, and see that its cells are numbers",
         )
         return ()
-    if long:
+    if VALUE in able and {SECONDS, PART} & {*table.schema}:
+        chosen = of_days(able, findings)
+    elif long:
         chosen = _long(table, able, columns, keys, findings)
     else:
         able = without_strangers(without_channels(table, able, findings))
@@ -140,7 +144,7 @@ def guess_targets(
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
-        chosen = of_one_unit(chosen, table.units, findings)
+        chosen = of_one_unit(chosen, table.units, columns, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
     ignored = [n for n, kind in columns.kinds.items()
@@ -156,6 +160,8 @@ def _is_no_reading(
 ) -> bool:
     """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
     rank = target_rank(column.name)
+    if not keys and numbers_rows(column, columns):
+        return True
     if is_speed_of_wind(column.name, columns) or is_flag_of_another(column, columns):
         return True
     if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
@@ -193,7 +199,8 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
     def may_be(name: str) -> bool:
         plain = plain_name(name)
         return not (
-            columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
+            columns.by_name[name].counter or numbers_rows(columns.by_name[name], columns)
+            or _is_coordinate(name) or goes_beside(name)
             or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
             or (columns.by_name[name].constant and _CODE_OF.match(plain))
         )  # fmt: skip

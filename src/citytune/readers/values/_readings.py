@@ -68,7 +68,10 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     sensor = [pl.col("_sensor")] if roles.sensor else []
     day = [] if moments.day is None else [moments.day.alias("_day")]
     frame = rows.select(time, *sensor, *columns, *beside, *day).collect(engine="streaming")
+    rows_read = len(frame)
     frame = _without_strays(frame, table.with_rows(rows), roles, findings)
+    if roles.sensor and len(frame) < rows_read:
+        rows, frame, names = _without_strangers(rows, frame, names)
     if frame["_time"].null_count():
         refuse_wrong_times(table, roles.time, moments, findings)
         findings.stop_on_errors()
@@ -120,6 +123,19 @@ def _without_strays(
             count=len(full),
         )
     return frame.filter(~lost)
+
+
+def _without_strangers(
+    rows: pl.LazyFrame, frame: pl.DataFrame, names: list[str]
+) -> tuple[pl.LazyFrame, pl.DataFrame, list[str]]:
+    """Without the names that only stood in rows that were left out, such as those of a licence."""
+    met = frame["_sensor"].unique().sort().to_list()
+    if len(met) == len(names):
+        return rows, frame, names
+    place = pl.col("_sensor").replace_strict(met, range(len(met)), default=None)
+    there = pl.col("_sensor").is_in(met)
+    rows = rows.filter(there).with_columns(_sensor=place.cast(pl.UInt32))
+    return rows, frame.with_columns(_sensor=place.cast(pl.UInt32)), [names[i] for i in met]
 
 
 def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:
