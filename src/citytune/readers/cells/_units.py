@@ -17,7 +17,8 @@ UNITS = {
     "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
     "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
-    "ccf": "ccf", "l": "l",
+    "ccf": "ccf", "l": "l", "gal": "gal", "gals": "gal", "gallon": "gal", "gallons": "gal",
+    "kgal": "kgal", "nm3": "Nm³", "sm3": "Sm³",
     "mph": "mph", "mi/h": "mph", "mi/hr": "mph", "miles/hour": "mph", "milesperhour": "mph",
     "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
     "meters/second": "m/s", "metres/second": "m/s", "kilometers/hour": "km/h",
@@ -51,9 +52,11 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
-VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
+VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
+_GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
+"""A unit right behind a word of another script: 使用量kWh."""
 _TITLE_UNIT = re.compile(
     r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*(\S+)",
     re.IGNORECASE,
@@ -65,7 +68,7 @@ UNIT_COLUMNS = frozenset(
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
      "yksikko", "yksikkotyyppi", "unit_type", "birim", "mertekegyseg", "единица", "μοναδα",
      "单位", "單位", "単位", "단위", "หน่วย", "unite_de_mesure", "unit_symbol", "units_short",
-     "value_units", "value_unit", "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
+     "value_units", "value_unit", "units_abbreviation", "unit_abbreviation", "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
      "mjerna_jedinica"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
@@ -131,6 +134,10 @@ def unit_in(name: str) -> str | None:
     for part in re.findall(r"[(\[](.+?)[)\]]", name):
         if found := unit_of(part.split(",")[-1]):
             return found
+    bare = re.sub(r"[(\[].*?[)\]]", "", name)
+    behind = [found for part in bare.split(",")[1:] if (found := unit_of(part))]
+    if behind or (glued := _GLUED.search(name)) and (found := unit_of(glued[1])):
+        return behind[0] if behind else found
     last = name.rsplit(maxsplit=1)[-1] if " " in name else ""
     if "/" in last and (found := unit_of(last)):
         return found

@@ -19,6 +19,8 @@ MOST_GROUPS = 4
 """Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
+FEW = 4
+"""Columns up to which one without a unit is taken for another quantity, whatever its level."""
 _PIPED = ("gas", "heat", "water")
 _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
@@ -99,15 +101,16 @@ def _refuse_unsaid(
     """
     said = [name for names in groups.values() for name in names]
     sure = [name for name in said if len(unit_in(name) or "") > 1]
-    few = 2 <= len(said) + len(unsaid) <= MOST_PLACES
-    if not sure or not few or not (len(groups) > 1 or are_unlike(said, unsaid, columns)):
+    count = len(said) + len(unsaid)
+    unlike = len(groups) > 1 or count <= FEW or are_unlike(said, unsaid, columns)
+    if not sure or count > MOST_PLACES or not unlike:
         return
     findings.error(
         "which-target",
         f"{listed(said, 4, quoted=True)} say their unit and {listed(unsaid, 4, quoted=True)} "
-        f"say{'s' * (len(unsaid) == 1)} none, and they differ as several quantities do",
+        f"say{'s' * (len(unsaid) == 1)} none, as those of other quantities do",
         f"name those of one quantity with {_proposed({**groups, '': unsaid})}",
-        count=len(said) + len(unsaid),
+        count=count,
     )
 
 

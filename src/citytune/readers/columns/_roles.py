@@ -33,6 +33,7 @@ from citytune.readers.cells._vocabulary import (
     tokens,
 )
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
+from citytune.readers.columns._editions import refuse_editions
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
@@ -129,8 +130,10 @@ def understand(
     _check_names(table, targets)
     taken |= {*targets, *zone_columns(columns), *unit_columns(columns)}
     places = _guess_places(columns, taken)
-    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
+    if wanted.valid and valid is not None:  # of an estimate and its reading, one is left
+        view, taken = view.with_rows(view.rows.filter(valid)), taken | {*wanted.valid}
+    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
     same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
     sensor = as_names(wanted.sensor) or _guess_sensor(
@@ -145,6 +148,8 @@ def understand(
         view, columns, taken, some, sensor,
         bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
+    if not wanted.sensor:
+        refuse_editions(some, sensor, targets, columns, findings)
     refuse_words(covariates, columns, findings)
     factors = to_one_unit(asked, table.units, findings)
     table, parts = with_whole_units(table, targets, findings)
