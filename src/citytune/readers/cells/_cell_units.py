@@ -173,13 +173,11 @@ def _are_times(cells: pl.Series) -> bool:
 
 def without_units(texts: Texts) -> tuple[Texts, dict[str, str]]:
     """Numbers of cells such as "12.5 kW", where a column writes one known unit throughout."""
-    units = {
-        name: some[0]
-        for name, some in _units_behind(texts, _WITH_UNIT).items()
-        if len(some) == 1 and some[0] != "%"
-    }
+    said = _units_behind(texts, _WITH_UNIT).items()
+    every = {name: some[0] for name, some in said if len(some) == 1}
+    units = {name: unit for name, unit in every.items() if unit != "%"}
     bare = [pl.col(n).str.replace(rf"\s*{re.escape(unit)}\s*$", "") for n, unit in units.items()]
-    return texts.changed(bare), units
+    return texts.changed(bare), every
 
 
 def with_one_unit(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]:

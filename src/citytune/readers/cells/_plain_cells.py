@@ -13,10 +13,12 @@ from citytune.readers.cells._coded_cells import without_codes
 from citytune.readers.cells._durations import as_seconds
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._texts import Texts
+from citytune.readers.cells._units_by_point import with_units_of_points
 
 
 def plain_cells(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]:
     """The table with bare numbers in its cells, and column → the unit that they had."""
+    texts = with_units_of_points(texts, findings)
     texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
     texts = without_letters(without_codes(texts, findings))

@@ -47,7 +47,7 @@ from citytune.readers.columns._parameters import (
 )
 from citytune.readers.columns._registers import with_registers_added
 from citytune.readers.columns._request import Names, Request
-from citytune.readers.columns._stray_rows import with_dates, without_summaries
+from citytune.readers.columns._stray_rows import with_dates, with_names_below, without_summaries
 from citytune.readers.columns._targets import guess_targets
 from citytune.readers.columns._told import refuse_words, told_targets
 from citytune.readers.columns._unfold import unfold
@@ -117,6 +117,7 @@ def understand(
     moments = moments if zones is None else moments.in_zones(*zones)
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
+    table = with_names_below(table, moments.seconds, columns, findings)
     targets = as_names(wanted.target)
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
