@@ -68,7 +68,8 @@ UNIT_COLUMNS = frozenset(
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
      "yksikko", "yksikkotyyppi", "unit_type", "birim", "mertekegyseg", "единица", "μοναδα",
      "单位", "單位", "単位", "단위", "หน่วย", "unite_de_mesure", "unit_symbol", "units_short",
-     "value_units", "value_unit", "units_abbreviation", "unit_abbreviation", "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
+     "value_units", "value_unit", "units_abbreviation", "unit_abbreviation",
+     "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
      "mjerna_jedinica"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
@@ -136,7 +137,7 @@ def unit_in(name: str) -> str | None:
             return found
     bare = re.sub(r"[(\[].*?[)\]]", "", name)
     behind = [found for part in bare.split(",")[1:] if (found := unit_of(part))]
-    if behind or (glued := _GLUED.search(name)) and (found := unit_of(glued[1])):
+    if behind or ((glued := _GLUED.search(name)) and (found := unit_of(glued[1]))):
         return behind[0] if behind else found
     last = name.rsplit(maxsplit=1)[-1] if " " in name else ""
     if "/" in last and (found := unit_of(last)):

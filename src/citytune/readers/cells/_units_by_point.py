@@ -12,7 +12,9 @@ from citytune.readers.cells._vocabulary import plain_name
 
 UNIT = "unit"
 MOST_POINTS = 5_000
-_BEHIND = r"^\s*[+-]?\d[\d.,' ]*?\s?((?:[Dd]eg(?:rees)?\.? )?[A-Za-zµμ°%][A-Za-z0-9µμ°/³^.%]{0,9})\s*$"
+_BEHIND = (
+    r"^\s*[+-]?\d[\d.,' ]*?\s?((?:[Dd]eg(?:rees)?\.? )?[A-Za-zµμ°%][A-Za-z0-9µμ°/³^.%]{0,9})\s*$"
+)
 
 
 def with_units_of_points(texts: Texts, findings: Findings) -> Texts:

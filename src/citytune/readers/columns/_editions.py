@@ -16,10 +16,11 @@ MOST_EDITIONS = 4
 NEAR, PART = 0.1, 0.8
 """Median difference of editions, as a share of one, and the share of moments that both have."""
 FEWEST_PAIRS = 12
-WORDS = frozenset("""
-method methode metodo obtencion origin origen herkunft provenance estimated estimation estimado
-geschatzt schatzung edition version revision rev release vintage iteration ausgabe
-""".split())  # fmt: skip
+WORDS = frozenset(
+    ["method", "metodo", "obtencion", "origin", "origen", "herkunft", "provenance", "estimated",
+     "estimation", "estimado", "geschatzt", "schatzung", "edition", "version", "revision", "rev",
+     "release", "vintage", "ausgabe"]
+)  # fmt: skip
 """Words of the names of columns that say how, or how finally, a reading was obtained."""
 
 
@@ -43,10 +44,11 @@ def refuse_editions(
         cells = [str(cell) for cell in column.cells]
         findings.error(
             "editions",
-            f"the rows of one time are told apart by {name!r} ({listed(cells, quoted=True)}), which "
-            "seems to say which edition of the same reading each is, such as estimated and real",
-            f"keep one with valid={{{name!r}: [{cells[0]!r}]}}, or pass sensor={[*sensor]!r} if each "
-            "is a series of its own",
+            f"the rows of one time are told apart by {name!r} ({listed(cells, quoted=True)}), "
+            "which seems to say which edition of the same reading each is, such as estimated and "
+            "real",
+            f"keep one with valid={{{name!r}: [{cells[0]!r}]}}, or pass sensor={[*sensor]!r} if "
+            "each is a series of its own",
         )
 
 

@@ -55,7 +55,7 @@ def with_groups_in_rows(
         if GROUP in rest or not any(look_at(table, name).date for name in rest):
             continue
         findings.note(
-            "groups-of-hours",
+            "unfolded",
             f"the times of a day stand {len(groups)} times side by side, for "
             f"{listed([*groups], 3, quoted=True)}",
             "each was read as a sensor",
@@ -74,14 +74,14 @@ def with_groups_in_rows(
 
 
 def with_parts_in_rows(table: SourceTable, findings: Findings) -> SourceTable:
-    """A row for each part of an hour, where each row is an hour and its parts stand side by side."""
+    """A row for each part of an hour, where the parts of each row's hour stand side by side."""
     names = _parts_of_hours([*table.schema])
     rest = [name for name in table.schema if name not in names]
     if not names or not _are_hours(table, rest):
         return table
     minutes = 60 // len(names)
     findings.note(
-        "parts-across",
+        "unfolded",
         f"each row is an hour, and {listed(names, quoted=True)} are its parts of {minutes} minutes",
         f"they were read as {len(names)} rows each",
         count=len(names),

@@ -17,7 +17,6 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import (
     SOURCES,
-    UNITS,
     goes_beside,
     is_quantity,
     plain_name,
@@ -58,7 +57,9 @@ _BIN = re.compile(
 )
 MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(_words("count n samples sample_count confidence"))
-STATISTICS = SAMPLES | frozenset(_words("min max std stddev std_dev stdev sd sigma median variance"))
+STATISTICS = SAMPLES | frozenset(
+    _words("min max std stddev std_dev stdev sd sigma median variance")
+)
 """Whole names of columns that say what was computed of the same readings."""
 MOST, FEW = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""
@@ -175,32 +176,6 @@ def without_channels(table: SourceTable, names: Sequence[str], findings: Finding
             count=2,
         )
     return kept
-
-
-def without_statistics(names: Sequence[str]) -> list[str]:
-    """Without the lowest, highest and spread of what a column called mean is of, and their number.
-
-    >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
-    (['MEAN'], ['min'])
-    >>> without_statistics(["A avg", "A min", "A max", "B min"])
-    ['A avg', 'B min']
-    """
-    groups: dict[tuple[str, ...], dict[str, str]] = {}
-    for name in names:
-        words = tokens(name)
-        said = [word for word in words if word in MEANS | STATISTICS]
-        whole = plain_name(name) if plain_name(name) in STATISTICS else ""
-        if len(said) == 1 or whole:
-            of = () if whole else tuple(word for word in words if word not in said and word not in UNITS)
-            groups.setdefault(of, {})[name] = whole or said[0]
-    beside = {
-        name
-        for group in groups.values()
-        if MEANS & {*group.values()} and {*group.values()} - MEANS - SAMPLES
-        for name, word in group.items()
-        if word not in MEANS
-    }
-    return [name for name in names if name not in beside]
 
 
 def describes(cells: pl.Series) -> bool:

@@ -184,7 +184,9 @@ def _spelt_unit(name: str, sure: bool = False) -> str | None:
     last = name.rsplit(maxsplit=1)[-1]
     found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
     if sure and not found:
-        found = _ELECTRICAL.get(re.split(r"[\s_]", name)[-1]) if re.search(r"_(V|Hz)$", name) else None
+        found = (
+            _ELECTRICAL.get(re.split(r"[\s_]", name)[-1]) if re.search(r"_(V|Hz)$", name) else None
+        )
     if found in _ELECTRICAL.values() and " " in name:
         return found
     if found or bracket:

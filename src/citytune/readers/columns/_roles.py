@@ -32,8 +32,8 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
-from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._editions import refuse_editions
+from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes

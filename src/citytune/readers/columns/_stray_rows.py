@@ -106,7 +106,9 @@ def with_names_below(
         return table
     empty = table.rows.select(pl.col(n).is_null().mean() for n in words)
     shares = empty.collect(engine="streaming").row(0)
-    able = [n for n, share in zip(words, shares, strict=True) if share is not None and share > MERGED]
+    able = [
+        n for n, share in zip(words, shares, strict=True) if share is not None and share > MERGED
+    ]
     if not able:
         return table
     rows = table.rows.select(*able, seconds.alias("_at")).collect()

@@ -76,10 +76,10 @@ UNSOUND = frozenset(
 )  # fmt: skip
 """Words by which historians and control systems call readings."""
 _TROUBLE = re.compile(
-    r"\b(loss|lost|fail\w*|fault\w*|err(or)?|bad|offline|down|stale|invalid|time-?out|missing|"
+    r"\b(loss|lost|fail\w*|fault\w*|err(or)?|bad|offline|down|stale|invalid\w*|time-?out|missing|"
     r"disconnect\w*|no (comm|signal|data|reply)\w*|out of (service|range|order)|malfunction|"
     r"gestort|gestört|störung|ausfall|ungültig|defekt|falla|avería|averia|fallo|inválido|"
-    r"perdida|panne|défaut|invalide|guasto|storing|awaria)\b"
+    r"perdida|panne|défaut|guasto|storing|awaria)\b"
 )
 """What is said of a reading that is none."""
 _OPC_UA = re.compile(r"(good|uncertain|bad)(_\w+)?( ?\(0x[0-9a-f]+\))?")

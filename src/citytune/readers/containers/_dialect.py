@@ -96,9 +96,7 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     return Dialect(layout, names, types, commas, comments, missing, remarks if comments else ())
 
 
-def _tell_points(
-    layout: Layout, texts: Texts, commas: frozenset[str], findings: Findings
-) -> None:
+def _tell_points(layout: Layout, texts: Texts, commas: frozenset[str], findings: Findings) -> None:
     """Say which columns hold nothing but numbers such as 3.456, whose point may part thousands."""
     if layout.delimiter != ";":
         return

@@ -26,7 +26,7 @@ UNIT_LIKE = re.compile(
 )
 
 _POINT = re.compile(
-    r"(point|channel|ch|sensor|series|trend|tag|input|column|col|field|value|var|y|v)[ _.-]?\d+ ?:?",
+    r"(point|channel|ch|sensor|series|trend|tag|input|column|field|value|var|y)[ _.-]?\d+ ?:?",
     re.IGNORECASE,
 )
 """Names of columns that say nothing themselves."""

@@ -85,7 +85,7 @@ def read_web_table(data: bytes, name: str, stem: str, findings: Findings) -> Sou
         )
     if sum(len(table) > FEWEST_ROWS for table in parser.tables) > 1:
         findings.warn(
-            "several-tables",
+            "sheets",
             f"the page holds {len(parser.tables)} tables",
             f"the largest, of {len(rows)} rows, was read; save the others as files of their own",
         )
