@@ -294,3 +294,25 @@ def test_json_says_what_was_observed(tmp_path: Path) -> None:
         frame = read(given(tmp_path, json.dumps(document), name="answer.json"))
         assert holds(frame, A)
         assert str(frame.quantity) == "no2 (µg/m³)"
+
+
+def test_a_minus_may_stand_behind_its_number(tmp_path: Path) -> None:
+    net = (A - 60).round(1)
+    rows = [f"{t};{abs(v)}{'-' if v < 0 else ''}" for t, v in zip(TIMES, net, strict=True)]
+    assert holds(read(given(tmp_path, "Zeit;Leistung kW", *rows)), net)
+
+
+def test_numbers_in_an_unknown_notation_are_no_missing_values(tmp_path: Path) -> None:
+    rows = [f"{t},{f'({v})' if v < 30 else v}" for t, v in zip(TIMES, A, strict=True)]
+    assert "notation that is not known, such as '(" in refusal(given(tmp_path, "time,kW", *rows))
+
+
+def test_reactive_energy_is_no_second_sensor(tmp_path: Path) -> None:
+    rows = [
+        f"{t},{kind},{v}"
+        for t, a, b in zip(TIMES, A, B, strict=True)
+        for kind, v in (("Activa", a), ("Reactiva", b))
+    ]
+    frame = read(given(tmp_path, "time,Tipo,valor", *rows))
+    assert holds(frame, A)
+    assert "several-quantities" in kinds(frame)

@@ -27,6 +27,7 @@ _MARKED = (
     r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"
 )
 _PLAIN = r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$"
+_MINUS_BEHIND = r"^\s*(\d[\d.,' ]*?)\s?-\s*$"
 _LIMIT = r"^\s*<\s*=?\s*(0[.,]\d+|\d+(?:[.,](?:\d{1,2}|\d{4,}))?)\s*$"
 """A value below the limit of detection; of "<1,000" and "<1.000" nobody knows what they mean."""
 _MILLION = 1_000_000
@@ -99,6 +100,15 @@ def _marks(cells: pl.DataFrame) -> dict[str, list[str]]:
 def _are_marks(marks: set[str]) -> bool:
     scaled = marks & _SCALES or marks >= _DEGREES or marks & {"am", "pm", "AM", "PM"}
     return 0 < len(marks) <= MOST_MARKS and not scaled
+
+
+def with_signs_before(texts: Texts) -> Texts:
+    """The minus before numbers where a column writes it behind them, as SAP does: 8,4-."""
+    cells = texts.of(names_where(texts.said, CELL.str.contains(_MINUS_BEHIND)))
+    behind, plain = CELL.str.contains(_MINUS_BEHIND), CELL.str.contains(_PLAIN)
+    found = by_name(cells, sure=(behind | plain).all(), many=behind.sum())
+    sure = found.filter("sure", pl.col("many") >= 2)["name"].to_list()
+    return texts.changed([pl.col(n).str.replace(_MINUS_BEHIND, "-${1}") for n in sure])
 
 
 def without_limits(texts: Texts, findings: Findings) -> Texts:

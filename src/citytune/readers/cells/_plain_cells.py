@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from citytune.readers.cells._cell_units import (
     with_one_unit,
+    with_signs_before,
     without_letters,
     without_limits,
     without_marks,
@@ -21,6 +22,7 @@ def plain_cells(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]
     texts = with_units_of_points(texts, findings)
     texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
+    texts = with_signs_before(texts)
     texts = without_letters(without_codes(texts, findings))
     texts = without_limits(without_marks(texts, findings), findings)
     texts, seconds = as_seconds(texts, findings)

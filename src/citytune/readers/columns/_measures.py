@@ -40,6 +40,11 @@ pkw lkw sv lv krad sattelzug sattel lieferwagen sonstige car cars truck trucks l
 heavy light van vans bus buses motorcycle motorcycles moto motos pl vl bike bikes rad velo
 """))  # fmt: skip
 """Words of classes of vehicles."""
+ACTIVE = frozenset(_words("active activa attiva aktiv actief czynna wirkleistung wirkarbeit"))
+REACTIVE = frozenset(_words("""
+reactive reactiva reattiva reaktiv reactief bierna blindleistung blindarbeit inductiva capacitiva
+"""))  # fmt: skip
+"""Words of the power that does work, and of that which does not."""
 PARTS = CLASSES | frozenset(_words("""
 lane lanes spur fahrstreifen carril voie strook kjorefelt direction richtung sens sentido
 in out inn ut ein aus entries exits entry exit inbound outbound incoming outgoing entrant sortant
@@ -179,9 +184,9 @@ def without_channels(table: SourceTable, names: Sequence[str], findings: Finding
 
 
 def describes(cells: pl.Series) -> bool:
-    """Whether cells are quantities next to weather, or classes of vehicles.
+    """Whether cells are quantities next to weather, classes of vehicles, or active and reactive.
 
-    Both may describe a moment as well: light and heavy rain. They say what is measured where a
+    They may describe a moment as well: light and heavy rain. They say what is measured where a
     moment has several.
     """
     some = [str(cell) for cell in cells]
@@ -192,7 +197,11 @@ def describes(cells: pl.Series) -> bool:
         and not plain & SOURCES
         and all(is_quantity(cell) or goes_beside(cell) for cell in some)
     )
-    return weather or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
+    reactive = [cell for cell in some if {*tokens(cell)} & REACTIVE]
+    powers = 0 < len(reactive) < len(some) and all(
+        {*tokens(cell)} & (ACTIVE | REACTIVE) for cell in some
+    )
+    return weather or powers or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
 
 
 def proposed(names: Iterable[str], most: int = 8) -> str:
