@@ -14,10 +14,11 @@ from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
 from citytune.readers.cells._units import unit_in
+from citytune.readers.cells._vocabulary import GENERIC, tokens
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
-from citytune.readers.columns._said_once import quantity_said
+from citytune.readers.columns._said_once import quantity_said, said_by_sensors
 from citytune.readers.columns._side_values import is_index
 from citytune.readers.columns._units_around import unit_around
 from citytune.readers.values import _covariates as beside
@@ -53,6 +54,8 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
     called = _names(table, roles, findings)
+    if roles.sensor and len(called) == 1 and {*tokens(called[0])} & {*GENERIC}:
+        called = [f"{called[0]} {said_by_sensors(readings.sensors)}".strip()]
     told = [f"{name} [{request.unit}]" for name in called] if request.unit else called
     grid = without_totals(grid, readings.sensors, told, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places

@@ -27,6 +27,7 @@ _MARKED = (
     r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"
 )
 _PLAIN = r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$"
+_MINUS_BEHIND = r"^\s*(\d[\d.,' ]*?)\s?-\s*$"
 _LIMIT = r"^\s*<\s*=?\s*(0[.,]\d+|\d+(?:[.,](?:\d{1,2}|\d{4,}))?)\s*$"
 """A value below the limit of detection; of "<1,000" and "<1.000" nobody knows what they mean."""
 _MILLION = 1_000_000
@@ -101,6 +102,15 @@ def _are_marks(marks: set[str]) -> bool:
     return 0 < len(marks) <= MOST_MARKS and not scaled
 
 
+def with_signs_before(texts: Texts) -> Texts:
+    """The minus before numbers where a column writes it behind them, as SAP does: 8,4-."""
+    cells = texts.of(names_where(texts.said, CELL.str.contains(_MINUS_BEHIND)))
+    behind, plain = CELL.str.contains(_MINUS_BEHIND), CELL.str.contains(_PLAIN)
+    found = by_name(cells, sure=(behind | plain).all(), many=behind.sum())
+    sure = found.filter("sure", pl.col("many") >= 2)["name"].to_list()
+    return texts.changed([pl.col(n).str.replace(_MINUS_BEHIND, "-${1}") for n in sure])
+
+
 def without_limits(texts: Texts, findings: Findings) -> Texts:
     """Half the limit for values below the limit of detection, such as "<5" among numbers.
 
@@ -173,13 +183,11 @@ def _are_times(cells: pl.Series) -> bool:
 
 def without_units(texts: Texts) -> tuple[Texts, dict[str, str]]:
     """Numbers of cells such as "12.5 kW", where a column writes one known unit throughout."""
-    units = {
-        name: some[0]
-        for name, some in _units_behind(texts, _WITH_UNIT).items()
-        if len(some) == 1 and some[0] != "%"
-    }
+    said = _units_behind(texts, _WITH_UNIT).items()
+    every = {name: some[0] for name, some in said if len(some) == 1}
+    units = {name: unit for name, unit in every.items() if unit != "%"}
     bare = [pl.col(n).str.replace(rf"\s*{re.escape(unit)}\s*$", "") for n, unit in units.items()]
-    return texts.changed(bare), units
+    return texts.changed(bare), every
 
 
 def with_one_unit(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]]:

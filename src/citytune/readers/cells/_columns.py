@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from citytune.readers.cells._epochs import counts_days, spells_moments
 from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
+from citytune.readers.cells._hour_spans import are_spans_of_a_day
 from citytune.readers.cells._numbers import cells, missing_words, numeric_share
 from citytune.readers.cells._origins import origin_said, seconds_since
 from citytune.readers.cells._ranges import are_hour_pairs, is_range, range_kind
@@ -29,7 +30,7 @@ DISTINCT_CELLS = 5_000
 _CLOCK = re.compile(
     r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?([Mm]\.?)?|UTC|GMT|Uhr|h)?\s*$|"
     r"^\s*\d{1,2} ?[AaPp]\.?[Mm]\.?\s*$|"
-    r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
+    r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분]|台|대)?\s*$|"
     r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
 )
 MOSTLY, FEWEST_CELLS = 0.9, 12
@@ -195,7 +196,8 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
         if not dots or _named_clock(present.name):
             return "clock"
         return "moment" if dots == {2} and looks_like_moments(present) else "number"
-    if are_hour_pairs(present.to_list()[:25]):
+    first = present.head(26).to_list()
+    if are_hour_pairs(first[:25]) or are_spans_of_a_day(first):
         return "clock-range"
     if _are_ranges(present):
         return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))

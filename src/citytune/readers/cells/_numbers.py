@@ -27,6 +27,7 @@ _DECIMAL_COMMA = re.compile(
 )
 _GROUPED_POINT = re.compile(r"^[1-9]\d{0,2}(\.\d{3})+$")
 _FEWEST_GROUPED, _NEARLY_ALL = 10, 0.99
+_FEWEST_ALIKE = 24
 _GROUPED_WHOLE = re.compile(r"^[+-]?[1-9](\d{0,2}(,\d{3})+|\d?(,\d\d)+,\d{3})$")
 """Commas between thousands, or also between lakhs and crores: 1,234,567 and 12,34,567."""
 _SAYS_NOTHING = re.compile(r"^<|^\d+[eE]")
@@ -90,6 +91,15 @@ def writes_commas(cells: Iterable[str], *, usual: bool, counts: bool = False) ->
     if decimal == 0 and grouped:
         return True
     return decimal > 0 if decimal else usual
+
+
+def may_be_thousands(cells: Sequence[str]) -> bool:
+    """Whether every cell is such as 3.456, so that the point may as well part thousands.
+
+    >>> may_be_thousands([f"{n}.500" for n in range(1, 40)]), may_be_thousands(["0.456", "3.456"])
+    (True, False)
+    """
+    return len(cells) >= _FEWEST_ALIKE and all(map(_GROUPED_POINT.match, cells))
 
 
 def _are_codes(cells: Sequence[str]) -> bool:

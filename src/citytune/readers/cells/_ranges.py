@@ -8,6 +8,8 @@ from typing import Literal
 
 import polars as pl
 
+from citytune.readers.cells._hour_spans import begin_of_spans
+
 _GLUE = (
     r"\s*(?:/|\s-\s|\s–\s|\s—\s|\s+to\s+|\s+bis\s+|\s+a\s+|"
     r"(?<=\d)[-–~～〜](?=\d{1,2}:\d{2})|\s[~～〜]\s)\s*"
@@ -81,7 +83,9 @@ def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
 
 def begin_of_hours(column: pl.Expr) -> pl.Expr:
     """As `begin_of`, of a column of times of the day, in which 0-1 are hours."""
-    return begin_of(column).str.replace(_PAIR.pattern, "${1}:00")
+    text = begin_of(column).str.replace(_PAIR.pattern, "${1}:00")
+    plain = text.str.contains(r"(?i)^\d{1,2}[:.h]\d{2}([:.]\d{2})?( ?[ap]\.?m\.?)?$")
+    return pl.when(plain).then(text).otherwise(begin_of_spans(column))
 
 
 def begin_of(column: pl.Expr) -> pl.Expr:

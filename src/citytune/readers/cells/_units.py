@@ -17,13 +17,17 @@ UNITS = {
     "va": "VA", "kva": "kVA", "mva": "MVA", "kvar": "kvar",
     "kvarh": "kvarh", "j": "J", "kj": "kJ", "mj": "MJ", "gj": "GJ", "tj": "TJ", "therm": "therm",
     "therms": "therm", "btu": "BTU", "mmbtu": "MMBTU", "m3": "m³", "ft3": "ft³",
-    "ccf": "ccf", "l": "l",
+    "ccf": "ccf", "l": "l", "gal": "gal", "gals": "gal", "gallon": "gal", "gallons": "gal",
+    "kgal": "kgal", "nm3": "Nm³", "sm3": "Sm³",
     "mph": "mph", "mi/h": "mph", "mi/hr": "mph", "miles/hour": "mph", "milesperhour": "mph",
     "km/h": "km/h", "kmh": "km/h", "kph": "km/h", "m/s": "m/s",
     "meters/second": "m/s", "metres/second": "m/s", "kilometers/hour": "km/h",
     "vph": "veh/h", "veh/h": "veh/h", "vehh": "veh/h", "veh/hr": "veh/h", "veh/5min": "veh/5min",
     "veh/15min": "veh/15min",
     "kfz/h": "veh/h", "fzg/h": "veh/h", "vehicles/h": "veh/h", "vehicles/hour": "veh/h",
+    "xe/giờ": "veh/h", "araç/saat": "veh/h", "veh/hora": "veh/h", "vehículos/h": "veh/h",
+    "vehículos/hora": "veh/h", "veículos/h": "veh/h", "poj/h": "veh/h", "fordon/h": "veh/h",
+    "辆/小时": "veh/h", "台/時": "veh/h", "台/h": "veh/h", "대/시": "veh/h",
     "véh/h": "veh/h", "cars/h": "veh/h", "autos/h": "veh/h", "mvt/h": "veh/h",
     "kwhr": "kWh", "kw-hr": "kWh", "kw-h": "kWh", "kwhrs": "kWh", "kw-hours": "kWh",
     "mw-hr": "MWh", "w-hr": "Wh", "w-h": "Wh", 'קוט"ש': "kWh", "קוט״ש": "kWh", "קוטש": "kWh",
@@ -48,9 +52,11 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
-VOLUME = frozenset(["m³", "ft³", "ccf", "l"])
+VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
 SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
+_GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
+"""A unit right behind a word of another script: 使用量kWh."""
 _TITLE_UNIT = re.compile(
     r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*(\S+)",
     re.IGNORECASE,
@@ -62,7 +68,8 @@ UNIT_COLUMNS = frozenset(
      "unita", "eenhed", "eenheid", "jednostka", "unidade",
      "yksikko", "yksikkotyyppi", "unit_type", "birim", "mertekegyseg", "единица", "μοναδα",
      "单位", "單位", "単位", "단위", "หน่วย", "unite_de_mesure", "unit_symbol", "units_short",
-     "value_units", "value_unit", "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
+     "value_units", "value_unit", "units_abbreviation", "unit_abbreviation",
+     "unidade_de_medida", "unidad_de_medida", "unita_di_misura",
      "mjerna_jedinica"]
 )  # fmt: skip
 """Plain names of columns that hold the unit of each row."""
@@ -128,6 +135,10 @@ def unit_in(name: str) -> str | None:
     for part in re.findall(r"[(\[](.+?)[)\]]", name):
         if found := unit_of(part.split(",")[-1]):
             return found
+    bare = re.sub(r"[(\[].*?[)\]]", "", name)
+    behind = [found for part in bare.split(",")[1:] if (found := unit_of(part))]
+    if behind or ((glued := _GLUED.search(name)) and (found := unit_of(glued[1]))):
+        return behind[0] if behind else found
     last = name.rsplit(maxsplit=1)[-1] if " " in name else ""
     if "/" in last and (found := unit_of(last)):
         return found

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from citytune._text import listed
+from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 
 DAY = 86_400
 VALUE, SECONDS, VALID = "value", "time of day", "valid"
+PART = "minute of the hour"
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,16 @@ def number_of(table: SourceTable, name: str) -> pl.Expr:
     if table.schema[name] == pl.String:
         return cells(name, name in table.commas).number
     return pl.col(name).cast(pl.Float64, strict=False)
+
+
+def of_days(names: Sequence[str], findings: Findings) -> list[str]:
+    """The numbers of the times across, which are read; what stands next to them is said."""
+    rest = [name for name in names if name != VALUE]
+    if rest:
+        findings.warn(
+            "next-to-times",
+            f"{listed(rest, quoted=True)} stand next to the columns of times",
+            "not read: totals of each row, or what was counted before and after those times",
+            count=len(rest),
+        )
+    return [VALUE]

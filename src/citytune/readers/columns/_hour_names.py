@@ -16,6 +16,10 @@ _HOUR = re.compile(
     r"\s*(?:시(?:간대)?|uhr|h|hrs|[時时点點])?$",
     re.IGNORECASE,
 )
+_TWELVE = re.compile(r"mid(night)?|noon|midi|minuit", re.IGNORECASE)
+_HALF_HOUR = re.compile(r"(\d{1,2})(?::00)?(?:\s*[ap]\.?m?\.?)?", re.IGNORECASE)
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What is put behind a name that comes once more."""
 _NUMBERED = re.compile(
     r"^(?:h|hr|hour|hours|hora|heure|ora|ore|stunde|std|uur|kl|klo)[\s_.]*0*(\d{1,2})$",
     re.IGNORECASE,
@@ -44,6 +48,29 @@ def _seconds(hour: str, minute: str, half: str | None) -> int | None:
         return None
     hours = int(hour) % 12 + 12 * (half.lower() == "pm") if half else int(hour)
     return hours * 3600 + int(minute) * 60
+
+
+def twice_twelve(names: tuple[str, ...]) -> Folded | None:
+    """Columns of a day whose twelve hours come twice: Mid, 1:00 to 11:00, Noon, 1:00 (2) and so on.
+
+    >>> found = twice_twelve(("day", "12", *map(str, range(1, 12)), "12 (2)",
+    ...                       *(f"{h} (2)" for h in range(1, 12))))
+    >>> found.seconds[-1] if found else None
+    82800
+    """
+    found = {name: hour for name in names if (hour := _hour_of_half(name)) is not None}
+    if [*found.values()] != [hour % 12 for hour in range(24)]:
+        return None
+    return Folded((*found,), tuple(3600 * hour for hour in range(24)), ends=False)
+
+
+def _hour_of_half(name: str) -> int | None:
+    """An hour of the twelve that a name says, 0 for 12."""
+    bare = _AGAIN.sub("", name.strip())
+    if _TWELVE.fullmatch(bare):
+        return 0
+    found = _HALF_HOUR.fullmatch(bare)
+    return int(found[1]) % 12 if found and 0 < int(found[1]) <= 12 else None
 
 
 def part_of_day(names: tuple[str, ...]) -> Folded | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
@@ -36,4 +37,17 @@ def _holds_times(column: Column) -> bool:
     if len(cells) < _FEWEST:
         return False
     named = plain_name(column.name) in CLOCK_TIME and all(re.search(r"\d", c) for c in cells)
-    return named or (column.kind == "text" and all(map(_TIME.search, cells)))
+    return named or _count_a_day(cells) or (column.kind == "text" and all(map(_TIME.search, cells)))
+
+
+def _count_a_day(cells: Sequence[str]) -> bool:
+    """Whether cells are one word with the numbers of all hours, halves or quarters of a day.
+
+    >>> _count_a_day([f"Hour-{n:02d}" for n in range(24)]), _count_a_day(["P1", "P2"])
+    (True, False)
+    """
+    found = [re.fullmatch(r"(\D*)(\d{1,2})(\D*)", cell) for cell in cells]
+    numbers = sorted(int(one[2]) for one in found if one)
+    words = {(one[1], one[3]) for one in found if one}
+    whole = len(numbers) == len(cells) and len(cells) in (24, 48, 96) and len(words) == 1
+    return whole and numbers in ([*range(len(cells))], [*range(1, len(cells) + 1)])

@@ -15,7 +15,13 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import SOURCES, goes_beside, is_quantity, plain_name, tokens
+from citytune.readers.cells._vocabulary import (
+    SOURCES,
+    goes_beside,
+    is_quantity,
+    plain_name,
+    tokens,
+)
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -34,6 +40,11 @@ pkw lkw sv lv krad sattelzug sattel lieferwagen sonstige car cars truck trucks l
 heavy light van vans bus buses motorcycle motorcycles moto motos pl vl bike bikes rad velo
 """))  # fmt: skip
 """Words of classes of vehicles."""
+ACTIVE = frozenset(_words("active activa attiva aktiv actief czynna wirkleistung wirkarbeit"))
+REACTIVE = frozenset(_words("""
+reactive reactiva reattiva reaktiv reactief bierna blindleistung blindarbeit inductiva capacitiva
+"""))  # fmt: skip
+"""Words of the power that does work, and of that which does not."""
 PARTS = CLASSES | frozenset(_words("""
 lane lanes spur fahrstreifen carril voie strook kjorefelt direction richtung sens sentido
 in out inn ut ein aus entries exits entry exit inbound outbound incoming outgoing entrant sortant
@@ -51,7 +62,9 @@ _BIN = re.compile(
 )
 MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(_words("count n samples sample_count confidence"))
-STATISTICS = SAMPLES | frozenset(_words("min max std stddev stdev sd sigma median variance"))
+STATISTICS = SAMPLES | frozenset(
+    _words("min max std stddev std_dev stdev sd sigma median variance")
+)
 """Whole names of columns that say what was computed of the same readings."""
 MOST, FEW = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""
@@ -170,36 +183,10 @@ def without_channels(table: SourceTable, names: Sequence[str], findings: Finding
     return kept
 
 
-def without_statistics(names: Sequence[str]) -> list[str]:
-    """Without the lowest, highest and spread of what a column called mean is of, and their number.
-
-    >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
-    (['MEAN'], ['min'])
-    >>> without_statistics(["A avg", "A min", "A max", "B min"])
-    ['A avg', 'B min']
-    """
-    groups: dict[tuple[str, ...], dict[str, str]] = {}
-    for name in names:
-        words = tokens(name)
-        said = [word for word in words if word in MEANS | STATISTICS]
-        whole = plain_name(name) if plain_name(name) in STATISTICS else ""
-        if len(said) == 1 or whole:
-            of = () if whole else tuple(word for word in words if word not in said)
-            groups.setdefault(of, {})[name] = whole or said[0]
-    beside = {
-        name
-        for group in groups.values()
-        if MEANS & {*group.values()} and {*group.values()} - MEANS - SAMPLES
-        for name, word in group.items()
-        if word not in MEANS
-    }
-    return [name for name in names if name not in beside]
-
-
 def describes(cells: pl.Series) -> bool:
-    """Whether cells are quantities next to weather, or classes of vehicles.
+    """Whether cells are quantities next to weather, classes of vehicles, or active and reactive.
 
-    Both may describe a moment as well: light and heavy rain. They say what is measured where a
+    They may describe a moment as well: light and heavy rain. They say what is measured where a
     moment has several.
     """
     some = [str(cell) for cell in cells]
@@ -210,7 +197,11 @@ def describes(cells: pl.Series) -> bool:
         and not plain & SOURCES
         and all(is_quantity(cell) or goes_beside(cell) for cell in some)
     )
-    return weather or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
+    reactive = [cell for cell in some if {*tokens(cell)} & REACTIVE]
+    powers = 0 < len(reactive) < len(some) and all(
+        {*tokens(cell)} & (ACTIVE | REACTIVE) for cell in some
+    )
+    return weather or powers or all({*tokens(cell)} <= CLASSES | ALL for cell in some)
 
 
 def proposed(names: Iterable[str], most: int = 8) -> str:

@@ -12,18 +12,23 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._units import factor_between, kind_of_unit, unit_in, unit_of
 from citytune.readers.cells._vocabulary import TARGETS, family, goes_beside, plain_name, tokens
 from citytune.readers.columns._kinds import kind_among
+from citytune.readers.columns._unlike import are_unlike
 from citytune.readers.columns._wide import MOST_PLACES
 
 MOST_GROUPS = 4
 """Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
+FEW = 4
+"""Columns up to which one without a unit is taken for another quantity, whatever its level."""
 _PIPED = ("gas", "heat", "water")
 _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
 """Units of a letter or two that stand behind a name; elsewhere they are names themselves."""
 
 
-def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Findings) -> list[str]:
+def of_one_unit(
+    chosen: Sequence[str], written: Mapping[str, str], columns: Columns, findings: Findings
+) -> list[str]:
     """Of columns in units of different kinds, such as MW and %, the known one.
 
     The units are spelt by their names, or `written` below the names of all.
@@ -33,15 +38,20 @@ def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Fin
     units: dict[str, list[str]] = {}
     below = all(written.get(name) for name in chosen)
     spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
+    unsaid = list[str]()
     for name in chosen:
         told = unit_of(written.get(name, "")) or (written[name] if below else None)
         unit = told or _spelt_unit(name, spelt)
         if unit is None:
-            return list(chosen)
+            unsaid.append(name)
+            continue
         units.setdefault(unit, []).append(name)
     groups: dict[str, list[str]] = {}
     for unit, names in units.items():
         groups.setdefault(kind_of_unit(unit), []).extend(names)
+    if unsaid:
+        _refuse_unsaid(groups, unsaid, columns, findings)
+        return list(chosen)
     if len(groups) == 1 and len(units) > 1:
         findings.error(
             "which-target",
@@ -80,6 +90,28 @@ def of_one_unit(chosen: Sequence[str], written: Mapping[str, str], findings: Fin
             count=len(groups),
         )
     return list(chosen)
+
+
+def _refuse_unsaid(
+    groups: Mapping[str, list[str]], unsaid: list[str], columns: Columns, findings: Findings
+) -> None:
+    """Columns without a unit next to some with one, or several, that are unlike them.
+
+    A power factor and a spread have none; nor has a station whose neighbours happen to say theirs.
+    """
+    said = [name for names in groups.values() for name in names]
+    sure = [name for name in said if len(unit_in(name) or "") > 1]
+    count = len(said) + len(unsaid)
+    unlike = len(groups) > 1 or count <= FEW or are_unlike(said, unsaid, columns)
+    if not sure or count > MOST_PLACES or not unlike:
+        return
+    findings.error(
+        "which-target",
+        f"{listed(said, 4, quoted=True)} say their unit and {listed(unsaid, 4, quoted=True)} "
+        f"say{'s' * (len(unsaid) == 1)} none, as those of other quantities do",
+        f"name those of one quantity with {_proposed({**groups, '': unsaid})}",
+        count=count,
+    )
 
 
 def _units_among(names: Sequence[str], units: Mapping[str, list[str]]) -> list[str]:
@@ -151,6 +183,10 @@ def _spelt_unit(name: str, sure: bool = False) -> str | None:
     bracket = re.search(r"[(\[](?!\d+[)\]])([^)\]]+)[)\]]\s*$", name)  # (2) numbers a sensor
     last = name.rsplit(maxsplit=1)[-1]
     found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
+    if sure and not found:
+        found = (
+            _ELECTRICAL.get(re.split(r"[\s_]", name)[-1]) if re.search(r"_(V|Hz)$", name) else None
+        )
     if found in _ELECTRICAL.values() and " " in name:
         return found
     if found or bracket:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from citytune._errors import InputError, UnknownName
-from citytune._text import listed
+from citytune._errors import UnknownName
 from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import (
-    ALIKE,
-    Moment,
-    called_a_sensor,
-    find_keys,
-    name_rank,
-    nearly,
-    numbers_one_station,
     some_moments,
 )
 from citytune.readers.cells._table import MOMENT, SourceTable
@@ -26,17 +18,13 @@ from citytune.readers.cells._unit_parts import with_whole_units
 from citytune.readers.cells._vocabulary import (
     LATITUDE,
     LONGITUDE,
-    SENSOR_PARTS,
-    goes_beside,
     plain_name,
-    target_rank,
-    tokens,
 )
 from citytune.readers.columns._anonymous import with_names_above
 from citytune.readers.columns._classes import with_parts_added
+from citytune.readers.columns._editions import refuse_editions
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
-from citytune.readers.columns._interleaved import with_further
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._of_parameters import of_parameters
 from citytune.readers.columns._one_unit import to_one_unit
@@ -47,7 +35,8 @@ from citytune.readers.columns._parameters import (
     refuse_mixture,
 )
 from citytune.readers.columns._request import Names, Request
-from citytune.readers.columns._stray_rows import with_dates, without_summaries
+from citytune.readers.columns._sensor_columns import guess_sensor, refuse_contradictions
+from citytune.readers.columns._stray_rows import with_dates, with_names_below, without_summaries
 from citytune.readers.columns._targets import guess_targets
 from citytune.readers.columns._told import refuse_words, told_targets
 from citytune.readers.columns._unfold import unfold
@@ -121,6 +110,7 @@ def understand(
     moments, part = with_parts_of_hours(table, moments, columns, {*time, *named}, findings)
     table, moments = _at_hand(table, moments)
     table = in_order_of_flags(table, moments, columns, findings)
+    table = with_names_below(table, moments.seconds, columns, findings)
     targets = as_names(wanted.target)
     taken = {*time, *part, *covariates, *as_names(wanted.sensor)}
     refuse_mixture(table, as_names(wanted.sensor), columns)
@@ -134,11 +124,13 @@ def understand(
     _check_names(table, targets)
     taken |= {*targets, *zone_columns(columns), *unit_columns(columns)}
     places = _guess_places(columns, taken)
-    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
     valid = valid_rows(view, columns, wanted.valid or {}, taken, findings)
-    _refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
+    if wanted.valid and valid is not None:  # of an estimate and its reading, one is left
+        view, taken = view.with_rows(view.rows.filter(valid)), taken | {*wanted.valid}
+    some = some_moments(view, moments.seconds, columns.numbers(set(time)))
+    refuse_contradictions(table, as_names(wanted.sensor), some, columns, taken)
     same = namesakes(view, moments.seconds, columns, {*time, *covariates, *as_names(wanted.sensor)})
-    sensor = as_names(wanted.sensor) or _guess_sensor(
+    sensor = as_names(wanted.sensor) or guess_sensor(
         view, moments.seconds, columns, some, taken | set(places) | same, targets, parameter,
         places, findings,
     )  # fmt: skip
@@ -150,6 +142,8 @@ def understand(
         view, columns, taken, some, sensor,
         bool(sensor) or VALUE in table.schema, same, wanted.quantity, findings
     )  # fmt: skip
+    if not wanted.sensor:
+        refuse_editions(some, sensor, targets, columns, findings)
     refuse_words(covariates, columns, findings)
     factors = to_one_unit(asked, table.units, findings)
     table, parts = with_whole_units(table, targets, findings)
@@ -199,98 +193,3 @@ def _guess_places(columns: Columns, taken: set[str]) -> tuple[str, ...]:
     lat = next((plain[word] for word in LATITUDE if word in plain), None)
     lon = next((plain[word] for word in LONGITUDE if word in plain), None)
     return (lat, lon) if lat and lon else ()
-
-
-def _guess_sensor(
-    table: SourceTable,
-    seconds: pl.Expr,
-    columns: Columns,
-    some: Moment,
-    taken: set[str],
-    targets: tuple[str, ...],
-    parameter: Parameter | None,
-    places: tuple[str, ...],
-    findings: Findings,
-) -> tuple[str, ...]:
-    """What tells the rows of a moment apart; else a column that is called like a sensor's name."""
-    if len(targets) > 1:
-        return ()
-
-    def measures(name: str) -> bool:
-        column = columns.by_name[name]
-        if column.kind == "text" or set(tokens(name)) & SENSOR_PARTS:
-            return False
-        return target_rank(name) is not None or goes_beside(name)
-
-    keys = find_keys(some, columns, taken, measures)
-    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
-    if keys is None:
-        tried = "; ".join(
-            f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
-            for names, share in nearly(some, columns, taken, measures)
-        )
-        several = parameter.values if parameter is not None else ()
-        one = f"pass target={str(several[0])!r} for one of them, " if several[1:] else ""
-        findings.error(
-            "contradicting-rows",
-            f"{100 * some.contradicting(()):.0f} % of the rows have the time of another row and "
-            f"other readings, and no columns tell them apart{f' ({tried})' if tried else ''}",
-            f"{one}name the columns that do (station, direction, lane) with sensor=, or count or "
-            "average the rows first"
-            if tried
-            else f"{one}add a column that names what each row measures (station, register), or "
-            "count or average the rows first",
-        )
-        findings.stop_on_errors()
-        return ()
-    keys = keys or _called_a_sensor(table, columns, taken, measures)
-    keys = with_further(table, seconds, some, columns, taken, keys)
-    if keys:
-        findings.note(
-            "guessed-sensor",
-            f"the sensor names were read from {listed(list(keys), quoted=True)}",
-            "use sensor= if this is wrong, or target= if each column is a sensor",
-        )
-    return keys
-
-
-def _refuse_contradictions(
-    table: SourceTable,
-    sensor: tuple[str, ...],
-    some: Moment,
-    columns: Columns,
-    taken: set[str],
-) -> None:
-    """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
-    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
-        return
-    further = find_keys(some, columns, taken - set(sensor), lambda _: False)
-    hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"
-    raise InputError(
-        f"{table.name}: {100 * share:.0f} % of the rows have the time and the sensor "
-        f"({listed(list(sensor), quoted=True)}) of another row and other readings; {hint}"
-    )
-
-
-def _called_a_sensor(
-    table: SourceTable, columns: Columns, taken: set[str], measures: Callable[[str], bool]
-) -> tuple[str, ...]:
-    """A column whose name says sensor and whose cells repeat, where no rows share a moment."""
-    able = [
-        name
-        for name, column in columns.by_name.items()
-        if name not in taken
-        and column.kind in ("text", "number")
-        and (column.kind == "text" or (column.whole and not measures(name)))
-        and (called_a_sensor(column) or numbers_one_station(column))
-        and not column.counter
-    ]
-    able.sort(key=lambda name: name_rank(name, columns))
-    if not able:
-        return ()
-    counts = (
-        table.rows.select(pl.len().alias("_rows"), *(pl.col(name).n_unique() for name in able))
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    return next(((n,) for n in able if counts[n] == 1 or counts[n] <= counts["_rows"] / 3), ())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from citytune.readers.cells._vocabulary import plain_name, target_rank, tokens
-from citytune.readers.columns._measures import MEANS, without_statistics
+from citytune.readers.cells._vocabulary import UNITS, plain_name, target_rank, tokens
+from citytune.readers.columns._measures import MEANS, SAMPLES, STATISTICS
 from citytune.readers.columns._uncertainties import without_uncertainties
 
 _INDEX = re.compile(r"(^|_)((i|c|na|da)?aqi|aqhi|air_quality_index|(sub_?)index)(_|$)")
@@ -58,3 +58,33 @@ def _is_ordinal_extreme(name: str) -> bool:
     """Whether a name says first or fourth highest value of a day."""
     words = tokens(name)
     return bool(_EXTREMES & {*words}) and any(map(_ORDINAL.fullmatch, words))
+
+
+def without_statistics(names: Sequence[str]) -> list[str]:
+    """Without the lowest, highest and spread of what a column called mean is of, and their number.
+
+    >>> without_statistics(["COUNT", "MEAN", "STDDEV", "MIN", "MAX"]), without_statistics(["min"])
+    (['MEAN'], ['min'])
+    >>> without_statistics(["A avg", "A min", "A max", "B min"])
+    ['A avg', 'B min']
+    """
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = tokens(name)
+        said = [word for word in words if word in MEANS | STATISTICS]
+        whole = plain_name(name) if plain_name(name) in STATISTICS else ""
+        if len(said) == 1 or whole:
+            of = (
+                ()
+                if whole
+                else tuple(word for word in words if word not in said and word not in UNITS)
+            )
+            groups.setdefault(of, {})[name] = whole or said[0]
+    beside = {
+        name
+        for group in groups.values()
+        if MEANS & {*group.values()} and {*group.values()} - MEANS - SAMPLES
+        for name, word in group.items()
+        if word not in MEANS
+    }
+    return [name for name in names if name not in beside]

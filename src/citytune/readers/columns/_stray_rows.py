@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from citytune._text import counted, listed
-from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._columns import Columns, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.times._clock_times import clock_times
@@ -92,3 +92,35 @@ def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
     of_rows = pl.when(found.seconds.is_not_null()).then(pl.col(date)).forward_fill()
     filled = pl.when(found.seconds.is_not_null()).then(of_rows).otherwise(pl.col(date))
     return replace(table, rows=table.rows.with_columns(filled.alias(date)))
+
+
+def with_names_below(
+    table: SourceTable, seconds: pl.Expr, columns: Columns, findings: Findings
+) -> SourceTable:
+    """The table with a name in each row, where it is written once above the rows of a sensor.
+
+    The times begin anew at each name, and nowhere else.
+    """
+    words = [n for n, one in columns.by_name.items() if one.kind == "text" and len(one.cells) > 1]
+    if not words:
+        return table
+    empty = table.rows.select(pl.col(n).is_null().mean() for n in words)
+    shares = empty.collect(engine="streaming").row(0)
+    able = [
+        n for n, share in zip(words, shares, strict=True) if share is not None and share > MERGED
+    ]
+    if not able:
+        return table
+    rows = table.rows.select(*able, seconds.alias("_at")).collect()
+    begins = (rows["_at"].diff() < 0).fill_null(value=True)
+    found = [n for n in able if rows[n].is_not_null().equals(begins)]
+    if not found:
+        return table
+    findings.note(
+        "merged-names",
+        f"column {found[0]!r} holds a name where the times begin anew, and none below it",
+        "each name was taken for the rows below it",
+        count=int((~begins).sum()),
+    )
+    filled = table.rows.with_columns(pl.col(found).forward_fill())
+    return replace(table, rows=filled, exact=None)

@@ -26,19 +26,19 @@ from citytune.readers.cells._vocabulary import (
 )
 from citytune.readers.columns._classes import of_one_class
 from citytune.readers.columns._energy_flows import of_one_flow
+from citytune.readers.columns._folded import PART, SECONDS, VALUE, of_days
 from citytune.readers.columns._kinds import (
     kinds_of,
     of_one_kind,
     refuse_variants,
     without_strangers,
 )
+from citytune.readers.columns._long_tables import of_long_table
 from citytune.readers.columns._measures import (
     bins_of,
-    flows_of,
     letters_of,
     main_reading,
     of_classes,
-    proposed,
     without_channels,
 )
 from citytune.readers.columns._multiples import refuse_multiples
@@ -50,16 +50,12 @@ from citytune.readers.columns._unlike import (
     is_flag_of_another,
     is_speed_of_wind,
     mixture,
+    numbers_rows,
     refuse_unlike,
-    sight,
     stands_beside,
 )
 from citytune.readers.columns._wide import (
-    filled,
-    fullest,
-    likely,
     refuse_versions,
-    relatives,
     wide_columns,
     without_totals,
 )
@@ -125,8 +121,10 @@ def guess_targets(
         return ()
     if not (able := of_one_class(table, able, long, findings)):
         return ()
-    if long:
-        chosen = _long(table, able, columns, keys, findings)
+    if VALUE in able and {SECONDS, PART} & {*table.schema}:
+        chosen = of_days(able, findings)
+    elif long:
+        chosen = of_long_table(table, able, columns, keys, findings)
     else:
         able = without_strangers(without_channels(table, able, findings))
         main = (
@@ -143,7 +141,7 @@ def guess_targets(
         refuse_variants(chosen, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
-        chosen = of_one_unit(chosen, table.units, findings)
+        chosen = of_one_unit(chosen, table.units, columns, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
     ignored = [n for n, kind in columns.kinds.items()
@@ -159,6 +157,8 @@ def _is_no_reading(
 ) -> bool:
     """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
     rank = target_rank(column.name)
+    if not keys and numbers_rows(column, columns):
+        return True
     if is_speed_of_wind(column.name, columns) or is_flag_of_another(column, columns):
         return True
     if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
@@ -196,7 +196,8 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
     def may_be(name: str) -> bool:
         plain = plain_name(name)
         return not (
-            columns.by_name[name].counter or _is_coordinate(name) or goes_beside(name)
+            columns.by_name[name].counter or numbers_rows(columns.by_name[name], columns)
+            or _is_coordinate(name) or goes_beside(name)
             or _is_id(plain) or plain in FLAGS or _SHARE.search(plain)
             or (columns.by_name[name].constant and _CODE_OF.match(plain))
         )  # fmt: skip
@@ -237,45 +238,6 @@ def _is_static(column: Column, table: SourceTable, moment: Moment, keys: Sequenc
     each = moment.rows.group_by(*keys).agg(pl.col(column.name).n_unique(), pl.len().alias("_n"))
     each = each.filter(pl.col("_n") > 3)
     return bool(len(each)) and bool((each[column.name] <= 1).all())
-
-
-def _long(
-    table: SourceTable,
-    names: list[str],
-    columns: Columns,
-    keys: Sequence[str],
-    findings: Findings,
-) -> list[str]:
-    """One column; refused where nothing tells which, with a look at each."""
-    names = without_channels(table, names, findings)
-    if len(names) == 1:
-        return names
-    if main := main_reading(table, names, columns, findings):
-        return [main]
-    names = filled(table, [n for n in names if not columns.by_name[n].constant] or names)
-    if len(names) == 1:
-        return names
-    known = sorted((n for n in names if target_rank(n) is not None), key=likely)
-    flows = flows_of(names)
-    kin: list[str] = []
-    if known and (not flows or known[0] in flows):
-        best = fullest(table, known)
-        if len(kin := relatives(best, known)) == 1:
-            return [best]
-    plain = [n for n in names if not goes_beside(n)]
-    if len(plain) == 1 and not kin:
-        return plain
-    some = kin or plain or names
-    one = bool(keys) and all(columns.by_name[key].constant for key in keys)
-    every = f", or all with target={some!r} if each is a sensor" if one else ""
-    findings.error(
-        "which-target",
-        f"{len(some)} columns could be the readings: "
-        + "; ".join(sight(columns.by_name[n]) for n in some[:8]),
-        f"name one with {proposed(some)}{every}",
-        count=len(some),
-    )
-    return []
 
 
 def _say(chosen: list[str], ignored: list[str], findings: Findings) -> None:

@@ -29,7 +29,8 @@ from citytune.readers.columns._folded import (
     in_rows,
     number_of,
 )
-from citytune.readers.columns._hour_names import part_of_day, span_of
+from citytune.readers.columns._hour_names import part_of_day, span_of, twice_twelve
+from citytune.readers.columns._hours_of_groups import with_groups_in_rows, with_parts_in_rows
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 from citytune.readers.times._clock_times import clock_times
@@ -65,6 +66,9 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
     table = without_first_letters(table, _time_said)
     marked = marked_again(tuple(table.schema), _time_said)
     found = find_folded(tuple(name for name in table.schema if name not in marked))
+    if found is None:
+        table = with_groups_in_rows(with_parts_in_rows(table, findings), find_folded, findings)
+        found = find_folded(tuple(table.schema))
     if found is None:
         _refuse_half_days(table, findings)
     if found is None or not _rows_are_days(table, found, marked):
@@ -197,6 +201,8 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
     found = [(name, span[1]) for name in names if (span := span_of(name))]
     if len(found) >= FEWEST and (even := _even(found)):
         return even
+    if clock := twice_twelve(names):
+        return clock
     groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for name in names:
         if match := _numbered(name):

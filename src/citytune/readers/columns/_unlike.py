@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import polars as pl
+
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._units import SPEED, unit_in
@@ -27,6 +29,8 @@ FAR = 20.0
 """Ratio of the largest values of two columns from which they seem to be of two quantities."""
 FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
 """Differences of columns of several quantities; columns of weather next to the speed of wind."""
+FEWEST_ROWS = 48
+"""Numbers one after the other from which they are those of the rows."""
 _FLAG = re.compile(r"q|qc|qf|qn|qa|k|s|f|st|flag|status|state|valid|quality|ind|indicator")
 _AGAIN = re.compile(r" \(\d+\)$")
 """What is added to a name that comes again."""
@@ -90,6 +94,16 @@ def _have_their_own(bare: str, names: Sequence[str]) -> bool:
         elif _AGAIN.sub("", name) not in again:
             own = name
     return "" not in owners and len({*owners}) == len(owners)
+
+
+def numbers_rows(column: Column, columns: Columns) -> bool:
+    """Whether the first column counts the rows from 0 or 1, whatever it is called: STT, Lp."""
+    if column.name != next(iter(columns.by_name)) or not column.whole:
+        return False
+    told = target_rank(column.name) is not None or unit_in(column.name) is not None
+    cells = column.cells.cast(pl.Float64, strict=False)
+    first = cells[0] in (0, 1) and len(cells) >= FEWEST_ROWS
+    return first and not told and bool((cells.diff().drop_nulls() == 1).all())
 
 
 def is_speed_of_wind(name: str, columns: Columns) -> bool:
@@ -188,6 +202,13 @@ def _differences(names: Sequence[str], columns: Columns) -> int:
             len({column.low < 0 for column in live}) > 1,
             len(live) < len(some),
         )
+    )
+
+
+def are_unlike(some: Sequence[str], others: Sequence[str], columns: Columns) -> bool:
+    """Whether each of some columns differs from all of others: in level, decimals or sign."""
+    return bool(others) and all(
+        all(_differences([one, other], columns) > 0 for other in some) for one in others
     )
 
 

@@ -75,6 +75,13 @@ UNSOUND = frozenset(
      "i/o timeout"]
 )  # fmt: skip
 """Words by which historians and control systems call readings."""
+_TROUBLE = re.compile(
+    r"\b(loss|lost|fail\w*|fault\w*|err(or)?|bad|offline|down|stale|invalid\w*|time-?out|missing|"
+    r"disconnect\w*|no (comm|signal|data|reply)\w*|out of (service|range|order)|malfunction|"
+    r"gestort|gestört|störung|ausfall|ungültig|defekt|falla|avería|averia|fallo|inválido|"
+    r"perdida|panne|défaut|guasto|storing|awaria)\b"
+)
+"""What is said of a reading that is none."""
 _OPC_UA = re.compile(r"(good|uncertain|bad)(_\w+)?( ?\(0x[0-9a-f]+\))?")
 """Codes of status of OPC UA: Good (0x00000000), Bad_NoCommunication."""
 MOST_VALUES = 12
@@ -148,7 +155,8 @@ def _good_status(column: Column) -> frozenset[str]:
         return frozenset(cell for cell in said if "ok" in re.split(r"\W+", cell))
     if all(map(_OPC_UA.fullmatch, said)):
         return frozenset(cell for cell in said if cell.startswith("good"))
-    return frozenset(said & SOUND) if said <= SOUND | UNSOUND else frozenset()
+    known = all(cell in SOUND | UNSOUND or _TROUBLE.search(cell) for cell in said)
+    return frozenset(said & SOUND) if known else frozenset()
 
 
 def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:

@@ -14,6 +14,7 @@ from citytune.readers.containers import (  # each registers the kind it reads
     _senml,  # noqa: F401
     _sql_dump,  # noqa: F401
     _waterml,  # noqa: F401
+    _web_tables,  # noqa: F401
     _xml,  # noqa: F401
     _zip,  # noqa: F401
 )

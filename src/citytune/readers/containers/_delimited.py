@@ -25,6 +25,7 @@ from citytune.readers.cells._numbers import (
 from citytune.readers.cells._plain_cells import plain_cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
+from citytune.readers.containers._braces import with_plain_statuses
 from citytune.readers.containers._day_lines import with_commas
 from citytune.readers.containers._dialect import (
     HEAD_BYTES,
@@ -50,7 +51,8 @@ LONGEST_NUMBER = 24
 
 def read_delimited(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
     """A table from the bytes of a text; columns of clean numbers become numbers."""
-    text = without_envelope(with_tabs(with_commas(_utf8(data, findings))), findings)
+    text = with_plain_statuses(_utf8(data, findings))
+    text = without_envelope(with_tabs(with_commas(text)), findings)
     dialect = sniff(text, findings)
     rows = _parse(text, dialect, findings)
     rows, commas, units = _tidy(rows, dialect, findings)

@@ -13,7 +13,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._coded_cells import are_coded
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._numbers import COMMA, PLAIN, writes_commas
+from citytune.readers.cells._numbers import COMMA, PLAIN, may_be_thousands, writes_commas
 from citytune.readers.cells._table import guarded
 from citytune.readers.cells._texts import CELL, Texts, by_name
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
@@ -90,9 +90,30 @@ def sniff(text: bytes, findings: Findings) -> Dialect:
     rows = pl.DataFrame(layout.body, dict.fromkeys(names, pl.String), orient="row")
     texts = Texts(rows)
     types, commas = _types(layout, names, texts)
+    _tell_points(layout, texts, commas, findings)
     missing = len(texts.said) < len(texts.once.filter(CELL != ""))
     remarks = tuple(line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
     return Dialect(layout, names, types, commas, comments, missing, remarks if comments else ())
+
+
+def _tell_points(layout: Layout, texts: Texts, commas: frozenset[str], findings: Findings) -> None:
+    """Say which columns hold nothing but numbers such as 3.456, whose point may part thousands."""
+    if layout.delimiter != ";":
+        return
+    found = by_name(texts.said, CELL, marks=CELL.str.contains(r"\.\d{3}").all())
+    doubtful = [
+        (name, cells[0])
+        for name, cells, marks in found.rows()
+        if marks and name not in commas and may_be_thousands(cells)
+    ]
+    for name, cell in doubtful:
+        findings.warn(
+            "point-or-thousands",
+            f"every cell of column {name!r} is such as {cell}, whose point may be that of decimals "
+            "or part thousands",
+            f"{cell} was read as {float(cell):g}; write decimals with a comma, or no marks between "
+            "thousands, if this is wrong",
+        )
 
 
 def _refuse_reports(layout: Layout, findings: Findings) -> None:

@@ -166,9 +166,12 @@ def _of_data_stream(record: Record) -> Iterator[Record]:
     """SensorThings' data streams with their observations expanded."""
     unit = record.get("unitOfMeasurement")
     unit = unit.get("symbol") if isinstance(unit, Mapping) else None
+    measured = record.get("ObservedProperty")
+    named = {"observed_property": measured["name"]} if isinstance(measured, Mapping) and \
+        measured.get("name") else {}  # fmt: skip
     for one in record["Observations"]:
         if isinstance(one, Mapping):
-            yield {"datastream": _label(record), "unit": unit, **one}
+            yield {"datastream": _label(record), **named, "unit": unit, **one}
 
 
 def _label(stream: Any) -> str:

@@ -83,7 +83,7 @@ def _told_apart(parts: Sequence[_Table]) -> list[Record]:
     """What differs around the rows of several tables; the key they stand under if nothing does."""
     names = dict.fromkeys(name for part in parts for name in part.around)
     said = {n: [str(part.around.get(n)) for part in parts] for n in names}
-    differ = [n for n, cells in said.items() if len({*cells}) > 1]
+    differ = [n for n, cells in said.items() if len({*cells}) > 1 or n.endswith("__name__")]
     inner = {(n, *said[n]) for n in differ}  # said once more by the objects around theirs
     differ = [n for n in differ if not {(end, *said[n]) for end in _ends_of(n)} & inner]
     labels: list[dict[str, Any]] = [{n: part.around.get(n) for n in differ} for part in parts]

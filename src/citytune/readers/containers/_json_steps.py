@@ -27,7 +27,7 @@ _UNITS = {
     60: ("m", "min", "mins", "minute", "minutes", "t"),
     3600: ("h", "hr", "hrs", "hour", "hours"),
 }
-_NAMES = ("name", "label", "id", "key", "title", "sensor", "station")
+_NAMES = ("name", "attrName", "label", "id", "key", "title", "sensor", "station")
 _ZONED = re.compile(r"_?(utc|gmt)$")
 _LEAST_BARE = 300
 """Seconds from which a step without a unit can be nothing else."""

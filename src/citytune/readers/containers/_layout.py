@@ -25,6 +25,11 @@ UNIT_LIKE = re.compile(
     re.IGNORECASE,
 )
 
+_POINT = re.compile(
+    r"(point|channel|ch|sensor|series|trend|tag|input|column|field|value|var|y)[ _.-]?\d+ ?:?",
+    re.IGNORECASE,
+)
+"""Names of columns that say nothing themselves."""
 _RULE = re.compile(r"\s*:?[-+]{2,}:?\s*|\s*")
 """A cell of a line that is drawn below a header."""
 
@@ -83,6 +88,7 @@ def find_layout(
     if parent is not None and len({cell for cell in rows[parent].cells if cell.strip()}) > 1:
         hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
         names = _under(rows[parent].cells, names, hollow)
+    names = _with_legend(names, [row.cells for row in above])
     below = top[top.index(header) + 1 :] if header in top else []
     for row in below[: below.index(units) if units in below else None]:
         names = _told_apart(names, rows[row].cells)
@@ -209,6 +215,21 @@ def _groups(parent: Row, header: Row) -> bool:
     full = bool(names[0]) and not below[0] and all(below[1:]) and len(set(pairs)) == len(pairs)
     each = not names[0] and len(groups) == len(names) - 1 and len(set(pairs)) == len(pairs)
     return full or each or len(groups) < len(names) - 1
+
+
+def _with_legend(names: Sequence[str], above: Sequence[Sequence[str]]) -> list[str]:
+    """Names such as Point_1 with what lines above the header say they stand for.
+
+    >>> _with_legend(["Time", "Point_1"], [["Point_1:", "B7.KW", "15 minutes"]])
+    ['Time', 'B7.KW']
+    """
+    legend = {
+        cells[0].strip().rstrip(": "): cells[1].strip()
+        for cells in above
+        if len(cells) > 1 and _POINT.fullmatch(cells[0].strip()) and cells[1].strip()
+    }
+    found = [legend.get(name.strip()) or name for name in names]
+    return found if len({*found}) == len({*names}) else list(names)
 
 
 def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) -> list[str]:

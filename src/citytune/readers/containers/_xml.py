@@ -10,6 +10,7 @@ import polars as pl
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.containers._openers import register
+from citytune.readers.containers._web_tables import is_web_table
 
 UNITS = {"38": "W", "72": "Wh", "42": "m³", "119": "ft³", "169": "therm", "31": "J"}
 """Codes of ESPI's `uom`."""
@@ -27,8 +28,9 @@ class _Kind(NamedTuple):
 
 
 def is_xml(data: bytes) -> bool:
-    """Whether a file begins as XML or a web page does."""
-    return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    """Whether a file begins as XML does, or as a web page without a table of many rows."""
+    begins = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return begins and not is_web_table(data)
 
 
 def _is_page(data: bytes) -> bool:

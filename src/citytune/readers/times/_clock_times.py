@@ -171,7 +171,7 @@ def _of_text(table: SourceTable, name: str) -> ClockTimes:
 
 def _from_text(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars()
-    text = text.str.replace(r"^(\d{1,2}) ?[时時시点點]$", "${1}:00")
+    text = text.str.replace(r"^(\d{1,2}) ?[时時시点點][台대]?$", "${1}:00")
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點](\d{1,2}) ?[分분]$", "${1}:${2}")
     text = text.str.replace(r"(?i)^(\d{1,2}) ?([ap]\.?m\.?)$", "${1}:00 ${2}")
     text = text.str.replace(r"^(\d{2})(\d{2}) ?(?:UTC|GMT|Uhr|h)$", "${1}:${2}")

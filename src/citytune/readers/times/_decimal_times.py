@@ -54,17 +54,20 @@ def decimal_times(number: pl.Expr, written: NDArray[np.float64]) -> ClockTimes |
          np.floor(written) * 3600 + np.rint(written % 1 * 100) * 60, minutes),
     ]  # fmt: skip
     for words, seconds, expression in found if written[-1] <= 1 else found[1:]:
-        if _follow(seconds):
+        if _follow(seconds, expression is part):
             return ClockTimes(expression.cast(pl.Int64), words, ends=bool(written[-1] in (1, 24)))
     return None
 
 
-def _follow(seconds: NDArray[np.float64]) -> bool:
-    """Whether times are whole minutes in one step that fills the day."""
+def _follow(seconds: NDArray[np.float64], rounded: bool) -> bool:
+    """Whether times are whole minutes in one step that fills the day.
+
+    Of parts of a day four decimals are kept at the least, which tell it to 5 s.
+    """
     whole = np.rint(seconds / 60) * 60
     steps = np.unique(np.diff(whole))
     return (
-        bool((np.abs(seconds - whole) < 2).all())
+        bool((np.abs(seconds - whole) < (5 if rounded else 2)).all())
         and len(steps) == 1
         and len(seconds) == DAY // steps[0]
     )

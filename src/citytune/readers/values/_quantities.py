@@ -185,7 +185,8 @@ def _by_name(name: str) -> Quantity | None:
     for part in (name, *re.findall(r"\w ?\((?!NO\)|CO\))(\w+)\)", name)):  # Oslo (NO)
         plain = _STREET.sub("", plain_name(part))
         for pattern, quantity in _KINDS:
-            if found := re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain):
+            found = re.search(rf"(?:^|_)({pattern})(?:_|\d|$)", plain)
+            if found and not (found[1] in ("no", "co") and plain[found.end(1) :][:1].isdigit()):
                 return quantity if quantity.name else replace(quantity, name=found[1])
     return None
 

@@ -16,12 +16,11 @@ from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.columns._roles import Roles
 from citytune.readers.times._times import Moments, wall_text
-from citytune.readers.times._wrong_times import refuse_wrong_times, spelt_times
+from citytune.readers.times._wrong_times import refuse_wrong_times
+from citytune.readers.values._strays import without_strangers, without_strays
 
-MOST_FOOTER, MOST_STRAYS = 20, 0.01
-"""Rows of a table that may be no rows of it: so many, or this share."""
-MOST_TOTALS = 3
-"""Rows below a table that may hold numbers, such as totals, though no time."""
+MOST_WORDS = 0.1
+"""Share of a column's cells that may hold digits and be no numbers."""
 
 
 @dataclass
@@ -69,11 +68,15 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     sensor = [pl.col("_sensor")] if roles.sensor else []
     day = [] if moments.day is None else [moments.day.alias("_day")]
     frame = rows.select(time, *sensor, *columns, *beside, *day).collect(engine="streaming")
-    frame = _without_strays(frame, table.with_rows(rows), roles, findings)
+    rows_read = len(frame)
+    frame = without_strays(frame, table.with_rows(rows), roles, findings)
+    if roles.sensor and len(frame) < rows_read:
+        rows, frame, names = without_strangers(rows, frame, names)
     if frame["_time"].null_count():
         refuse_wrong_times(table, roles.time, moments, findings)
         findings.stop_on_errors()
     _report_text(table, roles, moments, names, findings)
+    findings.stop_on_errors()
     values = _array(frame, [f"_v{i}" for i in range(len(roles.targets))])
     readings = Readings(
         time=frame["_time"].to_numpy(),
@@ -86,41 +89,6 @@ def collect(table: SourceTable, roles: Roles, findings: Findings) -> Readings:
     readings.day = None if moments.day is None else frame["_day"].to_numpy()
     readings.places = _places(rows, roles, len(names))
     return readings
-
-
-def _without_strays(
-    frame: pl.DataFrame, table: SourceTable, roles: Roles, findings: Findings
-) -> pl.DataFrame:
-    """Leave out rows that hold neither a time nor a reading: titles of parts, totals, a licence.
-
-    So are the last rows without a time that do hold readings, such as totals; what stands in the
-    place of their time is quoted.
-    """
-    values = [name for name in frame.columns if name.startswith("_v")]
-    hollow = pl.all_horizontal(pl.col(name).is_null() for name in values)
-    below = pl.col("_time").is_not_null().cast(pl.Int32).cum_sum(reverse=True) == 0
-    last = below & (pl.int_range(pl.len()) >= pl.len() - MOST_TOTALS)
-    lost = frame.select(pl.col("_time").is_null() & (hollow | last)).to_series()
-    count = int(lost.sum())
-    if not count or count > max(MOST_FOOTER, MOST_STRAYS * len(frame)) or len(frame) < 2 * count:
-        return frame
-    if frame["_time"].null_count() == len(frame):
-        return frame  # of which nothing is left to stray from
-    findings.note(
-        "footer",
-        f"{counted(count, 'row')} without a time, among or below those of the table",
-        "left out",
-        count=count,
-    )
-    full = (lost & ~frame.select(hollow).to_series()).arg_true()
-    if len(full) and any(map(str.isdigit, cell := spelt_times(table, roles.time, full[0]))):
-        findings.warn(
-            "unreadable-times",
-            f"{cell} in the last rows is no time, so the readings next to it were left out",
-            "correct it if it is meant as one",
-            count=len(full),
-        )
-    return frame.filter(~lost)
 
 
 def _narrow(sensor: NDArray[np.integer], count: int) -> NDArray[np.integer]:
@@ -199,6 +167,10 @@ def _number(table: SourceTable, name: str, place: int | str) -> pl.Expr:
     return number.cast(pl.Float64, strict=False).alias(f"_v{place}")
 
 
+def _filled(table: SourceTable, name: str) -> int:
+    return int(table.rows.select(pl.col(name).count()).collect(engine="streaming").item())
+
+
 def _valid(number: pl.Expr, roles: Roles) -> pl.Expr:
     """Missing where the reading is called invalid."""
     if roles.valid is None:
@@ -251,6 +223,16 @@ def _report_text(
             .agg(pl.len(), pl.col("cell").first(), pl.col("at").first())
             .collect()
         )
+        digits = [(count, cell) for _, count, cell, _ in wrong.rows() if re.search(r"\d", cell)]
+        if digits and sum(count for count, _ in digits) > MOST_WORDS * _filled(table, name):
+            findings.error(
+                "unreadable-numbers",
+                f"{counted(sum(count for count, _ in digits), 'cell')} of column {name!r} hold "
+                f"numbers in a notation that is not known, such as {digits[0][1]!r}",
+                "write plain numbers, or leave cells empty that are none",
+                count=sum(count for count, _ in digits),
+            )
+            continue
         for found, count, cell, at in wrong.rows():
             findings.warn(
                 "text-in-numbers",

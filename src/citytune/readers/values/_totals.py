@@ -30,6 +30,8 @@ _TOTAL = frozenset(["total", "totals", "totale", "gesamt", "counter", "index"])
 _ENERGIES = frozenset(["energy", "energie", "energia", "import", "export", "meter"])
 MOST_RESETS = 0.005
 """Share of steps at which a total may fall: it was set back, rolled over or replaced."""
+MOST_ROUNDS = 0.05
+"""Share of steps at which a counter of 16 bits may roll over."""
 FAR = 50.0
 """A rise of so many times the usual large one comes from another meter."""
 SPANS = (1 << 16, 1 << 24, 1 << 32, *(10**k for k in range(3, 13)))
@@ -220,6 +222,8 @@ def is_total(column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool =
     added = np.diff(present)
     falls = np.flatnonzero(added < 0)
     if len(falls) > max(1.0, MOST_RESETS * len(added)):
+        falls = _not_around(present, added, falls)
+    if len(falls) > max(1.0, MOST_RESETS * len(added)):
         return False
     if len(falls) and not (present[falls + 1] < 0.5 * present[falls]).all():
         return False
@@ -229,6 +233,17 @@ def is_total(column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool =
     return told or (
         bool(rises.max() > 1.0001 * np.median(rises)) and len(np.unique(present)) > len(rises) / 2
     )
+
+
+def _not_around(
+    present: NDArray[np.floating], added: NDArray[np.floating], falls: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """The falls that are no roll-over of a counter of few digits; all where there are too many."""
+    if len(falls) > MOST_ROUNDS * len(added):
+        return falls
+    usual = float(np.quantile(added[added >= 0], 0.99))
+    ends = ((float(present[i]), float(present[i + 1])) for i in falls)
+    return falls[[bool(np.isnan(_around(*one, usual))) for one in ends]]
 
 
 def _added(total: NDArray[np.floating], ends: bool) -> tuple[NDArray[np.floating], int]:
