@@ -131,8 +131,8 @@ def _order(pattern: str) -> Order:
 
 
 def _days(cells: pl.Series, form: Format) -> list[dt.date]:
-    found = cells.rename("cell").to_frame().select(parsed(pl.col("cell"), form)).to_series()
-    return pl.from_epoch(found.drop_nulls(), "s").dt.date().unique(maintain_order=True).to_list()
+    found = parsed(cells, form).drop_nulls()
+    return pl.from_epoch(found, "s").dt.date().unique(maintain_order=True).to_list()
 
 
 def _evidence(

@@ -23,7 +23,7 @@ def refuse_months(table: SourceTable, name: str, order: Order | None, findings: 
     if form is None or form.rival is None:
         return
     first = form._replace(pattern=form.rival)
-    found = distinct.to_frame().select(parsed(pl.col("cell"), first)).to_series().drop_nulls()
+    found = parsed(distinct, first).drop_nulls()
     dates = pl.from_epoch(found, "s")
     days = dates.dt.day().to_list()
     if found.n_unique() >= FEWEST and {*days} == {1} and bool((found % 86_400 == 0).all()):

@@ -51,7 +51,7 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
         found: Readings of the time, the likeliest by its names first.
         findings: Told if nothing tells which is right.
     """
-    rivals = _rivals(table, found[:MOST])
+    rivals = _rivals(table, found[:MOST]) if len(found) > 1 else []
     if len(rivals) < 2:
         return found[0], ""
     chosen = next((one for one in rivals if _regular(one.seconds) and not one.later), rivals[0])

@@ -259,7 +259,7 @@ def _plan_text(
     zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
     named = None if form.aware else of_cells(distinct, name, timezone, findings)
     ahead, zone = named or (pl.lit(0), zone)
-    seconds = _looked_up(name, written, distinct, at - ahead)
+    seconds = _looked_up(name, written, distinct, pl.lit(at) - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
     return Moments(seconds, form.aware or named is not None, zone, ends)
 
