@@ -10,7 +10,7 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
-from citytune.readers.cells._columns import Column, look_at
+from citytune.readers.cells._columns import Column, look, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
@@ -88,7 +88,7 @@ def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
     if any(name != f"column_{i + 1}" for i, name in enumerate(names) if i > dated) \
             or len(names) > 2 * 96 + MOST_KEYS + 3:  # fmt: skip
         return table
-    columns = [look_at(table, name) for name in names]
+    columns = [*look(table).by_name.values()]
     date = next((i for i, one in enumerate(columns[:MOST_KEYS]) if one.date), len(columns))
     rest = columns[(date if dated < 0 else dated) + 1 :]
     values, flags = rest[::2], rest[1::2]
@@ -147,7 +147,8 @@ def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
     numbers = [int(_numbered(name)["number"]) for name in some]  # type: ignore[index]
     if numbers not in ([*range(1, 13)], [*range(12)]) or not all(map(_HOURS.match, some)):
         return
-    if any(look_at(table, name).date for name in table.schema if name not in some):
+    rest = [name for name in table.schema if name not in some]
+    if any(column.date for column in look(table, rest).by_name.values()):
         findings.fail(
             "half-days",
             f"each row holds twelve hours of a day ({listed(some, 2, quoted=True)}), and nothing "
@@ -162,7 +163,7 @@ def _rows_are_days(table: SourceTable, folded: Folded) -> bool:
     Next to times of the day the numbers of a part of it are something else, such as harmonics.
     """
     rest = [n for n in table.schema if n not in folded.names and n not in folded.flags]
-    looked = [look_at(table, name) for name in rest]
+    looked = look(table, rest).by_name.values()
     moments = [one for one in looked if one.kind == "moment"]
     if len(folded.names) * folded.step > DAY - 3600:
         return not moments or any(one.date for one in moments)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from citytune._text import listed
-from citytune.readers.cells._columns import Column, look_at
+from citytune.readers.cells._columns import Column, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._units import unit_of
@@ -41,13 +41,15 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     numbered = [f"column_{i + 1}" for i in range(len(before))]
     if before != numbered:
         return table
-    if len(before) >= len(STATION) and not {*before} & {*told} and _is_station(table):
+    columns = [*look(table).by_name.values()]
+    station = len(before) >= len(STATION) and not {*before} & {*told}
+    if station and _is_station(columns[: len(STATION)]):
         names = dict(zip(before, _names(table), strict=False))
         what = "the columns are those of a station's file of PeMS"
-    elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
+    elif (names := _dated(columns)) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold the parts of dates"
         names |= _codes(before, names)
-    elif (names := _measured([look_at(table, n) for n in before])) and not {*names} & {*told}:
+    elif (names := _measured(columns)) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold readings, their unit and what they are of"
     else:
         return table
@@ -119,8 +121,7 @@ def _counts(numbers: Sequence[int]) -> bool:
     return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS
 
 
-def _is_station(table: SourceTable) -> bool:
-    columns = [look_at(table, name) for name in table.schema.names()[: len(STATION)]]
+def _is_station(columns: Sequence[Column]) -> bool:
     time, station, district, freeway, direction, lanes, _, samples, observed, flow, occupancy, _ = (
         columns
     )
@@ -152,5 +153,5 @@ def _of_lanes(count: int, names: Sequence[str]) -> list[str]:
 
 def _are_marks(table: SourceTable, names: Sequence[str]) -> bool:
     """Whether columns hold 0 and 1 alone, and the first of them holds something."""
-    columns = [look_at(table, name) for name in names]
+    columns = [*look(table, names).by_name.values()]
     return bool(len(columns[0].cells)) and all(c.low >= 0 and c.high <= 1 for c in columns)
