@@ -30,7 +30,7 @@ _CLOCK = re.compile(
     r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분])?\s*$|"
     r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
 )
-MOSTLY, FEWEST_CELLS = 0.9, 12
+SHARE_OF_CLOCK_TIMES, FEWEST_CELLS = 0.9, 12
 """Share of a column's cells that are times of the day from which the others are faults."""
 _ROW_NUMBER = re.compile(
     r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
@@ -49,7 +49,7 @@ class Numbers(NamedTuple):
     whole: bool
 
 
-NONE = Numbers(0.0, None, None, False)
+NO_NUMBERS = Numbers(0.0, None, None, False)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ def look(table: SourceTable, names: Collection[str] | None = None) -> Columns:
     said = _said(sample)
     present = {one.name: _present(table, one, said[one.name]) for one in sample}
     numbers = _numbers_of(table, present)
-    looked = (_look(table, one, present[one.name], numbers.get(one.name, NONE)) for one in sample)
+    looked = (
+        _look(table, one, present[one.name], numbers.get(one.name, NO_NUMBERS)) for one in sample
+    )
     return Columns({column.name: column for column in looked})
 
 
@@ -158,7 +160,7 @@ def _plain_numbers(present: pl.Series) -> Numbers:
     found = np.asarray(present.cast(pl.Float64, strict=False).to_numpy(), np.float64)
     found = found[np.isfinite(found)]
     if not len(found):
-        return NONE
+        return NO_NUMBERS
     whole = bool((found == np.rint(found)).all())
     return Numbers(1.0, float(found.min()), float(found.max()), whole)
 
@@ -236,14 +238,16 @@ def _are_clocks(present: pl.Series) -> bool:
     if len(present) < FEWEST_CELLS or not any(_CLOCK.match(cell) for cell in present.head(5)):
         return False
     times = [cell for cell in present if _CLOCK.match(cell) and ":" in cell]
-    return len(times) > MOSTLY * len(present)
+    return len(times) > SHARE_OF_CLOCK_TIMES * len(present)
 
 
 def _are_ranges(present: pl.Series) -> bool:
     """Whether cells are ranges, but for a word such as Total below many of them."""
     some = present.head(50)
     found = sum(is_range(cell) for cell in some)
-    return found == len(some) or (len(some) >= FEWEST_CELLS and found > MOSTLY * len(some))
+    return found == len(some) or (
+        len(some) >= FEWEST_CELLS and found > SHARE_OF_CLOCK_TIMES * len(some)
+    )
 
 
 def _named_clock(name: str) -> bool:

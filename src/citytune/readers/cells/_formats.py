@@ -23,7 +23,7 @@ _SHAPE = re.compile(
     r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,13}\.?[ /-](de )?\d|"
     r"\d{4}(?: ?m)?\. ?(gada \d{1,2}\. ?)?[^\W\d_]{3,13}"
 )
-_SANE = (-2_208_988_800, 7_289_654_399)
+_SANE_SECONDS = (-2_208_988_800, 7_289_654_399)
 """Seconds since 1970, from the begin of 1900 to the end of 2200."""
 
 
@@ -192,7 +192,7 @@ def _seconds(text: pl.Series, form: Format) -> pl.Series:
         cell=moment.dt.epoch("s"), end_of_day=cell.str.contains(r"[ T]24[:.]00")
     )
     begin, late = pl.col("cell"), 86_400 * pl.col("end_of_day").cast(pl.Int64)
-    return both.select(pl.when(begin.is_between(*_SANE)).then(begin + late)).to_series()
+    return both.select(pl.when(begin.is_between(*_SANE_SECONDS)).then(begin + late)).to_series()
 
 
 def _is_swapped(one: str, other: str) -> bool:

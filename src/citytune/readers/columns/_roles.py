@@ -12,7 +12,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import (
-    ALIKE,
+    MOST_CONTRADICTING,
     Moment,
     called_a_sensor,
     find_keys,
@@ -218,7 +218,11 @@ def _guess_sensor(
         return target_rank(name) is not None or goes_beside(name)
 
     keys = find_keys(some, columns, taken, measures)
-    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
+    keys = (
+        places
+        if keys is None and places and some.contradicting(places) <= MOST_CONTRADICTING
+        else keys
+    )
     if keys is None:
         tried = "; ".join(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
@@ -257,7 +261,7 @@ def _refuse_contradictions(
     taken: set[str],
 ) -> None:
     """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
-    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
+    if not sensor or (share := some.contradicting(sensor)) <= MOST_CONTRADICTING:
         return
     further = find_keys(some, columns, taken - set(sensor), lambda _: False)
     hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"

@@ -28,7 +28,7 @@ from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 from citytune.readers.times._clock_times import clock_times
 
-FEWEST = 20
+FEWEST_MOMENTS_ACROSS = 20
 """Columns of times of the day from which they are unfolded."""
 MOST_KEYS = 6
 """Columns among the first of which one holds the date, if none has a name."""
@@ -122,7 +122,7 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     """The table with a row for each moment, if its columns are moments and its rows sensors."""
     names = [name for name in table.schema if TIME_LIKE.match(name)]
     rest = [name for name in table.schema if name not in names]
-    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST
+    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST_MOMENTS_ACROSS
     if few or not looks_like_moments(pl.Series(names)):
         return table
     findings.note(
@@ -180,7 +180,7 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
     (0, 3600)
     """
     found = [(name, span[1]) for name in names if (span := span_of(name))]
-    if len(found) >= FEWEST and (even := _even(found)):
+    if len(found) >= FEWEST_MOMENTS_ACROSS and (even := _even(found)):
         return even
     groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for name in names:
@@ -220,7 +220,7 @@ def _digits(group: list[tuple[str, int]]) -> Folded | None:
     """Times without a colon such as 0015 … 2400."""
     clocks = [(name, number // 100 * 3600 + number % 100 * 60) for name, number in group]
     legal = all(number % 100 < 60 and number <= 2400 for _, number in group)
-    return _even(clocks) if legal and len(group) >= FEWEST else None
+    return _even(clocks) if legal and len(group) >= FEWEST_MOMENTS_ACROSS else None
 
 
 def _counted(group: list[tuple[str, int]]) -> Folded | None:

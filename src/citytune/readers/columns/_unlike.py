@@ -21,9 +21,9 @@ from citytune.readers.cells._vocabulary import (
 )
 from citytune.readers.columns._kinds import COMPUTED
 
-MOST = 12
+MOST_QUANTITIES = 12
 """Columns up to which they may be quantities of one place; networks have more."""
-FAR = 20.0
+RATIO_OF_UNLIKE = 20.0
 """Ratio of the largest values of two columns from which they seem to be of two quantities."""
 FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
 """Differences of columns of several quantities; columns of weather next to the speed of wind."""
@@ -108,7 +108,7 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     bare = all(_UNTOLD.fullmatch(name) for name in chosen)
     electrical = _are_electrical(chosen)
     alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
-    if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
+    if not (2 <= len(chosen) <= MOST_QUANTITIES and alone) or bidding_areas(chosen):
         return
     if not (bare or electrical) and _are_named(chosen):
         return
@@ -183,7 +183,7 @@ def _differences(names: Sequence[str], columns: Columns) -> int:
     highest = [max(abs(column.low), abs(column.high)) for column in live]
     return sum(
         (
-            bool(live) and max(highest) > FAR * min(highest),
+            bool(live) and max(highest) > RATIO_OF_UNLIKE * min(highest),
             len({column.whole for column in live}) > 1,
             len({column.low < 0 for column in live}) > 1,
             len(live) < len(some),

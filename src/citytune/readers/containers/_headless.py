@@ -25,9 +25,9 @@ HOURLY = ("Flow", "Avg Occ", "Avg Speed")
 YEARS, DATES = (1950, 2100), (19500101, 21001231)
 MADRID = ("PROVINCIA", "MUNICIPIO", "ESTACION", "MAGNITUD", "TECNICA", "PERIODO")
 """Codes before the date of a day's hours, each with a mark; the station's may be in one."""
-PERIODS = (24, 25, 48, 50, 96, 100)
+PERIODS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
 """In a day."""
-FEW = 10
+MOST_DISTINCT_CODES = 10
 """Distinct numbers that are no periods of a day yet."""
 DELAYS = tuple(f"Delay (V_t={speed})" for speed in range(35, 61, 5))
 
@@ -117,8 +117,10 @@ def _within(numbers: Sequence[int], limits: tuple[int, int]) -> bool:
 
 def _counts(numbers: Sequence[int]) -> bool:
     """Whether numbers are all the hours, halves or quarters of a day, or of that of autumn."""
-    whole = len(numbers) > FEW and [*range(numbers[0], numbers[-1] + 1)] == [*numbers]
-    return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS
+    whole = len(numbers) > MOST_DISTINCT_CODES and [*range(numbers[0], numbers[-1] + 1)] == [
+        *numbers
+    ]
+    return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS_OF_A_DAY
 
 
 def _is_station(columns: Sequence[Column]) -> bool:
