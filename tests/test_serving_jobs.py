@@ -103,6 +103,14 @@ def done(database: Database, config: Configuration, kind: str, source: int, run:
     return the_job(database, leased.job_id)
 
 
+def test_a_job_done_in_a_process_that_is_no_worker_makes_way_for_nobody(
+    database: Database, config: Configuration
+) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    done(database, config, "check", a_source(database))
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
 def test_jobs_of_a_source_are_done_one_after_the_other(database: Database) -> None:
     one, other = a_source(database), a_source(database, "other")
     first, second, third = (wait_for(database, "check", s) for s in (one, one, other))

@@ -253,12 +253,12 @@ def test_a_query_that_never_ends_is_stopped(
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE loops (time TEXT, value REAL)")
         connection.execute(f"CREATE VIEW forever AS {endless} max(i) AS value FROM n")
-    monkeypatch.setattr(_sqlite, "LONGEST", 0.3)
+    monkeypatch.setattr(_sqlite, "LONGEST_WAIT", 0.3)
     with pytest.raises(ct.InputError, match=r"took longer than 0\.3 seconds"):
         ct.read(path, table="forever") if is_view else ct.read(
             path, query=f"{endless} count(*) FROM n"
         )
-    monkeypatch.setattr(_sqlite, "LONGEST", 60.0)
+    monkeypatch.setattr(_sqlite, "LONGEST_WAIT", 60.0)
     monkeypatch.setattr(_sqlite, "MOST_ROWS", 1000)
     with pytest.raises(ct.InputError, match="more than 1,000 rows"):
         ct.read(path, query=f"{endless} i FROM n")
@@ -273,7 +273,7 @@ def test_a_query_to_duckdb_that_never_ends_is_stopped(
     path = tmp_path / "loops.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE loops (time TIMESTAMP, value DOUBLE)")
-    monkeypatch.setattr(_duckdb, "LONGEST", seconds)
+    monkeypatch.setattr(_duckdb, "LONGEST_WAIT", seconds)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(ct.InputError, match=rf"took longer than {seconds:g} seconds"):
         ct.read(path, query=endless)

@@ -34,9 +34,9 @@ from citytune.readers.values._totals import without_totals
 from citytune.readers.values._two_clocks import refuse_sparse_sensors
 from citytune.readers.values._unit_change import settle_units
 
-EXACT = 1 << 24
+LARGEST_EXACT = 1 << 24
 """Whole numbers up to here are exact in single precision."""
-_FEWEST = 12  # readings per sensor below which there is nothing to learn from
+_FEWEST_READINGS = 12  # readings per sensor below which there is nothing to learn from
 
 
 def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
@@ -121,13 +121,13 @@ def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[
             "check that target= names the right column and that its cells are numbers",
         )
     counts = (~np.isnan(grid.values)).sum(0)
-    if np.median(counts[counts > 0]) < _FEWEST:
+    if np.median(counts[counts > 0]) < _FEWEST_READINGS:
         findings.error(
             "too-short",
             f"the sensors ({len(counts):,} of them) have only {np.median(counts[counts > 0]):g} "
             "readings each (median)",
-            f"at least {_FEWEST} steps are needed, and a few weeks for a good forecast: use a "
-            "longer period",
+            f"at least {_FEWEST_READINGS} steps are needed, and a few weeks for a good forecast: "
+            "use a longer period",
             count=len(counts),
         )
         findings.stop_on_errors()
@@ -172,12 +172,12 @@ def _single(values: NDArray[np.float64], findings: Findings) -> NDArray[np.float
     """(sensor, time) in single precision; what that rounds to a whole unit and more is said."""
     with np.errstate(over="ignore", invalid="ignore"):
         single = np.array(values.T, np.float32, order="C")
-        large = np.abs(values) > EXACT
+        large = np.abs(values) > LARGEST_EXACT
         rounded = large & (values != single.T) if large.any() else large
     if count := int(rounded.sum()):
         findings.warn(
             "rounded",
-            f"{count} readings above {EXACT:,} are kept to seven digits",
+            f"{count} readings above {LARGEST_EXACT:,} are kept to seven digits",
             "if they are totals of a meter, pass what was added in each step",
             count=count,
         )

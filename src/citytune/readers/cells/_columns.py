@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from citytune.readers.cells._epochs import counts_days, spells_moments
 from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
 from citytune.readers.cells._hour_spans import are_spans_of_a_day
-from citytune.readers.cells._numbers import cells, missing_words, numeric_share
+from citytune.readers.cells._numbers import missing_words, numbers_of
 from citytune.readers.cells._origins import origin_said, seconds_since
 from citytune.readers.cells._ranges import are_hour_pairs, is_range, range_kind
 from citytune.readers.cells._table import SourceTable
@@ -33,13 +32,26 @@ _CLOCK = re.compile(
     r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분]|台|대)?\s*$|"
     r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
 )
-MOSTLY, FEWEST_CELLS = 0.9, 12
+SHARE_OF_CLOCK_TIMES, FEWEST_CELLS = 0.9, 12
 """Share of a column's cells that are times of the day from which the others are faults."""
 _ROW_NUMBER = re.compile(
     r"^(unnamed(_\d+)?|index|level_\d+|index_level_\d+|row_?(id|num|number|nr)?|no|nr|"
     r"record(_?id)?|rec|n|"
     r"(obj|object|o|f)_?id|column_1|id|)$"
 )
+
+
+class Numbers(NamedTuple):
+    """What the cells of a column are as numbers; of the finite ones, None where there are none."""
+
+    share: float
+    """Of the cells that are numbers."""
+    low: float | None
+    high: float | None
+    whole: bool
+
+
+NO_NUMBERS = Numbers(0.0, None, None, False)
 
 
 @dataclass(frozen=True)
@@ -99,26 +111,41 @@ class Columns:
         return f" (it holds {example!r})" if example else ""
 
 
-def look(table: SourceTable) -> Columns:
-    """Look at the types of all columns, and at the first cells of each."""
-    return Columns(_look_all(table, table.rows.head(SAMPLE_ROWS).collect()))
+def look(table: SourceTable, names: Collection[str] | None = None) -> Columns:
+    """Look at the types of all columns, or of some, and at the first cells of each."""
+    rows = table.rows if names is None else table.rows.select(names)
+    sample = rows.head(SAMPLE_ROWS).collect()
+    said = _said(sample)
+    present = {one.name: _present(table, one, said[one.name]) for one in sample}
+    numbers = _numbers_of(table, present)
+    looked = (
+        _look(table, one, present[one.name], numbers.get(one.name, NO_NUMBERS)) for one in sample
+    )
+    return Columns({column.name: column for column in looked})
 
 
 def look_at(table: SourceTable, name: str) -> Column:
     """One column."""
-    return _look_all(table, table.rows.select(name).head(SAMPLE_ROWS).collect())[name]
+    return look(table, [name]).by_name[name]
 
 
-def _look_all(table: SourceTable, sample: pl.DataFrame) -> dict[str, Column]:
-    said = _said(sample)
-    return {one.name: _look(table, one, said[one.name]) for one in sample}
+def _numbers_of(table: SourceTable, present: Mapping[str, pl.Series]) -> dict[str, Numbers]:
+    """Of each text column with cells, what they are as numbers."""
+    texts = {name: some for name, some in present.items() if some.dtype == pl.String and len(some)}
+    found = dict[str, Numbers]()
+    for comma in (False, True):
+        names = [name for name in texts if (name in table.commas) == comma]
+        if names:
+            each = pl.DataFrame({"name": names, "cell": [texts[name] for name in names]})
+            rows = numbers_of(each.explode("cell"), comma).rows()
+            found |= {name: Numbers(*facts) for name, *facts in rows}
+    return found
 
 
-def _look(table: SourceTable, sample: pl.Series, said: pl.Series) -> Column:
+def _look(table: SourceTable, sample: pl.Series, present: pl.Series, numbers: Numbers) -> Column:
     """One column, by its first cells and those of them that say something."""
     name, dtype = sample.name, table.schema[sample.name]
-    present = _present(table, sample, said)
-    kind = _kind(table, present, dtype)
+    kind = _kind(present, dtype, numbers.share)
     if kind == "number" and (origin := origin_said(name, table.units.get(name, ""))):
         at = sample.to_frame().select(seconds_since(pl.col(name), origin)).to_series()
         return Column(name, "moment", present, date=bool((at.drop_nulls() % 86_400 == 0).all()))
@@ -126,21 +153,21 @@ def _look(table: SourceTable, sample: pl.Series, said: pl.Series) -> Column:
     if kind != "number":
         return Column(name, kind, present, date=kind == "moment" and _is_date(present),
                       example=example)  # fmt: skip
-    numbers = _numbers(table, present)
-    low, high = (numbers.min(), numbers.max()) if len(numbers) else (0.0, 0.0)
-    whole = bool(len(numbers)) and bool((numbers == np.rint(numbers)).all())
-    counter = whole and _counts_rows(sample, name)
-    return Column(name, kind, present, whole=whole, counter=counter, low=float(low),
-                  high=float(high),
+    if present.dtype != pl.String:
+        numbers = _plain_numbers(present)
+    counter = numbers.whole and _counts_rows(sample, name)
+    return Column(name, kind, present, whole=numbers.whole, counter=counter,
+                  low=numbers.low or 0.0, high=numbers.high or 0.0,
                   example=example)  # fmt: skip
 
 
-def _numbers(table: SourceTable, present: pl.Series) -> NDArray[np.float64]:
-    if present.dtype == pl.String:
-        both = cells(present.name, present.name in table.commas)
-        present = present.to_frame().select(both.number).to_series()
+def _plain_numbers(present: pl.Series) -> Numbers:
     found = np.asarray(present.cast(pl.Float64, strict=False).to_numpy(), np.float64)
-    return found[np.isfinite(found)]
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return NO_NUMBERS
+    whole = bool((found == np.rint(found)).all())
+    return Numbers(1.0, float(found.min()), float(found.max()), whole)
 
 
 def _present(table: SourceTable, sample: pl.Series, found: pl.Series) -> pl.Series:
@@ -172,7 +199,7 @@ def _distinct(cells: pl.Expr) -> pl.Expr:
     return cells.drop_nulls().unique(maintain_order=True).head(DISTINCT_CELLS)
 
 
-def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
+def _kind(present: pl.Series, dtype: pl.DataType, share: float) -> Kind:
     if dtype.is_temporal():
         moments, clock = dtype in (pl.Date, pl.Datetime), dtype == pl.Time
         return "moment" if moments else "clock" if clock else "other"
@@ -186,10 +213,11 @@ def _kind(table: SourceTable, present: pl.Series, dtype: pl.DataType) -> Kind:
         return "moment" if told else "number"
     if dtype in (pl.Categorical, pl.Enum):
         return "text"
-    return _kind_of_text(table, present) if dtype == pl.String else "other"
+    return _kind_of_text(present, share) if dtype == pl.String else "other"
 
 
-def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
+def _kind_of_text(present: pl.Series, share: float) -> Kind:
+    """By its cells, and the share of them that are numbers."""
     some = present.head(50)
     if _are_clocks(present):
         dots = {cell.count(".") for cell in some if "." in cell and ":" not in cell}
@@ -202,7 +230,6 @@ def _kind_of_text(table: SourceTable, present: pl.Series) -> Kind:
     if _are_ranges(present):
         return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))
     named = plain_name(present.name) in TIME
-    share = numeric_share(present, present.name in table.commas)
     if share == 1 and spells_moments(present.cast(pl.Float64, strict=False)):
         return "moment"
     if (share < 0.5 or named) and looks_like_moments(present):
@@ -217,14 +244,16 @@ def _are_clocks(present: pl.Series) -> bool:
     if len(present) < FEWEST_CELLS or not any(_CLOCK.match(cell) for cell in present.head(5)):
         return False
     times = [cell for cell in present if _CLOCK.match(cell) and ":" in cell]
-    return len(times) > MOSTLY * len(present)
+    return len(times) > SHARE_OF_CLOCK_TIMES * len(present)
 
 
 def _are_ranges(present: pl.Series) -> bool:
     """Whether cells are ranges, but for a word such as Total below many of them."""
     some = present.head(50)
     found = sum(is_range(cell) for cell in some)
-    return found == len(some) or (len(some) >= FEWEST_CELLS and found > MOSTLY * len(some))
+    return found == len(some) or (
+        len(some) >= FEWEST_CELLS and found > SHARE_OF_CLOCK_TIMES * len(some)
+    )
 
 
 def _named_clock(name: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-HEAD = 1 << 16
-ENOUGH = 0.2
+BYTES_TO_TELL_ENCODING = 1 << 16
+SHARE_OF_USUAL_CHARACTERS = 0.2
 """Share of characters that are usual in tables from which an encoding is taken."""
 USUAL: Mapping[str, str] = {
     "cp932": (
@@ -48,12 +48,12 @@ _FOREIGN = re.compile(rb"\xd9[\xa0-\xac]|\xdb[\xb0-\xb9]|\xef\xbc[\x90-\x99]")
 
 def decoded(data: bytes) -> str:
     """Text that is no UTF-8, by the encoding whose usual characters it is full of."""
-    head = data[:HEAD].rpartition(b"\n")[0] or data[:HEAD]
+    head = data[:BYTES_TO_TELL_ENCODING].rpartition(b"\n")[0] or data[:BYTES_TO_TELL_ENCODING]
     shares = {encoding: _share(head, encoding) for encoding in USUAL}
     best = max(shares, key=lambda encoding: shares[encoding])
-    if shares[best] >= ENOUGH:
+    if shares[best] >= SHARE_OF_USUAL_CHARACTERS:
         return data.decode(best, errors="replace")
-    text = data[:HEAD]
+    text = data[:BYTES_TO_TELL_ENCODING]
     for encoding, words in WORDS.items():
         if any(word in text.decode(encoding, errors="replace").lower() for word in words.split()):
             return data.decode(encoding, errors="replace")

@@ -23,7 +23,8 @@ _SHAPE = re.compile(
     r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,13}\.?[ /-](de )?\d|"
     r"\d{4}(?: ?m)?\. ?(gada \d{1,2}\. ?)?[^\W\d_]{3,13}"
 )
-_YEARS = (1900, 2200)
+_SANE_SECONDS = (-2_208_988_800, 7_289_654_399)
+"""Seconds since 1970, from the begin of 1900 to the end of 2200."""
 
 
 _SIGNS = {"%Y": r"\d{4}", "%y": r"\d{2}(?!\d)", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,}",
@@ -63,45 +64,41 @@ class Format(NamedTuple):
     """Whether the text must be made usual first."""
 
 
-def normalised(column: pl.Expr, *, odd: bool) -> pl.Expr:
+def normalised(cells: pl.Series, *, odd: bool) -> pl.Series:
     """Text with its spaces, its bare hours and its Z made uniform, for parsing."""
-    text = column.cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
+    text = pl.col("cell").cast(pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
     text = text.map_elements(usual, return_dtype=pl.String) if odd else text
     text = text.str.replace(r"(?i)([ T-])(\d{1,2}) ?([ap])\.?m\.?$", "${1}${2}:00 ${3}m")
     text = text.str.replace(BEHIND, "").str.replace(r"^##?\s*", "")
     text = text.str.replace(r"(?i)(\d)Z$", "${1}+00:00").str.replace(" UTC$| GMT$", "+00:00")
     text = text.str.replace(r"^(\d{8}T\d{2})(\+|$)", "${1}:00${2}")
     text = text.str.replace(rf"(?i)^(.*\d[-/.]\d{{1,4}}[ T]){_AGAIN}$", "${1}${2}")
-    return text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
+    text = text.str.replace(r"(?i)^(.*\d[-/.]\d{1,4}[ T])(\d{1,2})$", "${1}${2}:00")
+    return cells.rename("cell").to_frame().select(text).to_series()
 
 
-def parsed(column: pl.Expr, form: Format) -> pl.Expr:
+def parsed(cells: pl.Series, form: Format) -> pl.Series:
     """Seconds since 1970 (UTC, or wall time if not aware); null where a cell does not fit."""
-    text = normalised(column, odd=form.odd)
-    end_of_day = text.str.contains(r"[ T]24[:.]00")
-    text = text.str.replace(r"([ T])24([:.]00)", "${1}00${2}")
-    moment = text.str.to_datetime(form.pattern, strict=False, exact=True, time_unit="us")
-    seconds = moment.dt.epoch("s") + end_of_day.cast(pl.Int64) * 86_400
-    return pl.when(moment.dt.year().is_between(*_YEARS)).then(seconds)
+    return _seconds(normalised(cells, odd=form.odd), form)
 
 
-def with_bare_midnights(distinct: pl.Series, form: Format) -> pl.Expr:
+def with_bare_midnights(distinct: pl.Series, form: Format) -> pl.Series:
     """As `parsed`, where the times of midnight may be left away, as R writes them.
 
     That is so if no cell says midnight, all that do not fit are dates, and with them the times
     follow one another as regularly.
     """
+    text = normalised(distinct, odd=form.odd)
+    found = _seconds(text, form)
+    others = text.filter(found.is_null()).drop_nulls()
+    if not len(others) or form.aware or bool((found % 86_400 == 0).any()):
+        return found
     date = Format(re.split(r"[ T,:@-]*%[HI]", form.pattern)[0], aware=False, odd=form.odd)
-    found = _seconds(distinct, form)
-    others = distinct.filter(found.is_null()).drop_nulls()
-    said = bool((found % 86_400 == 0).any())
     midnights = _seconds(others, date)
-    if not len(others) or said or form.aware or midnights.null_count():
-        return parsed(pl.col("cell"), form)
     times, every = found.drop_nulls().sort(), pl.concat([found, midnights]).unique().sort()
-    if _regularity(every) < _regularity(times):
-        return parsed(pl.col("cell"), form)
-    return pl.coalesce(parsed(pl.col("cell"), form), parsed(pl.col("cell"), date))
+    if midnights.null_count() or _regularity(every) < _regularity(times):
+        return found
+    return found.zip_with(found.is_not_null(), _seconds(text, date))
 
 
 def find_format(cells: pl.Series) -> Format | None:
@@ -110,22 +107,34 @@ def find_format(cells: pl.Series) -> Format | None:
     Where day and month could be swapped in every cell, the reading under which the cells follow
     one another more regularly is taken.
     """
-    cells = cells.rename("cell").drop_nulls()
+    return _format_and_text(cells)[0]
+
+
+def _format_and_text(cells: pl.Series) -> tuple[Format | None, pl.Series]:
+    """As `find_format`, and the normalised text of the cells, which is made once."""
+    cells = cells.drop_nulls()
+    odd = any(is_unusual(cell) for cell in cells.head(5).cast(pl.String))
+    text = normalised(cells, odd=odd)
+    form = _fitting(text)
+    return None if form is None else form._replace(odd=odd), text
+
+
+def _fitting(text: pl.Series) -> Format | None:
     fits = {}
-    for form in _candidates(cells):
-        missed = int(_seconds(cells, form).null_count())
-        if missed < len(cells):
+    for form in _candidates(text):
+        missed = int(_seconds(text, form).null_count())
+        if missed < len(text):
             fits[form] = missed
     if not fits:
         return None
     fewest = min(fits.values())
     best = [form for form, missed in fits.items() if missed == fewest]
     rivals = [form for form in best[1:] if _is_swapped(best[0].pattern, form.pattern)]
-    form = _more_regular(cells, best[0], rivals[0]) if rivals else best[0]
+    form = _more_regular(text, best[0], rivals[0]) if rivals else best[0]
     year_first = next((one for one in best if one.pattern.startswith("%y")), form)
     if year_first is form:
         return form
-    return max((form, year_first), key=lambda one: _order(cells, one))
+    return max((form, year_first), key=lambda one: _order(text, one))
 
 
 def looks_like_moments(cells: pl.Series) -> bool:
@@ -137,29 +146,24 @@ def looks_like_moments(cells: pl.Series) -> bool:
     few = cells.drop_nulls().head(100)
     if not len(few) or sum(bool(_SHAPE.search(cell)) for cell in few) < len(few) / 2:
         return False
-    form = find_format(few)
-    return form is not None and _seconds(few.rename("cell"), form).null_count() <= len(few) / 2
+    form, text = _format_and_text(few)
+    return form is not None and _seconds(text, form).null_count() <= len(few) / 2
 
 
 def looks_like_dates(cells: pl.Series) -> bool:
     """Whether text cells are dates without a time of the day."""
-    few = cells.drop_nulls().head(500).cast(pl.String).rename("cell")
-    form = find_format(few) if len(few) else None
-    if form is None:
-        return False
-    return bool((_seconds(few, form).drop_nulls() % 86_400 == 0).all())
+    form, text = _format_and_text(cells.drop_nulls().head(500))
+    return form is not None and bool((_seconds(text, form).drop_nulls() % 86_400 == 0).all())
 
 
-def _candidates(cells: pl.Series) -> list[Format]:
+def _candidates(text: pl.Series) -> list[Format]:
     """Formats whose shape fits at least one of the first few cells."""
-    odd = any(is_unusual(cell) for cell in cells.head(5).cast(pl.String))
-    few = cells.head(5).to_frame().select(normalised(pl.col("cell"), odd=odd)).to_series()
     forms: dict[Format, None] = {}
-    for cell in few:
+    for cell in text.head(5):
         for date, shape in _DATE_SHAPES.items():
             if found := shape.match(cell):
                 forms |= dict.fromkeys(_with_clock(date, cell[found.end() :]))
-    return [form._replace(odd=odd) for form in forms]
+    return [*forms]
 
 
 def _with_clock(date: str, rest: str) -> list[Format]:
@@ -178,8 +182,17 @@ def _with_clock(date: str, rest: str) -> list[Format]:
     ]
 
 
-def _seconds(cells: pl.Series, form: Format) -> pl.Series:
-    return cells.to_frame().select(parsed(pl.col("cell"), form)).to_series()
+def _seconds(text: pl.Series, form: Format) -> pl.Series:
+    """As `parsed`, of normalised text."""
+    cell = pl.col(text.name)
+    moment = cell.str.replace(r"([ T])24([:.]00)", "${1}00${2}").str.to_datetime(
+        form.pattern, strict=False, exact=True, time_unit="us"
+    )
+    both = text.to_frame().select(
+        cell=moment.dt.epoch("s"), end_of_day=cell.str.contains(r"[ T]24[:.]00")
+    )
+    begin, late = pl.col("cell"), 86_400 * pl.col("end_of_day").cast(pl.Int64)
+    return both.select(pl.when(begin.is_between(*_SANE_SECONDS)).then(begin + late)).to_series()
 
 
 def _is_swapped(one: str, other: str) -> bool:
@@ -187,17 +200,17 @@ def _is_swapped(one: str, other: str) -> bool:
     return re.sub("%[dm]", lambda found: mark[found[0]], one) == other
 
 
-def _more_regular(cells: pl.Series, one: Format, other: Format) -> Format:
-    first, second = (_regularity(_seconds(cells, form)) for form in (one, other))
-    if first == second and len(cells) > 1:
-        first, second = (_closeness(_seconds(cells, form)) for form in (one, other))
+def _more_regular(text: pl.Series, one: Format, other: Format) -> Format:
+    first, second = (_regularity(_seconds(text, form)) for form in (one, other))
+    if first == second and len(text) > 1:
+        first, second = (_closeness(_seconds(text, form)) for form in (one, other))
     chosen, rival = (one, other) if first >= second else (other, one)
     return chosen._replace(rival=rival.pattern, clear=first != second)
 
 
-def _order(cells: pl.Series, form: Format) -> tuple[float, float]:
+def _order(text: pl.Series, form: Format) -> tuple[float, float]:
     """How regularly, and how near, moments follow one another."""
-    seconds = _seconds(cells, form)
+    seconds = _seconds(text, form)
     return _regularity(seconds), _closeness(seconds)
 
 

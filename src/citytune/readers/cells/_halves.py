@@ -19,7 +19,7 @@ _TIME = r"(\d{1,2})(?:[:.](\d{2})(?:[:.](\d{2}))?|[時时시点點] ?(?:(\d{1,2}
 _AFTER = re.compile(rf"^(.*?)(?<!\d){_TIME} ?(\D{{1,15}})$")
 _AHEAD = re.compile(rf"^(|.*?[\s.日일])([^\d\s]\D{{0,14}}?) ?{_TIME}$")
 _ENGLISH = re.compile("[AaPp][Mm]")
-_FEW, _MOST_OTHERS = 5, 0.02
+_CELLS_LOOKED_AT, _MOST_OTHERS = 5, 0.02
 """Cells that tell whether a column is looked at, and the share that may be no times."""
 
 
@@ -35,7 +35,7 @@ _LATE = {_bare(word): bool(late) for pair in _HALVES for late, word in enumerate
 
 def with_hours_of_day(texts: Texts) -> Texts:
     """Columns of times that name the half of the day, with hours from 0 to 23."""
-    able = by_name(texts.said, CELL.head(_FEW)).rows()
+    able = by_name(texts.said, CELL.head(_CELLS_LOOKED_AT)).rows()
     named = [name for name, cells in able if all(map(without_half, cells))]
     changed = []
     for name, cells in by_name(texts.of(named), CELL).rows() if named else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -127,23 +128,37 @@ def _group_by(form: re.Pattern[str], cells: Sequence[str], *, counts: bool = Fal
 
 def cells(column: str | Sequence[str], decimal_comma: bool) -> Cells:
     """How to read a text column, or several of one notation, as numbers, and where that fails."""
-    text = pl.col(column).str.strip_chars().str.replace(r"^##?\s*", "")
-    number = _parse(text, decimal_comma)
-    missing = pl.col(column).is_null() | text.str.to_lowercase().is_in(missing_words())
-    return Cells(number.fill_nan(None), ~missing & number.is_null())
+    number = _parse(pl.col(column), decimal_comma)
+    return Cells(number, number.is_null() & ~_is_missing(column))
 
 
-def numeric_share(values: pl.Series, decimal_comma: bool) -> float:
-    """Which part of a text column's values are numbers, of those that are not missing."""
-    name = values.name or "cells"
-    both = cells(name, decimal_comma)
-    found = (
-        values.rename(name)
-        .to_frame()
-        .select(number=both.number.is_not_null().sum(), wrong=both.wrong.sum())
+def _is_missing(column: str | Sequence[str]) -> pl.Expr:
+    cell = pl.col(column)
+    bare = cell.str.strip_chars().str.replace(r"^##?\s*", "").str.to_lowercase()
+    return cell.is_null() | bare.is_in(missing_words())
+
+
+def numbers_of(texts: pl.DataFrame, decimal_comma: bool) -> pl.DataFrame:
+    """What the cells of text columns of one notation are as numbers: a row a column.
+
+    Args:
+        texts: Columns `name` and `cell`.
+        decimal_comma: Whether commas are decimal.
+
+    Returns:
+        `name`; `share` of the cells that are numbers, of those that are not missing; of the finite
+        ones `low` and `high`, null if there are none, and whether there are some, all `whole`.
+    """
+    number, finite = pl.col("number"), pl.col("number").filter(pl.col("number").is_finite())
+    parsed = cells("cell", decimal_comma).number
+    found = texts.select("name", number=parsed, missing=_is_missing("cell"))
+    count, wrong = number.count(), (number.is_null() & ~pl.col("missing")).sum()
+    return found.group_by("name", maintain_order=True).agg(
+        share=(count / (count + wrong)).fill_nan(0.0),
+        low=finite.min(),
+        high=finite.max(),
+        whole=(finite == finite.floor()).all() & (finite.count() > 0),
     )
-    number, wrong = found.row(0)
-    return float(number / (number + wrong)) if number + wrong else 0.0
 
 
 def with_clean_numbers(texts: pl.DataFrame, able: Sequence[str]) -> pl.DataFrame:
@@ -175,15 +190,25 @@ def with_numbers(
     return texts.with_columns(made)
 
 
-def _parse(text: pl.Expr, decimal_comma: bool) -> pl.Expr:
+@functools.cache
+def _written(decimal_comma: bool) -> tuple[str, str]:
+    """Numbers of one notation with marks between thousands, and those without."""
+    group, point = (r"\.", ",") if decimal_comma else (",", r"\.")
+    thousands = rf"[0-9]{{1,3}}(?:(?:{group}|{_MARKS})[0-9]{{3}})+"
+    lakhs = rf"[1-9][0-9]?(?:{group}[0-9][0-9])+{group}[0-9]{{3}}"
+    any_point = "[.,]" if decimal_comma else r"\."
+    plain = rf"(?:[0-9]+{any_point}?[0-9]*|{any_point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    whole = r"^\s*(?:##?\s*)?(?:[$€£]\s*)?([+-]?(?:{}))(?:\s*[%€£$])?\s*$".format
+    grouped = rf"(?:{thousands}|{lakhs})(?:{point}[0-9]+)?"
+    return whole(grouped), whole(rf"{plain}|(?i:inf(?:inity)?)")
+
+
+def _parse(cell: pl.Expr, decimal_comma: bool) -> pl.Expr:
     """Numbers of one notation; a comma or point that does not fit it makes the cell no number."""
-    bare = text.str.replace(r"^[$€£]\s*", "").str.replace(r"\s*[%€£$]$", "")
-    group, point = (r"\.", ",") if decimal_comma else (",", ".")
-    thousands = rf"\d{{1,3}}(({group}|{_MARKS})\d{{3}})+"
-    lakhs = rf"[1-9]\d?({group}\d\d)+{group}\d{{3}}"
-    grouped = bare.str.contains(rf"^[+-]?({thousands}|{lakhs})(\{point}\d+)?$")
-    plain = pl.when(grouped).then(bare.str.replace_all(rf"{group}|{_MARKS}", "")).otherwise(bare)
+    grouped, plain = _written(decimal_comma)
+    group = r"\." if decimal_comma else ","
+    one = cell.str.extract(grouped, 1).str.replace_all(rf"{group}|{_MARKS}", "")
+    other = cell.str.extract(plain, 1)
     if decimal_comma:
-        plain = plain.str.replace(",", ".", literal=True)
-    legal = plain.str.contains(r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:inf(inity)?))$")
-    return pl.when(legal).then(plain).otherwise(None).cast(pl.Float64, strict=False)
+        one, other = (text.str.replace(",", ".", literal=True) for text in (one, other))
+    return one.fill_null(other).cast(pl.Float64, strict=False)

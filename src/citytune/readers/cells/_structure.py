@@ -26,11 +26,11 @@ from citytune.readers.cells._vocabulary import (
     tokens,
 )
 
-MOMENTS = 48
+MOMENTS_LOOKED_AT = 48
 """Moments whose rows are looked at."""
 MOST_ROWS = 300_000
 """Rows of them."""
-ALIKE = 0.05
+MOST_CONTRADICTING = 0.05
 """Share of rows that may contradict others: a doubled hour, a row sent twice."""
 RECURS_TEXT, RECURS_NUMBER = 3.0, 1.5
 """How many times more names there may be in all than at one moment."""
@@ -68,8 +68,8 @@ def some_moments(table: SourceTable, seconds: pl.Expr, numbers: Sequence[str]) -
     times = table.rows.select(seconds.alias(TIME)).collect(engine="streaming")[TIME]
     head = times.head(4000).drop_nulls().unique(maintain_order=True)
     spread = times.gather_every(max(1, len(times) // 997)).drop_nulls().unique().sort()
-    some = spread.gather_every(_prime(len(spread) // (MOMENTS // 2)))
-    chosen = pl.concat([head.head(MOMENTS // 3), some]).unique()
+    some = spread.gather_every(_prime(len(spread) // (MOMENTS_LOOKED_AT // 2)))
+    chosen = pl.concat([head.head(MOMENTS_LOOKED_AT // 3), some]).unique()
     places = times.is_in(chosen.implode()).arg_true().head(MOST_ROWS)
     row = pl.col("_row").cast(pl.UInt32)
     rows = table.rows.with_row_index("_row").filter(row.is_in(places.implode()))
@@ -104,7 +104,7 @@ def find_keys(
     Returns:
         No columns if the time alone does; None if nothing does.
     """
-    if moment.contradicting(()) <= ALIKE:
+    if moment.contradicting(()) <= MOST_CONTRADICTING:
         return ()
     able = [
         name
@@ -115,7 +115,7 @@ def find_keys(
     for size in (1, 2, 3):
         some = able if size == 1 else _most_telling(moment, able, 8)
         for names in combinations(some, size):
-            if moment.contradicting(names) <= ALIKE:
+            if moment.contradicting(names) <= MOST_CONTRADICTING:
                 return names
     return None
 

@@ -7,7 +7,7 @@ import re
 
 from citytune.readers.columns._folded import Folded
 
-FEWEST = 6
+FEWEST_HOURS_ACROSS = 6
 """Columns of times of a part of the day, such as that of a count by hand, that are unfolded."""
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2})[:.h](\d{2})(?::\d{2})?(?!\d)\s*([ap]m)?", re.IGNORECASE)
 _HOUR = re.compile(
@@ -89,7 +89,7 @@ def part_of_day(names: tuple[str, ...]) -> Folded | None:
         found = {name: 3600 * int(one[1]) for name, one in hours.items()}
         found = found if found and min(found.values()) > 3600 else {}
     steps = {b - a for a, b in itertools.pairwise(found.values())}
-    if len(found) < FEWEST or len(steps) != 1 or (lengths and lengths != steps):
+    if len(found) < FEWEST_HOURS_ACROSS or len(steps) != 1 or (lengths and lengths != steps):
         return None
     even = 0 < steps.pop() <= 3600 and max(found.values()) < 86_400
     return Folded((*found,), (*found.values(),), ends=False) if even else None

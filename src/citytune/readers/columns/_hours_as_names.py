@@ -11,7 +11,7 @@ from citytune.readers.cells._time_words import CLOCK_TIME
 from citytune.readers.cells._vocabulary import plain_name
 
 _TIME = re.compile(r"(?<!\d)\d{1,2} ?([:.hH] ?[0-5]\d(?!\d)|[時时시点點])")
-_FEWEST = 6
+_FEWEST_HOURS_AS_NAMES = 6
 """Times of a day that are more than parts of it, such as the morning peak."""
 
 
@@ -34,7 +34,7 @@ def refuse_hours_as_names(
 def _holds_times(column: Column) -> bool:
     """Whether cells look like times of the day, or numbers are called so."""
     cells = [str(cell) for cell in column.cells]
-    if len(cells) < _FEWEST:
+    if len(cells) < _FEWEST_HOURS_AS_NAMES:
         return False
     named = plain_name(column.name) in CLOCK_TIME and all(re.search(r"\d", c) for c in cells)
     return named or _count_a_day(cells) or (column.kind == "text" and all(map(_TIME.search, cells)))

@@ -20,15 +20,15 @@ from citytune.readers.cells._structure import TIME, Moment, name_rank
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, family, plain_name, tokens
 
-GROUPS = 8
+SENSORS_LOOKED_AT = 8
 """Sensors that are looked at."""
-REGULAR, LEAP = 0.8, 10.0
+SHARE_AT_OWN_STEP, TIMES_FARTHER_LEAPS = 0.8, 10.0
 """Share of rows that keep the step of their own, and how much farther the numbers leap."""
 RISES, FALLS = 0.98, 0.2
 """Share of rows at which the total of a meter rises, and at which those of several fall."""
-FIXED = 0.95
+SHARE_AT_ONE_TIME = 0.95
 """Share of a sensor's rows that come at one time of its step."""
-FEWEST, MOST_ROWS = 48, 200_000
+FEWEST_ROWS_INTERLEAVED, MOST_ROWS = 48, 200_000
 MOST_KEYS, MOST_ABLE = 3, 6
 """Columns that name the sensors together, and columns among which several are looked for."""
 
@@ -72,7 +72,7 @@ def with_further(
         *(pl.col(n).cast(pl.Float64, strict=False) for n in numbers),
     )
     if keys:
-        chosen = some.rows.select(keys).unique(maintain_order=True).head(GROUPS)
+        chosen = some.rows.select(keys).unique(maintain_order=True).head(SENSORS_LOOKED_AT)
         rows = rows.join(chosen.lazy(), on=keys, how="semi")
     found = rows.drop_nulls(TIME).head(MOST_ROWS).collect(engine="streaming").sort(TIME)
     able.sort(key=lambda one: name_rank(one, columns))
@@ -106,15 +106,15 @@ def _interleaves(
     rows: pl.DataFrame, keys: Sequence[str], names: Sequence[str], numbers: Sequence[str]
 ) -> bool:
     finer = [*keys, *names]
-    rows = rows.filter(pl.len().over(finer) >= FEWEST)
-    if len(rows) < 2 * FEWEST or not numbers:
+    rows = rows.filter(pl.len().over(finer) >= FEWEST_ROWS_INTERLEAVED)
+    if len(rows) < 2 * FEWEST_ROWS_INTERLEAVED or not numbers:
         return False
 
     steps = rows.select(own=_change(TIME, finer), mixed=_change(TIME, keys))
     own, mixed = (_commonest(steps[side]) for side in ("own", "mixed"))
     if own is None or mixed is None or mixed >= own:
         return False
-    if float((steps["own"].drop_nulls() == own).mean() or 0) < REGULAR:  # type: ignore[arg-type]
+    if float((steps["own"].drop_nulls() == own).mean() or 0) < SHARE_AT_OWN_STEP:  # type: ignore[arg-type]
         return False
     named = all(map(_is_named, names))
     if named and _at_fixed_times(rows, finer, own):
@@ -137,7 +137,7 @@ def _at_fixed_times(rows: pl.DataFrame, finer: Sequence[str], step: int) -> bool
     each = rows.group_by(finer).agg(
         offset.mode().min(), share=(offset == offset.mode().min()).mean()
     )
-    return bool((each["share"] > FIXED).all()) and each["offset"].n_unique() > 1
+    return bool((each["share"] > SHARE_AT_ONE_TIME).all()) and each["offset"].n_unique() > 1
 
 
 def _change(column: str, over: Sequence[str]) -> pl.Expr:
@@ -155,4 +155,4 @@ def _are_totals(changes: pl.DataFrame) -> bool:
 
 def _leap(changes: pl.DataFrame) -> bool:
     near, far = (changes[side].abs().quantile(0.75) for side in ("own", "mixed"))
-    return bool(near and far and far > LEAP * near)
+    return bool(near and far and far > TIMES_FARTHER_LEAPS * near)

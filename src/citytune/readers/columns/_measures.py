@@ -66,9 +66,9 @@ STATISTICS = SAMPLES | frozenset(
     _words("min max std stddev std_dev stdev sd sigma median variance")
 )
 """Whole names of columns that say what was computed of the same readings."""
-MOST, FEW = 0.95, 24
+SHARE_ADDED_UP, FEWEST_ADDED_UP = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""
-ROWS = 2_000
+ROWS_ADDED_UP = 2_000
 
 
 def main_reading(
@@ -258,16 +258,17 @@ def holds(table: SourceTable, whole: str, parts: Sequence[str]) -> bool:
     """Whether no part is more than the whole."""
     rows = _rows(table, whole, parts)
     small = rows.select(pl.max_horizontal(parts) <= pl.col(whole) * 1.01 + 0.5).to_series()
-    return len(rows) >= FEW and float(small.mean() or 0) >= MOST  # type: ignore[arg-type]
+    return len(rows) >= FEWEST_ADDED_UP and float(small.mean() or 0) >= SHARE_ADDED_UP  # type: ignore[arg-type]
 
 
 def _adds_up(table: SourceTable, whole: str, parts: Sequence[str]) -> bool:
     """Whether the whole is the sum of two parts and more."""
     rows = _rows(table, whole, parts).filter(pl.col(whole) != 0)
-    if len(parts) < 2 or len(rows) < FEW or rows[whole].n_unique() < 3:
+    if len(parts) < 2 or len(rows) < FEWEST_ADDED_UP or rows[whole].n_unique() < 3:
         return False
     gap = (pl.sum_horizontal(parts) - pl.col(whole)).abs()
-    return float(rows.select(gap <= 1e-3 * pl.col(whole).abs()).to_series().mean() or 0) >= MOST  # type: ignore[arg-type]
+    fits = rows.select(gap <= 1e-3 * pl.col(whole).abs()).to_series()
+    return float(fits.mean() or 0) >= SHARE_ADDED_UP  # type: ignore[arg-type]
 
 
 def _between(table: SourceTable, mean: str, channels: Sequence[str]) -> bool:
@@ -276,7 +277,7 @@ def _between(table: SourceTable, mean: str, channels: Sequence[str]) -> bool:
     room = 0.01 * pl.col(mean).abs() + 0.05
     low, high = pl.min_horizontal(channels) - room, pl.max_horizontal(channels) + room
     inside = rows.select(pl.col(mean).is_between(low, high)).to_series()
-    return len(rows) >= FEW and float(inside.mean() or 0) >= MOST  # type: ignore[arg-type]
+    return len(rows) >= FEWEST_ADDED_UP and float(inside.mean() or 0) >= SHARE_ADDED_UP  # type: ignore[arg-type]
 
 
 def _rows(table: SourceTable, first: str, others: Sequence[str]) -> pl.DataFrame:
@@ -284,4 +285,4 @@ def _rows(table: SourceTable, first: str, others: Sequence[str]) -> pl.DataFrame
     names = [first, *others]
     rows = table.rows.select(pl.col(n).cast(pl.Float64, strict=False) for n in names)
     there = pl.col(first).is_not_null() & pl.any_horizontal(pl.col(n).is_not_null() for n in others)
-    return rows.filter(there).head(ROWS).collect(engine="streaming").fill_nan(None)
+    return rows.filter(there).head(ROWS_ADDED_UP).collect(engine="streaming").fill_nan(None)

@@ -15,9 +15,9 @@ from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import family
 from citytune.readers.columns._folded import number_of
 
-MOST, ROWS = 8, 2_000
+MOST_MULTIPLES, ROWS_FOR_MULTIPLES = 8, 2_000
 """Columns up to which they are compared, and rows by which they are."""
-CLOSE = 3e-3
+RATIO_TOLERANCE = 3e-3
 """Part by which a ratio may be off, and part of the spread that rounding may leave."""
 _RATIOS = np.array([1.8, 1.609344, 1.94384, 2.23694, 3.28084, 3.6, 3.412, 4, 6, 12, 24, 60, 1000,
                     3600, 1e6])  # fmt: skip
@@ -30,9 +30,9 @@ def refuse_multiples(
     """Whether two of few columns of names of their own are one in two units; that is refused."""
     live = [n for n in chosen
             if columns.kind(n) == "number" and not columns.by_name[n].constant]  # fmt: skip
-    if not 2 <= len(live) <= MOST or len({family(n) or n for n in live}) < len(live):
+    if not 2 <= len(live) <= MOST_MULTIPLES or len({family(n) or n for n in live}) < len(live):
         return False
-    rows = table.rows.head(ROWS).select(number_of(table, n) for n in live).collect()
+    rows = table.rows.head(ROWS_FOR_MULTIPLES).select(number_of(table, n) for n in live).collect()
     for one, other in combinations(live, 2):
         pair = rows.select(one, other).drop_nulls().to_numpy()
         pair = pair[np.isfinite(pair).all(1)]
@@ -52,7 +52,7 @@ def _is_multiple(pair: NDArray[np.float64]) -> bool:
     if not low.std() or len(np.unique(low)) < 12:
         return False
     slope, start = np.polyfit(low, high, 1)
-    if np.abs(slope / _RATIOS - 1).min() > CLOSE:
+    if np.abs(slope / _RATIOS - 1).min() > RATIO_TOLERANCE:
         return False
     left = high - slope * low - start
-    return bool(left.std() < CLOSE * high.std())
+    return bool(left.std() < RATIO_TOLERANCE * high.std())

@@ -13,9 +13,9 @@ from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import SENSOR, plain_name
 
-REGULAR = 0.9
+SHARE_OF_USUAL_STEP = 0.9
 """Share of the commonest step from which rows follow a clock."""
-CHANGES = 0.2
+SHARE_OF_CHANGES = 0.2
 """Share of rows from which a number changes all the time."""
 
 
@@ -50,9 +50,9 @@ def _one_a_step(moments: np.ndarray) -> bool:
     if len(steps) < 3:
         return False
     values, counts = np.unique(steps, return_counts=True)
-    return bool(values[counts.argmax()] > 0 and counts.max() >= REGULAR * len(steps))
+    return bool(values[counts.argmax()] > 0 and counts.max() >= SHARE_OF_USUAL_STEP * len(steps))
 
 
 def _changes(cells: pl.Series) -> bool:
     present = cells.drop_nulls()
-    return len(present) > 3 and float((present != present.shift()).mean() or 0) >= CHANGES  # type: ignore[arg-type]
+    return len(present) > 3 and float((present != present.shift()).mean() or 0) >= SHARE_OF_CHANGES  # type: ignore[arg-type]

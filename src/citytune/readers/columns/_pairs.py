@@ -13,7 +13,7 @@ from citytune.readers.columns._measures import ALL, PARTS
 
 _GROSS = frozenset(["gross", "brutto", "brut", "bruto", "lordo"])
 _NET = frozenset(["net", "netto", "neto", "nette"])
-HIGHEST = 9
+HIGHEST_FLAG = 9
 """Of the codes of a flag, and how many there may be."""
 _DIRECTIONS = PARTS | ALL | PLACES | {"north", "south", "east", "west", "nord", "sud", "ost", "est"}
 
@@ -90,4 +90,4 @@ def _are_all(pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> bool:
 
 def _is_flag(columns: Columns, name: str) -> bool:
     column = columns.by_name[name]
-    return column.whole and 0 <= column.low <= column.high <= HIGHEST >= len(column.cells)
+    return column.whole and 0 <= column.low <= column.high <= HIGHEST_FLAG >= len(column.cells)

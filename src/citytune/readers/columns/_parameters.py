@@ -54,7 +54,7 @@ _FINAL = frozenset(["final", "actual", "real", "measured", "observed", "validate
 _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "initial", "raw",
                       "planned", "predicted", "unverified", "prelim", "prognose"}  # fmt: skip
 """Words of stages of one value."""
-CROSSES = 1.5
+CELLS_A_MOMENT_OF_VERSIONS = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
 _TOTAL = ALL | {"any"}
 """Words of the cell that means all the others together."""
@@ -157,7 +157,7 @@ def _crosses(table: SourceTable, name: str, time: Sequence[str]) -> bool:
         return True
     each = table.rows.group_by(*time).agg(pl.col(name).n_unique())
     mean = each.select(pl.col(name).mean()).collect(engine="streaming").item()
-    return float(mean or 0) > CROSSES
+    return float(mean or 0) > CELLS_A_MOMENT_OF_VERSIONS
 
 
 def choose_parameter(

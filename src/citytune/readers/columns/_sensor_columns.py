@@ -11,7 +11,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import (
-    ALIKE,
+    MOST_CONTRADICTING,
     Moment,
     called_a_sensor,
     find_keys,
@@ -47,7 +47,8 @@ def guess_sensor(
         return target_rank(name) is not None or goes_beside(name)
 
     keys = find_keys(some, columns, taken, measures)
-    keys = places if keys is None and places and some.contradicting(places) <= ALIKE else keys
+    if keys is None and places and some.contradicting(places) <= MOST_CONTRADICTING:
+        keys = places
     if keys is None:
         tried = "; ".join(
             f"sensor={list(names) if len(names) > 1 else names[0]!r} leaves {100 * share:.0f} %"
@@ -86,7 +87,7 @@ def refuse_contradictions(
     taken: set[str],
 ) -> None:
     """Raise `InputError` if the named sensor's rows contradict each other, with what would do."""
-    if not sensor or (share := some.contradicting(sensor)) <= ALIKE:
+    if not sensor or (share := some.contradicting(sensor)) <= MOST_CONTRADICTING:
         return
     further = find_keys(some, columns, taken - set(sensor), lambda _: False)
     hint = f"sensor={list(further)} would tell them apart" if further else "name further columns"

@@ -24,11 +24,11 @@ _SUMMARY = (
     r"gennemsnit|medel(värde)?|ukupno|المجموع|الإجمالي|סה.{0,2}כ|รวม|เฉลี่ย)(\W|$)"
 )
 """What stands in place of a time in a row that sums up others."""
-MERGED = 0.5
+SHARE_OF_EMPTY_DATES = 0.5
 """Share of empty dates from which a date is written once for the rows below it."""
-STRAY = 0.02
+MOST_STRAY_ROWS = 0.02
 """Share of rows that may have no time of the day, such as titles."""
-TURNS = 0.95
+SHARE_OF_NEW_DAYS = 0.95
 """Share of dates at which the time of the day begins anew, if they are written so."""
 
 
@@ -70,7 +70,7 @@ def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
     if date not in table.schema or clock not in table.schema:
         return table
     empty = table.rows.select(pl.col(date).is_null().mean()).collect(engine="streaming").item()
-    if empty is None or empty < MERGED:
+    if empty is None or empty < SHARE_OF_EMPTY_DATES:
         return table
     found = clock_times(table, look_at(table, clock))
     if found is None:
@@ -78,9 +78,9 @@ def with_dates(table: SourceTable, time: tuple[str, ...], findings: Findings) ->
     rows = table.rows.select(there=pl.col(date).is_not_null(), at=found.seconds).collect()
     timed = rows.drop_nulls("at")  # titles and sources have no time of the day
     there, turns = timed["there"], timed["at"] < timed["at"].shift()
-    if len(timed) < (1 - STRAY) * len(rows) or not there[0] or turns.filter(~there).sum():
+    if len(timed) < (1 - MOST_STRAY_ROWS) * len(rows) or not there[0] or turns.filter(~there).sum():
         return table
-    if float(turns.filter(there).mean() or 0) < TURNS - 1 / int(there.sum()):  # type: ignore[arg-type]
+    if float(turns.filter(there).mean() or 0) < SHARE_OF_NEW_DAYS - 1 / int(there.sum()):  # type: ignore[arg-type]
         return table
     findings.note(
         "merged-dates",
@@ -107,7 +107,9 @@ def with_names_below(
     empty = table.rows.select(pl.col(n).is_null().mean() for n in words)
     shares = empty.collect(engine="streaming").row(0)
     able = [
-        n for n, share in zip(words, shares, strict=True) if share is not None and share > MERGED
+        n
+        for n, share in zip(words, shares, strict=True)
+        if share is not None and share > SHARE_OF_EMPTY_DATES
     ]
     if not able:
         return table

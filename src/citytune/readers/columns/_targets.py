@@ -47,7 +47,7 @@ from citytune.readers.columns._pairs import of_pairs
 from citytune.readers.columns._side_values import without_side_values
 from citytune.readers.columns._steps_of_totals import without_their_totals
 from citytune.readers.columns._unlike import (
-    is_flag_of_another,
+    flags_of_others,
     is_speed_of_wind,
     mixture,
     numbers_rows,
@@ -93,11 +93,13 @@ def guess_targets(
     `readings` are called like names of sensors, and are known to be none; `quantity` is what the
     person says is measured.
     """
+    flags = flags_of_others(columns)
     numbers = [n for n in columns.numbers(taken) if n not in keys]
     able = [
         n
         for n in numbers
-        if n in readings or not _is_no_reading(columns.by_name[n], columns, table, moment, keys)
+        if n in readings
+        or not (n in flags or _is_no_reading(columns.by_name[n], columns, table, moment, keys))
     ]
     able = without_side_values(able)
     telling = {n for n in able if tells_time(columns.by_name[n], moment)}
@@ -106,7 +108,8 @@ def guess_targets(
         if left_out < {*able}:
             able, numbers = ([n for n in some if n not in left_out] for some in (able, numbers))
     known = _before_time(columns, taken, able)
-    able = _with_quiet(able, [n for n in numbers if n in able or n not in known], columns, long)
+    rest = [n for n in numbers if n in able or n not in (known | flags)]
+    able = _with_quiet(able, rest, columns, long)
     if not able and (
         refuse_clocks(columns, {*taken, *keys}, None, findings) or refuse_json(columns, findings)
     ):
@@ -155,11 +158,11 @@ def guess_targets(
 def _is_no_reading(
     column: Column, columns: Columns, table: SourceTable, moment: Moment, keys: Sequence[str]
 ) -> bool:
-    """Ids, counters, constants, flags, coordinates, parts of the calendar, what never changes."""
+    """Ids, counters, constants, coordinates, parts of the calendar, what never changes."""
     rank = target_rank(column.name)
     if not keys and numbers_rows(column, columns):
         return True
-    if is_speed_of_wind(column.name, columns) or is_flag_of_another(column, columns):
+    if is_speed_of_wind(column.name, columns):
         return True
     if column.kind == "empty" or _is_coordinate(column.name) or column.counter:
         return True
@@ -202,8 +205,6 @@ def _with_quiet(able: list[str], numbers: list[str], columns: Columns, long: boo
             or (columns.by_name[name].constant and _CODE_OF.match(plain))
         )  # fmt: skip
 
-    numbers = [n for n in numbers
-               if n in able or not is_flag_of_another(columns.by_name[n], columns)]  # fmt: skip
     quiet = {n for n in numbers if n not in able and (may_be(n) or target_rank(n) is not None)}
     live = [n for n in able if not goes_beside(n)]
     if not able or (not live and len(quiet) == 1):

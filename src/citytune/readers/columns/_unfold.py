@@ -11,7 +11,7 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import listed
-from citytune.readers.cells._columns import Column, look_at
+from citytune.readers.cells._columns import Column, look, look_at
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import looks_like_moments
 from citytune.readers.cells._table import SourceTable
@@ -35,7 +35,7 @@ from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.times._calendar import unfold_calendar
 from citytune.readers.times._clock_times import clock_times
 
-FEWEST = 20
+FEWEST_MOMENTS_ACROSS = 20
 """Columns of times of the day from which they are unfolded."""
 MOST_KEYS = 6
 """Columns among the first of which one holds the date, if none has a name."""
@@ -108,7 +108,7 @@ def _with_hours(table: SourceTable, findings: Findings) -> SourceTable:
     if any(name != f"column_{i + 1}" for i, name in enumerate(names) if i > dated) \
             or len(names) > 2 * 96 + MOST_KEYS + 3:  # fmt: skip
         return table
-    columns = [look_at(table, name) for name in names]
+    columns = [*look(table).by_name.values()]
     date = next((i for i, one in enumerate(columns[:MOST_KEYS]) if one.date), len(columns))
     rest = columns[(date if dated < 0 else dated) + 1 :]
     values, flags = rest[::2], rest[1::2]
@@ -142,7 +142,7 @@ def _upright(table: SourceTable, findings: Findings) -> SourceTable:
     """The table with a row for each moment, if its columns are moments and its rows sensors."""
     names = [name for name in table.schema if TIME_LIKE.match(name)]
     rest = [name for name in table.schema if name not in names]
-    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST
+    few = len(names) < 2 if _are_times(table, rest) else len(names) < FEWEST_MOMENTS_ACROSS
     if few or not looks_like_moments(pl.Series(names)):
         return table
     findings.note(
@@ -167,7 +167,8 @@ def _refuse_half_days(table: SourceTable, findings: Findings) -> None:
     numbers = [int(_numbered(name)["number"]) for name in some]  # type: ignore[index]
     if numbers not in ([*range(1, 13)], [*range(12)]) or not all(map(_HOURS.match, some)):
         return
-    if any(look_at(table, name).date for name in table.schema if name not in some):
+    rest = [name for name in table.schema if name not in some]
+    if any(column.date for column in look(table, rest).by_name.values()):
         findings.fail(
             "half-days",
             f"each row holds twelve hours of a day ({listed(some, 2, quoted=True)}), and nothing "
@@ -182,7 +183,7 @@ def _rows_are_days(table: SourceTable, folded: Folded, marked: Collection[str]) 
     Next to times of the day the numbers of a part of it are something else, such as harmonics.
     """
     rest = [n for n in table.schema if n not in {*folded.names, *folded.flags, *marked}]
-    looked = [look_at(table, name) for name in rest]
+    looked = look(table, rest).by_name.values()
     moments = [one for one in looked if one.kind == "moment"]
     if len(folded.names) * folded.step > DAY - 3600:
         return not moments or any(one.date for one in moments)
@@ -199,7 +200,7 @@ def find_folded(names: tuple[str, ...]) -> Folded | None:
     (0, 3600)
     """
     found = [(name, span[1]) for name in names if (span := span_of(name))]
-    if len(found) >= FEWEST and (even := _even(found)):
+    if len(found) >= FEWEST_MOMENTS_ACROSS and (even := _even(found)):
         return even
     if clock := twice_twelve(names):
         return clock
@@ -241,7 +242,7 @@ def _digits(group: list[tuple[str, int]]) -> Folded | None:
     """Times without a colon such as 0015 … 2400."""
     clocks = [(name, number // 100 * 3600 + number % 100 * 60) for name, number in group]
     legal = all(number % 100 < 60 and number <= 2400 for _, number in group)
-    return _even(clocks) if legal and len(group) >= FEWEST else None
+    return _even(clocks) if legal and len(group) >= FEWEST_MOMENTS_ACROSS else None
 
 
 def _counted(group: list[tuple[str, int]]) -> Folded | None:

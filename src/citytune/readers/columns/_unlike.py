@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -23,9 +23,9 @@ from citytune.readers.cells._vocabulary import (
 )
 from citytune.readers.columns._kinds import COMPUTED
 
-MOST = 12
+MOST_QUANTITIES = 12
 """Columns up to which they may be quantities of one place; networks have more."""
-FAR = 20.0
+RATIO_OF_UNLIKE = 20.0
 """Ratio of the largest values of two columns from which they seem to be of two quantities."""
 FEWEST_SIGNS, FEWEST_WEATHER = 2, 3
 """Differences of columns of several quantities; columns of weather next to the speed of wind."""
@@ -51,49 +51,58 @@ _FIELD = re.compile(r"field[_ ]?\d", re.IGNORECASE)
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
 
-def is_flag_of_another(column: Column, columns: Columns) -> bool:
-    """Whether few small whole numbers stand under the name of another column and a word: QT, T.
+def flags_of_others(columns: Columns) -> frozenset[str]:
+    """Columns in which few small whole numbers stand under another's name and a word: QT next to T.
 
     So do all columns of one name that stand by others, such as the coverage of each.
     """
-    if _stands_by_each(column, columns):
-        return True
-    if not column.whole or column.low < 0 or column.high > 9 or len(column.cells) > 9:
-        return False
-    bare = _AGAIN.sub("", column.name)
-    plain = plain_name(bare)
-    if _FLAG.fullmatch(plain) and f"{bare} (2)" in columns.by_name:
-        return True  # one before or behind each reading
-    return any(
-        other.kind in ("number", "empty")
-        and other is not column
-        and (one := plain_name(name))
-        and len(one) < len(plain)
-        and (plain.endswith(one) or plain.startswith(one))
-        and bool(_FLAG.fullmatch(plain.replace(one, "", 1).strip("_")))
-        for name, other in columns.by_name.items()
+    by_each = _standing_by_each(columns)
+    plain = {plain_name(n) for n, one in columns.by_name.items() if one.kind in ("number", "empty")}
+    return frozenset(
+        name
+        for name, one in columns.by_name.items()
+        if _bare(name) in by_each or (_is_small(one) and _flags_one(_bare(name), plain, columns))
     )
 
 
-def _stands_by_each(column: Column, columns: Columns) -> bool:
-    """Whether one name that says no quantity comes again behind, or before, other names each."""
-    bare = _AGAIN.sub("", column.name)
-    if not {bare, f"{bare} (2)"} <= {*columns.by_name} or target_rank(bare) is not None:
-        return False
+def _is_small(column: Column) -> bool:
+    """Whether a column holds whole numbers of one digit, and few of them."""
+    return column.whole and column.low >= 0 and column.high <= 9 and len(column.cells) <= 9
+
+
+def _flags_one(bare: str, names: Collection[str], columns: Columns) -> bool:
+    """Whether a name is one of some plain ones and a word, or is a word that comes again."""
+    plain = plain_name(bare)
+    if _FLAG.fullmatch(plain) and f"{bare} (2)" in columns.by_name:
+        return True  # one before or behind each reading
+    parts = {part for i in range(1, len(plain)) for part in (plain[:i], plain[i:])}
+    rests = (plain.replace(one, "", 1).strip("_") for one in parts if one in names)
+    return any(map(_FLAG.fullmatch, rests))
+
+
+def _standing_by_each(columns: Columns) -> set[str]:
+    """Names that say no quantity and come again behind, or before, other names each."""
+    again = {name for name in map(_bare, columns.by_name) if f"{name} (2)" in columns.by_name}
+    again = {name for name in again & {*columns.by_name} if target_rank(name) is None}
     numbers = columns.numbers()
-    return _have_their_own(bare, numbers) or _have_their_own(bare, numbers[::-1])
+    return _with_their_own(again, numbers) | _with_their_own(again, numbers[::-1])
 
 
-def _have_their_own(bare: str, names: Sequence[str]) -> bool:
-    """Whether another column that is called as none else comes before each one of a name."""
-    own, owners = "", list[str]()
-    again = {_AGAIN.sub("", name) for name in names if _AGAIN.search(name)}
+def _with_their_own(some: Collection[str], names: Sequence[str]) -> set[str]:
+    """Of some names those before each of which another column stands, called as none else."""
+    own, owners = "", {name: list[str]() for name in some}
+    again = {_bare(name) for name in names if _AGAIN.search(name)}
     for name in names:
-        if _AGAIN.sub("", name) == bare:
-            owners.append(own)
-        elif _AGAIN.sub("", name) not in again:
+        bare = _bare(name)
+        if bare in owners:
+            owners[bare].append(own)
+        if bare not in again:
             own = name
-    return "" not in owners and len({*owners}) == len(owners)
+    return {name for name, all_ in owners.items() if "" not in all_ and len({*all_}) == len(all_)}
+
+
+def _bare(name: str) -> str:
+    return _AGAIN.sub("", name)
 
 
 def numbers_rows(column: Column, columns: Columns) -> bool:
@@ -120,7 +129,7 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
     fields = all(_FIELD.fullmatch(name) for name in chosen)
     electrical = _are_electrical(chosen)
     alone = bare or electrical or len({family(name) or name for name in chosen}) == len(chosen)
-    if not (2 <= len(chosen) <= MOST and alone) or bidding_areas(chosen):
+    if not (2 <= len(chosen) <= MOST_QUANTITIES and alone) or bidding_areas(chosen):
         return
     if not (bare or electrical) and _are_named(chosen):
         return
@@ -197,7 +206,7 @@ def _differences(names: Sequence[str], columns: Columns) -> int:
     highest = [max(abs(column.low), abs(column.high)) for column in live]
     return sum(
         (
-            bool(live) and max(highest) > FAR * min(highest),
+            bool(live) and max(highest) > RATIO_OF_UNLIKE * min(highest),
             len({column.whole for column in live}) > 1,
             len({column.low < 0 for column in live}) > 1,
             len(live) < len(some),

@@ -30,7 +30,7 @@ from citytune.readers.columns._measures import ALL, PARTS, proposed
 
 MOST_PLACES = 24
 """Columns of one quantity up to which others of the same places are looked at."""
-NEARLY = 0.02
+SUM_TOLERANCE = 0.02
 """Part of a column by which it may differ from the sum of others, if it is known by its name."""
 _FULL = 0.9
 """Share of rows that a column of a long table fills from which another may be nearly empty."""
@@ -185,7 +185,7 @@ def _parts_of(
 ) -> list[str]:
     """The columns that a total adds up: those of its group, or all others; none if it does not."""
     called = _TOTAL.search(plain_name(total)) or target_rank(total) is None
-    share, room = (1e-3, 0.5) if called else (NEARLY, 0.0)
+    share, room = (1e-3, 0.5) if called else (SUM_TOLERANCE, 0.0)
     group = _TOTAL.sub("", plain_name(total)).strip("_")
     others = [n for n in chosen if n not in totals]
     near = [n for n in others if group and plain_name(n).startswith(group)]

@@ -43,7 +43,7 @@ from citytune.readers.containers._layout import NO_DATE, bare_titles
 from citytune.readers.containers._spaced import with_tabs
 from citytune.readers.containers._stacked import TITLE, refuse_other_table, titles_of
 
-FIRST = 5000
+CELLS_FOR_NOTATION = 5000
 """Distinct cells of a column from which its notation is told."""
 LONGEST_NUMBER = 24
 """Characters of a number."""
@@ -245,7 +245,7 @@ def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:
 
 def _numbers(texts: Texts, dialect: Dialect) -> tuple[pl.DataFrame, frozenset[str]]:
     """Each text column that holds numbers only, in the one notation that it writes."""
-    some = texts.first(FIRST)
+    some = texts.first(CELLS_FOR_NOTATION)
     long = (CELL.str.len_chars() > LONGEST_NUMBER) | CELL.str.contains(LONG)
     found = by_name(
         some, CELL, marks=CELL.str.contains(NOTATION).any(), names=(is_code(CELL) | long).any()

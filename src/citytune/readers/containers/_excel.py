@@ -15,7 +15,7 @@ from citytune.readers.containers._openers import register
 from citytune.readers.containers._several import join
 from citytune.readers.containers._zip import is_zip, members
 
-FURTHEST = 20
+MOST_ROWS_ABOVE_HEADER = 20
 """Rows within which a header stands."""
 OLD = b"\xd0\xcf\x11\xe0"
 """How workbooks began before .xlsx."""
@@ -84,7 +84,7 @@ def _cells(sheet: Any) -> list[list[str]]:
 
 def _top(sheet: Any) -> list[list[str]]:
     """The rows of a sheet up to the first that is full: what sheets of one kind have in common."""
-    rows = _cells(sheet)[:FURTHEST]
+    rows = _cells(sheet)[:MOST_ROWS_ABOVE_HEADER]
     full = next((i for i, row in enumerate(rows) if all(row)), len(rows))
     return rows[: full + 1]
 

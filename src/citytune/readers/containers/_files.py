@@ -15,9 +15,9 @@ ENDINGS = ("csv", "tsv", "txt", "dat", "gz", "parquet", "pq", "arrow", "feather"
            "jsonl", "ndjson", "xlsx", "xls", "xlsb", "ods", "zip", "xml", "h5", "hdf5",
            "hdf")  # fmt: skip
 """Of files that may hold a table."""
-SILENCE = 30.0
+LONGEST_SILENCE = 30.0
 """Seconds without a byte after which an address is given up."""
-LONGEST = 900.0
+LONGEST_WAIT = 900.0
 """Seconds that a download may take in all."""
 MOST_BYTES = 8_000_000_000
 _ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+(::|://)")
@@ -123,7 +123,9 @@ def _options(address: str) -> dict[str, Any]:
         return {}
     import aiohttp
 
-    limits = aiohttp.ClientTimeout(total=LONGEST, sock_connect=SILENCE, sock_read=SILENCE)
+    limits = aiohttp.ClientTimeout(
+        total=LONGEST_WAIT, sock_connect=LONGEST_SILENCE, sock_read=LONGEST_SILENCE
+    )
     return {"client_kwargs": {"timeout": limits}}
 
 
@@ -149,7 +151,8 @@ def told(address: str, error: Exception) -> str:
             "'citytune[remote]', or download the file first"
         )
     if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
-        return f"{name} did not answer within {SILENCE:g} seconds; try again, or download it first"
+        waited = f"{LONGEST_SILENCE:g} seconds"
+        return f"{name} did not answer within {waited}; try again, or download it first"
     if isinstance(error, FileNotFoundError):
         return f"there is no file {name}; is the address right?"
     if isinstance(error, PermissionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from citytune._text import listed
-from citytune.readers.cells._columns import Column, look_at
+from citytune.readers.cells._columns import Column, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._units import unit_of
@@ -22,9 +22,9 @@ HOURLY = ("Flow", "Avg Occ", "Avg Speed")
 YEARS, DATES = (1950, 2100), (19500101, 21001231)
 MADRID = ("PROVINCIA", "MUNICIPIO", "ESTACION", "MAGNITUD", "TECNICA", "PERIODO")
 """Codes before the date of a day's hours, each with a mark; the station's may be in one."""
-PERIODS = (24, 25, 48, 50, 96, 100)
+PERIODS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
 """In a day."""
-FEW = 10
+MOST_DISTINCT_CODES = 10
 """Distinct numbers that are no periods of a day yet."""
 DELAYS = tuple(f"Delay (V_t={speed})" for speed in range(35, 61, 5))
 
@@ -38,13 +38,15 @@ def with_names(table: SourceTable, told: Collection[str], findings: Findings) ->
     numbered = [f"column_{i + 1}" for i in range(len(before))]
     if before != numbered:
         return table
-    if len(before) >= len(STATION) and not {*before} & {*told} and _is_station(table):
+    columns = [*look(table).by_name.values()]
+    station = len(before) >= len(STATION) and not {*before} & {*told}
+    if station and _is_station(columns[: len(STATION)]):
         names = dict(zip(before, _names(table), strict=False))
         what = "the columns are those of a station's file of PeMS"
-    elif (names := _dated([look_at(table, name) for name in before])) and not {*names} & {*told}:
+    elif (names := _dated(columns)) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold the parts of dates"
         names |= _codes(before, names)
-    elif (names := _measured([look_at(table, n) for n in before])) and not {*names} & {*told}:
+    elif (names := _measured(columns)) and not {*names} & {*told}:
         what = f"{listed(list(names), quoted=True)} hold readings, their unit and what they are of"
     else:
         return table
@@ -103,12 +105,13 @@ def _within(numbers: Sequence[int], limits: tuple[int, int]) -> bool:
 
 def _counts(numbers: Sequence[int]) -> bool:
     """Whether numbers are all the hours, halves or quarters of a day, or of that of autumn."""
-    whole = len(numbers) > FEW and [*range(numbers[0], numbers[-1] + 1)] == [*numbers]
-    return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS
+    whole = len(numbers) > MOST_DISTINCT_CODES and [*range(numbers[0], numbers[-1] + 1)] == [
+        *numbers
+    ]
+    return whole and numbers[0] in (0, 1) and len(numbers) in PERIODS_OF_A_DAY
 
 
-def _is_station(table: SourceTable) -> bool:
-    columns = [look_at(table, name) for name in table.schema.names()[: len(STATION)]]
+def _is_station(columns: Sequence[Column]) -> bool:
     time, station, district, freeway, direction, lanes, _, samples, observed, flow, occupancy, _ = (
         columns
     )
@@ -140,5 +143,5 @@ def _of_lanes(count: int, names: Sequence[str]) -> list[str]:
 
 def _are_marks(table: SourceTable, names: Sequence[str]) -> bool:
     """Whether columns hold 0 and 1 alone, and the first of them holds something."""
-    columns = [look_at(table, name) for name in names]
+    columns = [*look(table, names).by_name.values()]
     return bool(len(columns[0].cells)) and all(c.low >= 0 and c.high <= 1 for c in columns)

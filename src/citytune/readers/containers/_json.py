@@ -21,7 +21,7 @@ from citytune.readers.cells._numbers import with_numbers, writes_commas
 from citytune.readers.cells._plain_cells import plain_cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._texts import Texts
-from citytune.readers.containers._json_records import DEEPEST, Record, records_of
+from citytune.readers.containers._json_records import MOST_NESTED_OBJECTS, Record, records_of
 from citytune.readers.containers._json_stages import without_forecasts
 from citytune.readers.containers._openers import register
 
@@ -226,7 +226,7 @@ def _flat(
             found[name] = _extended(value)
         elif "@value" in value:
             found[name] = value["@value"]
-        elif depth < DEEPEST:
+        elif depth < MOST_NESTED_OBJECTS:
             found |= _flat(value, units, f"{name}.", depth + 1)
     return found
 

@@ -20,7 +20,7 @@ from citytune.readers.containers._json_steps import shared, stepped
 
 Record: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str | int, ...]
-DEEPEST = 40
+MOST_NESTED_OBJECTS = 40
 """Objects within objects."""
 _NAMES = ("fields", "columns", "components", "header", "headers", "names", "schema")
 """Of lists of the names of columns."""
@@ -115,7 +115,7 @@ def _unit_of(part: _Table) -> str | None:
 
 
 def _tables(value: Any, around: Record, path: Path) -> Iterator[_Table]:
-    if len(path) > DEEPEST:
+    if len(path) > MOST_NESTED_OBJECTS:
         return
     if isinstance(value, Mapping) and (rows := keyed(value)):
         yield _Table(frozenset(rows[0]), rows, around, path)

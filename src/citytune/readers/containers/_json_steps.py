@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from citytune.readers.cells._vocabulary import plain_name
 
 Record: TypeAlias = Mapping[str, Any]
-FEWEST = 20
+FEW_VALUES = 20
 """Values that are more than a few of a record."""
 _START = frozenset(
     ["start", "begin", "from", "start_time", "begin_time", "beg_time", "start_date", "start_at",
@@ -40,7 +40,7 @@ def stepped(value: Record) -> list[dict[str, Any]]:
     >>> stepped({"start": "2024-01-01T00:00Z", "step": "PT15M", "values": [*range(21)]})[1]
     {'time': '2024-01-01T00:15:00+00:00', 'values': 1}
     """
-    lists = {k: v for k, v in value.items() if isinstance(v, list) and len(v) > FEWEST}
+    lists = {k: v for k, v in value.items() if isinstance(v, list) and len(v) > FEW_VALUES}
     lists = _columns_of(value) or lists
     if len({len(one) for one in lists.values()}) != 1 or not all(
         _is_number(one) for some in lists.values() for one in some
@@ -76,7 +76,7 @@ def shared(value: Record) -> list[dict[str, Any]]:
     {'t': 1711324800, 'load': 0}
     """
     times = {k: v for k, v in value.items()
-             if isinstance(v, list) and len(v) > FEWEST and all(map(_is_time, v))}  # fmt: skip
+             if isinstance(v, list) and len(v) > FEW_VALUES and all(map(_is_time, v))}  # fmt: skip
     if len(times) != 1:
         return []
     ((called, at),) = times.items()

@@ -8,7 +8,7 @@ from collections import Counter
 from citytune.readers.containers._layout import DELIMITERS
 
 HEAD_LINES = 200
-MOST = 0.9
+SHARE_OF_LINES_ALIKE = 0.9
 """Share of lines that must have the same number of fields."""
 _GAPS = (re.compile(r"\s{2,}"), re.compile(r"\s+"))
 
@@ -35,4 +35,4 @@ def with_tabs(text: bytes) -> bytes:
 def _usual(lines: list[str], gap: re.Pattern[str]) -> int:
     """The number of fields that nearly all lines have; 0 if they differ."""
     width, count = Counter(len(gap.split(line)) for line in lines).most_common(1)[0]
-    return width if count >= MOST * len(lines) else 0
+    return width if count >= SHARE_OF_LINES_ALIKE * len(lines) else 0

@@ -19,7 +19,7 @@ from citytune.readers.containers._openers import register
 
 Rows: TypeAlias = list[Sequence[str]]
 HEAD_BYTES = 1 << 16
-FEW = 20
+MOST_ROWS_OF_A_LOOKUP = 20
 """Rows up to which a table only describes another."""
 _NAME = r"[`\"\[]?[\w.`\"\[\]]+[`\"\]]?"
 _BEGINS = re.compile(r"\s*(--|/\*|(create|insert|set|drop|begin|pragma|copy|use)\b)", re.IGNORECASE)
@@ -67,7 +67,9 @@ def read_dump(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
         names[_bare(one[1])] = [_bare(column) for column in one[2].split(",")]
         rows = tables.setdefault(_bare(one[1]), [])
         rows.extend([_unescaped(cell) for cell in line.split("\t")] for line in one[3].splitlines())
-    large = [table for table, rows in tables.items() if len(rows) > FEW] or [*tables]
+    large = [table for table, rows in tables.items() if len(rows) > MOST_ROWS_OF_A_LOOKUP] or [
+        *tables
+    ]
     if len(large) != 1:
         findings.fail(
             "several-tables",

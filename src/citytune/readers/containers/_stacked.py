@@ -17,9 +17,9 @@ from citytune.readers.containers._layout import Layout
 
 TITLE = "title"
 """Column of the titles above the parts of a table."""
-ALIKE, FEWEST_BELOW = 0.8, 3
+SHARE_OF_ONE_KIND, FEWEST_ROWS_BELOW_HEADER = 0.8, 3
 """Share of cells of one kind that make a column's, and rows below a header that make a table."""
-WORDS = 0.6
+SHARE_OF_WORDS_IN_HEADER = 0.6
 """Share of the columns of numbers that hold words in a header."""
 
 
@@ -61,17 +61,17 @@ def refuse_other_table(rows: pl.DataFrame, layout: Layout, findings: Findings) -
                if kind == "number" and able]  # fmt: skip
     if not numbers or not times or any(rows.schema[n] != pl.String for n in times):
         return
-    if len(numbers) < WORDS * kinds.count("number"):
+    if len(numbers) < SHARE_OF_WORDS_IN_HEADER * kinds.count("number"):
         return
     word = pl.col(numbers).str.contains(r"^\W*[^\W\d]{2}") & ~pl.col(numbers).str.contains(r"\d{3}")
-    wordy = pl.sum_horizontal(word) >= max(1, WORDS * kinds.count("number"))
+    wordy = pl.sum_horizontal(word) >= max(1, SHARE_OF_WORDS_IN_HEADER * kinds.count("number"))
     label = pl.all_horizontal(pl.col(n).str.contains(r"^\W*[^\W\d]{2}[^\d]*$") for n in times)
     found = rows.select((wordy & label).fill_null(value=False)).to_series().arg_true()
     units = {cell.strip() for cell in layout.units if cell.strip()}
     for place in found.head(20):
         cells = [cell for cell in map(str, rows.select(numbers).row(place)) if cell]
         below = len(rows) - place - 1
-        if below < FEWEST_BELOW or units & {*cells} or all(map(is_missing, cells)):
+        if below < FEWEST_ROWS_BELOW_HEADER or units & {*cells} or all(map(is_missing, cells)):
             continue
         header = [rows[n][place] for n in (*times, *numbers)]
         findings.fail(
@@ -85,6 +85,8 @@ def refuse_other_table(rows: pl.DataFrame, layout: Layout, findings: Findings) -
 def _kind(cells: Sequence[str]) -> str:
     present = [cell for cell in cells if not is_missing(cell)]
     for kind, form in (("time", TIME_LIKE), ("number", NUMBER_LIKE)):
-        if present and sum(bool(form.match(cell)) for cell in present) > ALIKE * len(present):
+        if present and sum(bool(form.match(cell)) for cell in present) > SHARE_OF_ONE_KIND * len(
+            present
+        ):
             return kind
     return ""

@@ -19,9 +19,9 @@ from citytune.readers.containers._several import join
 
 MOST_BYTES = 4_000_000_000
 """Of all members together, unpacked."""
-LARGER = 10
+TIMES_AS_LARGE_AS_NOTES = 10
 """Times as large as all others together is a file that they only describe."""
-PIECE = 4096
+BYTES_AT_A_TIME = 4096
 """Bytes unpacked at a time: the size that an archive names binds nobody, and `read` of all at once
 unpacks whatever there is before it cuts off."""
 
@@ -74,7 +74,7 @@ def _alone(archive: zipfile.ZipFile, names: list[str], findings: Findings) -> li
     """The one member next to which the others are small, if there is one: they describe it."""
     size = {one: archive.getinfo(one).file_size for one in names}
     *others, largest = sorted(names, key=lambda one: size[one])
-    if not others or size[largest] < LARGER * sum(size[one] for one in others):
+    if not others or size[largest] < TIMES_AS_LARGE_AS_NOTES * sum(size[one] for one in others):
         return names
     findings.warn(
         "several-files",
@@ -123,7 +123,7 @@ def _member(
 
 def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as file:
-        return b"".join(iter(lambda: file.read(PIECE), b""))
+        return b"".join(iter(lambda: file.read(BYTES_AT_A_TIME), b""))
 
 
 def members(data: bytes, findings: Findings) -> zipfile.ZipFile:

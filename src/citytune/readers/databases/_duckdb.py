@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers.containers._files import LONGEST
+from citytune.readers.containers._files import LONGEST_WAIT
 from citytune.readers.databases._drivers import (
     Driver,
     plain_types,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-AGAIN = 0.1
+PAUSE_OF_INTERRUPTIONS = 0.1
 """Seconds between two interruptions of what takes too long."""
 
 
@@ -51,8 +51,8 @@ def session(address: str, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("COMMIT")
     except duckdb.InterruptException:
         raise InputError(
-            f"{str(path)!r} took longer than {LONGEST:g} seconds to answer; does the query, or the "
-            "view it reads, end?"
+            f"{str(path)!r} took longer than {LONGEST_WAIT:g} seconds to answer; does the query, "
+            "or the view it reads, end?"
         ) from None
     except duckdb.Error as error:
         raise InputError(f"{str(path)!r}: {reason_of(error)}") from None
@@ -67,10 +67,10 @@ def _stopped_in_time(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     done = threading.Event()
 
     def interrupt() -> None:
-        patience = LONGEST
+        patience = LONGEST_WAIT
         while not done.wait(patience):
             connection.interrupt()
-            patience = AGAIN
+            patience = PAUSE_OF_INTERRUPTIONS
 
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()

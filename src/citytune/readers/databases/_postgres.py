@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers.containers._files import LONGEST, SILENCE, masked
+from citytune.readers.containers._files import LONGEST_SILENCE, LONGEST_WAIT, masked
 from citytune.readers.databases._drivers import (
     Driver,
     reason_of,
@@ -39,7 +39,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
       AND n.nspname !~ '^(pg_|information_schema$|_timescaledb|timescaledb)'
 ORDER BY 1
 """
-_SETTINGS = f"-c timezone=UTC -c datestyle=ISO -c statement_timeout={LONGEST * 1000:.0f}"
+_SETTINGS = f"-c timezone=UTC -c datestyle=ISO -c statement_timeout={LONGEST_WAIT * 1000:.0f}"
 _READING = " -c default_transaction_read_only=on"
 
 
@@ -57,8 +57,9 @@ def session(address: str, write: bool) -> Iterator[psycopg.Connection]:
     try:
         given = conninfo_to_dict(address)
         options = f"{given.pop('options', '') or ''} {_SETTINGS}{'' if write else _READING}"
-        limits = {"connect_timeout": int(SILENCE), "tcp_user_timeout": int(SILENCE * 1000),
-                  "keepalives_idle": 10, "application_name": "citytune"}  # fmt: skip
+        limits = {"connect_timeout": int(LONGEST_SILENCE), "keepalives_idle": 10,
+                  "tcp_user_timeout": int(LONGEST_SILENCE * 1000),
+                  "application_name": "citytune"}  # fmt: skip
         with psycopg.connect(**limits | given, options=options.strip()) as connection:
             yield connection
     except psycopg.Error as error:
@@ -126,7 +127,7 @@ def _told(name: str, error: psycopg.Error) -> str:
 
     reason = reason_of(error)
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return f"{name} took longer than {LONGEST / 60:g} minutes; ask for fewer rows"
+        return f"{name} took longer than {LONGEST_WAIT / 60:g} minutes; ask for fewer rows"
     if isinstance(
         error, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction
     ):

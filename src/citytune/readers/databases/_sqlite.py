@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from citytune._errors import InputError
-from citytune.readers.containers._files import LONGEST, SILENCE
+from citytune.readers.containers._files import LONGEST_SILENCE, LONGEST_WAIT
 from citytune.readers.databases._drivers import (
     Driver,
     column_of,
@@ -22,7 +22,7 @@ from citytune.readers.databases._drivers import (
     values_of,
 )
 
-STEPS = 100_000
+STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite between two looks at the clock: a millisecond or so."""
 MOST_ROWS = 30_000_000
 """Rows of an answer; one that never ends would fill the memory before its time is over."""
@@ -70,15 +70,17 @@ def session(address: str, write: bool) -> Iterator[sqlite3.Connection]:
         with gone_on_failure(path, write), closing(_opened(uri)) as connection, connection:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             if not write:
-                until = time.monotonic() + LONGEST
-                connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+                until = time.monotonic() + LONGEST_WAIT
+                connection.set_progress_handler(
+                    lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS
+                )
             yield connection
     except sqlite3.Error as error:
         raise InputError(_told(path, error)) from None
 
 
 def _opened(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=SILENCE)
+    return sqlite3.connect(uri, uri=True, timeout=LONGEST_SILENCE)
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, str]:
@@ -117,8 +119,8 @@ def _told(path: Path, error: sqlite3.Error) -> str:
     reason = reason_of(error)
     if "interrupted" in reason:
         return (
-            f"{str(path)!r} took longer than {LONGEST:g} seconds to answer; does the query, or the "
-            "view it reads, end?"
+            f"{str(path)!r} took longer than {LONGEST_WAIT:g} seconds to answer; does the query, "
+            "or the view it reads, end?"
         )
     if "locked" in reason:
         return f"{str(path)!r} is locked by another program; try again when it is done"

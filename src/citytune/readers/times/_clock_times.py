@@ -19,7 +19,7 @@ from citytune.readers.cells._numbers import cells
 from citytune.readers.cells._ranges import are_hours, begin_of_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
-from citytune.readers.times._decimal_times import DAY, PERIODS, ClockTimes, decimal_times
+from citytune.readers.times._decimal_times import DAY, PERIOD_COUNTS, ClockTimes, decimal_times
 
 HHMM, HHMMSS = 0, -1
 """What stands for the length of what is counted, where digits spell the time of the day."""
@@ -89,7 +89,7 @@ def numbered(values: NDArray[np.int64], words: list[str]) -> tuple[int, int, str
     named = set(words)
     if high <= 25 and low in (0, 1) and count >= 6 and not named & PERIOD_WORDS:
         return _hours(low, high)
-    for periods in PERIODS:
+    for periods in PERIOD_COUNTS:
         longest = periods + periods // 24
         if low in (0, 1) and 0.6 * periods <= count and periods * 0.9 <= high - low + 1 <= longest:
             if periods == 24 and not named & PERIOD_WORDS:

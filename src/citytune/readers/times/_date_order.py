@@ -25,8 +25,8 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-OTHER: dict[Order, Order] = {"day": "month", "month": "day"}
-NEAR = dt.timedelta(days=3)
+OTHER_ORDER: dict[Order, Order] = {"day": "month", "month": "day"}
+NEAR_ANOTHER_DATE = dt.timedelta(days=3)
 """Within which another date of a row, such as that of its update, lies."""
 _LANGUAGES = frozenset(
     _words("""
@@ -97,7 +97,7 @@ def settle_order(
         "guessed-date-order",
         f"every date in column {name!r} could be read day first or month first; {chosen} first was "
         f"assumed, {why}",
-        f"pass date_order={OTHER[chosen]!r} if this is wrong",
+        f"pass date_order={OTHER_ORDER[chosen]!r} if this is wrong",
     )
     return both[chosen]
 
@@ -131,8 +131,8 @@ def _order(pattern: str) -> Order:
 
 
 def _days(cells: pl.Series, form: Format) -> list[dt.date]:
-    found = cells.rename("cell").to_frame().select(parsed(pl.col("cell"), form)).to_series()
-    return pl.from_epoch(found.drop_nulls(), "s").dt.date().unique(maintain_order=True).to_list()
+    found = parsed(cells, form).drop_nulls()
+    return pl.from_epoch(found, "s").dt.date().unique(maintain_order=True).to_list()
 
 
 def _evidence(
@@ -161,7 +161,7 @@ def _evidence(
     lines = [line for line in (*table.titles, table.stem) if line]
     for order, own in days.items():
         if told := next(
-            (line for line in lines if _names_month(line, own, days[OTHER[order]])), None
+            (line for line in lines if _names_month(line, own, days[OTHER_ORDER[order]])), None
         ):
             yield order, f"as {told[:60]!r} says"
         if other := _beside(table, name, form, order, days):
@@ -184,7 +184,7 @@ def _beside(
     first = table.rows.head(1).collect().row(0, named=True)
     if not isinstance(first.get(name), str):
         return None
-    mine, theirs = days[order][0], days[OTHER[order]][0]
+    mine, theirs = days[order][0], days[OTHER_ORDER[order]][0]
     for one, cell in first.items():
         if one == name or cell is None:
             continue
@@ -194,7 +194,7 @@ def _beside(
         elif (weekday := weekday_of(str(cell))) is not None:
             if weekday == mine.weekday() != theirs.weekday():
                 return one
-        elif (day := _clear_day(cell)) and abs(day - mine) <= NEAR < abs(day - theirs):
+        elif (day := _clear_day(cell)) and abs(day - mine) <= NEAR_ANOTHER_DATE < abs(day - theirs):
             return one
     return None
 

@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 DAY = 86_400
-PERIODS = (24, 48, 72, 96, 144, 288)
+PERIOD_COUNTS = (24, 48, 72, 96, 144, 288)
 """Numbers of equal periods that a day is counted in."""
-_FEWEST = 6
+_FEWEST_DECIMAL_TIMES = 6
 """Times of a day whose step tells how they are written."""
 
 
@@ -42,7 +42,7 @@ def decimal_times(number: pl.Expr, written: NDArray[np.float64]) -> ClockTimes |
         number: The numbers of a column.
         written: Each of them once, in order.
     """
-    if len(written) < _FEWEST or written[0] < 0 or written[-1] > 24:
+    if len(written) < _FEWEST_DECIMAL_TIMES or written[0] < 0 or written[-1] > 24:
         return None
     part = (number * DAY / 60).round() * 60
     hours = (number * 60).round() * 60

@@ -9,7 +9,7 @@ from citytune.readers.cells._formats import find_format, parsed
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.times._date_order import Order
 
-FEWEST = 6
+FEWEST_MONTHS = 6
 """Months from which dates are doubted."""
 
 
@@ -23,10 +23,10 @@ def refuse_months(table: SourceTable, name: str, order: Order | None, findings: 
     if form is None or form.rival is None:
         return
     first = form._replace(pattern=form.rival)
-    found = distinct.to_frame().select(parsed(pl.col("cell"), first)).to_series().drop_nulls()
+    found = parsed(distinct, first).drop_nulls()
     dates = pl.from_epoch(found, "s")
     days = dates.dt.day().to_list()
-    if found.n_unique() >= FEWEST and {*days} == {1} and bool((found % 86_400 == 0).all()):
+    if found.n_unique() >= FEWEST_MONTHS and {*days} == {1} and bool((found % 86_400 == 0).all()):
         findings.error(
             "which-date-order",
             f"the dates in column {name!r}, such as {distinct[1]!r}, are the first days of "

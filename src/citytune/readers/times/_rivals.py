@@ -24,12 +24,12 @@ from citytune.readers.times._times import plan_moments
 
 Time: TypeAlias = tuple[str, ...]
 Relation: TypeAlias = Literal["the same", "the end", "the begin", "another zone", "its own clock"]
-SAMPLE = 5_000
+ROWS_COMPARED = 5_000
 """Rows whose times are compared."""
-MOST = 6
+MOST_RIVALS = 6
 """Readings of the time that are compared."""
 _DAY, _QUARTER = 86_400, 900
-REGULAR = 0.95
+SHARE_ON_CLOCK = 0.95
 """Share of moments on one regular clock from which a column keeps it."""
 
 
@@ -51,7 +51,7 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
         found: Readings of the time, the likeliest by its names first.
         findings: Told if nothing tells which is right.
     """
-    rivals = _rivals(table, found[:MOST])
+    rivals = _rivals(table, found[:MOST_RIVALS]) if len(found) > 1 else []
     if len(rivals) < 2:
         return found[0], ""
     chosen = next((one for one in rivals if _regular(one.seconds) and not one.later), rivals[0])
@@ -90,7 +90,7 @@ def _refuse(times: Sequence[Time], findings: Findings) -> None:
 
 
 def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
-    rows = table.rows.head(SAMPLE)
+    rows = table.rows.head(ROWS_COMPARED)
     rivals = []
     for time in found:
         try:
@@ -134,4 +134,4 @@ def _regular(seconds: NDArray[np.float64]) -> bool:
     steps = np.diff(there)
     values, counts = np.unique(steps, return_counts=True)
     step = values[counts.argmax()]
-    return bool(step >= 30 and (np.mod(there - there[0], step) == 0).mean() >= REGULAR)
+    return bool(step >= 30 and (np.mod(there - there[0], step) == 0).mean() >= SHARE_ON_CLOCK)

@@ -12,9 +12,11 @@ from citytune.readers.cells._vocabulary import tokens
 FEWEST_ROWS, FEWEST_STEPS, FEWEST_DAYS = 12, 24, 3
 """From which a column is seen to repeat a part of the moment, to grow evenly with it, and to count
 periods of the day."""
-WORDS = frozenset([*TIME_WORDS, "ms", "sec", "seconds", "serial", "julian", "excel", "mjd"])
+WORDS_OF_TIME_COUNTS = frozenset(
+    [*TIME_WORDS, "ms", "sec", "seconds", "serial", "julian", "excel", "mjd"]
+)
 """Words of the names of columns that count time."""
-EVEN = 1.001
+MOST_UNEVEN_STEPS = 1.001
 """Ratio of the largest to the smallest step up to which they are alike."""
 
 
@@ -43,14 +45,14 @@ def tells_time(column: Column, moment: Moment) -> bool:
 
 def _runs_with_time(column: Column, moment: Moment) -> bool:
     """Whether a column grows evenly with the moment: it is another way to write it."""
-    if not {*tokens(column.name)} & WORDS:
+    if not {*tokens(column.name)} & WORDS_OF_TIME_COUNTS:
         return False
     number = pl.col(column.name).cast(pl.Float64, strict=False)
     rows = moment.rows.select(TIME, number.fill_nan(None)).drop_nulls().unique(TIME).sort(TIME)
     steps = rows.select(pl.col(column.name).diff() / pl.col(TIME).diff()).to_series().drop_nulls()
     if len(steps) < FEWEST_STEPS or float(steps.min() or 0) <= 0:  # type: ignore[arg-type]
         return False
-    return float(steps.max()) < EVEN * float(steps.min())  # type: ignore[arg-type]
+    return float(steps.max()) < MOST_UNEVEN_STEPS * float(steps.min())  # type: ignore[arg-type]
 
 
 def _counts_periods(rows: pl.DataFrame, column: Column) -> bool:

@@ -24,7 +24,7 @@ from citytune.readers.cells._time_words import (
 )
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 from citytune.readers.times._clock_times import clock_times, fills_a_day
-from citytune.readers.times._decimal_times import PERIODS
+from citytune.readers.times._decimal_times import PERIOD_COUNTS
 from citytune.readers.times._rivals import choose
 
 PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
@@ -95,7 +95,7 @@ def _may_be_clock(column: Column) -> bool:
 
 def _may_be_decimal(column: Column) -> bool:
     """Whether numbers with decimals may be parts of a day or hours: few, and none above 24."""
-    few = len(column.cells) <= 2 * max(PERIODS)
+    few = len(column.cells) <= 2 * max(PERIOD_COUNTS)
     return not column.whole and few and column.low >= 0 and column.high <= 24
 
 

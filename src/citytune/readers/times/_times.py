@@ -39,7 +39,10 @@ from citytune.readers.times._named_zones import of_cells, zone_at, zone_of_offse
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
-SANE = (-2_208_988_800, 7_258_118_400)  # from 1900 to 2200; beyond it is no reading of a sensor
+SANE_SECONDS = (
+    -2_208_988_800,
+    7_258_118_400,
+)  # from 1900 to 2200; beyond it is no reading of a sensor
 _END = re.compile(r"\b(ending|he|fin|ende|bis|til|to|end( (time|date|datetime|timestamp|at))?)$")
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
 _NAMED_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.I)
@@ -123,7 +126,9 @@ def plan_moments(
             "they are shown by its begin; pass stamp='begin' if they name that already",
         )
     seconds = first.seconds
-    return replace(first, seconds=pl.when(seconds.is_between(*SANE)).then(seconds), ends=ends)
+    return replace(
+        first, seconds=pl.when(seconds.is_between(*SANE_SECONDS)).then(seconds), ends=ends
+    )
 
 
 def _with_last_midnight(
@@ -271,7 +276,7 @@ def _plan_text(
     zone = zone_of_offsets(distinct, timezone, findings) if form.aware else None
     named = None if form.aware else of_cells(distinct, name, timezone, findings)
     ahead, zone = named or (pl.lit(0), zone)
-    seconds = _looked_up(name, written, distinct, at - ahead)
+    seconds = _looked_up(name, written, distinct, pl.lit(at) - ahead)
     ends = bool(distinct.str.contains(r"[ T]24([:.]00|$)").any())
     return Moments(seconds, form.aware or named is not None, zone, ends)
 

@@ -7,7 +7,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.times._times import SANE, Moments
+from citytune.readers.times._times import SANE_SECONDS, Moments
 
 _EXAMPLE = "write times such as 2024-03-31 14:00, one format in the whole column"
 
@@ -51,7 +51,7 @@ def _as_text(table: SourceTable, name: str) -> pl.Expr:
         return pl.lit(f"({kind.base_type().__name__})").alias(name)
     if not isinstance(kind, pl.Datetime):
         return column.cast(pl.String)
-    sane = column.dt.epoch("s").is_between(*SANE)
+    sane = column.dt.epoch("s").is_between(*SANE_SECONDS)
     return pl.when(sane).then(pl.when(sane).then(column).cast(pl.String)).otherwise(
         column.cast(pl.Int64).cast(pl.String)
     ).alias(name)  # fmt: skip

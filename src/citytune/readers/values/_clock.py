@@ -23,11 +23,11 @@ _USUAL = np.array(
     + [_DAY, 7 * _DAY],
     np.int64,
 )
-_BLOCKS = 10  # parts of the time span that are compared when looking for a change of clock
-_LONGEST = 8 * _DAY
-REGULAR = 0.95
+_BLOCKS_OF_TIME = 10  # parts of the time span that are compared when looking for a change of clock
+_LONGEST_STEP = 8 * _DAY
+SHARE_OF_MULTIPLES = 0.95
 """Share of gaps that are multiples of a step from which rows keep to it, however odd it is."""
-DRIFT = 0.02
+MOST_DRIFT = 0.02
 """How far off a usual step a clock may go."""
 
 
@@ -71,11 +71,13 @@ def _gaps(readings: Readings, findings: Findings) -> pl.DataFrame:
     if sensor is not None:
         real &= sensor[1:] == sensor[:-1]
     start, span = int(time.min()), int(time.max() - time.min()) + 1
-    part = ((time[1:][real] - start) * (_BLOCKS / span)).astype(np.int32)
+    part = ((time[1:][real] - start) * (_BLOCKS_OF_TIME / span)).astype(np.int32)
     if sensor is not None:
-        part += sensor[1:][real] * np.int32(_BLOCKS)
+        part += sensor[1:][real] * np.int32(_BLOCKS_OF_TIME)
     counted = _count_pairs(part, gap[real])
-    return counted.with_columns(sensor=pl.col("part") // _BLOCKS, block=pl.col("part") % _BLOCKS)
+    return counted.with_columns(
+        sensor=pl.col("part") // _BLOCKS_OF_TIME, block=pl.col("part") % _BLOCKS_OF_TIME
+    )
 
 
 def _count_pairs(part: NDArray[np.int32], gap: NDArray[np.int64]) -> pl.DataFrame:
@@ -149,9 +151,9 @@ def _is_odd(step: int, multiple: float, findings: Findings) -> bool:
     Near a usual step it is a clock that drifts; otherwise the rows are events, which are refused.
     """
     divides = step % _DAY == 0 if step > _DAY else _DAY % step == 0
-    if divides or step < 2 * _MINUTE or multiple >= REGULAR:
+    if divides or step < 2 * _MINUTE or multiple >= SHARE_OF_MULTIPLES:
         return False
-    if float(np.abs(step / _USUAL - 1).min()) > DRIFT:
+    if float(np.abs(step / _USUAL - 1).min()) > MOST_DRIFT:
         findings.fail(
             "no-clock",
             f"the most common gap between rows is {spell(dt.timedelta(seconds=step))}, which "
@@ -163,7 +165,7 @@ def _is_odd(step: int, multiple: float, findings: Findings) -> bool:
 
 
 def _known(step: int, findings: Findings) -> int:
-    if step > _LONGEST:
+    if step > _LONGEST_STEP:
         findings.fail(
             "no-clock",
             f"readings are {step / _DAY:g} days apart; months are not steps of equal length",

@@ -14,7 +14,9 @@ from citytune.frame import Clock
 from citytune.readers.cells._findings import Findings
 from citytune.readers.values._mending import Column, runs
 
-_FAR = 25.0  # an outlier is this many times the spread (5 % to 95 %) away from the median,
+_SPREADS_TO_OUTLIER = (
+    25.0  # an outlier is this many times the spread (5 % to 95 %) away from the median,
+)
 _BEYOND = 10.0  # and this many times farther than the highest half percent begins
 
 NEXT_TO = 0.005
@@ -110,7 +112,7 @@ def _look_at_outliers(
         return
     low, middle, high, top = np.quantile(values, (0.05, 0.5, 0.95, 0.995))
     spread = float(high - low) or float(values.std())
-    reach = max(_FAR * spread, _BEYOND * float(top - middle))
+    reach = max(_SPREADS_TO_OUTLIER * spread, _BEYOND * float(top - middle))
     with np.errstate(invalid="ignore"):
         far = np.abs(column.values - middle) > reach
     # What is far but common is a way of life (rain, rare events), not an outlier.

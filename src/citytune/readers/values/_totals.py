@@ -14,7 +14,7 @@ from citytune.readers.cells._units import ENERGY, VOLUME, unit_in
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.values._grid import Grid
 
-FEWEST, FEWEST_SLOW = 100, 48
+FEWEST_RISES, FEWEST_HOURLY_RISES = 100, 48
 """Readings from which a rise throughout is no chance, and those at steps of an hour or more."""
 FEWEST_RISES = 20
 COUNTED = ENERGY | VOLUME
@@ -32,9 +32,9 @@ MOST_RESETS = 0.005
 """Share of steps at which a total may fall: it was set back, rolled over or replaced."""
 MOST_ROUNDS = 0.05
 """Share of steps at which a counter of 16 bits may roll over."""
-FAR = 50.0
+RISE_OF_ANOTHER_METER = 50.0
 """A rise of so many times the usual large one comes from another meter."""
-SPANS = (1 << 16, 1 << 24, 1 << 32, *(10**k for k in range(3, 13)))
+ROLLS_OVER_AT = (1 << 16, 1 << 24, 1 << 32, *(10**k for k in range(3, 13)))
 """Where meters roll over to 0."""
 
 
@@ -53,7 +53,7 @@ def without_totals(
     days = grid.clock.local(0, len(grid.values)).astype("datetime64[D]").astype(np.int64)
     if grid.clock.steps_per_day > 1:
         grid = _without_daily(grid, days, sensors, findings)
-    fewest = FEWEST if grid.clock.steps_per_day > 24 else FEWEST_SLOW
+    fewest = FEWEST_RISES if grid.clock.steps_per_day > 24 else FEWEST_HOURLY_RISES
     columns = list(grid.values.T)
     day = max(FEWEST_TOLD, min(grid.clock.steps_per_day, fewest))
     totals = [
@@ -120,7 +120,7 @@ def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
     """
     there = np.flatnonzero(np.isfinite(column))
     present, day = column[there], days[there]
-    if len(present) < FEWEST // 2 or present.min() < 0:
+    if len(present) < FEWEST_RISES // 2 or present.min() < 0:
         return False
     added, new = np.diff(present), np.diff(day) > 0
     back = np.flatnonzero(added < 0)
@@ -205,7 +205,9 @@ def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
     return bool((added >= 0).all() and np.ptp(rises) <= 1e-3 * np.median(rises))
 
 
-def is_total(column: NDArray[np.floating], fewest: int = FEWEST, *, told: bool = False) -> bool:
+def is_total(
+    column: NDArray[np.floating], fewest: int = FEWEST_RISES, *, told: bool = False
+) -> bool:
     """Whether readings only rise, but for a few resets, and by different amounts.
 
     What is `told` to be a total may rise evenly.
@@ -252,7 +254,11 @@ def _added(total: NDArray[np.floating], ends: bool) -> tuple[NDArray[np.floating
     with np.errstate(invalid="ignore"):
         usual = float(np.nanquantile(added[added >= 0], 0.99))
         falls = np.flatnonzero(added < 0)
-        jumps = np.flatnonzero(added > max(FAR * usual, 0.0)) if usual > 0 else falls[:0]
+        jumps = (
+            np.flatnonzero(added > max(RISE_OF_ANOTHER_METER * usual, 0.0))
+            if usual > 0
+            else falls[:0]
+        )
     unknown = 0
     for i in falls:
         around = _around(float(total[i]), float(total[i + 1]), usual)
@@ -266,7 +272,7 @@ def _added(total: NDArray[np.floating], ends: bool) -> tuple[NDArray[np.floating
 
 def _around(before: float, after: float, usual: float) -> float:
     """What was added while a meter rolled over to 0; NaN if it was reset or replaced."""
-    for span in SPANS:
+    for span in ROLLS_OVER_AT:
         added = after + span - before
         if before <= span and 0 <= added <= max(3 * usual, 1.0):
             return added

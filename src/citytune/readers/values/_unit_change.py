@@ -12,15 +12,15 @@ from citytune.frame import Clock
 from citytune.readers.cells._findings import Findings
 from citytune.readers.values._mending import Column
 
-BLOCKS = 64
+BLOCKS_OF_A_SERIES = 64
 """Parts of a series between which a change is looked for."""
-FEWEST = 24
+FEWEST_BESIDE_CHANGE = 24
 """Readings on either side of a change."""
 THOUSANDS = (3.0, 6.0)
 """Powers of ten between W, kW and MW, or µg and mg."""
-NEXT_TO = 32
+SHARE_NEXT_TO = 32
 """Share of the readings, one over this, that lie next to a change on either side."""
-NEAR = 0.13
+NEAR_A_POWER = 0.13
 """How near to such a power the change of the level must be, in powers of ten."""
 
 
@@ -77,16 +77,16 @@ def change_of_unit(values: NDArray[np.float32]) -> tuple[int, int] | None:
     ((300, 3), None)
     """
     there = np.flatnonzero(np.isfinite(values) & (values != 0))
-    if len(there) < 2 * FEWEST:
+    if len(there) < 2 * FEWEST_BESIDE_CHANGE:
         return None
     some = np.abs(values[there])
-    if some.max() < 10 ** (THOUSANDS[0] - NEAR) * some.min():
+    if some.max() < 10 ** (THOUSANDS[0] - NEAR_A_POWER) * some.min():
         return None
     size = np.log10(np.abs(values[there].astype(np.float64)))
-    blocks = min(BLOCKS, len(size) // 4)
+    blocks = min(BLOCKS_OF_A_SERIES, len(size) // 4)
     edges = np.linspace(0, len(size), blocks + 1).astype(int)[:-1]
     levels = np.array([np.median(part) for part in np.split(size, edges[1:])])
-    if np.ptp(levels) < THOUSANDS[0] - NEAR:
+    if np.ptp(levels) < THOUSANDS[0] - NEAR_A_POWER:
         return None
     middle = (levels.max() + levels.min()) / 2
     near = int(edges[min(range(1, blocks), key=lambda i: _misplaced(levels > middle, i))])
@@ -103,14 +103,14 @@ def _misplaced(high: NDArray[np.bool_], cut: int) -> int:
 
 def _judged(size: NDArray[np.float64], cut: int, at: int) -> tuple[int, int] | None:
     """The change between the readings next to it, as a season changes the level as well."""
-    next_to = max(FEWEST, len(size) // NEXT_TO)
+    next_to = max(FEWEST_BESIDE_CHANGE, len(size) // SHARE_NEXT_TO)
     before, after = size[:cut], size[cut:]
-    if min(len(before), len(after)) < FEWEST:
+    if min(len(before), len(after)) < FEWEST_BESIDE_CHANGE:
         return None
     apart = max(before.min(), after.min()) > min(before.max(), after.max())
     before, after = before[-next_to:], after[:next_to]
     change = float(np.median(after) - np.median(before))
-    power = next((p for p in THOUSANDS if abs(abs(change) - p) <= NEAR), None)
+    power = next((p for p in THOUSANDS if abs(abs(change) - p) <= NEAR_A_POWER), None)
     spreads = [float(np.subtract(*np.quantile(part, (0.9, 0.1)))) for part in (before, after)]
     if power is None or not apart or max(spreads) > 2 * min(spreads) + 0.05:
         return None

@@ -194,9 +194,10 @@ def _end(process: BaseProcess) -> None:
 
 
 def do(config: Configuration, leased: Leased) -> None:
-    """Do one job; the target of a new process."""
-    _die_with_the_worker()
-    make_way()
+    """Do one job; the target of a new process, which makes way for the server."""
+    if (worker := multiprocessing.parent_process()) is not None:
+        _die_with(worker)
+        make_way()
     from filelock import FileLock, Timeout
 
     database = database_of(config)
@@ -251,14 +252,11 @@ def _teller(database: Database, leased: Leased) -> Progress:
     return told
 
 
-def _die_with_the_worker() -> None:
+def _die_with(worker: BaseProcess) -> None:
     """End at once if the worker is gone: somebody else does this job then."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
 
     def watch() -> None:
-        wait([parent.sentinel])
+        wait([worker.sentinel])
         os._exit(ORPHANED)
 
     threading.Thread(target=watch, daemon=True).start()
