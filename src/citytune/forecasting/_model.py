@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune._errors import RunError, UnknownName
-from citytune.backbones import CROSS, Backbone, Card, load_backbone, reads_together
+from citytune.backbones import CROSS, Backbone, Card, load_backbone
 from citytune.forecasting._assemble import forecast_of
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit
@@ -108,7 +108,7 @@ class TunedModel:
         where = {name: i for i, name in enumerate(self.sensors)}
         if lacking := [name for name in sensors if name not in where]:
             raise UnknownName("sensor of the model", lacking[0], where)
-        if len({*sensors}) < len(self.sensors) and reads_together(self.backbone):
+        if self.card.name.endswith(CROSS) and len({*sensors}) < len(self.sensors):
             raise RunError(
                 f"the backbone {self.card.name!r} reads all sensors of the model together, so it "
                 "cannot be asked for some of them; forecast all, or tune "
