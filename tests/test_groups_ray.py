@@ -168,8 +168,13 @@ def test_a_machine_that_is_lost_changes_nothing(
     ray.shutdown()
     here = forecast(made, frame, tmp_path / "here", "local")
     head = {"num_cpus": 1, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    other = cluster.add_node(num_cpus=1)
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        other = cluster.add_node(num_cpus=1)
+    except Exception as error:
+        if "timed out during startup" not in str(error):  # Ray waits for half a minute
+            raise
+        pytest.skip("this machine is too busy to start two nodes of Ray")
 
     class Loses:
         """An engine that loses a machine after the first group."""
