@@ -1,8 +1,8 @@
 """What a model costs at the edge: size, loading, speed and memory, and what 8 bits cost in error.
 
 A blend is tuned on each set, exported twice, and asked on the days after by PyTorch and by
-`citytune_edge.py`, each on one thread. The memory is that of a process of its own which reads the
-file, forecasts and writes, as `citytune-edge` does.
+`citytune_edge.py`, each on one thread. Seconds are those of the processor. The memory is that of a
+process of its own which reads the file, forecasts and writes, as `citytune-edge` does.
 
     python benchmarks/edge.py
     python benchmarks/edge.py --sets norway_hourly_volume --sensors 8 --days 28
@@ -34,8 +34,8 @@ SETS = ("norway_hourly_volume", "gefcom2012_load", "ontario_pm25")
 TEST_DAYS = 14
 ROUNDS = 20
 MEMORY = (
-    "import sys, time; start = time.perf_counter(); import citytune_edge as edge; "
-    "code = edge.main(sys.argv[1:]); took = time.perf_counter() - start; "
+    "import sys, time; import citytune_edge as edge; "
+    "code = edge.main(sys.argv[1:]); took = time.process_time(); "
     "most = next(line for line in open('/proc/self/status') if line.startswith('VmHWM')); "
     "print(code, int(most.split()[1]) / 1024, took)"
 )
@@ -66,9 +66,9 @@ def trial(name: str, options: argparse.Namespace) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         file = write(frame, Path(folder) / "now.csv")
         rows = [of_torch(name, model, frame)]
-        start = time.perf_counter()
+        start = time.process_time()
         exported = model.export_onnx(Path(folder) / "model.onnx")
-        print(f"{name}: exported in {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"{name}: exported in {time.process_time() - start:.0f} s", flush=True)
         small = in_eight_bits(exported, Path(folder) / "int8.onnx")
         for what, place in (("ONNX", exported), ("int8", small)):
             rows.append(of_edge(name, model, frame, place, file) | {"what": what})
@@ -90,13 +90,13 @@ def errors(frame: SensorFrame, horizon: int, ask: Asked) -> tuple[float, list[ND
 
 
 def a_second(ask: Callable[[], object], sensors: int) -> float:
-    """Forecasts of a sensor in a second, the median of some rounds."""
+    """Forecasts of a sensor in a second of the processor, the median of some rounds."""
     ask()
     took = []
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        start = time.process_time()
         ask()
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     return sensors / float(np.median(took))
 
 
@@ -119,9 +119,9 @@ def of_torch(name: str, model: TunedModel, frame: SensorFrame) -> dict[str, obje
 def of_edge(
     name: str, model: TunedModel, frame: SensorFrame, place: Path, file: Path
 ) -> dict[str, object]:
-    start = time.perf_counter()
+    start = time.process_time()
     edge = citytune_edge.Edge(place)
-    load = time.perf_counter() - start
+    load = time.process_time() - start
 
     def ask(past: SensorFrame) -> NDArray[np.float32]:
         return edge.forecast(past.values, past.clock.start, past.sensors).quantiles[..., 5]

@@ -11,7 +11,9 @@ import pytest
 
 from citytune.backbones import Backbone, Past, at_hand, load_backbone, missing
 from citytune.forecasting import fit_model
+from citytune.forecasting._predict import rules_reach
 from citytune.frame import SensorFrame
+from citytune.windows import Lookback, Seasonal
 
 HORIZON = 24
 
@@ -55,3 +57,23 @@ def test_each_window_is_passed_through_the_network_a_few_times(
     asked.windows = 0
     model.forecast(frame)
     assert asked.windows <= lenses * len(frame.sensors)
+
+
+def test_a_forecast_asks_seasonal_rules_only_where_an_expert_looks(
+    city: Callable[..., SensorFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every step before the origin they would take a third of a small network's forecast."""
+    frame, seen = city(3, 120), list[int]()
+    model = fit_model(frame, horizon=HORIZON, backbone="lags")
+    expected = model.forecast(frame)
+    made = Seasonal._each_step.func  # type: ignore[attr-defined]
+
+    def noted(self: Seasonal) -> Lookback:
+        found: Lookback = made(self)
+        seen.append(found.when.shape[1])
+        return found
+
+    monkeypatch.setattr(Seasonal, "_each_step", property(noted))
+    assert (model.forecast(frame).mean == expected.mean).all()
+    assert seen, "some expert looks at them"
+    assert max(seen) <= rules_reach(model.spec.context, frame.clock) < len(frame) / 3

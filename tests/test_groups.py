@@ -392,7 +392,13 @@ def test_an_engine_of_ones_own_takes_part(loops: Path, made: ct.Run, tmp_path: P
 
 
 def test_an_engine_that_nobody_knows_is_refused(made: ct.Run, tmp_path: Path) -> None:
-    for wrong, said in (("dusk", "no engine"), (3, "map and close"), ("local://a", "no address")):
+    for wrong, said in (
+        ("dusk", "no engine"),
+        (3, "map and close"),
+        ("local://a", "no address"),
+        ("ray://", "ray://host:10001"),
+        ("ray://host", "a host and a port"),
+    ):
         with pytest.raises(ct.InputError, match=said):
             made.forecast_into(tmp_path / "in", tmp_path / "out", engine=wrong)  # type: ignore[arg-type]
 

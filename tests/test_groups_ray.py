@@ -158,6 +158,52 @@ def test_a_cluster_of_another_version_is_refused(ray: Any, monkeypatch: pytest.M
         pass
 
 
+def test_a_machine_that_is_lost_changes_nothing(
+    made: ct.Run, frame: SensorFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster of two machines, played by two nodes of Ray on this one."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    here = forecast(made, frame, tmp_path / "here", "local")
+    head = {"num_cpus": 1, "include_dashboard": False}
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        other = cluster.add_node(num_cpus=1)
+    except Exception as error:
+        if "timed out during startup" not in str(error):  # Ray waits for half a minute
+            raise
+        pytest.skip("this machine is too busy to start two nodes of Ray")
+
+    class Loses:
+        """An engine that loses a machine after the first group."""
+
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def map(self, function: Any, parts: Any) -> Any:
+            for done, found in enumerate(self.engine.map(function, parts)):
+                if not done:
+                    assert len([one for one in ray.nodes() if one["Alive"]]) == 2
+                    cluster.remove_node(other, allow_graceful=False)
+                yield found
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    try:
+        with opened("ray") as engine:
+            found = made.forecast_into(frame, tmp_path / "there", engine=Loses(engine), group=1)
+        assert found.sensors == SENSORS
+        files = sorted((tmp_path / "there").glob("*.parquet"))
+        assert_same(pl.concat(map(pl.read_parquet, files)), here)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
 def test_a_cluster_that_is_not_there_is_said(
     made: ct.Run, frame: SensorFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

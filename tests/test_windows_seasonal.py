@@ -297,3 +297,25 @@ def test_rules_that_nobody_asks_for_are_not_made(city: City) -> None:
     assert found["yesterday"].shape == (2, 24)
     assert not {"days", "kind", "weeks"} & vars(found.at).keys()  # type: ignore[attr-defined]
     assert list(found) == list(SEASONAL)
+
+
+@pytest.mark.parametrize("at_once", [1, 300, 10**6])
+def test_days_that_are_looked_at_together_change_no_digit(
+    city: City, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    frame = city(3, 50, gaps=0.2)
+    history = History.of(frame, ahead=6)
+    examples = all_sensors(history, torch.tensor([300, history.length]))
+    expected = dict(Seasonal(history).ahead(examples, 6))
+    monkeypatch.setattr("citytune.windows._lookback.VALUES_AT_ONCE", at_once)
+    for name, rule in Seasonal(history).ahead(examples, 6).items():
+        assert torch.equal(rule, expected[name]), name
+
+
+def test_rules_that_begin_late_are_those_of_all(city: City) -> None:
+    history, since = History.of(city(3, 50, gaps=0.2), ahead=6), 700
+    whole, late = Seasonal(history), Seasonal(history, since)
+    for name in ("days", "kind", "profile"):
+        rule = getattr(late, name)
+        assert rule[:, :since].isnan().all()
+        assert torch.equal(rule[:, since:], getattr(whole, name)[:, since:])

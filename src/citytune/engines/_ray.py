@@ -21,6 +21,8 @@ RETRIES = 3
 """Times that a part is done again if its worker, or its machine, is lost."""
 AHEAD = 2
 """Parts that are under way, for each core: enough that none waits, and no more in memory."""
+CLUSTER = re.compile(r"ray://[^/]+:\d{1,5}/?")
+"""An address of Ray's client; without a port it would knock at the wrong door for half a minute."""
 SILENCE = 10.0
 """Seconds after which an address that does not answer is given up."""
 ADDRESS = "RAY_ADDRESS"
@@ -39,6 +41,10 @@ class RayEngine:
     """
 
     def __init__(self, asked: str = NAME) -> None:
+        if asked != NAME and not CLUSTER.fullmatch(asked):
+            raise InputError(
+                f"a cluster has a host and a port, such as ray://host:10001; got {asked!r}"
+            )
         self._ray = _imported()
         address = None if asked == NAME else asked
         self._is_ours = not self._ray.is_initialized()

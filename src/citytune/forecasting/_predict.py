@@ -16,7 +16,7 @@ from citytune.backbones import LEVELS, Backbone
 from citytune.forecasting._fallback import WEEKS_LOOKED_AT, fall_back, never_measured, too_few
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.tuning import MEDIAN, SENSOR, Batch, Tuned, mean_of
-from citytune.windows import Examples, History, Seasonal, WindowSpec
+from citytune.windows import FADING_DAYS, Examples, History, Seasonal, WindowSpec
 
 SEASON_WIDER = 1.5
 """How much wider intervals are in a holiday season: errors were 1.2 times as large as before it in
@@ -79,7 +79,9 @@ class Predictor:
         history = History.of(frame.until(max(origins)).since(first), ahead=self.spec.horizon)
         examples = _examples(torch.tensor(columns), torch.tensor(origins) - first)
         tuned = self._tuned_places(examples.sensor)
-        point, quantiles = self._ask(Seasonal(history), examples, tuned, progress)
+        asked = min(origins) - first - rules_reach(self.spec.context, frame.clock)
+        seasonal = Seasonal(history, max(0, asked))
+        point, quantiles = self._ask(seasonal, examples, tuned, progress)
         low = torch.from_numpy(self.lowest([frame.sensors[column] for column in columns]))
         moved = self._moved(point, quantiles, tuned, low)
         by_sensor = (part.unflatten(0, (len(origins), len(columns))) for part in (moved, quantiles))
@@ -151,6 +153,15 @@ def reach_of(spec: WindowSpec, clock: Clock) -> int:
     week = clock.steps_per_week
     further = spec.context * max(1, clock.steps_per_day // 24)
     return further + WEEKS_LOOKED_AT * week + -(-spec.horizon // week) * week
+
+
+def rules_reach(context: int, clock: Clock) -> int:
+    """Steps before an origin at which its experts ask what the seasonal rules would have said.
+
+    A lens shows them over its context, maybe as of a step ago; a fading deviation, two weeks.
+    """
+    day = clock.steps_per_day
+    return max(context * max(1, day // 24), FADING_DAYS * day) + 1
 
 
 def checked_origins(origins: Sequence[int] | NDArray[np.integer], frame: SensorFrame) -> list[int]:

@@ -16,15 +16,17 @@ from citytune.windows._examples import (
     thin,
 )
 from citytune.windows._history import History, fill_causally
+from citytune.windows._lookback import Lookback
 from citytune.windows._rarity import Rarity, is_peak, never_passed, target_weights
 from citytune.windows._scale import Scale
-from citytune.windows._seasonal import SEASONAL, Lookback, Seasonal
+from citytune.windows._seasonal import FADING_DAYS, SEASONAL, Seasonal
 from citytune.windows._spec import WindowSpec
 from citytune.windows._split import Fold, purged_folds, split_by_time
 
 __all__ = [
     "Axes",
     "Examples",
+    "FADING_DAYS",
     "FEWEST_VALUES",
     "Fold",
     "History",

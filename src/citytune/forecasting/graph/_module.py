@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from citytune.backbones.city import CityBackbone, GraphBackbone
 from citytune.forecasting._fallback import FEWEST_WEEKS, fall_back, never_measured, too_few
-from citytune.forecasting._predict import around, wider_in_season
+from citytune.forecasting._predict import around, rules_reach, wider_in_season
 from citytune.forecasting.graph._mean import mean_in_graph
 from citytune.forecasting.graph._passes import Passes
 from citytune.forecasting.graph._rules import GivenHistory, GraphRules
@@ -25,10 +25,8 @@ from citytune.windows import Examples
 if TYPE_CHECKING:
     from citytune.forecasting._model import TunedModel
 
-FADING_DAYS = 14
-"""Days before the origin of which the rules are asked step by step …"""
 NEAR_LENSES = ("plain", "squashed")
-"""… unless a lens, other than these, shows their whole past."""
+"""Lenses that do not show what the rules said at every step of the past."""
 
 
 class Asked(NamedTuple):
@@ -82,16 +80,16 @@ class ForecastGraph(nn.Module):
         self.lowest = torch.from_numpy(self.predictor.lowest(model.sensors))
 
     def _steps(self) -> int:
-        day, far = self.model.clock.steps_per_day, self.reach
+        """Steps before the origin at which the rules are asked."""
         lenses = [one.lens for one in self.needed if isinstance(one, LensExpert | FineTuned)]
         near = all(lens in NEAR_LENSES for lens in lenses)
-        return min(far, max(FADING_DAYS * day, FADING_DAYS) + 1) if near else far
+        return rules_reach(0 if near else self.model.spec.context, self.model.clock)
 
     def forward(self, *asked: Tensor) -> Answered:
         """The forecast from the step after the last of `past` on."""
         given, spec = Asked(*asked), self.model.spec
         history = self._history(given)
-        seasonal = GraphRules(history, self.steps)
+        seasonal = GraphRules(history, self.reach - self.steps)
         count, rows = given.past.shape
         examples = Examples(torch.arange(count), torch.full((count,), rows))
         own = {SENSOR_OF_MODEL: given.sensor}
