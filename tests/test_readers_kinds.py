@@ -206,3 +206,20 @@ def test_a_speed_has_no_unit_that_nothing_tells(
     frame = read(given(tmp_path, "time,SPEED", *rows(A)), **options)
     assert frame.quantity.unit == unit
     assert ("no-unit" in {fault.kind for fault in frame.faults}) == (not unit)
+
+
+def test_codes_of_countries_and_states_are_neither_classes_nor_errors(tmp_path: Path) -> None:
+    counts = [some.round() for some in (A, B, C, D)]
+    for names in ("AT,LV,PL,SE", "NV,SD,TX,WY"):
+        assert len(read(given(tmp_path, f"time,{names}", *rows(*counts))).sensors) == 4
+
+
+def test_classes_that_are_asked_for_as_covariates_are_not_added_up(tmp_path: Path) -> None:
+    path = given(tmp_path, "time,cars,trucks,temperature", *rows(*COUNTS[:2], C))
+    frame = read(path, target="cars", covariates=["trucks"])
+    assert list(frame.covariates) == ["trucks"]
+    assert holds(read(path), COUNTS[0] + COUNTS[1])
+
+
+def test_sensors_that_end_with_a_letter_keep_their_names(tmp_path: Path) -> None:
+    assert read(given(tmp_path, "time,1a,1b", *rows(A, B))).sensors == ("1a", "1b")

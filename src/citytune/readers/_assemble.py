@@ -51,7 +51,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    called = _names(table, roles, findings)
+    called = _names(table, roles, Findings("") if request.unit else findings)
     told = [f"{name} [{request.unit}]" for name in called] if request.unit else called
     grid = without_totals(grid, readings.sensors, told, roles.moments.ends, findings)
     sensors, places = tuple(bare(name) for name in readings.sensors), readings.places

@@ -20,6 +20,8 @@ _DATE = re.compile(
     r"(?!\d)(?![-_. ]\d\d(?!\d))"
 )
 """A day of a year; with an hour behind it, it would be that of the export."""
+_ROWS = 200
+"""That are looked at."""
 _PARTS = frozenset(word for words in DATE_PARTS[:3] for word in words)
 
 
@@ -32,7 +34,7 @@ def with_date_of_file(table: SourceTable, findings: Findings) -> SourceTable:
         day = dt.date(*(int(said[0][i]) for i in (1, 3, 4)))
     except ValueError:
         return table
-    if DATE in table.schema or not _has_times_alone(look(table)):
+    if DATE in table.schema or not _has_times_alone(look(table.with_rows(table.rows.head(_ROWS)))):
         return table
     findings.note(
         "date-of-file",
