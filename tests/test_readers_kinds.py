@@ -223,3 +223,17 @@ def test_classes_that_are_asked_for_as_covariates_are_not_added_up(tmp_path: Pat
 
 def test_sensors_that_end_with_a_letter_keep_their_names(tmp_path: Path) -> None:
     assert read(given(tmp_path, "time,1a,1b", *rows(A, B))).sensors == ("1a", "1b")
+
+
+@pytest.mark.parametrize("stations", [(260,), (240, 260)])
+def test_codes_of_weather_are_asked_about_rather_than_the_wind(
+    tmp_path: Path, stations: tuple[int, ...]
+) -> None:
+    lines = [
+        f"  {number},{t:%Y%m%d},{t.hour + 1:5d},{a:5.0f},{10 * b:5.0f}"
+        for t, a, b in zip(TIMES, A, B, strict=True)
+        for number in stations
+    ]
+    path = given(tmp_path, "# STN,YYYYMMDD,   HH,   FH,    T", *lines)
+    assert "target='FH' or target='T'" in refusal(path)
+    assert holds(read(path, target="T"), *((10 * B).round() for _ in stations))

@@ -50,6 +50,7 @@ from citytune.readers.columns._unlike import (
     is_flag_of_another,
     is_speed_of_wind,
     mixture,
+    refuse_code,
     refuse_unlike,
     sight,
     stands_beside,
@@ -146,6 +147,7 @@ def guess_targets(
         chosen = of_one_unit(chosen, table.units, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
+    refuse_code(chosen, numbers, columns, findings)
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in {*chosen, *keys, *taken}
                and not columns.by_name[n].counter]  # fmt: skip
