@@ -237,3 +237,12 @@ def test_codes_of_weather_are_asked_about_rather_than_the_wind(
     path = given(tmp_path, "# STN,YYYYMMDD,   HH,   FH,    T", *lines)
     assert "target='FH' or target='T'" in refusal(path)
     assert holds(read(path, target="T"), *((10 * B).round() for _ in stations))
+
+
+def test_an_infinite_reading_next_to_dates_is_refused(tmp_path: Path) -> None:
+    lines = [f"{t:%Y-%m-%d},{t.hour},{'inf' if i == 9 else a},1"
+             for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    assert "infinite" in refusal(given(tmp_path, "date,hour,flow,utc_offset", *lines))
+    lines = [f"{t},{'inf' if i == 9 else 1},{a}"
+             for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    assert holds(read(given(tmp_path, "time,utc_offset,flow", *lines)), A)
