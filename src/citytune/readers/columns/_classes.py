@@ -102,7 +102,7 @@ def _with_classes_added(
     every = pl.sum_horizontal(number_of(table, name) for name in names)
     there = pl.all_horizontal(number_of(table, name).is_not_null() for name in names)
     added = pl.when(there).then(every).alias(f"vehicles ({' + '.join(names)})")
-    return table.with_rows(table.rows.with_columns(added).drop([*classes]))
+    return table.with_other_columns(table.rows.with_columns(added).drop([*classes]))
 
 
 def _may_measure(columns: Columns, name: str, classes: Collection[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import replace
 
 import polars as pl
 
@@ -41,8 +40,7 @@ def with_date_of_file(table: SourceTable, findings: Findings) -> SourceTable:
         f"the rows hold times of the day alone, and the file's name the date {day}",
         "they were read as times of that day",
     )
-    rows = table.rows.select(pl.lit(day).alias(DATE), pl.all())
-    return replace(table.with_rows(rows), exact=None)
+    return table.with_other_columns(table.rows.select(pl.lit(day).alias(DATE), pl.all()))
 
 
 def _has_times_alone(columns: Columns) -> bool:
