@@ -250,5 +250,5 @@ def test_an_infinite_reading_next_to_dates_is_refused(tmp_path: Path) -> None:
 
 def test_ids_stay_as_they_are_written_next_to_what_was_added_up(tmp_path: Path) -> None:
     lines = [f"{t},{site},{a},{b}" for t, a, b in zip(TIMES, *COUNTS[:2], strict=True)
-             for site in ("1.1", "1.10")]  # fmt: skip
-    assert read(given(tmp_path, "time,site,cars,trucks", *lines)).sensors == ("1.1", "1.10")
+             for site in ("1.50", "2.00")]  # fmt: skip
+    assert read(given(tmp_path, "time,site,cars,trucks", *lines)).sensors == ("1.50", "2.00")

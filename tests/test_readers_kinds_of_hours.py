@@ -46,9 +46,9 @@ def test_a_flag_of_summer_time_orders_a_doubled_hour(
 
 def test_ids_stay_as_they_are_written_in_another_order(tmp_path: Path) -> None:
     lines = [f"{LOCAL[i]:%Y-%m-%d %H:%M},{site},{int(SUMMER[i])},{A[i] + k}"
-             for i in ORDER for k, site in enumerate(("1.1", "1.10"))]  # fmt: skip
+             for i in ORDER for k, site in enumerate(("1.50", "2.00"))]  # fmt: skip
     frame = read(given(tmp_path, "time,site,DST,flow", *lines), timezone="Europe/Berlin")
-    assert frame.sensors == ("1.1", "1.10")
+    assert frame.sensors == ("1.50", "2.00")
     assert holds(frame, A, A + 1)
 
 
