@@ -206,3 +206,49 @@ def test_a_speed_has_no_unit_that_nothing_tells(
     frame = read(given(tmp_path, "time,SPEED", *rows(A)), **options)
     assert frame.quantity.unit == unit
     assert ("no-unit" in {fault.kind for fault in frame.faults}) == (not unit)
+
+
+def test_codes_of_countries_and_states_are_neither_classes_nor_errors(tmp_path: Path) -> None:
+    counts = [some.round() for some in (A, B, C, D)]
+    for names in ("AT,LV,PL,SE", "NV,SD,TX,WY"):
+        assert len(read(given(tmp_path, f"time,{names}", *rows(*counts))).sensors) == 4
+
+
+def test_classes_that_are_asked_for_as_covariates_are_not_added_up(tmp_path: Path) -> None:
+    path = given(tmp_path, "time,cars,trucks,temperature", *rows(*COUNTS[:2], C))
+    frame = read(path, target="cars", covariates=["trucks"])
+    assert list(frame.covariates) == ["trucks"]
+    assert holds(read(path), COUNTS[0] + COUNTS[1])
+
+
+def test_sensors_that_end_with_a_letter_keep_their_names(tmp_path: Path) -> None:
+    assert read(given(tmp_path, "time,1a,1b", *rows(A, B))).sensors == ("1a", "1b")
+
+
+@pytest.mark.parametrize("stations", [(260,), (240, 260)])
+def test_codes_of_weather_are_asked_about_rather_than_the_wind(
+    tmp_path: Path, stations: tuple[int, ...]
+) -> None:
+    lines = [
+        f"  {number},{t:%Y%m%d},{t.hour + 1:5d},{a:5.0f},{10 * b:5.0f}"
+        for t, a, b in zip(TIMES, A, B, strict=True)
+        for number in stations
+    ]
+    path = given(tmp_path, "# STN,YYYYMMDD,   HH,   FH,    T", *lines)
+    assert "target='FH' or target='T'" in refusal(path)
+    assert holds(read(path, target="T"), *((10 * B).round() for _ in stations))
+
+
+def test_an_infinite_reading_next_to_dates_is_refused(tmp_path: Path) -> None:
+    lines = [f"{t:%Y-%m-%d},{t.hour},{'inf' if i == 9 else a},1"
+             for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    assert "infinite" in refusal(given(tmp_path, "date,hour,flow,utc_offset", *lines))
+    lines = [f"{t},{'inf' if i == 9 else 1},{a}"
+             for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    assert holds(read(given(tmp_path, "time,utc_offset,flow", *lines)), A)
+
+
+def test_ids_stay_as_they_are_written_next_to_what_was_added_up(tmp_path: Path) -> None:
+    lines = [f"{t},{site},{a},{b}" for t, a, b in zip(TIMES, *COUNTS[:2], strict=True)
+             for site in ("1.50", "2.00")]  # fmt: skip
+    assert read(given(tmp_path, "time,site,cars,trucks", *lines)).sensors == ("1.50", "2.00")

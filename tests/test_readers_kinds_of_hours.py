@@ -44,6 +44,14 @@ def test_a_flag_of_summer_time_orders_a_doubled_hour(
     assert "doubled-hour" in {fault.kind for fault in frame.faults}
 
 
+def test_ids_stay_as_they_are_written_in_another_order(tmp_path: Path) -> None:
+    lines = [f"{LOCAL[i]:%Y-%m-%d %H:%M},{site},{int(SUMMER[i])},{A[i] + k}"
+             for i in ORDER for k, site in enumerate(("1.50", "2.00"))]  # fmt: skip
+    frame = read(given(tmp_path, "time,site,DST,flow", *lines), timezone="Europe/Berlin")
+    assert frame.sensors == ("1.50", "2.00")
+    assert holds(frame, A, A + 1)
+
+
 @pytest.mark.parametrize("name", ["DSTFlag", "RepeatedHourFlag"])
 def test_a_flag_that_is_set_in_a_doubled_hour_alone_marks_the_second(
     tmp_path: Path, name: str

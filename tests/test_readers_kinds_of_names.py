@@ -76,3 +76,11 @@ def test_a_date_in_the_name_of_a_file_is_none_of_its_rows_where_these_have_dates
     assert "no columns tell them apart" in refusal(path)
     path = given(tmp_path, "time,flow", *lines[:24], name="flow_2024-03-01_2024-03-02.csv")
     assert "time" in refusal(path)
+
+
+def test_ids_stay_as_they_are_written_next_to_the_date_of_a_file(tmp_path: Path) -> None:
+    for day in range(3):
+        lines = [f"{t:%H:%M},{site},{a}" for t, a in zip(TIMES[:24], A[24 * day :], strict=False)
+                 for site in ("1.50", "2.00")]  # fmt: skip
+        given(tmp_path, "time,site,flow", *lines, name=f"flow_2024-03-0{day + 1}.csv")
+    assert read(tmp_path).sensors == ("1.50", "2.00")

@@ -53,7 +53,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     hint_at_summer_time(readings, grid, findings)
     refuse_sparse(grid.values, grid.clock, findings)
     known = beside.of_same_table(readings, grid)
-    called = _names(table, roles, findings)
+    called = _names(table, roles, Findings("") if request.unit else findings)
     if roles.sensor and len(called) == 1 and {*tokens(called[0])} & {*GENERIC}:
         called = [f"{called[0]} {said_by_sensors(readings.sensors)}".strip()]
     told = [f"{name} [{request.unit}]" for name in called] if request.unit else called

@@ -56,7 +56,10 @@ def are_hours(numbers: Iterable[float]) -> bool:
     >>> are_hours([1, 102, 203, 1314, 2223, 2324]), are_hours([1, 102, 203, 1314, 2223, 2325])
     (True, False)
     """
-    pairs = [divmod(int(number), 100) for number in numbers]
+    some = list(numbers)
+    if not all(0 <= number <= 2400 for number in some):  # nor are those that are not finite
+        return False
+    pairs = [divmod(int(number), 100) for number in some]
     whole = all(0 <= low < 24 and high <= 24 and (high - low) % 24 == 1 for low, high in pairs)
     return whole and len({*pairs}) >= FEWEST_HOURS
 

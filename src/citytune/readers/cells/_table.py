@@ -60,6 +60,10 @@ class SourceTable:
         """The same table with other rows, which are not as they were written."""
         return replace(self, rows=rows, schema=rows.collect_schema(), exact=None)
 
+    def with_other_columns(self, rows: pl.LazyFrame) -> SourceTable:
+        """The same rows in their order, with other columns next to those as they were written."""
+        return replace(self, rows=rows, schema=rows.collect_schema())
+
     def renamed(self, names: Mapping[str, str]) -> SourceTable:
         """The same table, some columns of which are called otherwise: old name → new name."""
         rows, exact = self.rows.rename(names), self.exact

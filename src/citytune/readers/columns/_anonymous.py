@@ -21,6 +21,8 @@ def with_names_above(table: SourceTable, named: Collection[str], findings: Findi
 
     Columns that the person `named` keep their names.
     """
+    if not table.titles:
+        return table
     able = [name for name in table.schema if _NUMBERED.fullmatch(name) and name not in named]
     told = {name: said for name in able if (said := _said(table.titles, name))}
     distinct = len({*told.values()}) == len(told) and not {*told.values()} & {*table.schema}

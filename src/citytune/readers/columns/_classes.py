@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from citytune._text import listed
-from citytune.readers.cells._columns import look_at
+from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._vocabulary import goes_beside, plain_name
+from citytune.readers.cells._time_words import CLOCK_TIME, DATE_PARTS, TIME
+from citytune.readers.cells._vocabulary import (
+    LATITUDE,
+    LONGITUDE,
+    SENSOR,
+    SENSOR_PARTS,
+    goes_beside,
+    plain_name,
+    tokens,
+)
 from citytune.readers.columns._folded import number_of
 from citytune.readers.columns._kinds import kind_among
 from citytune.readers.columns._measures import ALL, holds, one_of, proposed
@@ -39,6 +49,7 @@ _CLASSES = {
     "jalankulkijat|people": "pedestrian",
 }  # fmt: skip
 """Plain names of classes → the kinds of road users that they count."""
+_PATTERNS = [(re.compile(words), tuple(kinds.split())) for words, kinds in _CLASSES.items()]
 _SLOW = frozenset(["bicycle", "pedestrian"])
 _COUNTED = re.compile(
     r"^(nb|n|num|number_of|count_of|anzahl|no_of|total_of|all)_|"
@@ -49,31 +60,38 @@ _NUMBERED = re.compile(
     r"(?:(?:vehicle|veh|fahrzeug)_)?(?:class|klasse|clase|classe|categorie|category)_?(\d{1,2})"
 )
 _FEWEST = 2
+_BESIDE = ("speed", "occupancy")
+"""What is measured of the same vehicles."""
 
 
-def with_parts_added(table: SourceTable, findings: Findings) -> SourceTable:
-    """The table with the sum of registers that take turns, and of classes of motor vehicles."""
-    return _with_classes_added(with_registers_added(table, findings), findings)
+def with_parts_added(table: SourceTable, named: Collection[str], findings: Findings) -> SourceTable:
+    """The table with the sum of registers that take turns, and of classes of motor vehicles.
+
+    Columns that the person `named` stay.
+    """
+    return _with_classes_added(with_registers_added(table, findings), named, findings)
 
 
-def _with_classes_added(table: SourceTable, findings: Findings) -> SourceTable:
+def _with_classes_added(
+    table: SourceTable, named: Collection[str], findings: Findings
+) -> SourceTable:
     """The table with the sum of its classes of motor vehicles, if nothing else counts them.
 
     They are added up only where each kind of vehicle is in one of them, and all hold counts.
     """
     classes = {name: said for name in table.schema if (said := class_of(name))}
     kinds = [kind for said in classes.values() for kind in said]
-    if (
-        len(classes) < _FEWEST
-        or len({*kinds}) < len(kinds)
-        or {*kinds} & _SLOW
-        or "car" not in kinds
-        or any(_may_count(name) for name in table.schema if name not in classes)
-        or not all(_holds_counts(table, name) for name in classes)
-    ):
+    apart = len(classes) >= _FEWEST and len({*kinds}) == len(kinds) and not {*kinds} & _SLOW
+    if not apart or "car" not in kinds or {*classes} & {*named}:
         return table
-    names = [name for name in classes if look_at(table, name).kind == "number"]
-    if len(names) < _FEWEST:
+    columns = look(table)
+    names = [name for name in classes if columns.kind(name) == "number"]
+    counts = all(columns.by_name[name].whole and columns.by_name[name].low >= 0 for name in names)
+    if (
+        len(names) < _FEWEST
+        or not counts
+        or any(_may_measure(columns, n, classes) for n in columns.kinds)
+    ):
         return table
     findings.warn(
         "classes",
@@ -84,7 +102,25 @@ def _with_classes_added(table: SourceTable, findings: Findings) -> SourceTable:
     every = pl.sum_horizontal(number_of(table, name) for name in names)
     there = pl.all_horizontal(number_of(table, name).is_not_null() for name in names)
     added = pl.when(there).then(every).alias(f"vehicles ({' + '.join(names)})")
-    return table.with_rows(table.rows.with_columns(added).drop([*classes]))
+    return table.with_other_columns(table.rows.with_columns(added).drop([*classes]))
+
+
+def _may_measure(columns: Columns, name: str, classes: Collection[str]) -> bool:
+    """Whether a column of numbers is none of the classes, and seems to be a reading."""
+    column, plain = columns.by_name[name], plain_name(name)
+    words = {*tokens(name)}
+    return not (
+        name in classes
+        or column.kind not in ("number", "empty")
+        or column.counter
+        or column.constant
+        or goes_beside(name)
+        or words & SENSOR_PARTS
+        or words & {"id", "code", "nr", "no", "number"}
+        or plain in {*SENSOR, *TIME, *CLOCK_TIME, *LATITUDE, *LONGITUDE}
+        or any(plain in part for part in DATE_PARTS)
+        or kind_among(name, "flow") in _BESIDE
+    )
 
 
 def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Findings) -> list[str]:
@@ -101,8 +137,7 @@ def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Fin
     totals = [name for name in rest if {*plain_name(name).split("_")} & ALL]
     if len(totals) == 1 and holds(table, totals[0], classes):
         return [one_of(totals[0], [name for name in names if name != totals[0]], findings)]
-    speeds = ("speed", "occupancy")
-    if not all(goes_beside(name) or kind_among(name, "flow") in speeds for name in rest):
+    if not all(goes_beside(name) or kind_among(name, "flow") in _BESIDE for name in rest):
         return names
     if any({*class_of(name)} & _SLOW for name in classes):
         chosen = min(classes, key=likely)
@@ -131,6 +166,7 @@ def refuse_class_rows(column: str, values: Sequence[str], findings: Findings) ->
     )
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def class_of(name: str) -> tuple[str, ...]:
     """The kinds of road users that a column counts, if its name says a class and nothing else.
 
@@ -140,18 +176,4 @@ def class_of(name: str) -> tuple[str, ...]:
     plain = _COUNTED.sub("", plain_name(name))
     if numbered := _NUMBERED.fullmatch(plain):
         return (f"class {numbered[1]}",)
-    found = (kinds for words, kinds in _CLASSES.items() if re.fullmatch(words, plain))
-    return tuple(next(found, "").split())
-
-
-def _may_count(name: str) -> bool:
-    """Whether a name says that a column may hold all vehicles, or counts them otherwise."""
-    words = {*plain_name(name).split("_")}
-    return bool(words & ALL) or kind_among(name, "flow") == "flow" or bool(
-        words & {"vehicle", "vehicles", "veh", "verkehr", "traffic", "q", "v", "class", "klasse"}
-    )  # fmt: skip
-
-
-def _holds_counts(table: SourceTable, name: str) -> bool:
-    column = look_at(table, name)
-    return column.kind == "empty" or (column.kind == "number" and column.whole and column.low >= 0)
+    return next((kinds for words, kinds in _PATTERNS if words.fullmatch(plain)), ())

@@ -28,8 +28,10 @@ Key = Callable[[str], object]
 
 def without_first_letters(table: SourceTable, key: Key) -> SourceTable:
     """The table in which 2A is called 2, where there is a 2B and no 2."""
-    known = {key(name) for name in table.schema} - {None}
     lettered = {name: _LETTER.sub("", name) for name in table.schema if _LETTER.search(name)}
+    if not any(key(bare) for bare in lettered.values()):
+        return table
+    known = {key(name) for name in table.schema}
     firsts = {n: bare for n, bare in lettered.items() if n.strip()[-1] in "Aa"}
     seconds = {key(bare) for n, bare in lettered.items() if n.strip()[-1] in "Bb"}
     able = {n: bare for n, bare in firsts.items() if key(bare) in seconds - known - {None}}
@@ -43,12 +45,12 @@ def marked_again(names: tuple[str, ...], key: Key) -> dict[str, object]:
     >>> marked_again(("HE1", "HE2", "HE2*"), lambda name: name if name[-1].isdigit() else None)
     {'HE2*': 'HE2'}
     """
-    known = {key(name) for name in names if not _MARK.search(name) or key(name) is not None}
     found = {
         name: key(bare)
         for name in names
         if (bare := _MARK.sub("", name).strip()) != name.strip() and key(bare) is not None
     }
+    known = {key(name) for name in names if name not in found} if found else ()
     some = {name: at for name, at in found.items() if at in known}
     return some if len(some) <= MOST else {}
 

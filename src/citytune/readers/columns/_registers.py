@@ -44,7 +44,7 @@ def with_registers_added(table: SourceTable, findings: Findings) -> SourceTable:
             numbers = [number_of(table, name) for name in names]
             there = pl.any_horizontal(number.is_not_null() for number in numbers)
             added = pl.when(there).then(pl.sum_horizontal(numbers)).alias(" + ".join(names))
-            table = table.with_rows(table.rows.with_columns(added).drop(names))
+            table = table.with_other_columns(table.rows.with_columns(added).drop(names))
     return table
 
 

@@ -90,7 +90,7 @@ def understand(
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = with_names_above(with_names(table, named, findings), named, findings)
     table = unfold(table, as_names(wanted.target), findings)
-    table = table if wanted.target else with_parts_added(table, findings)
+    table = table if wanted.target else with_parts_added(table, named, findings)
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)

@@ -51,6 +51,7 @@ from citytune.readers.columns._unlike import (
     is_speed_of_wind,
     mixture,
     numbers_rows,
+    refuse_code,
     refuse_unlike,
     stands_beside,
 )
@@ -147,6 +148,7 @@ def guess_targets(
         chosen = of_one_unit(chosen, table.units, columns, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
+    refuse_code(chosen, numbers, columns, findings)
     ignored = [n for n, kind in columns.kinds.items()
                if kind in ("number", "empty", "bool") and n not in {*chosen, *keys, *taken}
                and not columns.by_name[n].counter]  # fmt: skip

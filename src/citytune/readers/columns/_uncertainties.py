@@ -19,6 +19,8 @@ err error errors sd std stddev stdev stderr sem sigma unc uncert uncertainty rms
 abweichung fehler unsicherheit messunsicherheit standardabweichung standardfehler incertitude
 incertezza incertidumbre incerteza onzekerheid standaardafwijking ecart erreur errore
 """))  # fmt: skip
+_AFFIXES = frozenset(_words("sd sem unc sigma ecart rmse deviation"))
+"""Those that alone may be something else, such as the code of a state."""
 _FURTHER = frozenset(_words("standard dev rel abs relative absolute expanded combined type"))
 """Words that stand next to those."""
 _LOWER = frozenset(_words("lower low lo min minimum lwr lcl lb p5 p05 p10 q05 q10 q25"))
@@ -32,6 +34,8 @@ def without_uncertainties(names: Sequence[str]) -> list[str]:
     (['x1', 'y1'], ['error'])
     >>> without_uncertainties(["NO2", "NO2 standard deviation", "±"])
     ['NO2']
+    >>> without_uncertainties(["NV", "SD", "TX"])
+    ['NV', 'SD', 'TX']
     >>> without_uncertainties(["flow", "flow_lower", "flow_upper", "low road"])
     ['flow', 'low road']
     """
@@ -47,7 +51,8 @@ def _of(name: str) -> tuple[str, ...] | None:
     words = tokens(name)
     if not (_SIGN.search(name) or _WORDS & {*words}):
         return None
-    return tuple(word for word in words if word and word not in _WORDS | _FURTHER)
+    rest = tuple(word for word in words if word and word not in _WORDS | _FURTHER)
+    return rest if rest or not {*words} <= _AFFIXES | _FURTHER else None
 
 
 def _stands_by(words: tuple[str, ...], bare: set[tuple[str, ...]]) -> bool:

@@ -63,9 +63,10 @@ _FLAG = re.compile(r"^(v|valid|flag|f|q|s|status)[\s_.]*0*(?P<number>\d{1,2})$",
 def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> SourceTable:
     """The table with a row for each time of the day, if its columns are times of the day."""
     table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
-    table = without_first_letters(table, _time_said)
-    marked = marked_again(tuple(table.schema), _time_said)
-    found = find_folded(tuple(name for name in table.schema if name not in marked))
+    plain = without_first_letters(table, _time_said)
+    marked = marked_again(tuple(plain.schema), _time_said)
+    found = find_folded(tuple(name for name in plain.schema if name not in marked))
+    table = plain if found else table
     if found is None:
         table = with_groups_in_rows(with_parts_in_rows(table, findings), find_folded, findings)
         found = find_folded(tuple(table.schema))

@@ -48,6 +48,8 @@ _BARE = re.compile(
 """Names that say nothing, neither what was measured nor where."""
 _FIELD = re.compile(r"field[_ ]?\d", re.IGNORECASE)
 """Those of ThingSpeak's channels, whose fields are seldom of one quantity."""
+_CODE = re.compile(r"[A-Z][A-Z0-9]{0,4}")
+"""Names of a service's own, such as those of KNMI."""
 _CALENDAR = re.compile(r"year|month|day|hour|minute|week\w*|dayofweek|season|holiday")
 
 
@@ -152,6 +154,28 @@ def refuse_unlike(chosen: Sequence[str], columns: Columns, findings: Findings) -
         f"{'may be' if fields and not signs else 'are'} of several quantities: "
         + "; ".join(sight(columns.by_name[name]) for name in ordered),
         "name one with " + " or ".join(f"target={name!r}" for name in ordered) + every,
+        count=len(ordered),
+    )
+
+
+def refuse_code(
+    chosen: Sequence[str], numbers: Sequence[str], columns: Columns, findings: Findings
+) -> None:
+    """The only column that is left as its code is unknown, where the others are codes of weather.
+
+    Of FH next to T and RH nobody knows that it is the wind.
+    """
+    some = [n for n in numbers if columns.kind(n) == "number" and not columns.by_name[n].constant]
+    unknown = len(chosen) == 1 and target_rank(chosen[0]) is None and unit_in(chosen[0]) is None
+    near = [n for n in some if n not in chosen and goes_beside(n)]
+    if not (unknown and near and all(map(_CODE.fullmatch, {*some, *chosen}))):
+        return
+    ordered = [*chosen, *near]
+    findings.error(
+        "which-target",
+        f"{len(ordered)} columns could be the readings, and they are of several quantities: "
+        + "; ".join(sight(columns.by_name[name]) for name in ordered[:8]),
+        "name one with " + " or ".join(f"target={name!r}" for name in ordered[:8]),
         count=len(ordered),
     )
 

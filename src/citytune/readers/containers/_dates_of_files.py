@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import replace
 
 import polars as pl
 
@@ -20,6 +19,8 @@ _DATE = re.compile(
     r"(?!\d)(?![-_. ]\d\d(?!\d))"
 )
 """A day of a year; with an hour behind it, it would be that of the export."""
+_ROWS = 200
+"""That are looked at."""
 _PARTS = frozenset(word for words in DATE_PARTS[:3] for word in words)
 
 
@@ -32,15 +33,14 @@ def with_date_of_file(table: SourceTable, findings: Findings) -> SourceTable:
         day = dt.date(*(int(said[0][i]) for i in (1, 3, 4)))
     except ValueError:
         return table
-    if DATE in table.schema or not _has_times_alone(look(table)):
+    if DATE in table.schema or not _has_times_alone(look(table.with_rows(table.rows.head(_ROWS)))):
         return table
     findings.note(
         "date-of-file",
         f"the rows hold times of the day alone, and the file's name the date {day}",
         "they were read as times of that day",
     )
-    rows = table.rows.select(pl.lit(day).alias(DATE), pl.all())
-    return replace(table.with_rows(rows), exact=None)
+    return table.with_other_columns(table.rows.select(pl.lit(day).alias(DATE), pl.all()))
 
 
 def _has_times_alone(columns: Columns) -> bool:

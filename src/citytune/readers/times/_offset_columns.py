@@ -23,6 +23,8 @@ _UNITS = {1: 3600, 60: 60, 100: 0, 3600: 1}
 """Difference of the offsets of summer and winter → seconds of a number; 0 if they spell HHMM."""
 _CLOCK = r"^\s*[+]?(\d{1,2}):([0-5]\d)(?::00)?\s*$"
 HOURS = (-12, 14)
+MOST = 40
+"""Distinct offsets."""
 
 
 def offset_seconds(column: Column) -> dict[str, int]:
@@ -43,7 +45,7 @@ def offset_seconds(column: Column) -> dict[str, int]:
 def _of_numbers(column: Column) -> dict[str, int]:
     texts = column.cells.cast(pl.String)
     numbers = texts.str.strip_chars().str.replace("−", "-").cast(pl.Float64, strict=False)
-    if numbers.null_count() or len(numbers) > 40:
+    if numbers.null_count() or len(numbers) > MOST or not numbers.is_finite().all():
         return {}
     size = _size([*numbers])
     if size is None:

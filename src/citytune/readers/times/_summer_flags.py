@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import polars as pl
 
 from citytune.readers.cells._columns import Column, Columns
@@ -61,8 +64,19 @@ def in_order_of_flags(
             count=len(both),
         )
         order = (~later if again else later).fill_null(value=False)
-        return table.with_rows(table.rows.sort(moments.seconds, order, maintain_order=True))
+        return _sorted(table, [moments.seconds, order])
     return table
+
+
+def _sorted(table: SourceTable, by: Sequence[pl.Expr]) -> SourceTable:
+    """The rows in another order, also as they were written."""
+    exact = table.exact
+    found = table.with_rows(table.rows.sort(by, maintain_order=True))
+    if exact is None:
+        return found
+    keys = table.rows.select(one.alias(str(i)) for i, one in enumerate(by)).with_row_index("row")
+    rows = keys.sort("0", "1", maintain_order=True).collect()["row"]
+    return replace(found, exact=lambda names: exact(names)[rows])
 
 
 def _later(column: Column) -> pl.Expr | None:

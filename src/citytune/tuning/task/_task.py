@@ -66,11 +66,8 @@ class Task:
     def choice(self) -> Choice:
         """The windows to learn from."""
         usual = min(self.backbone.card.max_examples, max(200, MOST_VALUES // self.spec.horizon))
-        most = min(usual, self.most or usual)
-        if self.part_of is not None:
-            return self.part_of
-        whole = reads_together(self.backbone)
-        return Choice.of(self.recent, self.spec, most, self.memory, whole=whole)
+        most, whole = min(usual, self.most or usual), reads_together(self.backbone)
+        return self.part_of or Choice.of(self.recent, self.spec, most, self.memory, whole=whole)
 
     @cached_property
     def recent(self) -> History:
