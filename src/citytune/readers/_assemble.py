@@ -23,6 +23,7 @@ from citytune.readers.columns._side_values import is_index
 from citytune.readers.values import _covariates as beside
 from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
 from citytune.readers.values._hours import hint_at_summer_time, settle_time
+from citytune.readers.values._levels import point_out_levels
 from citytune.readers.values._mending import Column, drop_told, mend, refuse_infinite
 from citytune.readers.values._oddities import point_out
 from citytune.readers.values._quantities import guess_quantity, settle_range
@@ -160,6 +161,7 @@ def _clean(
     quantity = settle_range(quantity, by_sensor)
     mend(columns, grid.clock, quantity, findings)
     settle_units(columns, grid.clock, findings)
+    point_out_levels(columns, findings)
     point_out(columns, grid.clock, findings)
     return np.ascontiguousarray(by_sensor.T), quantity
 
