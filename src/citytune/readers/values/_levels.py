@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
@@ -24,19 +25,17 @@ def point_out_levels(columns: Sequence[Column], findings: Findings) -> None:
     if not FEWEST_SENSORS <= len(columns) <= MOST_SENSORS:
         return
     values = np.stack([one.values for one in columns]).astype(np.float64)
-    there = np.isfinite(values)
-    if (there.sum(1) < FEWEST_STEPS).any():
+    if (np.isfinite(values).sum(1) < FEWEST_STEPS).any():
         return
-    levels = np.array([np.median(np.abs(row[row != 0])) if (row != 0).any() else 0.0
-                       for row in (one[mask] for one, mask in zip(values, there, strict=True))])  # fmt: skip
+    levels = np.array([_level(row) for row in values])
     if not (levels > 0).all():
         return
     ratio = levels / np.median(levels)
     odd = np.abs(np.abs(np.log10(ratio)) - 3) < np.log10(NEAR)
     if not 0 < odd.sum() <= len(columns) / 3 or (np.abs(np.log10(ratio[~odd])) > 1).any():
         return
-    usual = np.nanmean(values[~odd], 0)
-    names = [columns[i].name for i in np.flatnonzero(odd) if _goes_along(values[i], usual)]
+    usual = _mean(values[~odd])
+    names = [columns[int(i)].name for i in np.flatnonzero(odd) if _goes_along(values[i], usual)]
     if names:
         findings.warn(
             "levels-apart",
@@ -47,8 +46,20 @@ def point_out_levels(columns: Sequence[Column], findings: Findings) -> None:
         )
 
 
-def _goes_along(values: np.ndarray, usual: np.ndarray) -> bool:
+def _goes_along(values: NDArray[np.float64], usual: NDArray[np.float64]) -> bool:
     both = np.isfinite(values) & np.isfinite(usual)
     if both.sum() < FEWEST_STEPS or not np.ptp(values[both]) or not np.ptp(usual[both]):
         return False
     return bool(np.corrcoef(values[both], usual[both])[0, 1] > ALIKE)
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each step over the sensors, NaN where all are missing."""
+    count = np.isfinite(values).sum(0)
+    return np.where(count > 0, np.nansum(values, 0) / np.maximum(count, 1), np.nan)
+
+
+def _level(values: NDArray[np.float64]) -> float:
+    """The median of what is not 0 or missing; 0 if nothing is."""
+    some = np.abs(values[np.isfinite(values) & (values != 0)])
+    return float(np.median(some)) if len(some) else 0.0
