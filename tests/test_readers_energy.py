@@ -39,7 +39,7 @@ def test_full_times_beat_the_periods_of_a_trading_day(full: str) -> None:
      ("Elec (kWh), Gas (kWh), Price", "Elec (kWh)"),
      ("North MTLF (MWh), North ActualLoad (MWh), South ActualLoad (MWh)",
       "North ActualLoad (MWh), South ActualLoad (MWh)"),
-     ("Strom (kWh), Verbrauch Vorjahr (kWh), Menge", "Strom (kWh), Menge"),
+     ("Strom (kWh), Verbrauch Vorjahr (kWh), Menge (kWh)", "Strom (kWh), Menge (kWh)"),
      ("House A, House B, Grid Street", "House A, House B, Grid Street")],
 )  # fmt: skip
 def test_of_flows_of_energy_at_one_place_one_is_read(names: str, chosen: str) -> None:

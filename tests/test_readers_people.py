@@ -51,7 +51,8 @@ def test_values_marked_as_bad_are_missing(tmp_path: Path) -> None:
 def test_letters_of_thousands_are_no_marks(tmp_path: Path, letter: str) -> None:
     rows = [f"{t:%Y-%m-%d %H:%M},{v}{letter if i % 2 else ''}"
             for i, (t, v) in enumerate(zip(HOURS, FLOW, strict=True))]  # fmt: skip
-    assert not is_flow(write(tmp_path, ["time,flow", *rows]))
+    with pytest.raises(InputError, match="notation that is not known"):
+        read(write(tmp_path, ["time,flow", *rows]))
 
 
 def test_ids_with_letters_stay_apart(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from citytune.readers.values import _covariates as beside
 from citytune.readers.values._grid import Grid, lay_out, refuse_sparse
 from citytune.readers.values._hours import hint_at_summer_time, settle_time
 from citytune.readers.values._level_change import point_out_changes
+from citytune.readers.values._levels_apart import point_out_levels
 from citytune.readers.values._mending import Column, drop_told, mend, refuse_infinite
 from citytune.readers.values._oddities import point_out
 from citytune.readers.values._quantities import guess_quantity, settle_range
@@ -164,6 +165,7 @@ def _clean(
     mend(columns, grid.clock, quantity, findings)
     if settle_units(columns, grid.clock, findings):
         point_out_changes(columns, grid.clock, findings)
+        point_out_levels(columns, findings)
     point_out(columns, grid.clock, findings)
     return np.ascontiguousarray(by_sensor.T), quantity
 

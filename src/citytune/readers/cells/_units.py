@@ -136,7 +136,8 @@ def unit_in(name: str) -> str | None:
         if found := unit_of(part.split(",")[-1]):
             return found
     bare = re.sub(r"[(\[].*?[)\]]", "", name)
-    behind = [found for part in bare.split(",")[1:] if (found := unit_of(part))]
+    parts = (unit_of(part) or "" for part in bare.split(",")[1:])
+    behind = [found for found in parts if len(found) > 1 or found == "%"]
     if behind or ((glued := _GLUED.search(name)) and (found := unit_of(glued[1]))):
         return behind[0] if behind else found
     last = name.rsplit(maxsplit=1)[-1] if " " in name else ""

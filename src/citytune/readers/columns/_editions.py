@@ -17,7 +17,7 @@ NEAR, PART = 0.1, 0.8
 """Median difference of editions, as a share of one, and the share of moments that both have."""
 FEWEST_PAIRS = 12
 WORDS = frozenset(
-    ["method", "metodo", "obtencion", "origin", "origen", "herkunft", "provenance", "estimated",
+    ["method", "metodo", "obtencion", "provenance", "estimated",
      "estimation", "estimado", "geschatzt", "schatzung", "edition", "version", "revision", "rev",
      "release", "vintage", "ausgabe"]
 )  # fmt: skip

@@ -39,8 +39,7 @@ def clock_times(table: SourceTable, column: Column) -> ClockTimes | None:
     if column.kind == "clock":
         return _of_text(table, name)
     if column.kind == "clock-range":
-        text = begin_of_hours(pl.col(name))
-        return ClockTimes(_from_text(text), "the begin of ranges of the day")
+        return ClockTimes(_of_ranges(table, name), "the begin of ranges of the day")
     if column.kind != "number":
         return None
     if not column.whole:
@@ -167,6 +166,16 @@ def _of_text(table: SourceTable, name: str) -> ClockTimes:
     seconds = _from_text(pl.col(name))
     last = table.rows.select(seconds.max()).collect(engine="streaming").item()
     return ClockTimes(seconds, "times of the day", ends=last == DAY)
+
+
+def _of_ranges(table: SourceTable, name: str) -> pl.Expr:
+    """The begin of each range, of which there are few: each is read once."""
+    begin = _from_text(begin_of_hours(pl.col(name)))
+    cells = table.rows.select(pl.col(name).unique()).drop_nulls()
+    found = cells.select(name, at=begin).collect(engine="streaming")
+    return pl.col(name).replace_strict(
+        found[name], found["at"], default=None, return_dtype=pl.Int64
+    )
 
 
 def _from_text(column: pl.Expr) -> pl.Expr:

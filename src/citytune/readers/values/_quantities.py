@@ -22,6 +22,7 @@ _MARKERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 
 _KINDS = (
     (r"travel_time|link_times?|journey_time", Quantity("travel_time", "s", 0, None, "traffic")),
+    (r"wind_?(speed|velocity)|wspd|wind_?gusts?", Quantity("wind_speed", "", 0, None, "other")),
     (r"(average_?vehicle_?|avg_|mean_|traffic_|vehicle_)?(speed|velocity)|v85",
      Quantity("speed", "", 0, None, "traffic")),
     (r"geschwindigkeit|vitesse|v_(kfz|pkw|lkw|sv|lv)",
@@ -47,7 +48,8 @@ _KINDS = (
     (r"power|appliances|building|consumer|households?|homes?",
      Quantity("power", "kW", 0, None, "energy")),
     (r"solar|pv|wind_power|generation", Quantity("generation", "MW", 0, None, "energy")),
-    (r"heat|gas", Quantity("heat", "kWh", 0, None, "energy")),
+    (r"heat", Quantity("heat", "kWh", 0, None, "energy")),
+    (r"gas", Quantity("gas", "", 0, None, "energy")),
 )  # fmt: skip
 _ATTRIBUTE = re.compile(r"\.(PV|CV|MV|SP)$")
 """What control systems write behind a tag: process value, current value."""
