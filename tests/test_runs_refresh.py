@@ -177,7 +177,7 @@ def test_kept_readings_without_their_times_are_damaged(place: Path) -> None:
     path = place / "run" / RECORD / "readings.parquet"
     table = pl.read_parquet(path)
     table.rename({table.columns[0]: "other"}).write_parquet(path)
-    with pytest.raises(ct.RunError, match=r"readings\.parquet is damaged"):
+    with pytest.raises(ct.RunError, match=r"readings\.parquet is damaged \(.*\); restore it"):
         ct.open_run(place / "run").forecast(place / "week.csv")
 
 

@@ -227,5 +227,6 @@ def _read(folder: Path, name: str, columns: Sequence[str] | None = None) -> pl.D
         table = pl.read_parquet(path, columns=columns if columns is None else list(columns))
         table.select(*((MOMENT,) if name == READINGS else columns or KEYS))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"{path} is damaged ({reason}); restore it from a copy") from error
     return table
