@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import gc
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import postgres as servers
 import pytest
+from filelock import FileLock
 
 from citytune._prefer_torch import prefer_torch
 from citytune.backbones import _shelf
@@ -144,6 +146,22 @@ def fit_once() -> Callable[..., Fitted]:
         return Fitted(fit_model(frame, horizon=horizon, backbone="lags", strategy=strategy), frame)
 
     return fit
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Make something once for all processes that run the tests; each gets a copy."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+    def made(name: str, make: Callable[[], Any]) -> Any:
+        path = place / f"{name}.pickle"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                path.write_bytes(pickle.dumps(make()))
+        return pickle.loads(path.read_bytes())
+
+    return made
 
 
 @pytest.fixture

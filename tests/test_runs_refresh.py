@@ -173,6 +173,14 @@ def test_the_kept_scores_are_the_scores(made: Path, tmp_path: Path) -> None:
         kept_scores(tmp_path / "kept")
 
 
+def test_kept_readings_without_their_times_are_damaged(place: Path) -> None:
+    path = place / "run" / RECORD / "readings.parquet"
+    table = pl.read_parquet(path)
+    table.rename({table.columns[0]: "other"}).write_parquet(path)
+    with pytest.raises(ct.RunError, match=r"readings\.parquet is damaged \(.*\); restore it"):
+        ct.open_run(place / "run").forecast(place / "week.csv")
+
+
 def test_a_history_too_short_for_a_test_has_one_after_the_first_refresh(tmp_path: Path) -> None:
     made = ct.run(write(tmp_path / "new.csv", readings(15)[:36]), out=tmp_path / "run", **SETTINGS)
     assert made.made_from.scores is None

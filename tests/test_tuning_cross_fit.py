@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,9 +35,7 @@ class Fitted(NamedTuple):
     told: list[tuple[str, float]]
 
 
-@functools.cache
-def fitted(city: City) -> Fitted:
-    """A city of 64 days, tuned once for all tests of this file."""
+def _fit(city: City) -> Fitted:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Plan, "of", classmethod(lambda _, task: SMALL))
         frame, told = city(1, 64, turn=1.0, noise=0.1), []
@@ -52,10 +50,10 @@ def fitted(city: City) -> Fitted:
     return Fitted(model, frame, told)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    fitted.cache_clear()
+@pytest.fixture(scope="module")
+def fitted(city: City, made_once: Callable[..., Fitted]) -> Fitted:
+    """A city of 64 days, tuned once for all tests of this file."""
+    return made_once("cross-fitted", functools.partial(_fit, city))
 
 
 def tuned_part(model: TunedModel) -> FineTuned:
@@ -63,18 +61,16 @@ def tuned_part(model: TunedModel) -> FineTuned:
     return found
 
 
-def test_with_months_the_usual_strategy_fine_tunes_and_gains(city: City) -> None:
-    model = fitted(city).model
+def test_with_months_the_usual_strategy_fine_tunes_and_gains(fitted: Fitted) -> None:
+    model = fitted.model
     assert tuned_part(model).probabilistic
     assert model.weights["6-24"]["fine-tuned"] > 0.5, model.weights
-    plain = fit_model(
-        fitted(city).frame, horizon=HORIZON, backbone="citytune-base", strategy="zero-shot"
-    )
+    plain = fit_model(fitted.frame, horizon=HORIZON, backbone="citytune-base", strategy="zero-shot")
     assert model.fold_error < 0.95 * plain.fold_error
 
 
-def test_it_is_told_how_far_it_has_come(city: City) -> None:
-    shares = [share for stage, share in fitted(city).told if stage.startswith("fine-tuning")]
+def test_it_is_told_how_far_it_has_come(fitted: Fitted) -> None:
+    shares = [share for stage, share in fitted.told if stage.startswith("fine-tuning")]
     assert len(shares) > 5
     assert shares == sorted(shares)
 
@@ -114,8 +110,8 @@ def test_folds_share_the_evidence_and_learn_from_none_of_their_targets(city: Cit
         assert bool(((learnt[:, None] - task.windows.origin[which]).abs() >= HORIZON).all())
 
 
-def test_its_own_quantiles_are_the_forecast_distribution(city: City) -> None:
-    found = fitted(city)
+def test_its_own_quantiles_are_the_forecast_distribution(fitted: Fitted) -> None:
+    found = fitted
     part, history = tuned_part(found.model), task_of(found.frame, horizon=HORIZON)
     live = history.live.pick(torch.arange(8))
     own = part.quantiles_of(replace(live, backbone=load_backbone("citytune-base")))
@@ -130,10 +126,10 @@ def test_its_own_quantiles_are_the_forecast_distribution(city: City) -> None:
     assert float(mixed[:, 6:].mean()) == pytest.approx(float(expected), rel=0.05, abs=0.01)
 
 
-def test_quantiles_are_as_wide_as_where_the_network_had_not_seen_what_came(city: City) -> None:
-    part = tuned_part(fitted(city).model)
+def test_quantiles_are_as_wide_as_where_the_network_had_not_seen_what_came(fitted: Fitted) -> None:
+    part = tuned_part(fitted.model)
     assert 1 <= part.wider <= 2
-    live = task_of(fitted(city).frame, horizon=HORIZON).live.pick(torch.arange(8))
+    live = task_of(fitted.frame, horizon=HORIZON).live.pick(torch.arange(8))
     live = replace(live, backbone=load_backbone("citytune-base"))
     narrow, wide = (replace(part, wider=wider).quantiles_of(live) for wider in (1.0, 1.5))
     middle = narrow[..., [LEVELS.index(0.5)]]
@@ -143,9 +139,9 @@ def test_quantiles_are_as_wide_as_where_the_network_had_not_seen_what_came(city:
 
 
 def test_saved_and_loaded_it_forecasts_the_same_and_an_update_keeps_it(
-    city: City, tmp_path: Path
+    city: City, fitted: Fitted, tmp_path: Path
 ) -> None:
-    model, frame, _ = fitted(city)
+    model, frame, _ = fitted
     model.save(tmp_path / "model")
     back = load(tmp_path / "model")
     np.testing.assert_array_equal(back.forecast(frame).quantiles, model.forecast(frame).quantiles)
@@ -155,9 +151,9 @@ def test_saved_and_loaded_it_forecasts_the_same_and_an_update_keeps_it(
     assert later.weights["6-24"]["fine-tuned"] > 0.5
 
 
-def test_the_mean_of_networks_is_that_of_their_weights(city: City) -> None:
+def test_the_mean_of_networks_is_that_of_their_weights(fitted: Fitted) -> None:
     backbone = load_backbone("citytune-base")
-    whole = tuned_part(fitted(city).model)
+    whole = tuned_part(fitted.model)
     name, value = next(iter(whole.values.items()))
     b, a = torch.randn(4, 2), torch.randn(2, 3)
     one = replace(whole, values={name: value + 1}, low_rank={"x": (b, a)})

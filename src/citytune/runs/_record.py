@@ -33,6 +33,8 @@ READ_DAYS = 28
 """… at least."""
 TEST = "test.safetensors"
 """The scores of the test period, which a report goes on showing."""
+KEYS = ("moment", "sensor", "actual")
+"""What every row of a forecast in a record has."""
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.parquet")
 
 
@@ -157,7 +159,7 @@ def fill(folder: Path, draft: Path, frame: SensorFrame) -> None:
 
 
 def _fill_table(folder: Path, draft: Path, name: str, frame: SensorFrame) -> None:
-    before = _read(folder, name, ("moment", "sensor", "actual"))
+    before = _read(folder, name, KEYS)
     actual = _filled(before, frame)["actual"]
     if actual.is_nan().sum() == before["actual"].is_nan().sum():
         shutil.copy2(own_file(folder, f"{RECORD}/{name}"), draft / RECORD / name)
@@ -222,6 +224,9 @@ def _read(folder: Path, name: str, columns: Sequence[str] | None = None) -> pl.D
 
     path = own_file(folder, f"{RECORD}/{name}")
     try:
-        return pl.read_parquet(path, columns=columns if columns is None else list(columns))
+        table = pl.read_parquet(path, columns=columns if columns is None else list(columns))
+        table.select(*((MOMENT,) if name == READINGS else columns or KEYS))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it from a copy") from error
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"{path} is damaged ({reason}); restore it from a copy") from error
+    return table
