@@ -13,7 +13,7 @@ from citytune.readers.cells._structure import TIME, Moment, called_a_sensor
 from citytune.readers.cells._vocabulary import SENSOR_PARTS, tokens
 
 MOST_EDITIONS = 4
-NEAR, PART = 0.1, 0.8
+GAP_OF_EDITIONS, SHARE_OF_EDITIONS = 0.1, 0.8
 """Median difference of editions, as a share of one, and the share of moments that both have."""
 FEWEST_PAIRS = 12
 WORDS = frozenset(
@@ -69,7 +69,7 @@ def _are_alike(moment: Moment, name: str, others: Sequence[str], target: str) ->
     for cell, count in whole.rows()[1:]:
         both = rows.filter(pl.col(name) == cell).join(most, on=[TIME, *others], suffix="_most")
         gap = (both["_value"] - both["_value_most"]).abs() / both["_value_most"].abs()
-        alike = len(both) >= FEWEST_PAIRS and float(gap.median() or 0) < NEAR  # type: ignore[arg-type]
-        if not alike or len(both) < count or count > PART * len(most):
+        alike = len(both) >= FEWEST_PAIRS and float(gap.median() or 0) < GAP_OF_EDITIONS  # type: ignore[arg-type]
+        if not alike or len(both) < count or count > SHARE_OF_EDITIONS * len(most):
             return False
     return True

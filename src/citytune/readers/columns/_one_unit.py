@@ -19,7 +19,7 @@ MOST_GROUPS = 4
 """Groups of columns that are proposed one by one."""
 FAR_APART = 4.0
 """Ratio of the levels of groups of columns from which they are of different quantities."""
-FEW = 4
+FEW_COLUMNS = 4
 """Columns up to which one without a unit is taken for another quantity, whatever its level."""
 _PIPED = ("gas", "heat", "water")
 _ELECTRICAL = {"V": "volts", "A": "amps", "Hz": "hertz"}
@@ -102,7 +102,7 @@ def _refuse_unsaid(
     said = [name for names in groups.values() for name in names]
     sure = [name for name in said if len(unit_in(name) or "") > 1]
     count = len(said) + len(unsaid)
-    unlike = len(groups) > 1 or count <= FEW or are_unlike(said, unsaid, columns)
+    unlike = len(groups) > 1 or count <= FEW_COLUMNS or are_unlike(said, unsaid, columns)
     if not sure or count > MOST_PLACES or not unlike:
         return
     findings.error(

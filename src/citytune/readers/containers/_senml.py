@@ -19,7 +19,7 @@ _LABELS = frozenset(
 )
 _RELATIVE = 1 << 28
 """Seconds below which a time is relative to when the message arrived."""
-MOST = 1e15
+LARGEST_NUMBER = 1e15
 """Of any number."""
 HEAD_BYTES = 1 << 14
 
@@ -92,7 +92,7 @@ def _is_sound(record: Mapping[str, Any]) -> bool:
     texts = all(isinstance(record.get(key, ""), str) for key in ("bn", "n", "u", "bu"))
     numbers = (record.get(key, 0) for key in ("bt", "t", "bv", "v"))
     return texts and all(
-        isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < MOST
+        isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < LARGEST_NUMBER
         for one in numbers
     )
 

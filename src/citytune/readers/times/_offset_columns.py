@@ -22,8 +22,8 @@ _BARE = frozenset(
 _UNITS = {1: 3600, 60: 60, 100: 0, 3600: 1}
 """Difference of the offsets of summer and winter → seconds of a number; 0 if they spell HHMM."""
 _CLOCK = r"^\s*[+]?(\d{1,2}):([0-5]\d)(?::00)?\s*$"
-HOURS = (-12, 14)
-MOST = 40
+OFFSET_HOURS = (-12, 14)
+MOST_OFFSETS = 40
 """Distinct offsets."""
 
 
@@ -37,7 +37,9 @@ def offset_seconds(column: Column) -> dict[str, int]:
         return {}
     found = _of_clocks(column) if column.kind == "clock" else _of_numbers(column)
     ahead = sorted({*found.values()})
-    legal = all(HOURS[0] * 3600 <= one <= HOURS[1] * 3600 and one % 900 == 0 for one in ahead)
+    legal = all(
+        OFFSET_HOURS[0] * 3600 <= one <= OFFSET_HOURS[1] * 3600 and one % 900 == 0 for one in ahead
+    )
     changes = len(ahead) == 2 and ahead[1] - ahead[0] == 3600
     return found if legal and (sure or changes) else {}
 
@@ -45,7 +47,7 @@ def offset_seconds(column: Column) -> dict[str, int]:
 def _of_numbers(column: Column) -> dict[str, int]:
     texts = column.cells.cast(pl.String)
     numbers = texts.str.strip_chars().str.replace("−", "-").cast(pl.Float64, strict=False)
-    if numbers.null_count() or len(numbers) > MOST or not numbers.is_finite().all():
+    if numbers.null_count() or len(numbers) > MOST_OFFSETS or not numbers.is_finite().all():
         return {}
     size = _size([*numbers])
     if size is None:
@@ -63,7 +65,7 @@ def _size(numbers: list[float]) -> int | None:
     (3600, 60, 0, 1, 3600)
     """
     largest = max(map(abs, numbers))
-    if largest <= HOURS[1]:
+    if largest <= OFFSET_HOURS[1]:
         return 3600
     if any(number != round(number) for number in numbers):
         return None
@@ -73,7 +75,7 @@ def _size(numbers: list[float]) -> int | None:
     if largest >= 3600:
         return 1
     spelt = all(abs(number) % 100 in (0, 30, 45) for number in numbers)
-    minutes = all(number % 15 == 0 for number in numbers) and largest <= 60 * HOURS[1]
+    minutes = all(number % 15 == 0 for number in numbers) and largest <= 60 * OFFSET_HOURS[1]
     return None if spelt == minutes else 0 if spelt else 60
 
 
