@@ -252,3 +252,10 @@ def test_ids_stay_as_they_are_written_next_to_what_was_added_up(tmp_path: Path) 
     lines = [f"{t},{site},{a},{b}" for t, a, b in zip(TIMES, *COUNTS[:2], strict=True)
              for site in ("1.50", "2.00")]  # fmt: skip
     assert read(given(tmp_path, "time,site,cars,trucks", *lines)).sensors == ("1.50", "2.00")
+
+
+def test_classes_of_the_same_places_are_asked_about(tmp_path: Path) -> None:
+    head = "time,north_cars,north_trucks,south_cars,south_trucks"
+    path = given(tmp_path, head, *rows(*COUNTS))
+    assert "target=['north_cars', 'south_cars']" in refusal(path)
+    assert holds(read(path, target=["north_trucks", "south_trucks"]), COUNTS[1], COUNTS[3])

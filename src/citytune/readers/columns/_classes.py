@@ -132,6 +132,17 @@ def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Fin
     """
     classes = [name for name in names if class_of(name)]
     rest = [name for name in names if name not in classes]
+    if not long and (crossed := _of_places(names)):
+        findings.error(
+            "which-target",
+            f"the columns are {len(crossed)} classes of vehicles of the same places: "
+            + "; ".join(listed(some, 3, quoted=True) for some in crossed.values()),
+            "name those of one class with "
+            + " or ".join(f"target={some!r}" for some in crossed.values())
+            + ", or add columns of their sums",
+            count=len(names),
+        )
+        return []
     if len(classes) < _FEWEST:
         return names
     totals = [name for name in rest if {*plain_name(name).split("_")} & ALL]
@@ -150,6 +161,28 @@ def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Fin
         count=len(classes),
     )
     return []
+
+
+def _of_places(names: Sequence[str]) -> dict[str, list[str]]:
+    """Class of motor vehicles → its columns, where each place has one of every class.
+
+    >>> _of_places(["A cars", "A lorries", "B cars", "B lorries"])
+    {'cars': ['A cars', 'B cars'], 'lorries': ['A lorries', 'B lorries']}
+    >>> _of_places(["A cars", "B lorries"]), _of_places(["cars", "lorries"])
+    ({}, {})
+    """
+    groups: dict[str, list[str]] = {}
+    places: dict[str, set[tuple[str, ...]]] = {}
+    for name in (one for one in names if not goes_beside(one)):
+        words = tokens(name)
+        said = [word for word in words if {*class_of(word)} - _SLOW]
+        if len(said) != 1:
+            return {}
+        groups.setdefault(said[0], []).append(name)
+        places.setdefault(said[0], set()).add(tuple(word for word in words if word != said[0]))
+    alike = len({frozenset(some) for some in places.values()}) == 1
+    several = len(groups) >= _FEWEST and all(len(some) > 1 for some in places.values())
+    return groups if alike and several else {}
 
 
 def refuse_class_rows(column: str, values: Sequence[str], findings: Findings) -> None:
