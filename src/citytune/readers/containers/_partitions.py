@@ -110,7 +110,7 @@ class Partition:
         if said is None or kind is None:
             return
         names = table.select(name_in(pl.col(sensor), kind).alias(sensor))
-        if len(other := names.filter(pl.col(sensor) != said).head(1).collect()):
+        if len(other := names.filter(pl.col(sensor) != said.strip()).head(1).collect()):
             raise BadFile(
                 f"its folder says {sensor}={said}, and its column {sensor!r} {other.item()!r}; "
                 "take one of the two away"
