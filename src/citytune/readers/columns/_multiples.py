@@ -20,7 +20,7 @@ MOST_MULTIPLES, ROWS_FOR_MULTIPLES = 8, 2_000
 RATIO_TOLERANCE = 3e-3
 """Part by which a ratio may be off, and part of the spread that rounding may leave."""
 _RATIOS = np.array([1.8, 1.609344, 1.94384, 2.23694, 3.28084, 3.6, 3.412, 4, 6, 12, 24, 60, 1000,
-                    3600, 1e6])  # fmt: skip
+                    3600])  # fmt: skip
 """Between units of one quantity, and of a power and the energy of 5, 10 or 15 minutes."""
 
 
