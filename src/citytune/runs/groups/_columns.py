@@ -67,7 +67,8 @@ def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:
             break
     if not alike:
         raise InputError(f"{name} has no file that can be used: {spelt(bad) or 'all are empty'}")
-    return pl.concat(max(alike.values(), key=_usual))
+    commonest = max(alike.values(), key=_usual)
+    return pl.concat(commonest)
 
 
 def _usual(tables: Sequence[pl.DataFrame]) -> tuple[int, int]:
