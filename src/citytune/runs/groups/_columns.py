@@ -67,9 +67,5 @@ def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:
             break
     if not alike:
         raise InputError(f"{name} has no file that can be used: {spelt(bad) or 'all are empty'}")
-    commonest = max(alike.values(), key=_usual)
-    return pl.concat(commonest)
-
-
-def _usual(tables: Sequence[pl.DataFrame]) -> tuple[int, int]:
-    return len(tables), tables[0].width
+    usual = max(alike.values(), key=lambda tables: (len(tables), tables[0].width))
+    return pl.concat(usual)
