@@ -18,7 +18,7 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"[\s_.]*([ab])$", re.IGNORECASE)
-MOST = 12
+MOST_OF_AN_HOUR = 12
 """Steps of an hour."""
 MOST_FILLED = 0.5
 """Share of days up to which such a column may hold values; more is no change of the clock."""
@@ -35,7 +35,7 @@ def without_first_letters(table: SourceTable, key: Key) -> SourceTable:
     firsts = {n: bare for n, bare in lettered.items() if n.strip()[-1] in "Aa"}
     seconds = {key(bare) for n, bare in lettered.items() if n.strip()[-1] in "Bb"}
     able = {n: bare for n, bare in firsts.items() if key(bare) in seconds - known - {None}}
-    few = 0 < len(able) <= MOST and not {*able.values()} & {*table.schema}
+    few = 0 < len(able) <= MOST_OF_AN_HOUR and not {*able.values()} & {*table.schema}
     return table.renamed(able) if few else table
 
 
@@ -52,7 +52,7 @@ def marked_again(names: tuple[str, ...], key: Key) -> dict[str, object]:
     }
     known = {key(name) for name in names if name not in found} if found else ()
     some = {name: at for name, at in found.items() if at in known}
-    return some if len(some) <= MOST else {}
+    return some if len(some) <= MOST_OF_AN_HOUR else {}
 
 
 def doubled_hours(

@@ -64,8 +64,9 @@ def unfold(table: SourceTable, target: tuple[str, ...], findings: Findings) -> S
     """The table with a row for each time of the day, if its columns are times of the day."""
     table = unfold_calendar(_upright(_with_hours(table, findings), findings), findings)
     plain = without_first_letters(table, _time_said)
-    marked = marked_again(tuple(plain.schema), _time_said)
-    found = find_folded(tuple(name for name in plain.schema if name not in marked))
+    names = tuple(plain.schema)
+    marked = {} if twice_twelve(names) else marked_again(names, _time_said)
+    found = find_folded(tuple(name for name in names if name not in marked))
     table = plain if found else table
     if found is None:
         table = with_groups_in_rows(with_parts_in_rows(table, findings), find_folded, findings)

@@ -14,7 +14,7 @@ from citytune.readers.cells._units import ENERGY, VOLUME, unit_in
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.values._grid import Grid
 
-FEWEST_RISES, FEWEST_HOURLY_RISES = 100, 48
+FEWEST_READINGS, FEWEST_HOURLY_READINGS = 100, 48
 """Readings from which a rise throughout is no chance, and those at steps of an hour or more."""
 FEWEST_RISES = 20
 COUNTED = ENERGY | VOLUME
@@ -53,7 +53,7 @@ def without_totals(
     days = grid.clock.local(0, len(grid.values)).astype("datetime64[D]").astype(np.int64)
     if grid.clock.steps_per_day > 1:
         grid = _without_daily(grid, days, sensors, findings)
-    fewest = FEWEST_RISES if grid.clock.steps_per_day > 24 else FEWEST_HOURLY_RISES
+    fewest = FEWEST_READINGS if grid.clock.steps_per_day > 24 else FEWEST_HOURLY_READINGS
     columns = list(grid.values.T)
     day = max(FEWEST_TOLD, min(grid.clock.steps_per_day, fewest))
     totals = [
@@ -120,7 +120,7 @@ def is_daily(column: NDArray[np.floating], days: NDArray[np.int64]) -> bool:
     """
     there = np.flatnonzero(np.isfinite(column))
     present, day = column[there], days[there]
-    if len(present) < FEWEST_RISES // 2 or present.min() < 0:
+    if len(present) < FEWEST_READINGS // 2 or present.min() < 0:
         return False
     added, new = np.diff(present), np.diff(day) > 0
     back = np.flatnonzero(added < 0)
@@ -206,7 +206,7 @@ def _rises_evenly(column: NDArray[np.floating], fewest: int) -> bool:
 
 
 def is_total(
-    column: NDArray[np.floating], fewest: int = FEWEST_RISES, *, told: bool = False
+    column: NDArray[np.floating], fewest: int = FEWEST_READINGS, *, told: bool = False
 ) -> bool:
     """Whether readings only rise, but for a few resets, and by different amounts.
 
