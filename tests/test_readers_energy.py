@@ -55,9 +55,9 @@ def test_a_flow_that_is_named_twice_is_refused() -> None:
         assert read(source, **option).sensors == (option["target"],)
 
 
-@pytest.mark.parametrize("ratio", [4.0, 1000.0, 1.8])
-def test_one_quantity_in_two_units_is_refused(ratio: float) -> None:
-    source = wide(powr=A, enwh=(A * ratio).round(1))
+@pytest.mark.parametrize(("ratio", "more"), [(4.0, 0.0), (1000.0, 0.0), (1.8, 32.0)])
+def test_one_quantity_in_two_units_is_refused(ratio: float, more: float) -> None:
+    source = wide(powr=A, enwh=(A * ratio + more).round(1))
     with pytest.raises(InputError, match="the same in two units") as refused:
         read(source)
     assert proposals(str(refused.value)) == [{"target": "powr"}, {"target": "enwh"}]
@@ -241,3 +241,12 @@ def test_units_in_cyrillic_letters_are_known(tmp_path: Path, name: str, unit: st
     rows = [f"{t};{v}" for t, v in zip(TIMES, A, strict=True)]
     (tmp_path / "heat.csv").write_text("\n".join([f"time;{name}", *rows]), encoding="utf-8")
     assert read(tmp_path / "heat.csv").quantity.unit == unit
+
+
+def test_two_roofs_in_one_unit_are_two_sensors() -> None:
+    sun = np.clip(np.sin((np.arange(len(TIMES)) % 24 - 6) / 12 * np.pi), 0, None)
+    sun *= 0.3 + np.arange(len(TIMES)) // 24 / 40
+    roofs = {"pv_roof_kw": 5 * sun, "pv_barn_kw": 9 * sun}
+    assert len(read(pl.DataFrame({"time": TIMES} | roofs)).sensors) == 2
+    depots = {"quay": 100 + 50 * sun, "tiny": 1e-6 * (100 + 50 * sun)}
+    assert len(read(pl.DataFrame({"time": TIMES} | depots)).sensors) == 2
