@@ -314,3 +314,13 @@ def test_an_offset_from_utc_is_no_sensor() -> None:
     source = table(list(moments(dt.datetime(2024, 3, 20), 24 * 20)))
     offset = pl.Series([1.0 + (i > 200) for i in range(len(source))])
     assert read(source.with_columns(utc_offset=offset)).sensors == ("flow",)
+
+
+def test_an_hour_that_no_day_has_is_refused_in_words() -> None:
+    begins = moments(dt.datetime(2024, 1, 8), 24 * 20)
+    hour = [float(t.hour) for t in begins]
+    hour[50] = 1e20
+    rows = {"date": [t.date() for t in begins], "hour": hour,
+            "flow": [float(i % 97) for i in range(len(begins))]}  # fmt: skip
+    with pytest.raises(TableError, match="its cells are not times of the day"):
+        read(pl.DataFrame(rows))

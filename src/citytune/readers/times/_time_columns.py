@@ -27,6 +27,7 @@ from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._decimal_times import PERIOD_COUNTS
 from citytune.readers.times._rivals import choose
 
+SECONDS_OF_A_DAY = 86_400
 PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
@@ -111,7 +112,12 @@ def _whole_days(table: SourceTable, columns: Columns, date: Column) -> list[Colu
 
 def _is_day(column: Column) -> bool:
     plain, words = plain_name(column.name), set(tokens(column.name))
-    if column.kind != "number" or not column.whole or column.counter:
+    if (
+        column.kind != "number"
+        or not column.whole
+        or column.counter
+        or column.high > SECONDS_OF_A_DAY
+    ):
         return False
     if plain in SENSOR or words & {*SENSOR, *SENSOR_PARTS}:
         return False
