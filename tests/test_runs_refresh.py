@@ -181,6 +181,20 @@ def test_kept_readings_without_their_times_are_damaged(place: Path) -> None:
         ct.open_run(place / "run").forecast(place / "week.csv")
 
 
+def test_kept_readings_that_were_changed_are_not_forecast_from(place: Path) -> None:
+    run = ct.open_run(place / "run")
+    week = pl.read_csv(place / "week.csv", try_parse_dates=True)
+    late = week.tail(30)
+    late.write_csv(place / "late.csv")
+    assert run.forecast(place / "late.csv") is not None
+    path = place / "run" / RECORD / "readings.parquet"
+    table = pl.read_parquet(path)
+    table.with_columns(2 * pl.col(table.columns[-1])).write_parquet(path)
+    for ask in (run.forecast, run.score):
+        with pytest.raises(ct.RunError, match=r"not as citytune wrote it \(record/readings"):
+            ask(place / "late.csv")
+
+
 def test_a_history_too_short_for_a_test_has_one_after_the_first_refresh(tmp_path: Path) -> None:
     made = ct.run(write(tmp_path / "new.csv", readings(15)[:36]), out=tmp_path / "run", **SETTINGS)
     assert made.made_from.scores is None

@@ -122,7 +122,7 @@ class Run(ByGroups, Kept):
         frame = self.read(source, Reading(**reading))
         limit_threads()
         begin(progress, "Forecasting")
-        frame = joined(model, frame, self.path).frame
+        frame = self._with_kept(model, frame)
         whole = admit(model, frame, new="forecast untuned").whole
         found = model.forecast(frame)
         found = replace(found, notes=(*found.notes, *earlier(whole, last_readings(self.path))))
@@ -166,7 +166,7 @@ class Run(ByGroups, Kept):
         begin(progress, "Reading")
         model, frame = self.model, self.read(source, Reading(**reading))
         limit_threads()
-        frame = joined(model, frame, self.path).frame
+        frame = self._with_kept(model, frame)
         found, told = alerts_on(frame, wanted), begin(progress, "Scoring")
         return backtest(model, frame, days=days, alerts=found, progress=told)
 
@@ -197,10 +197,17 @@ class Run(ByGroups, Kept):
             begin(progress, "Reading")
             model, frame = self.model, self.read(source, Reading(**reading))
             limit_threads()
-            whole = joined(model, frame, self.path).frame
+            whole = self._with_kept(model, frame)
             found = learn(self.path, seal, model, whole, forget, progress)
             self._is_renewed()
         return found
+
+    def _with_kept(self, model: TunedModel, frame: SensorFrame) -> SensorFrame:
+        """A source with what was kept before it, if that is as it was written."""
+        found = joined(model, frame, self.path)
+        if found.rows and self._seal is not None:
+            self._seal.check_record(self.path)
+        return found.frame
 
     def _signed(self, forecast: Forecast) -> Forecast:
         return replace(forecast, run=self.path.resolve().name)
