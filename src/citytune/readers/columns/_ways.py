@@ -1,0 +1,90 @@
+"""Columns that are one reading in several ways: of one hour and eight, raw and checked, mean and peak."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from citytune._text import listed
+from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._vocabulary import tokens
+from citytune.readers.columns._measures import MEANS
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+HIGHEST_AND_LOWEST = _words("""
+max maximum maxima maximal maximo massimo min minimum minima minimal minimo peak spitze pico
+hochstwert tiefstwert
+""")
+"""Words of the highest and the lowest of the time that a reading stands for."""
+STAGES_OF_CHECKING = _words("""
+raw roh rohwert rohdaten brute brutes crudo cruda crudos grezzo bruto unvalidated validated valide
+validee validees validado validada validato validiert gepruft checked unchecked verified corrected
+corrige korrigiert adjusted calibrated uncalibrated filtered unfiltered smoothed geglattet imputed
+interpolated cleaned preliminary provisional vorlaufig ratified ajustado corregido
+""")
+"""Words of how far a reading was checked or mended."""
+LENGTHS_IN_WORDS = _words("hourly daily weekly stundlich taglich horaire horaria horario diaria")
+_LENGTH = re.compile(
+    r"(?<![\w./])(\d+)[ _-]?(h|hr|hrs|hours?|std|stunden|heures?|horas?|ore|uur|min|minutes?|"
+    r"d|days?)(?![A-Za-z/])",
+    re.IGNORECASE,
+)
+"""The time that a mean is of: 8h, 24-hour, 15 min."""
+MOST_WAYS_SHOWN = 4
+
+
+def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) -> None:
+    """Add an error if columns of a wide table differ only in how a reading was computed or checked.
+
+    Args:
+        chosen: Columns that would be sensors.
+        able: Columns that could be; one that was left out counts next to one that says its way.
+        findings: Told which could be meant.
+    """
+    told = {_rest_of(name) for name in chosen if _way_of(name)}
+    chosen = [name for name in able if name in chosen or (_way_of(name) and _rest_of(name) in told)]
+    ways = {name: _way_of(name) for name in chosen}
+    of: dict[tuple[str, ...], list[str]] = {}
+    for name in chosen:
+        of.setdefault(_rest_of(name), []).append(name)
+    doubtful = next((some for rest, some in of.items() if _differ(rest, some, ways)), None)
+    if doubtful is None:
+        return
+    kinds = dict.fromkeys(ways[name] for name in doubtful)
+    groups = [[n for n in chosen if ways[n] == kind] for kind in kinds]
+    options = " or ".join(
+        f"target={some if some[1:] else some[0]!r}" for some in groups[:MOST_WAYS_SHOWN]
+    )
+    findings.error(
+        "which-target",
+        f"{listed(doubtful, quoted=True)} seem to be one reading in several ways, such as means "
+        "over longer times, extremes, or values before and after checking",
+        f"name those of one way with {options}, or all with target={[*chosen]!r} if each is a "
+        "sensor",
+        count=len(doubtful),
+    )
+
+
+def _way_of(name: str) -> frozenset[str]:
+    """How a reading was computed, by the words of its column's name."""
+    lengths = {f"{size}{unit[:1].lower()}" for size, unit in _LENGTH.findall(name)}
+    said = MEANS | HIGHEST_AND_LOWEST | STAGES_OF_CHECKING | LENGTHS_IN_WORDS
+    return frozenset(lengths | (said & {*tokens(name)}))
+
+
+def _rest_of(name: str) -> tuple[str, ...]:
+    """What a name says apart from that."""
+    words = tokens(_LENGTH.sub(" ", name))
+    return tuple(word for word in words if word and word not in _way_of(name))
+
+
+def _differ(
+    rest: Sequence[str], names: Sequence[str], ways: dict[str, frozenset[str]]
+) -> bool:
+    """Whether names of one place say different ways; times without a place may be columns of hours."""
+    several = len({ways[name] for name in names}) == len(names) > 1
+    return several and bool(rest or not any(map(_LENGTH.search, names)))
