@@ -42,6 +42,10 @@ UNITS = {
     "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     "вт": "W", "квт": "kW", "мвт": "MW", "гвт": "GW", "квтч": "kWh", "мвтч": "MWh", "гвтч": "GWh",
     "квтгод": "kWh", "мвтгод": "MWh", "гвтгод": "GWh", "мкг/м3": "µg/m³", "мг/м3": "mg/m³",
+    "m3/h": "m³/h", "m3/hr": "m³/h", "m3/s": "m³/s", "m3/d": "m³/day", "m3/day": "m³/day",
+    "m3/min": "m³/min", "cbm/h": "m³/h", "nm3/h": "Nm³/h", "l/s": "l/s", "l/min": "l/min",
+    "l/h": "l/h", "lps": "l/s", "lpm": "l/min", "gpm": "gal/min", "gal/min": "gal/min",
+    "cfs": "ft³/s", "ft3/s": "ft³/s", "cfm": "ft³/min", "ft3/min": "ft³/min",
     # UN/CEFACT's codes, as NGSI-LD has them
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
@@ -53,6 +57,9 @@ POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
+FLOW_OF_VOLUME = frozenset(["m³/h", "m³/s", "m³/day", "m³/min", "Nm³/h", "l/s", "l/min", "l/h",
+                            "gal/min", "ft³/s", "ft³/min"])  # fmt: skip
+"""Of water, gas or air; that of vehicles is FLOW."""
 SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
 _GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
