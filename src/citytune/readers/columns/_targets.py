@@ -55,7 +55,7 @@ from citytune.readers.columns._unlike import (
     refuse_unlike,
     stands_beside,
 )
-from citytune.readers.columns._ways import refuse_ways
+from citytune.readers.columns._ways import refuse_left_out, refuse_ways
 from citytune.readers.columns._wide import (
     refuse_versions,
     wide_columns,
@@ -145,6 +145,7 @@ def guess_targets(
         chosen = of_pairs(chosen, columns, findings)
         refuse_variants(chosen, findings)
         refuse_ways(chosen, able, findings)
+        refuse_left_out(chosen, able, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
         chosen = of_one_unit(chosen, table.units, columns, findings)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._units import unit_in
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.columns._measures import MEANS
 
@@ -35,6 +36,8 @@ _LENGTH = re.compile(
 )
 """The time that a mean is of: 8h, 24-hour, 15 min."""
 MOST_WAYS_SHOWN = 4
+_FURTHER_ONE = re.compile("[a-e]|[1-9]")
+"""What the name of a second sensor adds to that of the first: Load, Load B."""
 
 
 def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) -> None:
@@ -67,6 +70,28 @@ def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) 
         "sensor",
         count=len(doubtful),
     )
+
+
+def refuse_left_out(chosen: Sequence[str], able: Sequence[str], findings: Findings) -> None:
+    """Add an error if only one column is read and another has its name and a letter or digit more.
+
+    Args:
+        chosen: The column that would be read.
+        able: Columns that could be.
+        findings: Told which could be meant.
+    """
+    if len(chosen) != 1:
+        return
+    words, unit = tokens(chosen[0]), unit_in(chosen[0])
+    more = [n for n in able if tokens(n)[:-1] == words and unit_in(n) == unit
+            and _FURTHER_ONE.fullmatch(tokens(n)[-1])]  # fmt: skip
+    if more:
+        findings.error(
+            "which-target",
+            f"{listed(more, quoted=True)} seem to be further sensors of what {chosen[0]!r} holds",
+            f"name all of them with target={[*chosen, *more]!r}, or one with target={chosen[0]!r}",
+            count=len(more) + 1,
+        )
 
 
 def _way_of(name: str) -> frozenset[str]:
