@@ -102,7 +102,9 @@ def test_a_block_with_a_clock_of_its_own_beside_another_is_refused(tmp_path: Pat
 
 def test_a_dump_whose_table_is_created_in_one_line_keeps_its_names(tmp_path: Path) -> None:
     rows = [f"INSERT INTO r VALUES('{t}','m1',{v});" for t, v in zip(TIMES, A, strict=True)]
-    made = "CREATE TABLE r (ts TEXT, meter VARCHAR(10), kwh DECIMAL(9, 2), PRIMARY KEY (ts, meter));"
+    made = (
+        "CREATE TABLE r (ts TEXT, meter VARCHAR(10), kwh DECIMAL(9, 2), PRIMARY KEY (ts, meter));"
+    )
     frame = read(given(tmp_path, "BEGIN TRANSACTION;", made, *rows, "COMMIT;", name="r.sql"))
     assert holds(frame, A)
     assert frame.quantity.unit == "kWh"
@@ -116,3 +118,47 @@ def test_a_column_of_units_does_not_hide_what_was_measured(tmp_path: Path) -> No
     ]
     frame = read(given(tmp_path, "Time;Station;NO2;Unit", *rows))
     assert (frame.quantity.name, frame.quantity.unit) == ("no2", "ppb")
+
+
+@pytest.mark.parametrize("names", [("y_true", "y_pred"), ("observed", "prediction")])
+def test_what_a_model_foretold_is_no_sensor(tmp_path: Path, names: tuple[str, str]) -> None:
+    assert holds(read(wide(tmp_path, "time;" + ";".join(names), A, B)), A)
+
+
+def test_the_change_of_a_reading_is_not_what_a_total_adds(tmp_path: Path) -> None:
+    change = [round(b - a, 1) for a, b in zip([A[0], *A], A, strict=False)]
+    assert holds(read(wide(tmp_path, "time;kwh;kwh_diff", A, change)), A)
+
+
+def test_rows_of_means_over_several_times_are_asked_about(tmp_path: Path) -> None:
+    rows = [
+        f"{t};{s};{v}" for t, *some in zip(TIMES, A, B, strict=True)
+        for s, v in zip(("1 h", "8 h"), some, strict=True)
+    ]  # fmt: skip
+    said = refusal(given(tmp_path, "Time;Averaging;NO2 µg/m3", *rows))
+    assert "valid={'Averaging': ['1 h']}" in said
+
+
+@pytest.mark.parametrize(
+    "names", [("LAeq [dB]", "LAFmax [dB]", "L90 [dB]"), ("Baseline kW", "Scenario A kW", "Site kW")]
+)
+def test_indices_of_noise_and_scenarios_are_asked_about(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    assert f"target={names[0]!r}" in refusal(wide(tmp_path, "time;" + ";".join(names), A, B, C))
+
+
+def test_the_three_phases_are_no_indices_of_noise(tmp_path: Path) -> None:
+    assert holds(read(wide(tmp_path, "time;L1;L2;L3", A, B, C)), A, B, C)
+
+
+@pytest.mark.parametrize(
+    "head", ["Intraday EUR/MWh", "Spot (€/MWh)", "Tariff ct/kWh", "x [GBP/MWh]"]
+)
+def test_the_price_of_energy_is_no_energy(tmp_path: Path, head: str) -> None:
+    quantity = read(wide(tmp_path, f"time;{head}", A)).quantity
+    assert (quantity.domain, "/" in quantity.unit) == ("other", True)
+
+
+def test_the_code_of_a_unit_may_be_a_name(tmp_path: Path) -> None:
+    assert read(wide(tmp_path, "time;P1;P2", A, B)).quantity.unit == ""

@@ -42,9 +42,7 @@ def refuse_moving(
             span=pl.max_horizontal(spans),
             positions=pl.struct(pl.col("_0").round(3), pl.col("_1").round(3)).n_unique(),
         )
-        .filter(
-            (pl.col("span") > FARTHEST_OF_A_PLACE) & (pl.col("positions") >= FEWEST_POSITIONS)
-        )
+        .filter((pl.col("span") > FARTHEST_OF_A_PLACE) & (pl.col("positions") >= FEWEST_POSITIONS))
         .collect(engine="streaming")
     )
     if not len(each):

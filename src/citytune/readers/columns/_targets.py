@@ -175,7 +175,9 @@ def _is_no_reading(
         return False
     plain = plain_name(column.name)
     flag = column.whole and column.low >= 0 and column.high <= 1
-    named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
+    named = bool(_SHARE.search(plain) and column.name.lower() != "observed") or (
+        column.whole and _is_id(plain)
+    )
     return column.constant or flag or named or _is_static(column, table, moment, keys)
 
 

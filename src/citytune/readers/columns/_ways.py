@@ -35,6 +35,10 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 """The time that a mean is of: 8h, 24-hour, 15 min."""
+_OF_NOISE = re.compile(r"L[ACZ]?[FSI]?(eq|max|min|den|night|day|evening|\d\d)", re.IGNORECASE)
+"""Indices of noise: LAeq, LAFmax, L90."""
+SCENARIOS = _words("scenario scenarios szenario escenario cenario scenarie simulated simulation")
+"""Words of what did not happen."""
 MOST_WAYS_SHOWN = 4
 _FURTHER_ONE = re.compile("[a-e]|[1-9]")
 """What the name of a second sensor adds to that of the first: Load, Load B."""
@@ -55,6 +59,8 @@ def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) 
     for name in chosen:
         of.setdefault(_rest_of(name), []).append(name)
     doubtful = next((some for rest, some in of.items() if _differ(rest, some, ways)), None)
+    if any(SCENARIOS & {*tokens(name)} for name in chosen) and len(chosen) > 1:
+        doubtful, ways = chosen, {name: frozenset([name]) for name in chosen}
     if doubtful is None:
         return
     kinds = dict.fromkeys(ways[name] for name in doubtful)
@@ -65,7 +71,7 @@ def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) 
     findings.error(
         "which-target",
         f"{listed(doubtful, quoted=True)} seem to be one reading in several ways, such as means "
-        "over longer times, extremes, or values before and after checking",
+        "over longer times, extremes, scenarios, or values before and after checking",
         f"name those of one way with {options}, or all with target={[*chosen]!r} if each is a "
         "sensor",
         count=len(doubtful),
@@ -98,7 +104,20 @@ def _way_of(name: str) -> frozenset[str]:
     """How a reading was computed, by the words of its column's name."""
     lengths = {f"{size}{unit[:1].lower()}" for size, unit in _LENGTH.findall(name)}
     said = MEANS | HIGHEST_AND_LOWEST | STAGES_OF_CHECKING | LENGTHS_IN_WORDS
-    return frozenset(lengths | (said & {*tokens(name)}))
+    return frozenset(lengths | {word for word in tokens(name) if word in said or _is_noise(word)})
+
+
+def _is_noise(word: str) -> bool:
+    return bool(_OF_NOISE.fullmatch(word))
+
+
+def says_only_a_way(cell: str) -> bool:
+    """Whether a cell says how a reading was computed and nothing else.
+
+    >>> says_only_a_way("8 h"), says_only_a_way("24-hour mean"), says_only_a_way("Lane 8")
+    (True, True, False)
+    """
+    return bool(_way_of(cell)) and not _rest_of(cell)
 
 
 def _rest_of(name: str) -> tuple[str, ...]:
@@ -107,9 +126,7 @@ def _rest_of(name: str) -> tuple[str, ...]:
     return tuple(word for word in words if word and word not in _way_of(name))
 
 
-def _differ(
-    rest: Sequence[str], names: Sequence[str], ways: dict[str, frozenset[str]]
-) -> bool:
+def _differ(rest: Sequence[str], names: Sequence[str], ways: dict[str, frozenset[str]]) -> bool:
     """Whether names of one place say different ways; times without a place may be columns of hours."""
     several = len({ways[name] for name in names}) == len(names) > 1
     return several and bool(rest or not any(map(_LENGTH.search, names)))
