@@ -113,7 +113,7 @@ def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
 
 
 def _name_of(parameter: str, target: str) -> str:
-    """What is measured, of a parameter that is only a unit: that of the column of readings in it."""
+    """What is measured: by a parameter that is only a unit, what the column of readings says."""
     unit_only = unit_of(parameter) is not None and is_quantity(target)
     return f"{target} [{parameter}]" if unit_only else parameter
 

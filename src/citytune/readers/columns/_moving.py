@@ -1,4 +1,4 @@
-"""Refuse the readings of a sensor that moves: on a bus, a bicycle or a person, they are of no place."""
+"""Refuse the readings of a sensor that moves, as on a bus: they are of no place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are one reading in several ways: of one hour and eight, raw and checked, mean and peak."""
+"""Columns that are one reading in several ways: of one hour and of eight, raw and checked."""
 
 from __future__ import annotations
 
@@ -127,6 +127,6 @@ def _rest_of(name: str) -> tuple[str, ...]:
 
 
 def _differ(rest: Sequence[str], names: Sequence[str], ways: dict[str, frozenset[str]]) -> bool:
-    """Whether names of one place say different ways; times without a place may be columns of hours."""
+    """Whether names of one place say different ways; those of times alone may be hours."""
     several = len({ways[name] for name in names}) == len(names) > 1
     return several and bool(rest or not any(map(_LENGTH.search, names)))

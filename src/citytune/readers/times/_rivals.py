@@ -117,7 +117,7 @@ def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
 
 
 def _refuse_blocks(full: Sequence[_Rival], blocks: Sequence[_Rival], findings: Findings) -> None:
-    """Refuse times of a shorter block, which keep a clock of their own next to those of a longer."""
+    """Refuse a shorter block whose times keep a clock of their own next to those of a longer."""
     own = [
         block for block in blocks
         if not block.later and len(block.time) == 1 and _regular(block.seconds)

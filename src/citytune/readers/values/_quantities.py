@@ -125,10 +125,8 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
 
 def _is_of_other(quantity: Quantity, unit: str | None) -> bool:
     """Whether a unit shows that a word such as volume does not say traffic."""
-    return (
-        is_price(unit or "")
-        or quantity.domain == "traffic"
-        and unit in ENERGY | POWER | AIR | VOLUME | FLOW_OF_VOLUME
+    return is_price(unit or "") or (
+        quantity.domain == "traffic" and unit in ENERGY | POWER | AIR | VOLUME | FLOW_OF_VOLUME
     )
 
 
