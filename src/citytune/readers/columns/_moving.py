@@ -47,10 +47,11 @@ def refuse_moving(
     )
     if not len(each):
         return
+    most = int(each["positions"].max() or 0)  # type: ignore[arg-type]
     findings.error(
         "moving-sensor",
         f"{places[0]!r} and {places[1]!r} show that a sensor moves: it has up to "
-        f"{each['positions'].max()} positions, so its readings are of no single place",
+        f"{most} positions, so its readings are of no single place",
         "average the readings by place (a street, a cell of a grid) and hour first and name the "
         "place in a column; leave out the columns of coordinates if it does not move",
         count=len(each),

@@ -37,7 +37,7 @@ _LENGTH = re.compile(
 """The time that a mean is of: 8h, 24-hour, 15 min."""
 _OF_NOISE = re.compile(r"L[ACZ]?[FSI]?(eq|max|min|den|night|day|evening|\d\d)", re.IGNORECASE)
 """Indices of noise: LAeq, LAFmax, L90."""
-SCENARIOS = _words("scenario scenarios szenario escenario cenario scenarie simulated simulation")
+SCENARIOS = _words("scenario scenarios escenario simulated simulation")
 """Words of what did not happen."""
 MOST_WAYS_SHOWN = 4
 _FURTHER_ONE = re.compile("[a-e]|[1-9]")
