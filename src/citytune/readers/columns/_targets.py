@@ -144,11 +144,11 @@ def guess_targets(
         chosen = of_one_kind(table, parts, quantity, findings)
         chosen = of_pairs(chosen, columns, findings)
         refuse_variants(chosen, findings)
-        refuse_ways(chosen, able, findings)
-        refuse_left_out(chosen, able, findings)
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
         chosen = of_one_unit(chosen, table.units, columns, findings)
+        refuse_ways(chosen, able, findings)
+        refuse_left_out(chosen, able, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
     refuse_code(chosen, numbers, columns, findings)
