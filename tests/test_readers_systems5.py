@@ -26,6 +26,7 @@ def wide(tmp_path: Path, head: str, *series: object) -> Path:
         ("O3 1h (µg/m3)", "O3 8h (µg/m3)"),
         ("O3 8-hour (µg/m3)", "O3 1-hour (µg/m3)"),
         ("PM10 (24 h)", "PM10 (1 h)"),
+        ("roof_O3_8h", "roof_O3_1h"),
         ("Centro NO2 raw", "Centro NO2 validated"),
         ("NO2 Rohwert", "NO2 geprüft"),
         ("Site A hourly", "Site A daily"),

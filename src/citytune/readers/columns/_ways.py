@@ -30,8 +30,8 @@ interpolated cleaned preliminary provisional vorlaufig ratified ajustado corregi
 """Words of how far a reading was checked or mended."""
 LENGTHS_IN_WORDS = _words("hourly daily weekly stundlich taglich horaire horaria horario diaria")
 _LENGTH = re.compile(
-    r"(?<![\w./])(\d+)[ _-]?(h|hr|hrs|hours?|std|stunden|heures?|horas?|ore|uur|min|minutes?|"
-    r"d|days?)(?![A-Za-z/])",
+    r"(?<![^\W_])(?<![./])(\d+)[ _-]?(h|hr|hrs|hours?|std|stunden|heures?|horas?|ore|uur|min|"
+    r"minutes?|days?)(?![A-Za-z/])",
     re.IGNORECASE,
 )
 """The time that a mean is of: 8h, 24-hour, 15 min."""
