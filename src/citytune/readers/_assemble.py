@@ -13,8 +13,8 @@ from citytune.readers._source import open_table, source_name
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
-from citytune.readers.cells._units import unit_in
-from citytune.readers.cells._vocabulary import GENERIC, tokens
+from citytune.readers.cells._units import unit_in, unit_of
+from citytune.readers.cells._vocabulary import GENERIC, is_quantity, tokens
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
 from citytune.readers.columns._roles import Roles, understand
@@ -101,7 +101,7 @@ def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
     if is_index(names[0]):
         return names  # of whatever it is an index, it has no unit
     if roles.parameter is not None and not roles.parameter.stage:
-        names = [roles.parameter.name]
+        names = [_name_of(roles.parameter.name, names[0])]
     elif len(names) == 1 and (said := quantity_said(roles.columns, names[0])):
         names = [said]
     unit = table.units.get(roles.targets[0], "") or roles.unit
@@ -110,6 +110,12 @@ def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
         spelt = unit_in(roles.targets[0]) or ""
         unit = spelt if len(spelt) > 1 else ""
     return [f"{name} [{unit}]" for name in names] if unit else names
+
+
+def _name_of(parameter: str, target: str) -> str:
+    """What is measured: by a parameter that is only a unit, what the column of readings says."""
+    unit_only = unit_of(parameter) is not None and is_quantity(target)
+    return f"{target} [{parameter}]" if unit_only else parameter
 
 
 def _measured_part(grid: Grid, has_future: bool, findings: Findings) -> NDArray[np.float64]:

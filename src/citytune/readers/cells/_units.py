@@ -42,17 +42,32 @@ UNITS = {
     "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     "вт": "W", "квт": "kW", "мвт": "MW", "гвт": "GW", "квтч": "kWh", "мвтч": "MWh", "гвтч": "GWh",
     "квтгод": "kWh", "мвтгод": "MWh", "гвтгод": "GWh", "мкг/м3": "µg/m³", "мг/м3": "mg/m³",
-    # UN/CEFACT's codes, as NGSI-LD has them
+    "m3/h": "m³/h", "m3/hr": "m³/h", "m3/s": "m³/s", "m3/d": "m³/day", "m3/day": "m³/day",
+    "m3/min": "m³/min", "cbm/h": "m³/h", "nm3/h": "Nm³/h", "l/s": "l/s", "l/min": "l/min",
+    "l/h": "l/h", "lps": "l/s", "lpm": "l/min", "gpm": "gal/min", "gal/min": "gal/min",
+    "cfs": "ft³/s", "ft3/s": "ft³/s", "cfm": "ft³/min", "ft3/min": "ft³/min",
+}  # fmt: skip
+"""Spelling in lower case, without spaces → unit."""
+CODES = {
     "gq": "µg/m³", "gp": "mg/m³", "whr": "Wh", "wtt": "W", "kwt": "kW", "maw": "MW", "mtq": "m³",
     "cel": "°C", "p1": "%", "59": "ppm", "61": "ppb",
 }  # fmt: skip
-"""Spelling in lower case, without spaces → unit."""
+"""UN/CEFACT's, as NGSI-LD has them; in the name of a column they are no units: P1 and P2."""
+_PRICE = re.compile(
+    r"(?<![^\W_])(eur|€|usd|\$|gbp|£|chf|sek|nok|dkk|pln|czk|huf|ron|inr|jpy|aud|cad|brl|zł|kr|ct|"
+    r"cents?|c|p|öre|øre)\s?(?:/|per)\s?([km]?wh|m³|m3)(?![^\W_])",
+    re.IGNORECASE,
+)
+"""Of energy or gas: EUR/MWh, ct/kWh."""
 ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ", "therm", "kvarh",
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
 _FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
+FLOW_OF_VOLUME = frozenset(["m³/h", "m³/s", "m³/day", "m³/min", "Nm³/h", "l/s", "l/min", "l/h",
+                            "gal/min", "ft³/s", "ft³/min"])  # fmt: skip
+"""Of water, gas or air; that of vehicles is FLOW."""
 SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
 _GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
@@ -84,7 +99,7 @@ def unit_of(text: str) -> str | None:
     bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
     bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
     bare = re.sub(r"[\s^()\[\]_·]", "", bare)
-    return UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+    return CODES.get(bare) or UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
 
 
 def are_units(cells: Iterable[str]) -> bool:
@@ -132,8 +147,10 @@ def unit_in(name: str) -> str | None:
     >>> unit_in("load_kva"), unit_in("power [W]"), unit_in("NO2 (ug/m3)"), unit_in("zone_w")
     ('kVA', 'W', 'µg/m³', 'W')
     """
+    if price := _PRICE.search(name):
+        return f"{price[1]}/{UNITS[price[2].lower().replace('³', '3')]}"
     for part in re.findall(r"[(\[](.+?)[)\]]", name):
-        if found := unit_of(part.split(",")[-1]):
+        if part.lower() not in CODES and (found := unit_of(part.split(",")[-1])):
             return found
     bare = re.sub(r"[(\[].*?[)\]]", "", name)
     parts = (unit_of(part) or "" for part in bare.split(",")[1:])
@@ -146,6 +163,15 @@ def unit_in(name: str) -> str | None:
     words = plain_name(name).split("_")
     pair = unit_of("/".join(words[-2:])) if len(words) > 1 else None
     return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)
+
+
+def is_price(unit: str) -> bool:
+    """Whether a unit is that of a price.
+
+    >>> is_price("EUR/MWh"), is_price("MWh/h")
+    (True, False)
+    """
+    return bool(_PRICE.fullmatch(unit))
 
 
 def unit_of_titles(titles: Iterable[str]) -> str:

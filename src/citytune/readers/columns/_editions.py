@@ -11,6 +11,7 @@ from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._structure import TIME, Moment, called_a_sensor
 from citytune.readers.cells._vocabulary import SENSOR_PARTS, tokens
+from citytune.readers.columns._ways import says_only_a_way
 
 MOST_EDITIONS = 4
 GAP_OF_EDITIONS, SHARE_OF_EDITIONS = 0.1, 0.8
@@ -39,7 +40,8 @@ def refuse_editions(
         if column is None or not _may_be(column):
             continue
         others = [other for other in sensor if other != name]
-        if not (WORDS & {*tokens(name)} or _are_alike(moment, name, others, targets[0])):
+        told = WORDS & {*tokens(name)} or all(says_only_a_way(str(one)) for one in column.cells)
+        if not (told or _are_alike(moment, name, others, targets[0])):
             continue
         cells = [str(cell) for cell in column.cells]
         findings.error(

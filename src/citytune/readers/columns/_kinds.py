@@ -72,9 +72,9 @@ _QUALIFIERS = frozenset(
      "gross", "brutto", "vcetne", "bez", "inclus", "incluso"]
 )  # fmt: skip
 """Words by which a name says a version of another column."""
-_FORECASTS = frozenset(["da", "forecast", "forecasted", "predicted", "prognose", "prevision",
-                        "planned"])  # fmt: skip
-_ACTUALS = frozenset(["rt", "actual", "real", "measured", "observed", "ist"])
+_FORECASTS = frozenset(["da", "forecast", "forecasted", "predicted", "pred", "prediction", "yhat",
+                        "prognose", "prevision", "planned"])  # fmt: skip
+_ACTUALS = frozenset(["rt", "actual", "real", "measured", "observed", "true", "ist"])
 _CORRECTIONS = frozenset(["atm", "cf", "alt", "1", "est", "calibrated", "corrected", "raw"])
 """Words of how a sensor's particles were counted or corrected."""
 COMPUTED = re.compile(

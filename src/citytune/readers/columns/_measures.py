@@ -62,9 +62,9 @@ _BIN = re.compile(
 )
 MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(_words("count n samples sample_count confidence"))
-STATISTICS = SAMPLES | frozenset(
-    _words("min max std stddev std_dev stdev sd sigma median variance")
-)
+STATISTICS = SAMPLES | frozenset(_words("""
+min max minimum maximum minimo maximo massimo std stddev std_dev stdev sd sigma median variance
+"""))  # fmt: skip
 """Whole names of columns that say what was computed of the same readings."""
 SHARE_ADDED_UP, FEWEST_ADDED_UP = 0.95, 24
 """Share of rows in which a total holds its parts, and rows from which that is seen."""

@@ -25,6 +25,7 @@ from citytune.readers.columns._classes import with_parts_added
 from citytune.readers.columns._editions import refuse_editions
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
+from citytune.readers.columns._moving import refuse_moving
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._of_parameters import of_parameters
 from citytune.readers.columns._one_unit import to_one_unit
@@ -136,6 +137,7 @@ def understand(
     )  # fmt: skip
     if not wanted.sensor and SECONDS not in table.schema:
         refuse_hours_as_names(time, sensor, columns, findings)
+    refuse_moving(view, places, sensor, findings)
     taken |= {*sensor, *places}
     asked = told_targets(targets, columns, sensor, findings)
     targets = asked or guess_targets(

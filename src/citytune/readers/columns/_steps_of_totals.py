@@ -16,6 +16,8 @@ ROOM_FOR_ROUNDING, MOST_RESETS = 0.1, 0.2
 """Part of the usual rise by which rounding may move one, and share of rows that begin anew."""
 SHARE_OF_RISES = 0.95
 """Share of steps in which a total rises by what stands next to it."""
+MOST_FALLS_OF_A_TOTAL = 0.2
+"""Share of steps in which a total may fall; a reading falls about as often as it rises."""
 
 
 def without_their_totals(
@@ -40,7 +42,8 @@ def without_their_totals(
 
 
 def _adds(rows: pl.DataFrame, total: str, part: str, keys: Sequence[str]) -> bool:
-    if rows[part].n_unique() < FEWEST_TOTALS / 2:
+    falls = float((rows[part] < 0).mean() or 0)  # type: ignore[arg-type]
+    if rows[part].n_unique() < FEWEST_TOTALS / 2 or falls > MOST_FALLS_OF_A_TOTAL:
         return False
     for step in (1, -1):
         added = pl.col(total).diff(step)

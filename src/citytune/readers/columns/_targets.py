@@ -55,6 +55,7 @@ from citytune.readers.columns._unlike import (
     refuse_unlike,
     stands_beside,
 )
+from citytune.readers.columns._ways import refuse_left_out, refuse_ways
 from citytune.readers.columns._wide import (
     refuse_versions,
     wide_columns,
@@ -146,6 +147,8 @@ def guess_targets(
         refuse_versions(moment, chosen, columns, findings)
         refuse_crossed(chosen, columns, findings)
         chosen = of_one_unit(chosen, table.units, columns, findings)
+        refuse_ways(chosen, able, findings)
+        refuse_left_out(chosen, able, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)
     refuse_code(chosen, numbers, columns, findings)
@@ -172,7 +175,9 @@ def _is_no_reading(
         return False
     plain = plain_name(column.name)
     flag = column.whole and column.low >= 0 and column.high <= 1
-    named = bool(_SHARE.search(plain)) or (column.whole and _is_id(plain))
+    named = bool(_SHARE.search(plain) and column.name.lower() != "observed") or (
+        column.whole and _is_id(plain)
+    )
     return column.constant or flag or named or _is_static(column, table, moment, keys)
 
 

@@ -28,7 +28,7 @@ _ROWS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CREATE = re.compile(
-    rf"^create table (?:if not exists )?({_NAME})\s*\(\n?(.*?)^\)",
+    rf"^create table (?:if not exists )?({_NAME})\s*\((.*?)(?:^\)|\)[ \t]*;)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 _NO_COLUMN = re.compile(r"(primary|unique|key|constraint|index|foreign|check|fulltext)\b", re.I)
@@ -40,6 +40,8 @@ _COPY = re.compile(
     rf"^copy ({_NAME})\s*\(([^)]*)\)\s*from stdin;\n(.*?)^\\\.$",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
+_BETWEEN_COLUMNS = re.compile(r",(?![^(]*\))")
+"""A comma outside of brackets: DECIMAL(9, 2) is one type."""
 _GO = re.compile(r"^GO[ \t]*$", re.MULTILINE)
 _CAST = re.compile(r"\bcast\(('(?:[^']|'')*'|[^\s()']+) as \w+(?: ?\([\d, ]+\))?\)", re.IGNORECASE)
 _END = re.compile(r"^insert (?:into )?(\S.*\))[ \t]*;?[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -97,6 +99,8 @@ def _text_of(data: bytes) -> str:
 def _columns(body: str) -> list[str]:
     """The names of the columns that a statement creates."""
     lines = [line.strip() for line in body.splitlines()]
+    if len(lines) == 1:
+        lines = [part.strip() for part in _BETWEEN_COLUMNS.split(body)]
     told = [line for line in lines if line and not _NO_COLUMN.match(line)]
     return [_bare(line.split()[0]) for line in told]
 

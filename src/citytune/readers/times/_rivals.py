@@ -29,6 +29,10 @@ ROWS_COMPARED = 5_000
 MOST_RIVALS = 6
 """Readings of the time that are compared."""
 _DAY, _QUARTER = 86_400, 900
+MOST_EMPTY = 0.5
+"""Share of rows without a time up to which a column may hold that of every row."""
+FEWEST_OF_A_BLOCK = 24
+"""Times from which a shorter column is that of a block."""
 SHARE_ON_CLOCK = 0.95
 """Share of moments on one regular clock from which a column keeps it."""
 
@@ -41,6 +45,8 @@ class _Rival(NamedTuple):
     """Whether its name says that it was written after measuring."""
     counted: int
     """Length in s of the periods of the day it counts; 0 if it does not."""
+    block: bool
+    """Whether it fills only the first rows, as a shorter block next to another does."""
 
 
 def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tuple[Time, str]:
@@ -51,7 +57,9 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
         found: Readings of the time, the likeliest by its names first.
         findings: Told if nothing tells which is right.
     """
-    rivals = _rivals(table, found[:MOST_RIVALS]) if len(found) > 1 else []
+    everyone = _rivals(table, found[:MOST_RIVALS]) if len(found) > 1 else []
+    rivals = [one for one in everyone if not one.block]
+    _refuse_blocks(rivals, [one for one in everyone if one.block], findings)
     if len(rivals) < 2:
         return found[0], ""
     chosen = next((one for one in rivals if _regular(one.seconds) and not one.later), rivals[0])
@@ -84,7 +92,8 @@ def _refuse(times: Sequence[Time], findings: Findings) -> None:
         "which-time",
         f"{listed(names)} are times on clocks of their own, and nothing tells at which one the "
         "readings were measured",
-        f"name it with {options}",
+        f"name it with {options}; if each has readings of its own to the right of it, put every "
+        "such block into a file of its own",
         count=len(times),
     )
 
@@ -98,10 +107,24 @@ def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
         except TableError:
             continue
         seconds = rows.select(plan.seconds.cast(pl.Float64).alias("s")).collect()["s"].to_numpy()
-        if not np.isnan(seconds).mean() > 0.5:
+        empty = np.isnan(seconds)
+        block = bool(empty.any() and (~empty).any() and empty[np.argmax(empty) :].all())
+        if empty.mean() <= MOST_EMPTY or block:
             later = any(set(tokens(name)) & LATER_WORDS for name in time)
-            rivals.append(_Rival(time, seconds, plan.aware, later, plan.counted))
+            block = block and empty.mean() > MOST_EMPTY
+            rivals.append(_Rival(time, seconds, plan.aware, later, plan.counted, block))
     return rivals
+
+
+def _refuse_blocks(full: Sequence[_Rival], blocks: Sequence[_Rival], findings: Findings) -> None:
+    """Refuse a shorter block whose times keep a clock of their own next to those of a longer."""
+    own = [
+        block for block in blocks
+        if not block.later and len(block.time) == 1 and _regular(block.seconds)
+        and len(np.unique(block.seconds[~np.isnan(block.seconds)])) >= FEWEST_OF_A_BLOCK
+    ]  # fmt: skip
+    if own and full and all(_relation(full[0], block) == "its own clock" for block in own):
+        _refuse([full[0].time, *(block.time for block in own)], findings)
 
 
 def _relation(one: _Rival, other: _Rival) -> Relation:

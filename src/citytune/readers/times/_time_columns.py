@@ -25,7 +25,7 @@ from citytune.readers.cells._time_words import (
 from citytune.readers.cells._vocabulary import SENSOR, SENSOR_PARTS, plain_name, tokens
 from citytune.readers.times._clock_times import clock_times, fills_a_day
 from citytune.readers.times._decimal_times import PERIOD_COUNTS
-from citytune.readers.times._rivals import choose
+from citytune.readers.times._rivals import FEWEST_OF_A_BLOCK, choose
 
 SECONDS_OF_A_DAY = 86_400
 PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
@@ -202,18 +202,25 @@ def _is_part(column: Column) -> bool:
 
 
 def _telling(table: SourceTable, found: Sequence[Time]) -> list[Time]:
-    """The readings that have about as many different moments as any: others only repeat."""
+    """The readings that have about as many different moments as any: others only repeat.
+
+    One that has few since it fills few rows, each with another moment, repeats nothing.
+    """
     if len(found) == 1:
         return list(found)
-    counts = (
-        table.rows.select(
-            pl.struct(time).n_unique().alias(str(i)) for i, time in enumerate(found[:8])
-        )
+    some = found[:8]
+    filled, counts = (
+        table.rows.select(how(time).alias(str(i)) for i, time in enumerate(some))
         .collect(engine="streaming")
         .row(0)
+        for how in (lambda time: pl.col(time[0]).count(), lambda time: pl.struct(time).n_unique())
     )
     most = max(counts)
-    return [time for time, count in zip(found, counts, strict=False) if count >= 0.3 * most]
+    return [
+        time
+        for time, rows, count in zip(some, filled, counts, strict=True)
+        if count >= 0.3 * most or (FEWEST_OF_A_BLOCK <= rows < count and len(time) == 1)
+    ]
 
 
 def _none(columns: Columns, findings: Findings) -> Time:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from citytune.frame import Quantity
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._units import AIR, ENERGY, POWER, SPEED, VOLUME, unit_in
+from citytune.readers.cells._units import (
+    AIR,
+    ENERGY,
+    FLOW_OF_VOLUME,
+    POWER,
+    SPEED,
+    VOLUME,
+    is_price,
+    unit_in,
+)
 from citytune.readers.cells._vocabulary import PLACES, bidding_areas, goes_beside, plain_name
 from citytune.readers.columns._asked_unit import check_unit
 from citytune.readers.columns._kinds import called_after_places
@@ -116,7 +125,9 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
 
 def _is_of_other(quantity: Quantity, unit: str | None) -> bool:
     """Whether a unit shows that a word such as volume does not say traffic."""
-    return quantity.domain == "traffic" and unit in ENERGY | POWER | AIR | VOLUME
+    return is_price(unit or "") or (
+        quantity.domain == "traffic" and unit in ENERGY | POWER | AIR | VOLUME | FLOW_OF_VOLUME
+    )
 
 
 def _fitting(name: str, unit: str) -> str:
@@ -196,6 +207,8 @@ def _by_name(name: str) -> Quantity | None:
 def _by_unit(column: str) -> Quantity | None:
     """What a unit alone tells: kWh are energy, µg/m³ are air, veh/h are traffic."""
     unit = unit_in(column) or ""
+    if is_price(unit):
+        return Quantity("price", unit, None, None, "other")
     if unit in ENERGY:
         return Quantity("energy", unit, 0, None, "energy")
     sure = unit == column.strip() or bool(re.search(r"[(\[]", column))
@@ -203,6 +216,8 @@ def _by_unit(column: str) -> Quantity | None:
         return Quantity("power", unit, 0, None, "energy")
     if unit in AIR:
         return Quantity("concentration", unit, 0, None, "air")
+    if unit in FLOW_OF_VOLUME:
+        return Quantity("flow", unit, None, None, "other")
     if unit.startswith("veh/"):
         return Quantity("traffic_volume", unit, 0, None, "traffic")
     return Quantity("speed", unit, 0, None, "traffic") if unit in SPEED else None
