@@ -308,7 +308,7 @@ def test_tuning_says_in_words_how_good_it_is(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h")
+    words = ("--horizon", 12, "--backbone", "lags", "--strategy", "zero-shot", "--unit", "veh/h")
     code, said, err = run("tune", tuned / "loops.csv", "--out", out, *words)
     assert (code, err) == (0, "")
     assert "2 sensors, 960 rows of 1h" in said
@@ -323,7 +323,8 @@ def test_alerts_are_answered_in_a_table_and_in_words(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    words = ("--horizon", 12, "--backbone", "lags", "--unit", "veh/h", "--quantity", "flow")
+    words = ("--horizon", 12, "--backbone", "lags", "--strategy", "zero-shot")
+    words = (*words, "--unit", "veh/h", "--quantity", "flow")
     asked = ("--alert", "flow>140", "--alert", "> 5000 veh/h")
     code, said, err = run("tune", tuned / "loops.csv", "--out", out, *words, *asked)
     assert (code, err) == (0, "")
@@ -391,7 +392,7 @@ def test_the_same_file_and_seed_give_the_same_run(
 def test_a_run_that_is_there_is_replaced_only_when_asked(
     run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
-    file, out = hours(days=20), tmp_path / "run"
+    file, out = hours(days=12, sensors=("north",)), tmp_path / "run"
     words = ("tune", file, "--out", out, "--backbone", "lags", "--strategy", "zero-shot")
     assert run(*words, "--horizon", 6).code == 0
     code, _, err = run(*words, "--horizon", 12)
@@ -528,7 +529,8 @@ def test_options_are_named_as_they_are_typed(
 def test_a_half_life_is_kept_with_the_run_and_a_foolish_one_refused(
     run: Callable[..., Any], tuned: Path, tmp_path: Path
 ) -> None:
-    asked = [tuned / "loops.csv", "--horizon", "12h", "--backbone", "lags", "--out", tmp_path / "r"]
+    asked = [tuned / "loops.csv", "--horizon", "12h", "--out", tmp_path / "r"]
+    asked += ["--backbone", "lags", "--strategy", "zero-shot"]
     code, _, err = run("tune", *asked, "--forget", -3)
     assert (code, "forget must be a number above 0; a half-life in days" in err) == (2, True)
     assert run("tune", *asked, "--forget", 30).code == 0
@@ -589,7 +591,8 @@ def test_a_run_reads_later_files_as_it_read_its_own(
     run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = hours(days=20, sensors=("north", "rain", "south"))
-    words = ("--horizon", 6, "--backbone", "lags", "--target", "north,south")
+    words = ("--horizon", 6, "--backbone", "lags", "--strategy", "zero-shot")
+    words = (*words, "--target", "north,south")
     assert run("tune", file, "--out", tmp_path / "run", *words).code == 0
     code, said, err = run("forecast", tmp_path / "run", file, "--out", tmp_path / "next.csv")
     assert (code, err) == (0, "")
@@ -834,7 +837,7 @@ def test_warnings_that_nobody_asked_for_are_left_to_the_report(
     run: Callable[..., Any], hours: Callable[..., Path], tmp_path: Path
 ) -> None:
     words = ("--horizon", "12h", "--backbone", "lags", "--strategy", "zero-shot")
-    _, said, _ = run("tune", hours("loops.csv", days=40), "--out", tmp_path / "run", *words)
+    _, said, _ = run("tune", hours("loops.csv", days=30), "--out", tmp_path / "run", *words)
     assert "the rarest 10 %" in said
     assert "Warnings of" not in said
     asked = ("--alert", "top 5%", "--overwrite")

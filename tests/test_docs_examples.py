@@ -77,15 +77,15 @@ def write_traffic(folder: Path, *, days: int) -> None:
 
 def write_files(folder: Path) -> None:
     """The files that the documentation names, cut from the bundled sample."""
-    write_traffic(folder, days=49)
-    last_days("energy", 35).write_csv(folder / "energy.csv")
-    meters = last_days("energy", 35)
+    write_traffic(folder, days=42)
+    last_days("energy", 28).write_csv(folder / "energy.csv")
+    meters = last_days("energy", 28)
     for name in ("household", "heating"):
         (folder / "meters" / f"sensor={name}").mkdir(parents=True)
         rows = meters.select("time", pl.col(name).alias("power"))
         rows.write_parquet(folder / "meters" / f"sensor={name}" / "part-0.parquet")
 
-    air = last_days("air", 35).select("time", "pm25", "wind", "temperature")
+    air = last_days("air", 28).select("time", "pm25", "wind", "temperature")
     known = pl.col("time") <= pl.col("time").max() - pl.duration(hours=24)
     air.with_columns(pl.when(known).then("pm25").alias("pm25")).write_csv(folder / "air.csv")
     air.filter(known).select("time", "pm25").write_csv(folder / "air_only.csv")

@@ -122,7 +122,7 @@ def with_everything(frame: SensorFrame) -> TunedModel:
 
 @pytest.fixture(scope="module")
 def city() -> SensorFrame:
-    return make_city(3, 60)
+    return make_city(3, 42)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_strategies_come_out_as_in_the_model(city: SensorFrame, strategy: str) -
     if strategy == "lora":
         pytest.importorskip("peft")
     short = city.until(24 * 20)
-    steps = {} if strategy == "head" else {"epochs": 1}
+    steps = {} if strategy == "head" else {"epochs": 1, "folds": 2, "interpolate": False}
     model = ct.tune(
         short,
         horizon=30,

@@ -58,6 +58,24 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little_learnt():
+    """What holds whatever was learnt is seen with a few trees, and few weights and windows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_boosting, "MOST_WINDOWS", 400)
+        patch.setattr(_boosting, "BOOSTING_ROUNDS", 8)
+        patch.setattr(_ridge, "MOST_RIDGE_WINDOWS", 400)
+        patch.setattr(_ridge, "GROUPS", 8)
+        yield
+
+
+@pytest.fixture
+def much_learnt(monkeypatch):
+    monkeypatch.setattr(_boosting, "MOST_WINDOWS", 1500)
+    monkeypatch.setattr(_boosting, "BOOSTING_ROUNDS", 25)
+    monkeypatch.setattr(_ridge, "MOST_RIDGE_WINDOWS", 1500)
+
+
 @pytest.fixture(params=CASES)
 def case(request):
     return CASES[request.param]
@@ -147,6 +165,7 @@ def test_covariates_may_be_shared_or_own_and_end_early(name):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.usefixtures("much_learnt")
 @pytest.mark.parametrize("name", ["lag-ridge", "boosting"])
 def test_what_is_known_ahead_helps_the_learned_ones(name):
     frame = town(60, sensors=2, gaps=0)
@@ -180,6 +199,7 @@ def test_twice_the_traffic_gives_twice_the_forecast(name, exponent):
     np.testing.assert_allclose(factor * one, other, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("much_learnt")
 @pytest.mark.parametrize("name", ["lag-ridge", "boosting"])
 def test_the_learned_ones_beat_every_naive_one_where_there_is_something_to_learn(name):
     frame = town(70, sensors=4, gaps=0)

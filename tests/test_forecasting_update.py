@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,16 +17,21 @@ from citytune.backbones import at_hand, missing
 from citytune.forecasting import TunedModel, fit_model, load, task_of, update
 from citytune.forecasting._memory_file import pack_memory, unpack_memory
 from citytune.frame import Clock, SensorFrame
-from citytune.tuning import (
-    FineTuned,
-)
+from citytune.tuning import FineTuned
+from citytune.tuning.strategies import _last_layer
 from citytune.tuning.task import _task
 
-DAY, HORIZON = 24, 12
+DAY, HORIZON = 6, 12
+"""Few steps a day, so that weeks are quick to fit; where hours matter a test asks for 24."""
 LAST_DIGITS = 2e-3
 """What the last digits of sums move a forecast by at most, in a sensor's spread: an update adds up
 in another order than a fit, and every processor in its own. Measured: up to 6e-4."""
 City = Callable[..., SensorFrame]
+
+
+@pytest.fixture(scope="module")
+def city(city: City) -> City:
+    return functools.partial(city, steps_per_day=DAY)
 
 
 def fitted(
@@ -36,7 +42,7 @@ def fitted(
 
 def equal(one: TunedModel, other: TunedModel, frame: SensorFrame) -> None:
     """The same but for the last digits, and in all that is said of them."""
-    spread = np.nanstd(frame.values[-49 * DAY :], 0)
+    spread = np.nanstd(frame.values[-49 * 24 :], 0)
     found, expected = one.forecast(frame), other.forecast(frame)
     assert (np.abs(found.mean - expected.mean) < LAST_DIGITS * spread).all()
     assert (np.abs(found.quantiles - expected.quantiles) < LAST_DIGITS * spread[:, None]).all()
@@ -59,15 +65,27 @@ def known(city: City) -> Known:
     return Known(fitted(frame.until(40 * DAY)), frame)
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head takes a fifth of its gradient steps: the same ones in a fit and in an update."""
+    genuine = _last_layer.minimise
+
+    def shortened(weights: Any, loss: Any, examples: int, loop: Any, **named: Any) -> Any:
+        return genuine(weights, loss, examples, replace(loop, epochs=20), **named)
+
+    monkeypatch.setattr(_last_layer, "minimise", shortened)
+
+
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize(
     ("backbone", "strategy", "days", "steps_per_day"),
     [
-        ("lags", "zero-shot", 70, 24),
+        ("lags", "zero-shot", 70, DAY),
         ("lags", "blend", 40, 24),
-        ("lags", "head", 45, 24),
-        ("lags", "head-sgd", 30, 12),
-        ("citytune-base", "zero-shot", 40, 12),
-        ("citytune-base", "blend", 35, 12),
+        ("lags", "head", 45, DAY),
+        ("lags", "head-sgd", 30, DAY),
+        ("citytune-base", "zero-shot", 40, DAY),
+        ("citytune-base", "blend", 35, DAY),
         pytest.param("ttm-r2", "blend", 45, 24, marks=pytest.mark.extras),
     ],
 )
@@ -83,8 +101,6 @@ def test_an_update_is_as_good_as_a_fit_to_everything(
 
 RARES = (None, "top 5%", "density", ">150", "7-9h,16-18h", "density,in fit", "top 5%,in fit")
 CLOSED = ("zero-shot", "blend", "head")
-COARSE = 6
-"""Steps a day of a world that is quick to fit, however long."""
 SETTINGS = [
     pytest.param(
         rare, CLOSED[(i + j) % 3], 20.0 if (i + j) % 2 else None, (i + j) % 4 > 1,
@@ -103,8 +119,8 @@ def test_an_update_equals_a_refit_under_every_setting(
     """What is rare is told from all that was measured, not from the rows that are new."""
     frame = grown(city, wind=wind)
     asked = {"backbone": "lags", "strategy": strategy, "rare": rare, "forget": forget}
-    old = fit_model(frame.until(147 * COARSE), horizon=HORIZON, **asked)
-    new, full = old.update(frame.since(40 * COARSE)), fit_model(frame, horizon=HORIZON, **asked)
+    old = fit_model(frame.until(147 * DAY), horizon=HORIZON, **asked)
+    new, full = old.update(frame.since(40 * DAY)), fit_model(frame, horizon=HORIZON, **asked)
     equal(new, full, frame)
     tilt, expected = new.tuned.tilt, full.tuned.tilt
     assert (tilt is None) == (expected is None)
@@ -116,7 +132,7 @@ def test_an_update_equals_a_refit_under_every_setting(
 
 def grown(city: City, *, wind: bool = False) -> SensorFrame:
     """A city that is busier than it was: what is rare lately was never seen before."""
-    frame = city(2, 150, steps_per_day=COARSE, turn=1.0, noise=0.1)
+    frame = city(2, 150, turn=1.0, noise=0.1)
     blow = np.random.default_rng(3).standard_normal((len(frame) + HORIZON, 1)).astype(np.float32)
     growth = np.linspace(0.5, 2.0, len(frame))[:, None] * np.exp(0.3 * wind * blow[: len(frame)])
     frame = replace(frame, values=(frame.values * growth).astype(np.float32))
@@ -130,7 +146,7 @@ def test_levels_and_spreads_are_those_of_the_last_weeks_however_long_the_history
     frame = grown(city)
     whole, short = (
         task_of(part, horizon=HORIZON, backbone="lags")
-        for part in (frame, frame.since(len(frame) - 60 * COARSE))
+        for part in (frame, frame.since(len(frame) - 60 * DAY))
     )
     torch.testing.assert_close(whole.spread, short.spread)
     torch.testing.assert_close(whole.level[-1], short.level[-1])
@@ -158,17 +174,17 @@ def test_more_windows_than_are_learnt_from_are_thinned_alike(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_task, "MOST_VALUES", 500 * HORIZON)
-    frame = city(8, 131, steps_per_day=COARSE, gaps=0.1)
-    old = fitted(frame.until(130 * COARSE))
+    frame = city(8, 131, gaps=0.1)
+    old = fitted(frame.until(130 * DAY))
     assert 400 < old.tuned.windows < 8 * 120 * 2
-    equal(old.update(frame.since(10 * COARSE)), fitted(frame), frame)
+    equal(old.update(frame.since(10 * DAY)), fitted(frame), frame)
 
 
 def test_several_updates_are_as_good_as_one_fit(city: City) -> None:
     """With a day, hours, a week and the clocks going forward between them."""
-    frame = city(2, 44)
-    model = fitted(frame.until(32 * DAY))
-    for rows in (33 * DAY, 33 * DAY + 5, 40 * DAY + 7, 44 * DAY):
+    frame = city(2, 44, steps_per_day=24)
+    model = fitted(frame.until(32 * 24))
+    for rows in (33 * 24, 33 * 24 + 5, 40 * 24 + 7, 44 * 24):
         model = model.update(frame.until(rows))
     equal(model, fitted(frame), frame)
 
@@ -204,7 +220,7 @@ def test_what_is_known_ahead_is_remembered(city: City) -> None:
 def test_a_loaded_model_goes_on_learning(tmp_path: Path, known: Known) -> None:
     model, frame = known
     loaded = load(model.save(tmp_path / "model"))
-    once = loaded.update(frame.until(40 * DAY + 9))
+    once = loaded.update(frame.until(40 * DAY + 2))
     again = load(once.save(tmp_path / "model")).update(frame)
     equal(again, fitted(frame), frame)
 
@@ -246,10 +262,10 @@ def test_without_new_rows_the_model_is_left_as_it_is(known: Known) -> None:
 
 
 def test_a_frame_that_does_not_reach_back_is_refused_with_the_day_it_must(city: City) -> None:
-    frame = city(2, 150, steps_per_day=COARSE)
-    old = fitted(frame.until(149 * COARSE))
+    frame = city(2, 150)
+    old = fitted(frame.until(149 * DAY))
     with pytest.raises(InputError, match=r"must reach back to 2024-0\d-\d\d \d\d:00"):
-        old.update(frame.since(120 * COARSE))
+        old.update(frame.since(120 * DAY))
     elsewhere = replace(frame, clock=Clock(frame.clock.start, frame.clock.step, None))
     with pytest.raises(RunError, match="another clock"):
         old.update(elsewhere)
@@ -272,26 +288,27 @@ def test_a_foolish_half_life_is_refused(wrong: float, city: City) -> None:
 def drifting(city: City, days: int = 130, turns: int = 100) -> SensorFrame:
     """A busy day is followed by another one, until it is followed by a quiet one instead."""
     draw = np.random.default_rng(0)
-    frame = city(6, days, noise=0.05, gaps=0.0, turn=0.0, country=None, timezone=None)
+    calm = {"noise": 0.05, "gaps": 0.0, "turn": 0.0}
+    frame = city(6, days, steps_per_day=24, country=None, timezone=None, **calm)
     wave = np.zeros((days + 1, 6))
     for day in range(1, days + 1):
         sign = 1 if day < turns else -1
         wave[day] = 0.9 * sign * wave[day - 1] + draw.standard_normal(6)
-    day = (np.arange(len(frame)) + frame.clock.start.hour) // DAY
+    day = (np.arange(len(frame)) + frame.clock.start.hour) // 24
     values = frame.values * np.exp(0.25 * wave[day])
     return replace(frame, values=values.astype(np.float32))
 
 
 def test_forgetting_makes_a_city_that_drifts_better(city: City) -> None:
     frame = drifting(city)
-    train, origins = frame.until(122 * DAY), list(range(122 * DAY, 129 * DAY, DAY))
+    train, origins = frame.until(122 * 24), list(range(122 * 24, 129 * 24, 24))
     size = np.nanmean(frame.values, 0)
     actual = np.stack([frame.values[o : o + HORIZON] for o in origins]) / size
 
     def error(model: TunedModel) -> float:
         return float(np.abs(model.predict(frame, origins).mean / size - actual).mean())
 
-    old = fitted(frame.until(120 * DAY), strategy="head", stack=False)
+    old = fitted(frame.until(120 * 24), strategy="head", stack=False)
     kept, faded = old.update(train), old.update(train, forget=10.0)
     assert faded.settings.forget == 10.0
     assert error(faded) < 0.9 * error(kept)

@@ -66,7 +66,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def hours(path: Path, *, days: int = 40, step: int = 1, seed: int = 0) -> Path:
+def hours(path: Path, *, days: int = 28, step: int = 1, seed: int = 0) -> Path:
     """A CSV file of three sensors with a day and a weekend."""
     draw = np.random.default_rng(seed)
     time = np.arange(0, days * 24, step)
@@ -149,7 +149,7 @@ def test_a_finished_run_holds_weights_and_a_card_that_fits_them(finished: Path) 
     assert found["network"] == {"width": 24, "layers": 1, "heads": 2}
     assert found["recipe"] == {**found["recipe"], **SMALL, "steps": 12}
     assert [one["name"] for one in found["corpus"]] == ["monitors", "loops"]
-    assert (found["corpus"][0]["sensors"], found["corpus"][0]["measured"]) == (3, 3 * 960)
+    assert (found["corpus"][0]["sensors"], found["corpus"][0]["measured"]) == (3, 3 * 28 * 24)
     assert found["made"]["steps"] == 12
     assert found["made"]["windows"] == log(finished)[-1]["windows"] >= 12 * 8
     assert set(found["scores"]["domains"]) == {"air", "traffic"}
@@ -562,7 +562,7 @@ def test_a_run_is_a_backbone_that_a_saved_model_finds_again(
 ) -> None:
     whole = Path(shutil.copytree(finished, tmp_path / "whole"))
     frame = ct.read(archive / "traffic" / "loops.csv")
-    model = ct.tune(frame, horizon=24, backbone=str(whole), strategy="head")
+    model = ct.tune(frame, horizon=6, backbone=str(whole), strategy="zero-shot")
     assert model.card.name == "whole"
     forecast = model.forecast(frame)
     assert np.isfinite(forecast.mean).all()

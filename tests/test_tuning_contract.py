@@ -94,8 +94,8 @@ def options_for(strategy: str) -> Options:
 @functools.cache
 def tuned(backbone: str, strategy: str, city: City) -> Fitted:
     """Each is fitted once for all tests of this file."""
-    frame = city(3, 35, turn=1.0, noise=0.1)
-    learnt = frame.since(24 * 14) if strategy in BY_STEPS else frame
+    frame = city(3, 28, turn=1.0, noise=0.1)
+    learnt = frame.since(24 * 7) if strategy in BY_STEPS else frame
     before = fingerprint(backbone)
     model = fit_model(
         learnt,
@@ -327,6 +327,8 @@ WORLDS = [
 
 LIGHT_WORLDS = ("two weeks of hours", "a day of 5 minutes", "a week from thirty days")
 """Tried on every network; the others on one, and in the extras on the rest."""
+TRIED_BELOW = ("ttm-r2", "two weeks of hours")
+"""In a test of its own, which says how good the forecast is."""
 IN_WORLDS = [
     pytest.param(
         name, *world.values, id=f"{name}-{world.id}",
@@ -334,6 +336,7 @@ IN_WORLDS = [
     )
     for name in BACKBONES
     for world in WORLDS
+    if (name, world.id) != TRIED_BELOW
 ]  # fmt: skip
 
 
@@ -342,11 +345,11 @@ def test_any_clock_and_any_horizon(
     weights: None, name: str, city: City, steps_per_day: int, days: int, horizon: int
 ) -> None:
     backbone = there(name)
-    frame = city(2, days, steps_per_day=steps_per_day, turn=0.0)
+    frame = city(1, days, steps_per_day=steps_per_day, turn=0.0)
     strategy = "blend" if backbone == "ttm-r2" else "head"
     model = fit_model(frame, horizon=horizon, backbone=backbone, strategy=strategy)
     forecast = model.forecast(frame)
-    assert forecast.mean.shape == (horizon, 2)
+    assert forecast.mean.shape == (horizon, 1)
     assert ordered(forecast.quantiles)
     assert np.isfinite(forecast.quantiles).all()
     size = np.nanmean(frame.values[-7 * steps_per_day :], axis=0)
@@ -406,11 +409,11 @@ SLOW_HURT = HEAVY_PAIRS | {("citytune-base", "full"), ("ttm-r2", "gradual")}
 @functools.cache
 def hurt(backbone: str, strategy: str, kind: str, city: City) -> float:
     """Error where the future has nothing to do with the past, or only with its last value."""
-    frame = city(3 if kind == "noise" else 6, 42, timezone=None, country=None)
+    frame = city(3, 35, timezone=None, country=None)
     steps = np.random.default_rng(1).standard_normal(frame.values.shape)
     values = 100 + (10 * steps if kind == "noise" else steps.cumsum(0))
     frame = replace(frame, values=values.astype(np.float32))
-    train, origins = frame.until(24 * 28), range(24 * 28, 24 * 41 + 1, 24)
+    train, origins = frame.until(24 * 21), range(24 * 21, 24 * 34 + 1, 24)
     actual = np.stack([frame.values[origin : origin + 24] for origin in origins])
     options = QUICK if strategy in BY_STEPS else {}
     model = fit_model(train, horizon=24, backbone=backbone, strategy=strategy, options=options)
