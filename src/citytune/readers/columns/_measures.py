@@ -25,33 +25,34 @@ from citytune.readers.cells._vocabulary import (
 from citytune.readers.columns._kinds import kind_among
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """What stands between spaces."""
     return text.split()
 
 
-ALL = frozenset(_words("""
+ALL = frozenset(words_of("""
 kfz total totals totaal totale totalt gesamt alle all tous todos both sum summe insgesamt suma soma
 somme ukupno razem ogolem celkem osszesen yhteensa kaikki toplam συνολο итого всего
 المجموع الإجمالي סהכ 合計 合计 总计 總計 합계 รวม
 """))  # fmt: skip
 """Words of what counts all vehicles, lanes or directions together."""
-CLASSES = frozenset(_words("""
+CLASSES = frozenset(words_of("""
 pkw lkw sv lv krad sattelzug sattel lieferwagen sonstige car cars truck trucks lorry lorries hgv lgv
 heavy light van vans bus buses motorcycle motorcycles moto motos pl vl bike bikes rad velo
 """))  # fmt: skip
 """Words of classes of vehicles."""
-ACTIVE = frozenset(_words("active activa attiva aktiv actief czynna wirkleistung wirkarbeit"))
-REACTIVE = frozenset(_words("""
+ACTIVE = frozenset(words_of("active activa attiva aktiv actief czynna wirkleistung wirkarbeit"))
+REACTIVE = frozenset(words_of("""
 reactive reactiva reattiva reaktiv reactief bierna blindleistung blindarbeit inductiva capacitiva
 """))  # fmt: skip
 """Words of the power that does work, and of that which does not."""
-PARTS = CLASSES | frozenset(_words("""
+PARTS = CLASSES | frozenset(words_of("""
 lane lanes spur fahrstreifen carril voie strook kjorefelt direction richtung sens sentido
 in out inn ut ein aus entries exits entry exit inbound outbound incoming outgoing entrant sortant
 entrants sortants entrees sorties northbound southbound eastbound westbound nb sb eb wb
 """))  # fmt: skip
 """Words of what counts some of them: a class, a lane, a direction."""
-PROBES = frozenset(_words("bus buses taxi taxis probe probes"))
+PROBES = frozenset(words_of("bus buses taxi taxis probe probes"))
 """Vehicles whose number only says how well a speed is known."""
 SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
@@ -60,9 +61,9 @@ _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
 _BIN = re.compile(
     r"[<>≤≥]=? ?\d+( ?[A-Za-z/]+)?|\d+([.,]\d+)? ?[-–] ?\d+([.,]\d+)?( ?[A-Za-z/]+)?|\d+ ?\+"
 )
-MEANS = frozenset(_words("mean avg average mittel mittelwert moyenne media gemiddelde"))
-SAMPLES = frozenset(_words("count n samples sample_count confidence"))
-STATISTICS = SAMPLES | frozenset(_words("""
+MEANS = frozenset(words_of("mean avg average mittel mittelwert moyenne media gemiddelde"))
+SAMPLES = frozenset(words_of("count n samples sample_count confidence"))
+STATISTICS = SAMPLES | frozenset(words_of("""
 min max minimum maximum minimo maximo massimo std stddev std_dev stdev sd sigma median variance
 """))  # fmt: skip
 """Whole names of columns that say what was computed of the same readings."""

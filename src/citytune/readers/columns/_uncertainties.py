@@ -6,25 +6,21 @@ import re
 from collections.abc import Sequence
 
 from citytune.readers.cells._vocabulary import tokens
-
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
+from citytune.readers.columns._measures import words_of
 
 _SIGN = re.compile(r"±|\+/?[-−]")
 """Between a reading and its error, and in the name of the column that holds it."""
-_WORDS = frozenset(_words("""
+_WORDS = frozenset(words_of("""
 err error errors sd std stddev stdev stderr sem sigma unc uncert uncertainty rmse deviation
 abweichung fehler unsicherheit messunsicherheit standardabweichung standardfehler incertitude
 incertezza incertidumbre incerteza onzekerheid standaardafwijking ecart erreur errore
 """))  # fmt: skip
-_AFFIXES = frozenset(_words("sd sem unc sigma ecart rmse deviation"))
+_AFFIXES = frozenset(words_of("sd sem unc sigma ecart rmse deviation"))
 """Those that alone may be something else, such as the code of a state."""
-_FURTHER = frozenset(_words("standard dev rel abs relative absolute expanded combined type"))
+_FURTHER = frozenset(words_of("standard dev rel abs relative absolute expanded combined type"))
 """Words that stand next to those."""
-_LOWER = frozenset(_words("lower low lo min minimum lwr lcl lb p5 p05 p10 q05 q10 q25"))
-_UPPER = frozenset(_words("upper high hi max maximum upr ucl ub p95 p90 q95 q90 q75"))
+_LOWER = frozenset(words_of("lower low lo min minimum lwr lcl lb p5 p05 p10 q05 q10 q25"))
+_UPPER = frozenset(words_of("upper high hi max maximum upr ucl ub p95 p90 q95 q90 q75"))
 
 
 def without_uncertainties(names: Sequence[str]) -> list[str]:

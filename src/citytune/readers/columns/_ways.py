@@ -9,26 +9,27 @@ from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._units import unit_in
 from citytune.readers.cells._vocabulary import tokens
-from citytune.readers.columns._measures import MEANS
+from citytune.readers.columns._measures import MEANS, words_of
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-HIGHEST_AND_LOWEST = _words("""
+HIGHEST_AND_LOWEST = frozenset(
+    words_of("""
 max maximum maxima maximal maximo massimo min minimum minima minimal minimo peak spitze pico
 hochstwert tiefstwert
 """)
+)
 """Words of the highest and the lowest of the time that a reading stands for."""
-STAGES_OF_CHECKING = _words("""
+STAGES_OF_CHECKING = frozenset(
+    words_of("""
 raw roh rohwert rohdaten brute brutes crudo cruda crudos grezzo bruto unvalidated validated valide
 validee validees validado validada validato validiert gepruft checked unchecked verified corrected
 corrige korrigiert adjusted calibrated uncalibrated filtered unfiltered smoothed geglattet imputed
 interpolated cleaned preliminary provisional vorlaufig ratified ajustado corregido
 """)
+)
 """Words of how far a reading was checked or mended."""
-LENGTHS_IN_WORDS = _words("hourly daily weekly stundlich taglich horaire horaria horario diaria")
+LENGTHS_IN_WORDS = frozenset(
+    words_of("hourly daily weekly stundlich taglich horaire horaria horario diaria")
+)
 _LENGTH = re.compile(
     r"(?<![^\W_])(?<![./])(\d+)[ _-]?(h|hr|hrs|hours?|std|stunden|heures?|horas?|ore|uur|min|"
     r"minutes?|days?)(?![A-Za-z/])",
@@ -37,7 +38,7 @@ _LENGTH = re.compile(
 """The time that a mean is of: 8h, 24-hour, 15 min."""
 _OF_NOISE = re.compile(r"L[ACZ]?[FSI]?(eq|max|min|den|night|day|evening|\d\d)", re.IGNORECASE)
 """Indices of noise: LAeq, LAFmax, L90."""
-SCENARIOS = _words("scenario scenarios escenario simulated simulation")
+SCENARIOS = frozenset(words_of("scenario scenarios escenario simulated simulation"))
 """Words of what did not happen."""
 MOST_WAYS_SHOWN = 4
 _FURTHER_ONE = re.compile("[a-e]|[1-9]")
