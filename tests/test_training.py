@@ -460,11 +460,15 @@ def test_it_can_be_left_at_the_weights_as_they_are() -> None:
     ]
 
 
-def test_the_first_ctrl_c_stops_a_training_and_the_second_all() -> None:
+def test_the_first_ctrl_c_stops_a_training_and_the_second_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with stopping_early() as asked:
         assert not asked()
+        assert not capsys.readouterr().err
         signal.raise_signal(signal.SIGINT)
         assert asked()
+        assert "Learning stops here" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from citytune.training._machine import Machine
+
+ANSWER = (
+    "\nLearning stops here, and the work goes on with what was learnt so far; "
+    "press Ctrl-C again to give up.\n"
+)
 
 
 @contextmanager
 def stopping_early() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C stop a training, not the program; the second one is as usual.
 
-    What comes back tells whether the first has come. Within a program that answers Ctrl-C by a
-    handler of its own (unless this has a true `interrupts`), in a thread, or in one of several
-    processes, nothing is changed, and it never comes.
+    The first is answered on stderr at once, as what follows may take minutes. What comes back tells
+    whether the first has come. Within a program that answers Ctrl-C by a handler of its own (unless
+    this has a true `interrupts`), in a thread, or in one of several processes, nothing is changed,
+    and it never comes.
     """
     asked, usual = threading.Event(), signal.getsignal(signal.SIGINT)
     interrupts = usual is signal.default_int_handler or getattr(usual, "interrupts", False)
@@ -30,6 +37,8 @@ def stopping_early() -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             usual(number, frame)
         asked.set()
+        with suppress(RuntimeError, AttributeError):  # in the middle of writing; no stderr at all
+            sys.stderr.write(ANSWER)
 
     signal.signal(signal.SIGINT, first)
     try:
