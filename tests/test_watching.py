@@ -27,9 +27,10 @@ from citytune.watching import (
     safe_forecast,
     watch,
 )
+from citytune.watching._day import days_of
 from citytune.watching._detector import Detector, grown
 from citytune.watching._fitting import Fit
-from citytune.watching._statistics import ALL
+from citytune.watching._statistics import ALL, is_stuck
 from citytune.watching._tail import FEWEST, WINDOW, Ordinary, Tail, e_value
 from citytune.watching._verification import verified_days
 
@@ -115,6 +116,33 @@ def test_a_fault_is_noticed_named_and_dated(fault: str) -> None:
     assert alarm.sensor in alarm.sentence
     assert alarm.since in alarm.sentence
     assert found.in_words()[0].startswith(alarm.sentence)
+
+
+def test_a_value_that_does_not_end_is_told_on_its_first_day() -> None:
+    frame = series()
+    row = BREAK * 24 + 14
+    frame.values[row:] = frame.values[row - 1]
+    (alarm,) = found_in(frame.until(row + 10)).alarms
+    assert (alarm.kind, alarm.since, alarm.raised) == ("frozen", BROKEN, BROKEN)
+    (alarm,) = found_in(frame.until(row + 34)).alarms
+    assert (alarm.kind, alarm.since, alarm.raised) == ("frozen", BROKEN, BROKEN)
+
+
+def test_a_value_that_has_ended_or_comes_often_is_not_stuck() -> None:
+    frame, row = series(), (BREAK + 1) * 24
+
+    def stuck() -> bool:
+        days = days_of(frame.until(row + 24))["s0"]
+        return is_stuck(days[BREAK], days[:BREAK])
+
+    assert not stuck()
+    frame.values[row - 8 : row - 1] = 50.0
+    assert not stuck()
+    frame.values[row - 1] = 50.0
+    assert stuck()
+    for hour in 1, 2, 3:
+        frame.values[hour : row - 24 : 24] = 7.0
+    assert not stuck()
 
 
 def test_noise_is_noticed() -> None:

@@ -34,7 +34,9 @@ class Day:
     missing: float
     """Share of the steps."""
     run: float
-    """Most steps in a row with one and the same value other than zero."""
+    """Most steps in a row with one and the same value other than zero; they may begin before it."""
+    still: float = 0.0
+    """Days for which its last value, other than zero, has repeated; 0 where that was not kept."""
 
     @cached_property
     def whole(self) -> bool:
@@ -75,7 +77,8 @@ def days_of(frame: SensorFrame, after: int | None = None) -> dict[str, list[Day]
     profiles, known = _profiles(frame.values, calendar.day - first, slot, slots)
     starts = np.searchsorted(calendar.day, np.arange(first, last + 1))
     steps = np.diff(starts, append=len(frame))
-    runs = np.maximum.reduceat(_runs(frame.values), np.minimum(starts, len(frame) - 1), axis=0)
+    streaks = _runs(frame.values)
+    runs = np.maximum.reduceat(streaks, np.minimum(starts, len(frame) - 1), axis=0)
     found: dict[str, list[Day]] = {name: [] for name in frame.sensors}
     for i in np.flatnonzero(whole & (steps > 0)):
         if after is not None and first + i <= after:
@@ -92,6 +95,7 @@ def days_of(frame: SensorFrame, after: int | None = None) -> dict[str, list[Day]
                     profile=profiles[i, :, s],
                     missing=float(1 - known[i, s] / steps[i]),
                     run=float(runs[i, s]),
+                    still=float(max(0, streaks[row + steps[i] - 1, s] - 1) / steps[i]),
                 )
             )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +15,7 @@ from citytune.watching._day import Day
 from citytune.watching._detector import Detector
 from citytune.watching._fitting import fits_of
 from citytune.watching._settings import WatchSettings
-from citytune.watching._statistics import ALL, FORECASTS, READINGS, of_readings
+from citytune.watching._statistics import ALL, FORECASTS, READINGS, is_stuck, of_readings
 from citytune.watching._tail import FEWEST, Ordinary
 from citytune.watching._verification import VerifiedDay
 
@@ -108,10 +109,10 @@ class SensorState:
         self.recent.append(Changed(day, found))
         ended = None
         if self.alarm is None:
-            raised = self._test(found, date, settings)
+            raised = self._stands_still(day, date) or self._test(found, date, settings)
             self._learn(found, settings)
             if not raised and day is not None:
-                self._keep(day)
+                self.days = [*self.days, day][-KEPT:]
         else:
             ended = self._during(found, date, verified, settings)
         self.before = found
@@ -140,9 +141,6 @@ class SensorState:
             found = of_readings(day, self.days, signed=self.signed)
         special = day is not None and day.special
         return found | ({} if verified is None or special else verified.statistics)
-
-    def _keep(self, day: Day) -> None:
-        self.days = [*self.days, day][-KEPT:]
 
     def _learn(self, found: Mapping[str, float], settings: WatchSettings) -> None:
         for name, value in found.items():
@@ -173,10 +171,18 @@ class SensorState:
         self._raise(date)
         return True
 
-    def _raise(self, date: int) -> None:
-        self.leading = max(self.detectors, key=lambda name: self.detectors[name].evidence)
-        first = self.detectors[self.leading].since
-        since = date if first is None else first
+    def _stands_still(self, day: Day | None, date: int) -> bool:
+        """Raise an alarm for one value that does not end, before the evidence is large."""
+        if day is None or "frozen" not in self.ordinary or not is_stuck(day, self.days):
+            return False
+        self._raise(date, "frozen", date - math.ceil(day.still) + 1)
+        return True
+
+    def _raise(self, date: int, leading: str | None = None, first: int | None = None) -> None:
+        if leading is None:
+            leading = max(self.detectors, key=lambda name: self.detectors[name].evidence)
+            first = self.detectors[leading].since
+        self.leading, since = leading, date if first is None else first
         count = date - since + 1
         self.recent = self.recent[-count:]
         self.days = [one for one in self.days if one.date < since]

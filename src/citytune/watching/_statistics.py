@@ -41,6 +41,8 @@ LIKE_DAYS = 4
 """Days of the same kind that a day is compared with."""
 TINY = 0.0001
 """Share of the usual level below which a value is as good as zero."""
+STUCK_SHARE, STUCK_TIMES, STUCK_DAYS = 0.25, 3, 14
+"""So much of a day, and so many times the longest run of so many days, is a fault if it goes on."""
 
 
 def alike(days: Sequence[Day], day: Day) -> list[Day]:
@@ -52,6 +54,18 @@ def alike(days: Sequence[Day], day: Day) -> list[Day]:
             if len(same) == LIKE_DAYS:
                 break
     return same[::-1] if len(same) > 1 else []
+
+
+def is_stuck(day: Day, days: Sequence[Day]) -> bool:
+    """Whether one value goes on for longer than ever happens here: no need to wait for more.
+
+    Args:
+        day: The day.
+        days: Ordinary ones before it.
+    """
+    if day.still < STUCK_SHARE or len(days) < STUCK_DAYS:
+        return False
+    return day.run >= STUCK_TIMES * max(1.0, *(one.run for one in days))
 
 
 def of_readings(day: Day, days: Sequence[Day], *, signed: bool) -> dict[str, float]:
