@@ -37,7 +37,7 @@ UNITS = {
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
     "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
-    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
+    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "wattage": "W", "kilowatts": "kW",
     "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
     "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     "вт": "W", "квт": "kW", "мвт": "MW", "гвт": "GW", "квтч": "kWh", "мвтч": "MWh", "гвтч": "GWh",
@@ -45,6 +45,7 @@ UNITS = {
     "m3/h": "m³/h", "m3/hr": "m³/h", "m3/s": "m³/s", "m3/d": "m³/day", "m3/day": "m³/day",
     "m3/min": "m³/min", "cbm/h": "m³/h", "nm3/h": "Nm³/h", "l/s": "l/s", "l/min": "l/min",
     "l/h": "l/h", "lps": "l/s", "lpm": "l/min", "gpm": "gal/min", "gal/min": "gal/min",
+    "m3h": "m³/h", "m3s": "m³/s", "cmh": "m³/h",
     "cfs": "ft³/s", "ft3/s": "ft³/s", "cfm": "ft³/min", "ft3/min": "ft³/min",
 }  # fmt: skip
 """Spelling in lower case, without spaces → unit."""

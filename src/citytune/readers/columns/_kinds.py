@@ -39,7 +39,7 @@ _KINDS: tuple[dict[str, str], ...] = (
                        r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie|zuzycie|kulutus|"
                        r"fogyasztas|tuketim|spotreba|потребление|споживання|καταναλωση|消費\w*|用电量|소비\w*",
         "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|generacj\w*|"
+                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|ret|generacj\w*|"
                       r"uretim|tuotanto|termeles|vyroba|генерация|генерація|выработка|παραγωγη|発電\w*|发电量|발전\w*",
         "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
         "grid": r"grid|netz|red",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -61,6 +62,7 @@ _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
 _BIN = re.compile(
     r"[<>≤≥]=? ?\d+( ?[A-Za-z/]+)?|\d+([.,]\d+)? ?[-–] ?\d+([.,]\d+)?( ?[A-Za-z/]+)?|\d+ ?\+"
 )
+_BIN_BEHIND = re.compile(r"(?P<word>[A-Za-z][A-Za-z ._]*?)[ _]?(?P<low>\d+) ?[-–] ?(?P<high>\d+)")
 MEANS = frozenset(words_of("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(words_of("count n samples sample_count confidence"))
 STATISTICS = SAMPLES | frozenset(words_of("""
@@ -83,7 +85,7 @@ def main_reading(
         columns: What all columns hold.
         findings: Told what else there is.
     """
-    bins = bins_of(names)
+    bins = bins_of(names) or bins_behind_a_word(names)
     if bins and (total := next((n for n in names if {*tokens(n)} & ALL), None)):
         rest = [n for n in names if n != total]
         return one_of(total, rest, findings) if _adds_up(table, total, bins) else None
@@ -151,6 +153,18 @@ def bins_of(names: Sequence[str]) -> list[str]:
     """
     found = [name for name in names if _BIN.fullmatch(name)]
     return found if len(found) > 2 else []
+
+
+def bins_behind_a_word(names: Sequence[str]) -> list[str]:
+    """Those of which a word says what they are classes of, each from where another ends.
+
+    >>> bins_behind_a_word(["Total", "Vbin 0-20", "Vbin 20-40", "Vbin 40-60", "Mean"])
+    ['Vbin 0-20', 'Vbin 20-40', 'Vbin 40-60']
+    """
+    found = {name: match for name in names if (match := _BIN_BEHIND.fullmatch(name))}
+    ends = [(match["word"], match["low"], match["high"]) for match in found.values()]
+    joined = all(one[0] == next_[0] and one[2] == next_[1] for one, next_ in pairwise(ends))
+    return [*found] if joined and len(found) > 2 else []
 
 
 def particles(columns: Columns) -> dict[str, str]:

@@ -38,6 +38,7 @@ def of_one_unit(
     units: dict[str, list[str]] = {}
     below = all(written.get(name) for name in chosen)
     spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
+    spelt = spelt or _end_with_units(chosen, columns)
     unsaid = list[str]()
     for name in chosen:
         told = unit_of(written.get(name, "")) or (written[name] if below else None)
@@ -90,6 +91,15 @@ def of_one_unit(
             count=len(groups),
         )
     return list(chosen)
+
+
+def _end_with_units(names: Sequence[str], columns: Columns) -> bool:
+    """Whether names end with W, V and A as units, not as letters of places: they are unlike."""
+    ends: dict[str, list[str]] = {}
+    for name in names:
+        ends.setdefault(name.rsplit(maxsplit=1)[-1], []).append(name)
+    known = "W" in ends and len(ends) > 1 and {*ends} <= {"W", *_ELECTRICAL}
+    return known and are_unlike(ends["W"], [n for n in names if n not in ends["W"]], columns)
 
 
 def _refuse_unsaid(

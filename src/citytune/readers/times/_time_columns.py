@@ -39,7 +39,8 @@ def guess_time(table: SourceTable, columns: Columns, findings: Findings) -> Time
     found = candidates(table, columns)
     if not found:
         return _none(columns, findings)
-    chosen, others = choose(table, _telling(table, found), findings)
+    changing = [name for name in columns.numbers() if not columns.by_name[name].constant]
+    chosen, others = choose(table, _telling(table, found), changing, findings)
     together = " together" if len(chosen) > 1 else ""
     findings.note(
         "guessed-time",
