@@ -54,14 +54,16 @@ def of_one_unit(
         _refuse_unsaid(groups, unsaid, columns, findings)
         return list(chosen)
     if len(groups) == 1 and len(units) > 1:
+        first = next(iter(units))
+        able = all(factor_between(unit, first) for unit in units)
+        every = f", or all with target={[*chosen]!r} to have them in {first}" if able else ""
         findings.error(
             "which-target",
             "the columns of one frame are in one unit, and these are in "
             + ", ".join(
                 f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()
             ),
-            f"name those of one with {_proposed(units)}, or all with target={[*chosen]!r} to have "
-            f"them in {next(iter(units))}",
+            f"name those of one with {_proposed(units)}{every}",
             count=len(units),
         )
         return list(chosen)

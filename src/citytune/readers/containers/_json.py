@@ -70,6 +70,17 @@ def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
             f"{list(records[0])[-1]!r}, and no list of readings",
             "pass a list of objects with a time and a value each, or a CSV or Parquet file",
         )
+    return table_of(records, name, stem, units, findings)
+
+
+def table_of(
+    records: Sequence[Mapping[str, Any]],
+    name: str,
+    stem: str,
+    units: Mapping[str, str],
+    findings: Findings,
+) -> SourceTable:
+    """Flat records as a table, with the units of its columns that are known."""
     texts, said = plain_cells(Texts(_table(records, findings)), findings)
     rows, commas = _with_commas(texts.rows)
     return SourceTable(rows.lazy(), rows.schema, name, stem, commas, {**units, **said})

@@ -1,0 +1,42 @@
+"""Rows of XML that is a plain table: one element a row, whose parts or attributes are its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FEWEST_XML_ROWS = 12
+SHARE_OF_ROWS = 0.9
+"""Share of the elements next to each other that must be rows of one kind."""
+
+
+def rows_of_xml(root: Any) -> list[dict[str, str]]:
+    """The cells of each row by name; nothing if the document is no plain table.
+
+    Rows stand next to each other in one place, and hold plain cells alone: what is nested, or
+    stands under several headings, means more than a table says.
+    """
+    parent = root
+    while len(parent) == 1:
+        parent = parent[0]
+    tags = [one.tag for one in parent]
+    tag = max({*tags}, key=tags.count, default=None)
+    rows = [one for one in parent if one.tag == tag]
+    if len(rows) < max(FEWEST_XML_ROWS, SHARE_OF_ROWS * len(tags)):
+        return []
+    if any(len(cell) for row in rows for cell in row):
+        return []
+    found = [_cells(row) for row in rows]
+    return found if all(len(row) > 1 for row in found) else []
+
+
+def _cells(row: Any) -> dict[str, str]:
+    """Attributes and parts of a row, but for those of a name that comes again: then nothing."""
+    names = [*row.keys(), *(_local(cell.tag) for cell in row)]
+    if len({*names}) < len(names):
+        return {}
+    texts = {_local(cell.tag): (cell.text or cell.get("value") or "").strip() for cell in row}
+    return {name.rpartition("}")[2]: value for name, value in row.items()} | texts
+
+
+def _local(tag: Any) -> str:
+    return str(tag).rpartition("}")[2]
