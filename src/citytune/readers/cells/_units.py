@@ -64,7 +64,7 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
-_FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
+_FIRST = ("W", "Wh", "µg/m³", "ppb", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
 FLOW_OF_VOLUME = frozenset(["m³/h", "m³/s", "m³/day", "m³/min", "Nm³/h", "l/s", "l/min", "l/h",
                             "gal/min", "ft³/s", "ft³/min"])  # fmt: skip
@@ -136,7 +136,7 @@ def factor_between(unit: str, other: str) -> float | None:
 def scale_of(unit: str) -> str:
     """What units that are converted into each other have in common: the first of them.
 
-    >>> scale_of("MW"), scale_of("ppb"), scale_of("mg/m³")
+    >>> scale_of("MW"), scale_of("ppm"), scale_of("mg/m³")
     ('W', 'ppb', 'µg/m³')
     """
     return next((one for one in _FIRST if factor_between(unit, one) is not None), unit)

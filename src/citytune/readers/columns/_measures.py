@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import polars as pl
 
@@ -23,6 +22,7 @@ from citytune.readers.cells._vocabulary import (
     plain_name,
     tokens,
 )
+from citytune.readers.columns._bins import bins_behind_a_word, bins_of
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -59,10 +59,6 @@ SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
 _PARTICLE_SENSOR = re.compile(r"SDS\d+|HPM|PMS\d+|PMSX\d+|SPS\d+|NEXTPM|IPS-?\d+", re.IGNORECASE)
 _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
-_BIN = re.compile(
-    r"[<>≤≥]=? ?\d+( ?[A-Za-z/]+)?|\d+([.,]\d+)? ?[-–] ?\d+([.,]\d+)?( ?[A-Za-z/]+)?|\d+ ?\+"
-)
-_BIN_BEHIND = re.compile(r"(?P<word>[A-Za-z][A-Za-z ._]*?)[ _]?(?P<low>\d+) ?[-–] ?(?P<high>\d+)")
 MEANS = frozenset(words_of("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(words_of("count n samples sample_count confidence"))
 STATISTICS = SAMPLES | frozenset(words_of("""
@@ -143,28 +139,6 @@ def of_classes(names: Sequence[str]) -> bool:
     (True, False)
     """
     return len(names) > 2 and all({*tokens(name)} & (CLASSES | ALL) for name in names)
-
-
-def bins_of(names: Sequence[str]) -> list[str]:
-    """Columns that are classes of one count by speed or length.
-
-    >>> bins_of(["<30", "30-40", "40 - 50 km/h", "60+", "Vbar"]), bins_of(["1-2", "3-4"])
-    (['<30', '30-40', '40 - 50 km/h', '60+'], [])
-    """
-    found = [name for name in names if _BIN.fullmatch(name)]
-    return found if len(found) > 2 else []
-
-
-def bins_behind_a_word(names: Sequence[str]) -> list[str]:
-    """Those of which a word says what they are classes of, each from where another ends.
-
-    >>> bins_behind_a_word(["Total", "Vbin 0-20", "Vbin 20-40", "Vbin 40-60", "Mean"])
-    ['Vbin 0-20', 'Vbin 20-40', 'Vbin 40-60']
-    """
-    found = {name: match for name in names if (match := _BIN_BEHIND.fullmatch(name))}
-    ends = [(match["word"], match["low"], match["high"]) for match in found.values()]
-    joined = all(one[0] == next_[0] and one[2] == next_[1] for one, next_ in pairwise(ends))
-    return [*found] if joined and len(found) > 2 else []
 
 
 def particles(columns: Columns) -> dict[str, str]:

@@ -24,6 +24,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._bins import bins_behind_a_word, bins_of
 from citytune.readers.columns._classes import of_one_class
 from citytune.readers.columns._energy_flows import of_one_flow
 from citytune.readers.columns._folded import PART, SECONDS, VALUE, of_days
@@ -35,8 +36,6 @@ from citytune.readers.columns._kinds import (
 )
 from citytune.readers.columns._long_tables import of_long_table
 from citytune.readers.columns._measures import (
-    bins_behind_a_word,
-    bins_of,
     letters_of,
     main_reading,
     of_classes,

@@ -194,10 +194,11 @@ def _measured(table: SourceTable, columns: Columns, findings: Findings) -> pl.Ex
             pl.max_horizontal(pl.col(n).cast(pl.Float64, strict=False).abs() for n in others)
             .filter(share == 0).max().alias("most"),
         ).collect(engine="streaming")  # fmt: skip
-        if 0 < rows["none"][0] < 0.5 and not rows["most"][0]:
+        empty = rows["none"][0] or 0.0
+        if 0 < empty < 0.5 and not rows["most"][0]:
             findings.warn(
                 "invalid-readings",
-                f"column {name!r} is 0 in {100 * rows['none'][0]:.2g} % of the rows, and all that "
+                f"column {name!r} is 0 in {100 * empty:.2g} % of the rows, and all that "
                 "they hold is 0",
                 "they were treated as missing",
             )

@@ -185,6 +185,7 @@ def _which(
 
 def _names_all(row: Row, above: Sequence[Row]) -> bool:
     """Whether a row names every column, each otherwise, and none above it does."""
+
     def full(one: Row) -> bool:
         cells = [cell.strip() for cell in one.cells]
         return all(cells) and len({*cells}) == len(cells)

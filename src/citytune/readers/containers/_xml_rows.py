@@ -12,12 +12,25 @@ SHARE_OF_ROWS = 0.9
 def rows_of_xml(root: Any) -> list[dict[str, str]]:
     """The cells of each row by name; nothing if the document is no plain table.
 
-    Rows stand next to each other in one place, and hold plain cells alone: what is nested, or
-    stands under several headings, means more than a table says.
+    Rows stand next to each other in one place, or in several of one kind, such as stations. They
+    hold plain cells alone: what is nested deeper means more than a table says.
     """
     parent = root
     while len(parent) == 1:
         parent = parent[0]
+    if rows := _rows_in(parent):
+        return rows
+    found = []
+    for group in parent:
+        rows, around = _rows_in(group), _around(group)
+        if not rows or group.tag != parent[0].tag or around.keys() & rows[0].keys():
+            return []
+        found += [around | row for row in rows]
+    return found
+
+
+def _rows_in(parent: Any) -> list[dict[str, str]]:
+    """The rows that stand next to each other in one place; what holds others is none."""
     tags = [one.tag for one in parent]
     tag = max({*tags}, key=tags.count, default=None)
     rows = [one for one in parent if one.tag == tag]
@@ -29,13 +42,24 @@ def rows_of_xml(root: Any) -> list[dict[str, str]]:
     return found if all(len(row) > 1 for row in found) else []
 
 
+def _around(group: Any) -> dict[str, str]:
+    """What a group of rows says of all of them, in attributes and parts: the station's name."""
+    tags = [one.tag for one in group]
+    alone = {_local(one.tag): (one.text or "").strip() for one in group if tags.count(one.tag) == 1}
+    return _attributes(group) | alone
+
+
+def _attributes(element: Any) -> dict[str, str]:
+    return {_local(name): value for name, value in element.items()}
+
+
 def _cells(row: Any) -> dict[str, str]:
     """Attributes and parts of a row, but for those of a name that comes again: then nothing."""
     names = [*row.keys(), *(_local(cell.tag) for cell in row)]
     if len({*names}) < len(names):
         return {}
     texts = {_local(cell.tag): (cell.text or cell.get("value") or "").strip() for cell in row}
-    return {name.rpartition("}")[2]: value for name, value in row.items()} | texts
+    return _attributes(row) | texts
 
 
 def _local(tag: Any) -> str:

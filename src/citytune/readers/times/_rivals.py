@@ -7,7 +7,7 @@ and nothing tells which one was measured at, no choice is made.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -119,7 +119,9 @@ def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
         if empty.mean() <= MOST_EMPTY or block:
             later = any(set(tokens(name)) & LATER_WORDS for name in time)
             block = block and empty.mean() > MOST_EMPTY
-            rivals.append(_Rival(time, [*table.schema], seconds, plan.aware, later, plan.counted, block))
+            rivals.append(
+                _Rival(time, [*table.schema], seconds, plan.aware, later, plan.counted, block)
+            )
     return rivals
 
 
@@ -134,9 +136,7 @@ def _refuse_blocks(full: Sequence[_Rival], blocks: Sequence[_Rival], findings: F
         _refuse([full[0].time, *(block.time for block in own)], findings)
 
 
-def _refuse_side_by_side(
-    rivals: Sequence[_Rival], numbers: Collection[str], findings: Findings
-) -> None:
+def _refuse_side_by_side(rivals: Sequence[_Rival], numbers: set[str], findings: Findings) -> None:
     """Refuse tables side by side, in each of which the first column is called a time."""
     first, *others = rivals
     apart = [
