@@ -188,3 +188,29 @@ def test_rows_in_ppb_and_ppm_are_one_quantity(tmp_path: Path) -> None:
     rows = [f"{t};{s};{v};{u}" for t, a, b in zip(TIMES, A, B, strict=True)
             for s, v, u in (("A", a, "ppb"), ("B", b / 1000, "ppm"))]  # fmt: skip
     assert holds(read(given(tmp_path, "time;station;value;unit", *rows)), A, B)
+
+
+def test_setpoints_and_flows_of_heat_are_no_sensors_of_what_stands_next_to_them(
+    tmp_path: Path,
+) -> None:
+    rooms = table(tmp_path, "time;A Setpoint;A Actual;B Actual", TIMES, C, A, B)
+    assert holds(read(rooms), A, B)
+    heat = table(tmp_path, "time;Vorlauf;Rücklauf;Durchfluss", TIMES, A + 60, B, C / 9)
+    assert holds(read(heat), C / 9)
+
+
+def test_quarters_of_hours_across_are_refused_and_sensors_called_so_are_not(tmp_path: Path) -> None:
+    days, clocks = [t[:10] for t in TIMES], [t[11:13] for t in TIMES]
+    head = "Date;Hour;Q1;Q2;Q3;Q4"
+    quarters = table(tmp_path, head, days, clocks, A, A + 1, A - 1, A + 2)
+    assert "parts of each hour" in refusal(quarters)
+    sensors = table(tmp_path, head, days, clocks, A, 2 * A, 3 * A, 4 * A)
+    assert holds(read(sensors), A, 2 * A, 3 * A, 4 * A)
+
+
+def test_positions_of_a_day_that_has_an_hour_more_are_times(tmp_path: Path) -> None:
+    lengths = {26: 24, 27: 25, 28: 24, 29: 23}
+    places = [(day, 1 + i) for day, length in lengths.items() for i in range(length)]
+    rows = [f"2024-10-{day};{i};{v}" for (day, i), v in zip(places, A, strict=True)]
+    path = given(tmp_path, "Date;Position;MW", *rows)
+    assert holds(read(path, timezone="Europe/Oslo"), A)

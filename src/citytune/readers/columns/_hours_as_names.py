@@ -49,5 +49,7 @@ def _count_a_day(cells: Sequence[str]) -> bool:
     found = [re.fullmatch(r"(\D*)(\d{1,2})(\D*)", cell) for cell in cells]
     numbers = sorted(int(one[2]) for one in found if one)
     words = {(one[1], one[3]) for one in found if one}
-    whole = len(numbers) == len(cells) and len(cells) in (24, 48, 96) and len(words) == 1
+    whole = (
+        len(numbers) == len(cells) and len(cells) in (24, 25, 48, 50, 96, 100) and len(words) == 1
+    )
     return whole and numbers in ([*range(len(cells))], [*range(1, len(cells) + 1)])
