@@ -34,7 +34,7 @@ KINDS: tuple[dict[str, str], ...] = (
     },
     {
         "volume flow": r"durchfluss\w*|volumenstrom|volume_flow|flow_rate|debit|caudal|portata",
-        "temperature": r"vorlauf\w*|rucklauf\w*|supply\w*|return|depart|retour|fremlob|retur\w*|"
+        "temperature": r"vorlauf\w*|rucklauf\w*|supply\w*|return|depart|retou?r\w*|fremlob|"
                        r"aanvoer\w*|mandata|ritorno|ida|retorno",
     },
     {

@@ -122,7 +122,7 @@ def valid_rows(
     """
     if asked:
         return _told(table, asked)
-    kept = _measured(table, columns, findings)
+    kept = _measured(table, columns, taken, findings)
     for name, column in columns.by_name.items():
         if name in taken or column.kind not in ("text", "number", "bool"):
             continue
@@ -177,12 +177,14 @@ def _good_of_a_pair(column: Column) -> frozenset[str]:
     return frozenset([good if denied or (good, bad) in _PAIRS else bad])
 
 
-def _measured(table: SourceTable, columns: Columns, findings: Findings) -> pl.Expr | None:
+def _measured(
+    table: SourceTable, columns: Columns, taken: set[str], findings: Findings
+) -> pl.Expr | None:
     """Rows of which some was measured, where none was and all readings of such rows are 0.
 
     The sum of nothing is 0, and is no reading.
     """
-    numbers = [n for n in columns.numbers() if not columns.by_name[n].constant]
+    numbers = [n for n in columns.numbers(taken) if not columns.by_name[n].constant]
     for name in numbers:
         column = columns.by_name[name]
         others = [n for n in numbers if n != name and columns.by_name[n].high > 0]

@@ -9,7 +9,7 @@ import polars as pl
 
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.containers._json import table_of
+from citytune.readers.containers._json import LONGEST_LINE, table_of
 from citytune.readers.containers._openers import register
 from citytune.readers.containers._web_tables import is_web_table
 from citytune.readers.containers._xml_rows import rows_of_xml
@@ -44,7 +44,8 @@ def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTab
     """The interval readings of a Green Button file, or a plain table; other XML is refused."""
     if b"IntervalReading" not in data:
         page = _is_page(data)
-        if not page and (found := rows_of_xml(parse(data, findings))):
+        able = not page and len(data) <= LONGEST_LINE
+        if able and (found := rows_of_xml(parse(data, findings))):
             return table_of(found, name, stem, {}, findings)
         findings.fail(
             "not-a-table",

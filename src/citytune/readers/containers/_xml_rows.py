@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 FEWEST_XML_ROWS = 12
@@ -31,10 +32,9 @@ def rows_of_xml(root: Any) -> list[dict[str, str]]:
 
 def _rows_in(parent: Any) -> list[dict[str, str]]:
     """The rows that stand next to each other in one place; what holds others is none."""
-    tags = [one.tag for one in parent]
-    tag = max({*tags}, key=tags.count, default=None)
-    rows = [one for one in parent if one.tag == tag]
-    if len(rows) < max(FEWEST_XML_ROWS, SHARE_OF_ROWS * len(tags)):
+    tags = Counter(one.tag for one in parent)
+    rows = [one for one in parent if one.tag == tags.most_common(1)[0][0]]
+    if len(rows) < max(FEWEST_XML_ROWS, SHARE_OF_ROWS * len(parent)):
         return []
     if any(len(cell) for row in rows for cell in row):
         return []
@@ -44,8 +44,8 @@ def _rows_in(parent: Any) -> list[dict[str, str]]:
 
 def _around(group: Any) -> dict[str, str]:
     """What a group of rows says of all of them, in attributes and parts: the station's name."""
-    tags = [one.tag for one in group]
-    alone = {_local(one.tag): (one.text or "").strip() for one in group if tags.count(one.tag) == 1}
+    tags = Counter(one.tag for one in group)
+    alone = {_local(one.tag): (one.text or "").strip() for one in group if tags[one.tag] == 1}
     return _attributes(group) | alone
 
 

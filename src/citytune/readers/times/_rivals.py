@@ -141,14 +141,15 @@ def _refuse_side_by_side(rivals: Sequence[_Rival], numbers: set[str], findings: 
     first, *others = rivals
     apart = [
         other for other in others
-        if _relation(first, other) != "the same" and _called_alike(first.time, other.time)
+        if _relation(first, other) != "the same" and _regular(other.seconds)
+        and _called_alike(first.time, other.time)
     ]  # fmt: skip
     if not apart:
         return
     order = sorted((first, *apart), key=lambda one: one.names.index(one.time[0]))
     places = [one.names.index(one.time[0]) for one in order] + [len(first.names)]
     readings = [len(numbers & {*first.names[a:b]}) for a, b in pairwise(places)]
-    if readings[0] and len({*readings}) == 1:
+    if all(readings):
         names = listed([one.time[0] for one in order], quoted=True)
         findings.error(
             "which-time",
