@@ -21,8 +21,9 @@ PARTS = (2, 3, 4, 6, 12)
 """Numbers of equal parts that an hour is counted in."""
 HOUR, FULL = 3600, 0.9
 """Length in s, and the share of hours that must have all their parts."""
-MOST_APART = 1.25
-"""Ratio of the means of columns up to which they may be parts of the same hours."""
+QUARTERS, MOST_APART = 4, 1.25
+"""Columns called Q1 and so on, and the ratio of their means, that may be parts of one hour."""
+_LETTERED = re.compile(r"q(\d)")
 MINUTES = frozenset(["minute", "minutes", "min"])
 WORDS = MINUTES | {"interval", "quarter", "qtr", "subinterval", "int5", "int15", "qh"}
 
@@ -72,7 +73,8 @@ def refuse_parts_across(
     named = all(WORDS & {*word[:-1]} for word in words)
     counted = named and numbers == [*range(1, len(numbers) + 1)]
     told = len(targets) in PARTS and (counted or _minutes(np.array(numbers)))
-    told = told and (not counted or _are_level(table, targets))
+    lettered = all(_LETTERED.fullmatch(tokens(name)[-1]) for name in targets)
+    told = told and (not lettered or (len(targets) == QUARTERS and _are_level(table, targets)))
     if told and _hourly(table.rows.select(moments.seconds.alias("at")).unique().collect()["at"]):
         findings.fail(
             "parts-across",
@@ -84,7 +86,7 @@ def refuse_parts_across(
 
 def _apart(words: list[str]) -> list[str]:
     """The words of a name, a letter and its number as two: Q1 is quarter 1."""
-    found = re.fullmatch(r"q(\d)", words[-1])
+    found = _LETTERED.fullmatch(words[-1])
     return [*words[:-1], "quarter", found[1]] if found else words
 
 
