@@ -184,6 +184,12 @@ def test_meters_tell_their_channels_by_letters(tmp_path: Path) -> None:
     assert frame.sensors == ("1.8.0",)
 
 
+def test_what_was_measured_is_read_next_to_what_was_expected_a_day_ahead(tmp_path: Path) -> None:
+    rows = [f"{t};{kind};{v}" for t, *both in zip(TIMES, A, B, strict=True)
+            for kind, v in zip(("day-ahead", "actual"), both, strict=True)]  # fmt: skip
+    assert holds(read(given(tmp_path, "time;type;mw", *rows)), B)
+
+
 def test_rows_in_ppb_and_ppm_are_one_quantity(tmp_path: Path) -> None:
     rows = [f"{t};{s};{v};{u}" for t, a, b in zip(TIMES, A, B, strict=True)
             for s, v, u in (("A", a, "ppb"), ("B", b / 1000, "ppm"))]  # fmt: skip

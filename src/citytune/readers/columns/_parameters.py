@@ -52,7 +52,8 @@ _MEASURES = frozenset(
 _FINAL = frozenset(["final", "actual", "real", "measured", "observed", "validated", "ratified",
                     "revised", "settled", "verified", "corrected", "ist", "ratifie"])  # fmt: skip
 _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "initial", "raw",
-                      "planned", "predicted", "unverified", "prelim", "prognose"}  # fmt: skip
+                      "planned", "predicted", "unverified", "prelim", "prognose", "day_ahead",
+                      "dayahead", "intraday", "scheduled"}  # fmt: skip
 """Words of stages of one value."""
 CELLS_A_MOMENT_OF_VERSIONS = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
