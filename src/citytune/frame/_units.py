@@ -28,6 +28,7 @@ _TABLE = {
     "speed": {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "kn": 1852 / 3600},
     "pressure": {"Pa": 1.0, "hPa": 1e2, "mbar": 1e2, "kPa": 1e3, "bar": 1e5},
     "concentration": {"µg/m³": 1.0, "mg/m³": 1e3, "ng/m³": 1e-3},
+    "share of air": {"ppb": 1.0, "ppm": 1e3},
     "length": {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3, "in": 0.0254, "ft": 0.3048,
                "mi": 1609.344},
     "volume": {"m³": 1.0, "l": 1e-3},

@@ -108,7 +108,8 @@ def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
     unit = unit or unit_around(table, names[0], findings)
     if not unit and names[0] != roles.targets[0] and unit_in(names[0]) is None:
         spelt = unit_in(roles.targets[0]) or ""
-        unit = spelt if len(spelt) > 1 else ""
+        last = tokens(roles.targets[0])[-1]
+        unit = spelt if len(spelt) > 1 or len(last) > 3 else ""  # wattage, but no letter
     return [f"{name} [{unit}]" for name in names] if unit else names
 
 

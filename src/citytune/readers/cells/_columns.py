@@ -15,7 +15,7 @@ from citytune.readers.cells._formats import looks_like_dates, looks_like_moments
 from citytune.readers.cells._hour_spans import are_spans_of_a_day
 from citytune.readers.cells._numbers import missing_words, numbers_of
 from citytune.readers.cells._origins import origin_said, seconds_since
-from citytune.readers.cells._ranges import are_hour_pairs, is_range, range_kind
+from citytune.readers.cells._ranges import are_bare_hours, are_hour_pairs, is_range, range_kind
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import CLOCK_TIME, TIME
 from citytune.readers.cells._vocabulary import plain_name, tokens
@@ -227,6 +227,8 @@ def _kind_of_text(present: pl.Series, share: float) -> Kind:
     first = present.head(26).to_list()
     if are_hour_pairs(first[:25]) or are_spans_of_a_day(first):
         return "clock-range"
+    if are_bare_hours(first):
+        return "clock"
     if _are_ranges(present):
         return range_kind(present.filter(pl.Series([is_range(cell) for cell in present])))
     named = plain_name(present.name) in TIME

@@ -22,7 +22,10 @@ _HOURS = (
     rf"^(\d{{1,2}}) ?{_HOUR}? ?[-–~～〜] ?(\d{{1,2}}) ?{_HOUR}$",
 )
 """Hours from and to: 00-01, 9-10 Uhr, 0時～1時."""
+_WITH_H = r"^(\d{1,2})[hH](\d{2})\s*(?:[-–]|à)\s*\d{1,2}[hH]\d{2}$"
+"""Times as the French write them: 07h00-07h30."""
 _PAIR = re.compile(r"^(\d{1,2})\s*[-–]\s*(\d{1,2})$")
+BARE_HOUR = r"(\d{1,2}) ?(?:hrs?|hs|h|Uhr|uur)\.?"
 FEWEST_HOURS = 6
 """Distinct hours from which numbers are seen to be hours from and to."""
 _MOMENT = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}[:.]?\d{2}")
@@ -33,6 +36,8 @@ def is_range(cell: str) -> bool:
 
     >>> is_range("00:00-01:00"), is_range("23 - 00"), is_range("1/2/2024"), is_range("10-12")
     (True, True, False, False)
+    >>> is_range("07h00-07h30"), is_range("7h30")
+    (True, False)
     >>> is_range("0時～1時"), is_range("9-10 Uhr"), is_range("00:00~01:00"), is_range("1-2")
     (True, True, True, False)
     """
@@ -40,7 +45,7 @@ def is_range(cell: str) -> bool:
         return int(hours[2]) <= 24 and (int(hours[2]) - int(hours[1])) % 24 == 1
     found = _SPLIT.match(cell.strip())
     if found is None:
-        return False
+        return bool(re.match(_WITH_H, cell.strip()))
     begin, end = found["begin"], found["end"]
     clocks = bool(_CLOCK.match(begin) and _CLOCK.match(end))
     return clocks or bool(_MOMENT.search(begin) and (_MOMENT.search(end) or _CLOCK.match(end)))
@@ -75,9 +80,20 @@ def are_hour_pairs(cells: Sequence[str]) -> bool:
     return len(cells) == len(numbers) == 24 and numbers == {(hour, hour + 1) for hour in range(24)}
 
 
+def are_bare_hours(cells: Sequence[str]) -> bool:
+    """Whether cells are all hours of a day, each with a word for it: 0h, 1h to 23h.
+
+    >>> are_bare_hours([f"{n}h" for n in range(24)]), are_bare_hours(["1h", "8h", "24h"])
+    (True, False)
+    """
+    found = [re.fullmatch(BARE_HOUR, cell.strip()) for cell in cells[:26]]
+    numbers = sorted(int(one[1]) for one in found if one)
+    return len(cells) == len(numbers) and numbers in ([*range(24)], [*range(1, 25)])
+
+
 def range_kind(cells: pl.Series) -> Literal["range", "clock-range"]:
     """Whether ranges name their days, or only times of the day."""
-    if _hours(cells[0]):
+    if _hours(cells[0]) or re.match(_WITH_H, cells[0].strip()):
         return "clock-range"
     found = _SPLIT.match(cells[0].strip())
     assert found is not None, "asked only of ranges"
@@ -96,6 +112,7 @@ def begin_of(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars()
     for hours in _HOURS:
         text = text.str.replace(hours, "${1}:00")
+    text = text.str.replace(_WITH_H, "${1}:${2}")
     for glue in (r"/", r"\s[-–—~～〜]\s", r"\s+to\s+", r"\s+bis\s+"):
         clock = r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?( [AaPp][Mm])?"
         clock += r"( \([A-Z]{3,4}\))?"

@@ -46,6 +46,10 @@ EXTREME_WORDS = frozenset(
 """Words of names of the hour at which a day had its highest or lowest reading."""
 END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))
 """Words of names of the end of an interval."""
+BEGIN_WORDS = frozenset(
+    _words("start begin from beginning von desde debut du da fra van local utc")
+)
+"""Words of names of its begin, and of the zone of a time."""
 LATER_WORDS = frozenset(_words("""
 update updated revision revised publish published publishtime created modified inserted insert
 issued received processed loaded change changed delivered lieferdat ingested import imported export

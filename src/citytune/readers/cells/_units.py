@@ -37,7 +37,7 @@ UNITS = {
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
     "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
-    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "kilowatts": "kW",
+    "megawatthours": "MWh", "gigawatthours": "GWh", "watts": "W", "wattage": "W", "kilowatts": "kW",
     "megawatts": "MW", "gigawatts": "GW", "kv": "kV", "hz": "Hz",
     "volt": "V", "volts": "V", "amp": "A", "amps": "A",
     "вт": "W", "квт": "kW", "мвт": "MW", "гвт": "GW", "квтч": "kWh", "мвтч": "MWh", "гвтч": "GWh",
@@ -45,6 +45,7 @@ UNITS = {
     "m3/h": "m³/h", "m3/hr": "m³/h", "m3/s": "m³/s", "m3/d": "m³/day", "m3/day": "m³/day",
     "m3/min": "m³/min", "cbm/h": "m³/h", "nm3/h": "Nm³/h", "l/s": "l/s", "l/min": "l/min",
     "l/h": "l/h", "lps": "l/s", "lpm": "l/min", "gpm": "gal/min", "gal/min": "gal/min",
+    "m3h": "m³/h", "m3s": "m³/s", "cmh": "m³/h",
     "cfs": "ft³/s", "ft3/s": "ft³/s", "cfm": "ft³/min", "ft3/min": "ft³/min",
 }  # fmt: skip
 """Spelling in lower case, without spaces → unit."""
@@ -63,7 +64,7 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
-_FIRST = ("W", "Wh", "µg/m³", "m/s", "m³", "Pa")
+_FIRST = ("W", "Wh", "µg/m³", "ppb", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
 FLOW_OF_VOLUME = frozenset(["m³/h", "m³/s", "m³/day", "m³/min", "Nm³/h", "l/s", "l/min", "l/h",
                             "gal/min", "ft³/s", "ft³/min"])  # fmt: skip
@@ -135,7 +136,7 @@ def factor_between(unit: str, other: str) -> float | None:
 def scale_of(unit: str) -> str:
     """What units that are converted into each other have in common: the first of them.
 
-    >>> scale_of("MW"), scale_of("ppb"), scale_of("mg/m³")
+    >>> scale_of("MW"), scale_of("ppm"), scale_of("mg/m³")
     ('W', 'ppb', 'µg/m³')
     """
     return next((one for one in _FIRST if factor_between(unit, one) is not None), unit)

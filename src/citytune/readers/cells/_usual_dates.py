@@ -33,7 +33,15 @@ _OF_YEAR = re.compile(rf"^(\d{{4}})\. gada (\d{{1,2}})\. {_NAME}(?=[ ,]|$),?")
 _LENGTH = re.compile(r"/P[\dTDHMS.]+$")
 _TAIWAN = re.compile(r"^(1\d\d)(?=[-/.]\d{1,2}[-/.]\d|年)|^(?:中華)?民國 ?(\d{1,3})(?= ?年)")
 _REIWA = re.compile(r"^令和 ?(\d{1,2}|元)(?= ?年)")
+_ERA = re.compile(r"^([RH])(\d{1,2})(?=[./]\d{1,2}[./]\d{1,2})")
+"""Reiwa or Heisei by their letters."""
 _BUDDHIST = re.compile(r"^(\d{1,2}[-/. ]\w{1,9}[-/. ])?(2[45]\d\d)(?=[-/.]\d|$| )")
+
+
+_HOURS = re.compile(
+    r"^(\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}),? (\d{1,2}) ?[-–] ?(\d{1,2})( ?h| Uhr)?$"
+)
+"""A date with an hour and the next one."""
 
 
 def _in_english(found: re.Match[str]) -> str:
@@ -51,6 +59,10 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     (_OF_YEAR, lambda at: _date(at, at[2], at[3], at[1])),
     (_TAIWAN, lambda year: str(int(year[1] or year[2]) + 1911)),
     (_REIWA, lambda year: str(int(year[1].replace("元", "1")) + 2018)),
+    (_ERA, lambda at: str(int(at[2]) + (2018 if at[1] == "R" else 1988))),
+    (re.compile(r"(?<=\d),? kl\.? ?(?=\d{1,2}\b)", re.IGNORECASE), " "),
+    (re.compile(r"(?<=\d[:.]\d\d) ?(Uhr|uur|h)$"), ""),
+    (_HOURS, lambda at: f"{at[1]} {at[2]}:00" if int(at[3]) - int(at[2]) in (1, -23) else at[0]),
     (_BUDDHIST, lambda found: f"{found[1] or ''}{int(found[2]) - 543}"),
     (re.compile(r"^(\d{1,2})([A-Za-z]{3})(\d{4})[: ]?"), r"\1-\2-\3 "),
     (re.compile(r"^([A-Za-z]{3}) +(\d{1,2}) (\d{1,2}:\d\d:\d\d)( [A-Z]{3,4})? (\d{4})$"),
@@ -88,6 +100,8 @@ def usual(cell: str) -> str:
     ('Mar 05, 2024 13:00', '5 Mar 2024')
     >>> usual("14:00 31/03/2024"), usual("14:00:00, 2024-03-31")
     ('31/03/2024 14:00', '2024-03-31 14:00:00')
+    >>> usual("1 Mar 2024 07:00 Uhr"), usual("2024-03-31 kl 07-08"), usual("R6.2.1 0:00")
+    ('1 Mar 2024 07:00', '2024-03-31 07:00', '2024.2.1 0:00')
     >>> usual("112/05/01 03:00"), usual("01/05/2566"), usual("令和6年2月1日")
     ('2023/05/01 03:00', '01/05/2023', '2024-2-1')
     """
@@ -107,4 +121,4 @@ def _without_weekday(text: str) -> str:
 
 def is_of_other_era(cell: str) -> bool:
     """Whether a date counts its years otherwise: 112/05/01, 01/05/2566, 令和6年2月1日."""
-    return any(era.search(cell.strip()) for era in (_TAIWAN, _REIWA, _BUDDHIST))
+    return any(era.search(cell.strip()) for era in (_TAIWAN, _REIWA, _ERA, _BUDDHIST))

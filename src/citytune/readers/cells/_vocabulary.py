@@ -116,7 +116,7 @@ BESIDES = frozenset(_words("""
 temp temperature tempm temps tmin tmax tavg humidity hum rain rainfall precip percip prcp
 precipitation
 snow cloud clouds wind windspeed wspd wspdm wspm gust press pressure dewp dew tdewpoint
-dewpoint visibility radiation irradiance ghi dni solar sun sunshine uv weather vis holiday
+dewpoint visibility radiation irradiance ghi dni poa solar sun sunshine uv weather vis holiday
 weekday weekend dayofweek day month year hour minute week season voltage intensity reactive
 metering factor capacity capacidad generation price precio preis prix cost coste kosten uptime v85
 quality flag status error lights charge charges tariff duration kvalitet dekningsgrad coverage
@@ -132,7 +132,7 @@ dayahead becsles becsult planeeritud planlagt planerad gepland geplant planifie 
 suunniteltu ennustettu planovana προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測
 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
-wddir wdsp wetb dewpt vappr rhum rltv msl
+wddir wdsp wetb dewpt vappr rhum rltv msl setpoint sollwert consigne consigna setpunt borvarde
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(
@@ -179,8 +179,8 @@ _QUANTITY = re.compile(r"(pm25|pm10|pm1|no2|no|nox|o3|so2|co|aqi|bc|nh3)(_(24h|8
 _MEANS = frozenset(["avg", "mean", "average", "mittelwert", "moyenne", "media"])
 _AREAS = re.compile(r"no[1345]|se[1-4]|dk[12]")
 """Bidding areas of electricity, among which NO2 is no gas."""
-_OBIS = re.compile(r"\b\d-\d{1,2}:([12])\.\d{1,2}\.\d{1,2}(?:\*\d+)?")
-"""Codes of what a meter counts: 1 is drawn from the grid, 2 is fed into it."""
+_OBIS = re.compile(r"\b\d-\d{1,2}:([12])(\.\d{1,2}){2}(\*\d+)?|(?<![\d.:-])([12])\.8\.\d(?![\d.])")
+"""Codes of meters: 1 is drawn from the grid, 2 is fed into it."""
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 """Digits below the line, as in NO₂."""
 _POLLUTANT = re.compile(r"^(pm25|pm10|pm1|no2|so2|o3|co2|c6h6|v85|m3|ugm3)$")
@@ -196,7 +196,7 @@ def plain_name(column: str) -> str:
     ('no2', 'no2')
     """
     column = column.translate(_LOWERED)
-    column = _OBIS.sub(lambda code: " import " if code[1] == "1" else " export ", column)
+    column = _OBIS.sub(lambda code: " import " if "1" in code.groups() else " export ", column)
     name = re.sub(r"[(\[].*?[)\]]", " ", column) if column[:1] not in "([" else column
     name = "".join(c for c in unicodedata.normalize("NFD", name) if not "\u0300" <= c <= "\u036f")
     name = unicodedata.normalize("NFC", name)

@@ -9,6 +9,7 @@ from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._time_words import CLOCK_TIME
 from citytune.readers.cells._vocabulary import plain_name
+from citytune.readers.times._time_columns import WHOLE_DAYS
 
 _TIME = re.compile(r"(?<!\d)\d{1,2} ?([:.hH] ?[0-5]\d(?!\d)|[時时시点點])")
 _FEWEST_HOURS_AS_NAMES = 6
@@ -49,5 +50,5 @@ def _count_a_day(cells: Sequence[str]) -> bool:
     found = [re.fullmatch(r"(\D*)(\d{1,2})(\D*)", cell) for cell in cells]
     numbers = sorted(int(one[2]) for one in found if one)
     words = {(one[1], one[3]) for one in found if one}
-    whole = len(numbers) == len(cells) and len(cells) in (24, 48, 96) and len(words) == 1
+    whole = len(numbers) == len(cells) and len(cells) in WHOLE_DAYS and len(words) == 1
     return whole and numbers in ([*range(len(cells))], [*range(1, len(cells) + 1)])

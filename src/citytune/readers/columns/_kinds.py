@@ -12,60 +12,11 @@ from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import PLACES, TARGETS, UNITS, plain_name, tokens
+from citytune.readers.columns._kind_words import DOUBTFUL, KINDS
 
 Groups = dict[str, list[str]]
 MOST_VARIANTS = 4
 """Columns up to which one may be a variant of another."""
-_KINDS: tuple[dict[str, str], ...] = (
-    {
-        "PM2.5": "pm25|fsp", "PM10": "pm10|rsp|feinstaub", "PM1": "pm1",
-        "NO2": "no2|nitrogen_dioxide", "O3": "o3|ozone?|ozono", "BC": "bc",
-        "NO": "no|stickstoffmonoxid|nitric_oxide", "NOx": "nox|stickoxide|nitrogen_oxides",
-        "SO2": "so2|sul(ph|f)ur_dioxide", "NH3": "nh3", "CO": "co|kohlenmonoxid|carbon_monoxide",
-    },
-    {
-        "flow": "flow|volume|vol|counts?|intensity|intensiteit|intensidad|debit|verkehrsstarke",
-        "speed": "speed|spd|snelheid|geschwindigkeit|vitesse|velocidad|velocita",
-        "occupancy": "occupancy|occ|belegung|bezettung|ocupacion|occupation",
-        "travel time": "duration|traveltime|reisezeit|delays?",
-    },
-    {
-        "electricity": "electricity|electric|elec|strom|stroom|elektra|elektriciteit|electricite",
-        "gas": "gas|gaz|erdgas", "water": "water|wasser|eau|agua|acqua",
-        "heat": "heat|heating|warme|fernwarme|chaleur",
-    },
-    {
-        "consumption": r"consum\w*|\w*verbrauch\w*|\w*bezug|demand|afname|soutirage|imports?|usage|"
-                       r"forbruk|forbrug|loads?|homes?|houses?|haus|zapotrzebowanie|zuzycie|kulutus|"
-                       r"fogyasztas|tuketim|spotreba|потребление|споживання|καταναλωση|消費\w*|用电量|소비\w*",
-        "production": r"\w*produ[ckz]\w*|\w*erzeug\w*|\w*einspeis\w*|generation|injection|injectie|"
-                      r"inje[ck]\w*|exports?|teruglevering|lieferung|surplus|solar|pv|yields?|ertrag|returned|generacj\w*|"
-                      r"uretim|tuotanto|termeles|vyroba|генерация|генерація|выработка|παραγωγη|発電\w*|发电量|발전\w*",
-        "battery": r"batter(y|ies)|\w*batterie\w*|akku|bateria|accu|powerwall",
-        "grid": r"grid|netz|red",
-    },
-    {
-        "energy": r"energ\w*|kwh|mwh|gwh|conso",
-        "power": r"power|puissance|leistung|\w*wirkleistung|potencia|potenza|vermogen|kw",
-        "voltage": r"voltage|volts?|spannung|tension|voltaje|spanning|tensione",
-        "current": r"currents?|amps?|amperes?|amperage",
-        "reactive power": r"reactive|kvarh?|\w*blindleistung|reattiva|reactiva",
-        "frequency": "frequency|frequenz|hz",
-        "power factor": "pf|cosphi",
-    },
-    {
-        "cars": "cars?|pkw|autos?|voitures?", "bicycles": "bikes?|bicycles?|cycl\\w*|velos?|rad",
-        "pedestrians": "peds?|pedestrians?|fuss\\w*|pietons?",
-        "lorries": "trucks?|lorr\\w*|hgvs?|lkw", "buses": "bus|buses",
-    },
-)  # fmt: skip
-"""What is measured, by the words of names; of each group the likelier first."""
-_DOUBTFUL = re.compile(
-    r"no|co|bc|ozone?|gas|gaz|water|wasser|eau|agua|acqua|heat|heating|electric|cars?|autos?|"
-    r"bikes?|bicycles?|cycl\w*|velos?|rad|peds?|pedestrians?|pietons?|trucks?|lorr\w*|bus|buses|"
-    r"loads?|homes?|houses?|haus|solar|battery|grid|netz|red|energ\w*|power|currents?|tension"
-)
-"""Words that are as well the name of a street, a state or a direction."""
 _QUALIFIERS = frozenset(
     ["incl", "including", "inkl", "inklusive", "excl", "excluding", "exkl", "ohne", "mit", "with",
      "without", "con", "sin", "avec", "sans", "raw", "corrected", "adjusted", "transmission",
@@ -133,7 +84,7 @@ def kind_among(name: str, kind: str) -> str | None:
     >>> kind_among("Avg Speed", "flow"), kind_among("vol_total", "flow"), kind_among("x", "flow")
     ('speed', 'flow', None)
     """
-    kinds = next(some for some in _KINDS if kind in some)
+    kinds = next(some for some in KINDS if kind in some)
     said = [one for one, words in kinds.items() if _says(name, words)]
     return said[0] if len(said) == 1 else None
 
@@ -144,7 +95,7 @@ def called_after_places(names: Sequence[str]) -> bool:
 
 
 def _said_by(names: Sequence[str]) -> Groups:
-    for kinds in _KINDS:
+    for kinds in KINDS:
         groups: Groups = {kind: [] for kind in kinds}
         unsaid = 0
         for name in names:
@@ -190,7 +141,7 @@ def _are_places(groups: Groups) -> bool:
 
 def _is_doubtful(name: str) -> bool:
     said = [word for word in _said_words(name) if _is_kind(word)]
-    return all(_DOUBTFUL.fullmatch(word) for word in said)
+    return all(DOUBTFUL.fullmatch(word) for word in said)
 
 
 def place_of(name: str) -> tuple[str, ...]:
@@ -204,11 +155,11 @@ def place_of(name: str) -> tuple[str, ...]:
 
 
 def _is_kind(word: str) -> bool:
-    return any(re.fullmatch(words, word) for kinds in _KINDS for words in kinds.values())
+    return any(re.fullmatch(words, word) for kinds in KINDS for words in kinds.values())
 
 
 def _is(quantity: str, kind: str) -> bool:
-    words = next(kinds[kind] for kinds in _KINDS if kind in kinds)
+    words = next(kinds[kind] for kinds in KINDS if kind in kinds)
     return plain_name(quantity) == plain_name(kind) or _says(quantity, words)
 
 

@@ -22,6 +22,7 @@ from citytune.readers.cells._vocabulary import (
     plain_name,
     tokens,
 )
+from citytune.readers.columns._bins import bins_behind_a_word, bins_of
 from citytune.readers.columns._kinds import kind_among
 
 
@@ -58,9 +59,6 @@ SIZES = {"p0": "PM1", "p1": "PM10", "p2": "PM2.5"}
 """Sizes of particles as sensor.community calls them."""
 _PARTICLE_SENSOR = re.compile(r"SDS\d+|HPM|PMS\d+|PMSX\d+|SPS\d+|NEXTPM|IPS-?\d+", re.IGNORECASE)
 _CHANNEL = re.compile(r"[_ .-](ch|channel)?[_ .-]?[ab]$", re.IGNORECASE)
-_BIN = re.compile(
-    r"[<>≤≥]=? ?\d+( ?[A-Za-z/]+)?|\d+([.,]\d+)? ?[-–] ?\d+([.,]\d+)?( ?[A-Za-z/]+)?|\d+ ?\+"
-)
 MEANS = frozenset(words_of("mean avg average mittel mittelwert moyenne media gemiddelde"))
 SAMPLES = frozenset(words_of("count n samples sample_count confidence"))
 STATISTICS = SAMPLES | frozenset(words_of("""
@@ -83,7 +81,7 @@ def main_reading(
         columns: What all columns hold.
         findings: Told what else there is.
     """
-    bins = bins_of(names)
+    bins = bins_of(names) or bins_behind_a_word(names)
     if bins and (total := next((n for n in names if {*tokens(n)} & ALL), None)):
         rest = [n for n in names if n != total]
         return one_of(total, rest, findings) if _adds_up(table, total, bins) else None
@@ -141,16 +139,6 @@ def of_classes(names: Sequence[str]) -> bool:
     (True, False)
     """
     return len(names) > 2 and all({*tokens(name)} & (CLASSES | ALL) for name in names)
-
-
-def bins_of(names: Sequence[str]) -> list[str]:
-    """Columns that are classes of one count by speed or length.
-
-    >>> bins_of(["<30", "30-40", "40 - 50 km/h", "60+", "Vbar"]), bins_of(["1-2", "3-4"])
-    (['<30', '30-40', '40 - 50 km/h', '60+'], [])
-    """
-    found = [name for name in names if _BIN.fullmatch(name)]
-    return found if len(found) > 2 else []
 
 
 def particles(columns: Columns) -> dict[str, str]:

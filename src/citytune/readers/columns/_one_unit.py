@@ -38,6 +38,7 @@ def of_one_unit(
     units: dict[str, list[str]] = {}
     below = all(written.get(name) for name in chosen)
     spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
+    spelt = spelt or _end_with_units(chosen, columns)
     unsaid = list[str]()
     for name in chosen:
         told = unit_of(written.get(name, "")) or (written[name] if below else None)
@@ -53,14 +54,16 @@ def of_one_unit(
         _refuse_unsaid(groups, unsaid, columns, findings)
         return list(chosen)
     if len(groups) == 1 and len(units) > 1:
+        first = next(iter(units))
+        able = all(factor_between(unit, first) for unit in units)
+        every = f", or all with target={[*chosen]!r} to have them in {first}" if able else ""
         findings.error(
             "which-target",
             "the columns of one frame are in one unit, and these are in "
             + ", ".join(
                 f"{unit} ({listed(names, 3, quoted=True)})" for unit, names in units.items()
             ),
-            f"name those of one with {_proposed(units)}, or all with target={[*chosen]!r} to have "
-            f"them in {next(iter(units))}",
+            f"name those of one with {_proposed(units)}{every}",
             count=len(units),
         )
         return list(chosen)
@@ -90,6 +93,15 @@ def of_one_unit(
             count=len(groups),
         )
     return list(chosen)
+
+
+def _end_with_units(names: Sequence[str], columns: Columns) -> bool:
+    """Whether names end with W, V and A as units, not as letters of places: they are unlike."""
+    ends: dict[str, list[str]] = {}
+    for name in names:
+        ends.setdefault(name.rsplit(maxsplit=1)[-1], []).append(name)
+    known = "W" in ends and len(ends) > 1 and {*ends} <= {"W", *_ELECTRICAL}
+    return known and are_unlike(ends["W"], [n for n in names if n not in ends["W"]], columns)
 
 
 def _refuse_unsaid(

@@ -68,16 +68,16 @@ def _pairs(names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
 
     >>> _pairs(["A", "A_err", "B", "B_err"])
     {'err': [('A', 'A_err'), ('B', 'B_err')]}
+    >>> _pairs(["A act kWh", "A act ret kWh"])
+    {'ret': [('A act kWh', 'A act ret kWh')]}
     """
     words = {name: tokens(name) for name in names}
     found: dict[str, list[tuple[str, str]]] = {}
     for one, other in permutations(names, 2):
         if len(words[other]) != len(words[one]) + 1:
             continue
-        for word, rest in (
-            (words[other][-1], words[other][:-1]),
-            (words[other][0], words[other][1:]),
-        ):
+        for place, word in enumerate(words[other]):
+            rest = words[other][:place] + words[other][place + 1 :]
             if rest == words[one] and len(word) > 1 and word.isalpha() and word not in _DIRECTIONS:
                 found.setdefault(word, []).append((one, other))
     return found

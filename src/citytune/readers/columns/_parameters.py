@@ -33,8 +33,8 @@ from citytune.readers.columns._measures import ALL, MEANS, STATISTICS, describes
 from citytune.readers.columns._unit_columns import unit_columns, units_of
 
 MOST_VALUES = 60
-_DIRECTION = re.compile(r"[+-][APQR]|[APQR][+-]")
-"""What a meter counts: active or reactive energy, drawn from the grid or fed into it."""
+_DIRECTION = re.compile(r"[+-][APQR]|[APQR][+-]|[AR][IE]")
+"""What a meter counts: active or reactive energy, drawn from the grid or fed into it (I, E)."""
 _SURE = frozenset(
     ["pollutant", "parameter", "polluant", "contaminant", "contaminante", "poluente", "inquinante",
      "magnitud",
@@ -52,7 +52,8 @@ _MEASURES = frozenset(
 _FINAL = frozenset(["final", "actual", "real", "measured", "observed", "validated", "ratified",
                     "revised", "settled", "verified", "corrected", "ist", "ratifie"])  # fmt: skip
 _VERSIONS = _FINAL | {"preliminary", "provisional", "forecast", "estimated", "initial", "raw",
-                      "planned", "predicted", "unverified", "prelim", "prognose"}  # fmt: skip
+                      "planned", "predicted", "unverified", "prelim", "prognose", "day_ahead",
+                      "dayahead", "intraday", "scheduled"}  # fmt: skip
 """Words of stages of one value."""
 CELLS_A_MOMENT_OF_VERSIONS = 1.5
 """Cells of a column at a moment from which it tells versions of the readings apart."""
@@ -284,7 +285,7 @@ def _rank(value: object) -> int:
     if plain_name(str(value)) in MEANS | _FINAL:
         return -1
     if _DIRECTION.fullmatch(str(value)):
-        return 2 * bool({*"QR"} & {*str(value)}) + ("-" in str(value))
+        return 2 * bool({*"QR"} & {*str(value)}) + bool({*"-E"} & {*str(value)})
     measure = _measure(str(value)) or ""
     rank = target_rank(str(value)) if is_quantity(str(value)) else TARGETS.get(measure)
     return 999 + bool({*tokens(str(value))} & FED_IN) if rank is None else rank

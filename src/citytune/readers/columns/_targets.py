@@ -24,6 +24,7 @@ from citytune.readers.cells._vocabulary import (
     target_rank,
     tokens,
 )
+from citytune.readers.columns._bins import bins_behind_a_word, bins_of
 from citytune.readers.columns._classes import of_one_class
 from citytune.readers.columns._energy_flows import of_one_flow
 from citytune.readers.columns._folded import PART, SECONDS, VALUE, of_days
@@ -35,7 +36,6 @@ from citytune.readers.columns._kinds import (
 )
 from citytune.readers.columns._long_tables import of_long_table
 from citytune.readers.columns._measures import (
-    bins_of,
     letters_of,
     main_reading,
     of_classes,
@@ -45,6 +45,7 @@ from citytune.readers.columns._multiples import refuse_multiples
 from citytune.readers.columns._one_unit import of_one_unit, refuse_crossed
 from citytune.readers.columns._pairs import of_pairs
 from citytune.readers.columns._side_values import without_side_values
+from citytune.readers.columns._statistics import refuse_statistics
 from citytune.readers.columns._steps_of_totals import without_their_totals
 from citytune.readers.columns._unlike import (
     flags_of_others,
@@ -134,7 +135,7 @@ def guess_targets(
         able = without_strangers(without_channels(table, able, findings))
         main = (
             main_reading(table, able, columns, findings)
-            if letters_of(able) or of_classes(able) or bins_of(able)
+            if letters_of(able) or of_classes(able) or bins_of(able) or bins_behind_a_word(able)
             else None
         )
         able = [main] if main else bins_of(able) or of_one_flow(table, able, quantity, findings)
@@ -148,6 +149,7 @@ def guess_targets(
         refuse_crossed(chosen, columns, findings)
         chosen = of_one_unit(chosen, table.units, columns, findings)
         refuse_ways(chosen, able, findings)
+        refuse_statistics(chosen, findings)
         refuse_left_out(chosen, able, findings)
         if not refuse_multiples(table, chosen, columns, findings):
             refuse_unlike(chosen, columns, findings)

@@ -13,6 +13,7 @@ from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
+from citytune.readers.columns._measures import words_of
 
 WORDS = frozenset(
     [
@@ -84,6 +85,19 @@ _TROUBLE = re.compile(
 """What is said of a reading that is none."""
 _OPC_UA = re.compile(r"(good|uncertain|bad)(_\w+)?( ?\(0x[0-9a-f]+\))?")
 """Codes of status of OPC UA: Good (0x00000000), Bad_NoCommunication."""
+_VALID = re.compile(
+    r"valid\w?|valid[eé]e?|v[aá]lid[oa]|g(ü|ue)ltig|geldig|gyldig|giltig|ważn[yea]|conforme|correct|"
+    r"correct[oa]|corrett[oa]|korrekt|plausib(el|le)|reliable|fiable|действительн\w+|достоверн\w+"
+)
+_NOT = re.compile(r"(in|un|u|o|nie|im|не)|(non?|not|nicht|niet|ikke|ej|inte|nie|не)[ _-]?")
+"""What stands before such a word where a reading is not valid."""
+_PAIRS = frozenset([("有效", "无效"), ("有效", "無效"), ("正常", "异常"), ("正常", "異常"),
+                    ("有効", "無効"), ("유효", "무효"), ("정상", "비정상")])  # fmt: skip
+_COVERAGE = frozenset(
+    words_of("completeness coverage dekningsgrad couverture cobertura copertura abdeckung dekking "
+             "vollstandigkeit completezza completude")
+)  # fmt: skip
+"""Words of names of how much of a step was measured."""
 MOST_VALUES = 12
 OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
 OPC_GOOD, OPC_MOST = 192, 255
@@ -108,7 +122,7 @@ def valid_rows(
     """
     if asked:
         return _told(table, asked)
-    kept: pl.Expr | None = None
+    kept = _measured(table, columns, taken, findings)
     for name, column in columns.by_name.items():
         if name in taken or column.kind not in ("text", "number", "bool"):
             continue
@@ -137,6 +151,8 @@ def valid_rows(
 def _good_cells(column: Column) -> frozenset[str]:
     """The cells of a column that let a reading pass; none if it does not tell."""
     words = set(tokens(column.name))
+    if negated := _good_of_a_pair(column):
+        return negated
     if words & WORDS:
         return GOOD
     if words & ERROR_WORDS:
@@ -146,6 +162,50 @@ def _good_cells(column: Column) -> frozenset[str]:
     if words & OPC_WORDS and column.whole and 0 <= column.low < OPC_GOOD <= column.high <= OPC_MOST:
         return frozenset(str(quality) for quality in range(OPC_GOOD, OPC_MOST + 1))
     return frozenset()
+
+
+def _good_of_a_pair(column: Column) -> frozenset[str]:
+    """Of two words of which one denies the other, such as Gültig and Ungültig, the sound one."""
+    said = sorted({str(cell).strip().lower() for cell in column.cells}, key=len)
+    if column.kind != "text" or len(said) != 2:
+        return frozenset()
+    good, bad = said
+    denied = bad.endswith(good) and _NOT.fullmatch(bad.removesuffix(good))
+    known = (denied and _VALID.fullmatch(good)) or {(good, bad), (bad, good)} & _PAIRS
+    if not known:
+        return frozenset()
+    return frozenset([good if denied or (good, bad) in _PAIRS else bad])
+
+
+def _measured(
+    table: SourceTable, columns: Columns, taken: set[str], findings: Findings
+) -> pl.Expr | None:
+    """Rows of which some was measured, where none was and all readings of such rows are 0.
+
+    The sum of nothing is 0, and is no reading.
+    """
+    numbers = [n for n in columns.numbers(taken) if not columns.by_name[n].constant]
+    for name in numbers:
+        column = columns.by_name[name]
+        others = [n for n in numbers if n != name and columns.by_name[n].high > 0]
+        if not (_COVERAGE & {*tokens(name)} and column.low == 0 and column.high <= 100 and others):
+            continue
+        share = pl.col(name).cast(pl.Float64, strict=False)
+        rows = table.rows.select(
+            (share == 0).mean().alias("none"),
+            pl.max_horizontal(pl.col(n).cast(pl.Float64, strict=False).abs() for n in others)
+            .filter(share == 0).max().alias("most"),
+        ).collect(engine="streaming")  # fmt: skip
+        empty = rows["none"][0] or 0.0
+        if 0 < empty < 0.5 and not rows["most"][0]:
+            findings.warn(
+                "invalid-readings",
+                f"column {name!r} is 0 in {100 * empty:.2g} % of the rows, and all that "
+                "they hold is 0",
+                "they were treated as missing",
+            )
+            return share.fill_null(1.0) > 0
+    return None
 
 
 def _good_status(column: Column) -> frozenset[str]:

@@ -6,10 +6,8 @@ expanded data streams, data arrays). Whatever else is a list of objects is read 
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +19,7 @@ from citytune.readers.cells._numbers import with_numbers, writes_commas
 from citytune.readers.cells._plain_cells import plain_cells
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._texts import Texts
+from citytune.readers.containers._json_cells import EXTENDED, dated, extended
 from citytune.readers.containers._json_records import MOST_NESTED_OBJECTS, Record, records_of
 from citytune.readers.containers._json_stages import without_forecasts
 from citytune.readers.containers._openers import register
@@ -33,11 +32,6 @@ MOST_OF_ONE = 50
 _LISTS = ("value", "results", "data")
 """Of the records of a standard in a document."""
 _MORE = ("@iot.nextLink", "nextLink", "next", "nextPageToken", "next_page")
-_EXTENDED = frozenset(["$date", "$oid", "$numberInt", "$numberLong", "$numberDouble",
-                       "$numberDecimal"])  # fmt: skip
-"""Keys by which MongoDB says the type of a value."""
-_DATE = re.compile(r"/Date\((-?\d{1,14})([+-]\d{4})?\)/")
-"""Milliseconds since 1970 (UTC); an offset behind them only says where that was."""
 _META = frozenset({"@context", "location", "geometry", "@iot.selfLink"})
 
 
@@ -70,6 +64,17 @@ def read_json(data: bytes, name: str, stem: str, findings: Findings) -> SourceTa
             f"{list(records[0])[-1]!r}, and no list of readings",
             "pass a list of objects with a time and a value each, or a CSV or Parquet file",
         )
+    return table_of(records, name, stem, units, findings)
+
+
+def table_of(
+    records: Sequence[Mapping[str, Any]],
+    name: str,
+    stem: str,
+    units: Mapping[str, str],
+    findings: Findings,
+) -> SourceTable:
+    """Flat records as a table, with the units of its columns that are known."""
     texts, said = plain_cells(Texts(_table(records, findings)), findings)
     rows, commas = _with_commas(texts.rows)
     return SourceTable(rows.lazy(), rows.schema, name, stem, commas, {**units, **said})
@@ -214,7 +219,7 @@ def _flat(
         if key in _META and not isinstance(value, str | int | float):
             continue
         if not isinstance(value, Mapping):
-            found[name] = None if isinstance(value, list) else _dated(value)
+            found[name] = None if isinstance(value, list) else dated(value)
         elif "value" in value and "type" in value:
             inner = value["value"]
             found[name] = inner.get("@value") if isinstance(inner, Mapping) else inner
@@ -222,40 +227,13 @@ def _flat(
                 found.setdefault("observedAt", value["observedAt"])
             if value.get("unitCode"):
                 units.setdefault(name, str(value["unitCode"]))
-        elif len(value) == 1 and next(iter(value)) in _EXTENDED:
-            found[name] = _extended(value)
+        elif len(value) == 1 and next(iter(value)) in EXTENDED:
+            found[name] = extended(value)
         elif "@value" in value:
             found[name] = value["@value"]
         elif depth < MOST_NESTED_OBJECTS:
             found |= _flat(value, units, f"{name}.", depth + 1)
     return found
-
-
-def _extended(value: Any) -> Any:
-    """A plain value of MongoDB's extended JSON: {"$date": {"$numberLong": "1704067200000"}}."""
-    if not isinstance(value, Mapping):
-        return value
-    ((kind, inner),) = value.items()
-    inner = _extended(inner) if isinstance(inner, Mapping) and len(inner) == 1 else inner
-    if kind == "$date" and isinstance(inner, int | float):
-        return dt.datetime.fromtimestamp(inner / 1000, dt.UTC).isoformat(timespec="milliseconds")
-    return _number(inner) if kind.startswith("$number") else inner
-
-
-def _dated(value: Any) -> Any:
-    """A moment of ASP.NET such as /Date(1709251200000)/ in ISO 8601; all else as it is."""
-    found = _DATE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return value
-    moment = dt.datetime.fromtimestamp(int(found[1]) / 1000, dt.UTC)
-    return moment.isoformat(timespec="milliseconds")
-
-
-def _number(text: Any) -> Any:
-    try:
-        return int(text) if str(text).lstrip("-").isdigit() else float(text)
-    except (TypeError, ValueError):
-        return text
 
 
 def _table(records: Sequence[Mapping[str, Any]], findings: Findings) -> pl.DataFrame:

@@ -26,8 +26,13 @@ def keyed(value: Record) -> list[dict[str, Any]]:
 
     >>> keyed({f"2024-01-{day}": day for day in range(10, 31)})[0]
     {'time': '2024-01-10', 'value': 10}
+    >>> keyed({"2024-01-10": {"00:00": 5, "01:00": 6}})[1]
+    {'time': '2024-01-10 01:00', 'value': 6}
     """
     parts = list(value.values())
+    if all(map(_is_time_key, list(value)[:LOOKED_AT])) and all(map(_are_hours, parts)):
+        return [{"time": f"{day} {hour}", "value": cell}
+                for day, hours in value.items() for hour, cell in hours.items()]  # fmt: skip
     plain = [isinstance(one, Mapping) and is_scalars(list(one.values())) for one in parts]
     if len(value) > LOOKED_AT and all(map(_is_time_key, list(value)[:LOOKED_AT])):
         if all(plain):
@@ -59,6 +64,13 @@ def _keyed_lists(value: Record) -> list[dict[str, Any]]:
         {"time": _time_of(key)} | {f"value_{i + 1}": columns[i][row] for i in live}
         for row, key in enumerate(value)
     ]
+
+
+def _are_hours(value: Any) -> bool:
+    """Whether an object holds plain values under times of the day: {"00:00": 12, "01:00": 14}."""
+    keys = list(value) if isinstance(value, Mapping) else []
+    clocks = all(re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", key) for key in keys)
+    return len(keys) > 1 and clocks and is_scalars(list(value.values()))
 
 
 def _is_time_key(key: str) -> bool:

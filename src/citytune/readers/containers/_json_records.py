@@ -145,7 +145,9 @@ def _of_object(value: Record, around: Record, path: Path) -> Iterator[_Table]:
     if len(lists) > 1 and len(lengths) == 1 and lengths.pop() > LOOKED_AT:
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
         yield _Table(frozenset(lists), rows, around, path)
-    names = next((value[k] for k in _NAMES if isinstance(value.get(k), list)), None)
+    names: Sequence[Any] | None = next(
+        (one for k, one in value.items() if k.lower() in _NAMES and isinstance(one, list)), None
+    )
     for key, one in value.items():
         if isinstance(one, list) and one and isinstance(one[0], list) \
                 and not _is_list_of_objects(one[0]):  # fmt: skip

@@ -75,7 +75,7 @@ def shared(value: Record) -> list[dict[str, Any]]:
     >>> shared({"t": at, "series": [{"name": "load", "data": [*range(21)]}]})[0]
     {'t': 1711324800, 'load': 0}
     """
-    times = {k: v for k, v in value.items()
+    times = {k: v for k, v in [*value.items(), *_of_an_axis(value)]
              if isinstance(v, list) and len(v) > FEW_VALUES and all(map(_is_time, v))}  # fmt: skip
     if len(times) != 1:
         return []
@@ -88,6 +88,13 @@ def shared(value: Record) -> list[dict[str, Any]]:
                 rows = zip(at, *columns.values(), strict=True)
                 return [dict(zip((called, *columns), row, strict=True)) for row in rows]
     return []
+
+
+def _of_an_axis(value: Record) -> list[tuple[str, Any]]:
+    """What the axis of a chart holds: {"xAxis": {"data": [...]}}, or a list of one such."""
+    parts = [v[0] if isinstance(v, list) and len(v) == 1 else v
+             for k, v in value.items() if plain_name(k) in ("x_axis", "xaxis")]  # fmt: skip
+    return [("time", v) for one in parts if isinstance(one, Mapping) for v in one.values()]
 
 
 def _series(value: Record, count: int) -> tuple[str, Sequence[Any]] | None:

@@ -88,6 +88,8 @@ def find_layout(
     if parent is not None and len({cell for cell in rows[parent].cells if cell.strip()}) > 1:
         hollow = [all(is_missing(row[i]) for row in cells) for i in range(width)]
         names = _under(rows[parent].cells, names, hollow)
+    if units is not None:
+        names = _with_units(names, rows[units].cells)
     names = _with_legend(names, [row.cells for row in above])
     below = top[top.index(header) + 1 :] if header in top else []
     for row in below[: below.index(units) if units in below else None]:
@@ -167,7 +169,10 @@ def _which(
     units = None
     for i in range(len(top) - 1, 0, -1):
         if _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
-            units, top = top[i], top[:i]  # what stands below them says how they were computed
+            units = top[i]
+            names = [j for j in top[i + 1 :] if _names_all(rows[j], [rows[k] for k in top[:i]])]
+            # What stands below them says how they were computed, if it is not their names.
+            top = [j for j in top if j != units] if names else top[:i]
             break
     most = max(filled[i] for i in top)
     able = [i for i in reversed(top) if filled[i] >= 0.7 * most or filled[i] == most]
@@ -176,6 +181,16 @@ def _which(
         header += 1  # names of groups, with words above the times
     parent = header - 1 if header - 1 in top and _groups(rows[header - 1], rows[header]) else None
     return header, parent, units
+
+
+def _names_all(row: Row, above: Sequence[Row]) -> bool:
+    """Whether a row names every column, each otherwise, and none above it does."""
+
+    def full(one: Row) -> bool:
+        cells = [cell.strip() for cell in one.cells]
+        return all(cells) and len({*cells}) == len(cells)
+
+    return full(row) and not any(map(full, above))
 
 
 def _is_short_header(rows: Sequence[Row], place: int, width: int) -> bool:
@@ -239,6 +254,20 @@ def _under(parent: Sequence[str], names: Sequence[str], hollow: Sequence[bool]) 
         group = above.strip() or group
         found.append(f"{group} {name}".strip() if group and (name or not empty) else name)
     return found
+
+
+def _with_units(names: Sequence[str], units: Sequence[str]) -> list[str]:
+    """Names, where some stand over several units, with the unit of those that have none.
+
+    >>> _with_units(["Time", "North", "", "South", ""], ["", "kWh", "kvarh", "kWh", "kvarh"])
+    ['Time', 'North', 'North kvarh', 'South', 'South kvarh']
+    """
+    group, found = "", []
+    for name, unit in zip(names, units, strict=False):
+        group = name.strip() or group
+        bare = not name.strip() and unit.strip() and group
+        found.append(f"{group} {unit.strip()}" if bare else name)
+    return found if len({*found}) == len(found) else list(names)
 
 
 def _told_apart(names: Sequence[str], cells: Sequence[str], *, above: bool = False) -> list[str]:

@@ -9,8 +9,10 @@ import polars as pl
 
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.containers._json import LONGEST_LINE, table_of
 from citytune.readers.containers._openers import register
 from citytune.readers.containers._web_tables import is_web_table
+from citytune.readers.containers._xml_rows import rows_of_xml
 
 UNITS = {"38": "W", "72": "Wh", "42": "m³", "119": "ft³", "169": "therm", "31": "J"}
 """Codes of ESPI's `uom`."""
@@ -39,16 +41,20 @@ def _is_page(data: bytes) -> bool:
 
 
 def read_xml(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
-    """The interval readings of a Green Button file; any other XML is refused."""
+    """The interval readings of a Green Button file, or a plain table; other XML is refused."""
     if b"IntervalReading" not in data:
+        page = _is_page(data)
+        able = not page and len(data) <= LONGEST_LINE
+        if able and (found := rows_of_xml(parse(data, findings))):
+            return table_of(found, name, stem, {}, findings)
         findings.fail(
             "not-a-table",
             "this is a web page, not a table citytune reads"
-            if _is_page(data)
+            if page
             else "this is XML of a kind that citytune does not read",
             "if it is a sheet called .xls, open it in a spreadsheet program and save it as .xlsx; "
             "otherwise export the table as CSV or Parquet"
-            if _is_page(data)
+            if page
             else "export the table as CSV or Parquet, or as JSON with a time and a value each",
         )
     root = parse(data, findings)

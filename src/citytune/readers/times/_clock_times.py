@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from citytune.readers.cells._columns import Column
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import cells
-from citytune.readers.cells._ranges import are_hours, begin_of_hours
+from citytune.readers.cells._ranges import BARE_HOUR, are_hours, begin_of_hours
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.times._decimal_times import DAY, PERIOD_COUNTS, ClockTimes, decimal_times
@@ -184,6 +184,7 @@ def _from_text(column: pl.Expr) -> pl.Expr:
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點](\d{1,2}) ?[分분]$", "${1}:${2}")
     text = text.str.replace(r"(?i)^(\d{1,2}) ?([ap]\.?m\.?)$", "${1}:00 ${2}")
     text = text.str.replace(r"^(\d{2})(\d{2}) ?(?:UTC|GMT|Uhr|h)$", "${1}:${2}")
+    text = text.str.replace(f"^{BARE_HOUR}$", "${1}:00")
     part = r"^(\d{1,2})[:.h](\d{2})(?:[:.](\d{2}))?"
     hour, minute, second = (text.str.extract(part, i).cast(pl.Int64) for i in (1, 2, 3))
     late = text.str.contains(r"(?i)p\.?(m\.?)?$").cast(pl.Int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,9 @@ PARTS = (2, 3, 4, 6, 12)
 """Numbers of equal parts that an hour is counted in."""
 HOUR, FULL = 3600, 0.9
 """Length in s, and the share of hours that must have all their parts."""
+QUARTERS, MOST_APART = 4, 1.25
+"""Columns called Q1 and so on, and the ratio of their means, that may be parts of one hour."""
+_LETTERED = re.compile(r"q(\d)")
 MINUTES = frozenset(["minute", "minutes", "min"])
 WORDS = MINUTES | {"interval", "quarter", "qtr", "subinterval", "int5", "int15", "qh"}
 
@@ -64,17 +68,33 @@ def refuse_parts_across(
     table: SourceTable, moments: Moments, targets: Sequence[str], findings: Findings
 ) -> None:
     """Raise the error of columns that are the parts of an hour: Q1 to Q4, or 00, 15, 30 and 45."""
-    words = [tokens(name) for name in targets]
+    words = [_apart(tokens(name)) for name in targets]
     numbers = [int(word[-1]) if word and word[-1].isdecimal() else -1 for word in words]
     named = all(WORDS & {*word[:-1]} for word in words)
     counted = named and numbers == [*range(1, len(numbers) + 1)]
     told = len(targets) in PARTS and (counted or _minutes(np.array(numbers)))
+    lettered = all(_LETTERED.fullmatch(tokens(name)[-1]) for name in targets)
+    told = told and (not lettered or (len(targets) == QUARTERS and _are_level(table, targets)))
     if told and _hourly(table.rows.select(moments.seconds.alias("at")).unique().collect()["at"]):
         findings.fail(
             "parts-across",
             f"columns {listed(list(targets), quoted=True)} seem to be the parts of each hour",
-            "write a row for each of them, with times such as 14:15",
+            "write a row for each of them, with times such as 14:15, or name them by what they are "
+            "if each is a sensor",
         )
+
+
+def _apart(words: list[str]) -> list[str]:
+    """The words of a name, a letter and its number as two: Q1 is quarter 1."""
+    found = _LETTERED.fullmatch(words[-1])
+    return [*words[:-1], "quarter", found[1]] if found else words
+
+
+def _are_level(table: SourceTable, names: Sequence[str]) -> bool:
+    """Whether columns are about equally high, as the quarters of an hour are."""
+    means = table.rows.select(pl.col(n).cast(pl.Float64, strict=False).mean() for n in names)
+    found = [mean or 0.0 for mean in means.collect(engine="streaming").row(0)]
+    return 0 < max(found) <= MOST_APART * min(found)
 
 
 def _minutes(numbers: NDArray[np.int64]) -> bool:

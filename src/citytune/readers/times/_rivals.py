@@ -8,6 +8,7 @@ and nothing tells which one was measured at, no choice is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from citytune._errors import TableError
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._time_words import LATER_WORDS
+from citytune.readers.cells._time_words import BEGIN_WORDS, END_WORDS, LATER_WORDS, TIME
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.times._times import plan_moments
 
@@ -39,6 +40,8 @@ SHARE_ON_CLOCK = 0.95
 
 class _Rival(NamedTuple):
     time: Time
+    names: list[str]
+    """Of all columns, in their order."""
     seconds: NDArray[np.float64]  # (row,), NaN where unreadable
     aware: bool
     later: bool
@@ -49,12 +52,15 @@ class _Rival(NamedTuple):
     """Whether it fills only the first rows, as a shorter block next to another does."""
 
 
-def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tuple[Time, str]:
+def choose(
+    table: SourceTable, found: Sequence[Time], numbers: Sequence[str], findings: Findings
+) -> tuple[Time, str]:
     """The time of a row, and what the other columns are to it, in words.
 
     Args:
         table: Holds the columns.
         found: Readings of the time, the likeliest by its names first.
+        numbers: Columns of numbers that change.
         findings: Told if nothing tells which is right.
     """
     everyone = _rivals(table, found[:MOST_RIVALS]) if len(found) > 1 else []
@@ -82,6 +88,7 @@ def choose(table: SourceTable, found: Sequence[Time], findings: Findings) -> tup
         said.append(f"{listed(list(other.time), quoted=True)} ({relation})")
     if own and _regular(chosen.seconds):
         _refuse([chosen.time, *own], findings)
+    _refuse_side_by_side(rivals, {*numbers}, findings)
     return chosen.time, ", ".join(said)
 
 
@@ -112,7 +119,9 @@ def _rivals(table: SourceTable, found: Sequence[Time]) -> list[_Rival]:
         if empty.mean() <= MOST_EMPTY or block:
             later = any(set(tokens(name)) & LATER_WORDS for name in time)
             block = block and empty.mean() > MOST_EMPTY
-            rivals.append(_Rival(time, seconds, plan.aware, later, plan.counted, block))
+            rivals.append(
+                _Rival(time, [*table.schema], seconds, plan.aware, later, plan.counted, block)
+            )
     return rivals
 
 
@@ -125,6 +134,42 @@ def _refuse_blocks(full: Sequence[_Rival], blocks: Sequence[_Rival], findings: F
     ]  # fmt: skip
     if own and full and all(_relation(full[0], block) == "its own clock" for block in own):
         _refuse([full[0].time, *(block.time for block in own)], findings)
+
+
+def _refuse_side_by_side(rivals: Sequence[_Rival], numbers: set[str], findings: Findings) -> None:
+    """Refuse tables side by side, in each of which the first column is called a time."""
+    first, *others = rivals
+    apart = [
+        other for other in others
+        if _relation(first, other) != "the same" and _regular(other.seconds)
+        and _called_alike(first.time, other.time)
+    ]  # fmt: skip
+    if not apart:
+        return
+    order = sorted((first, *apart), key=lambda one: one.names.index(one.time[0]))
+    places = [one.names.index(one.time[0]) for one in order] + [len(first.names)]
+    readings = [len(numbers & {*first.names[a:b]}) for a, b in pairwise(places)]
+    if all(readings):
+        names = listed([one.time[0] for one in order], quoted=True)
+        findings.error(
+            "which-time",
+            f"{names} hold other times, and readings stand to the right of each: these seem to be "
+            "tables side by side",
+            "put every such table into a file of its own",
+            count=len(order),
+        )
+
+
+def _called_alike(one: Time, other: Time) -> bool:
+    """Whether names of times differ in no word of time: Date_A and Date_B, not From and To.
+
+    >>> _called_alike(("Time",), ("Time (2)",)), _called_alike(("Start time",), ("End time",))
+    (True, False)
+    """
+    words = [{*tokens(time[0])} for time in (one, other)]
+    apart = words[0] ^ words[1]
+    said = {*TIME} | END_WORDS | LATER_WORDS | BEGIN_WORDS
+    return bool(words[0] & words[1]) and len(apart) <= 2 and not apart & said
 
 
 def _relation(one: _Rival, other: _Rival) -> Relation:

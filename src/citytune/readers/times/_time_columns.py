@@ -30,6 +30,8 @@ from citytune.readers.times._rivals import FEWEST_OF_A_BLOCK, choose
 SECONDS_OF_A_DAY = 86_400
 PART_LIMITS = ((0, 2700), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
 """Of year, month, day, hour, minute and second."""
+WHOLE_DAYS = (24, 25, 48, 50, 96, 100)
+"""Periods of a day, and of the day that has an hour more."""
 _RECORD = frozenset(["record", "data", "local", "lst", "obs", "of", "the"])
 Time: TypeAlias = tuple[str, ...]
 
@@ -39,7 +41,8 @@ def guess_time(table: SourceTable, columns: Columns, findings: Findings) -> Time
     found = candidates(table, columns)
     if not found:
         return _none(columns, findings)
-    chosen, others = choose(table, _telling(table, found), findings)
+    changing = [name for name in columns.numbers() if not columns.by_name[name].constant]
+    chosen, others = choose(table, _telling(table, found), changing, findings)
     together = " together" if len(chosen) > 1 else ""
     findings.note(
         "guessed-time",
@@ -122,7 +125,7 @@ def _is_day(column: Column) -> bool:
     if plain in SENSOR or words & {*SENSOR, *SENSOR_PARTS}:
         return False
     span = column.high - column.low + 1
-    if column.low in (0, 1) and span in (24, 48, 96) and len(column.cells) == span:
+    if column.low in (0, 1) and span in WHOLE_DAYS and len(column.cells) == span:
         return True
     numbers = column.cells.cast(pl.Float64, strict=False).drop_nulls().cast(pl.Int64)
     return fills_a_day(numbers.unique().sort().to_numpy())

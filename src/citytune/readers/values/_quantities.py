@@ -24,6 +24,7 @@ from citytune.readers.cells._units import (
 from citytune.readers.cells._vocabulary import PLACES, bidding_areas, goes_beside, plain_name
 from citytune.readers.columns._asked_unit import check_unit
 from citytune.readers.columns._kinds import called_after_places
+from citytune.readers.columns._measures import MEANS
 from citytune.readers.columns._request import Request
 from citytune.readers.values._grid import Grid
 
@@ -66,6 +67,8 @@ _STREET = re.compile(
     rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
 )
 """A street or park that is called after what could be a quantity."""
+_COUNTED = frozenset(["veh", "people", "bikes"])
+"""What is counted; of several together there is no unit."""
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -81,7 +84,7 @@ def guess_quantity(
     columns = [_ATTRIBUTE.sub("", name) for name in columns]
     if bidding_areas(columns) and not told:
         columns, stem = [""], ""
-    found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns)
+    found = _by_name(told) if told else _of_all(columns) or _of_file(stem, columns, grid)
     spelt = "" if _are_letters(columns) else columns[0]
     if found and not told and _is_of_other(found, unit_in(spelt)):
         found = None
@@ -180,14 +183,22 @@ def _of_all(columns: Sequence[str]) -> Quantity | None:
         return None
     found = [_by_name(column) for column in columns]
     domains = {quantity.domain if quantity else "" for quantity in found}
+    counted = {quantity.unit for quantity in found if quantity}
+    if len(domains) == 1 and len(counted) > 1 and counted <= _COUNTED:
+        return Quantity("count", "", 0, None, "traffic")
     return found[0] if len(domains) == 1 else None
 
 
-def _of_file(stem: str, columns: Sequence[str]) -> Quantity | None:
-    """The quantity that the file is called after, unless the columns' names say another one."""
+def _of_file(stem: str, columns: Sequence[str], grid: Grid) -> Quantity | None:
+    """The quantity that the file is called after, unless the columns' names say another one.
+
+    A mean with decimals of what is only called traffic may as well be that of speeds.
+    """
     found, unit = _by_name(stem), unit_in(columns[0])
     if unit in ("°C", "°F", "K") or any(re.search(r"(^|_)temp", plain_name(n)) for n in columns):
         return None  # temperatures fall below zero, which loads and pollutants do not
+    if found and found.name == "traffic_volume" and plain_name(columns[0]) in MEANS:
+        return found if _are_counts(grid) else None
     if found is None or found.domain != "air":
         return found
     return None if unit not in (None, "%", *AIR) or any(map(goes_beside, columns)) else found
@@ -227,12 +238,15 @@ def _of_counts(columns: Sequence[str], grid: Grid) -> Quantity:
     """Whole numbers that are never below 0 are counts, whatever their sensors are called."""
     if any(goes_beside(column) for column in columns):
         return Quantity()
+    return Quantity(low=0) if _are_counts(grid) else Quantity()
+
+
+def _are_counts(grid: Grid) -> bool:
+    """Whether all readings are whole and none is below 0, but for markers."""
     some = grid.values[:: max(1, len(grid.values) // 2000)]
     some = some[np.isfinite(some)]
     some = some[~np.isin(some, _MARKERS)]
-    if not len(some) or float(some.min()) < 0 or bool((some != some.round()).any()):
-        return Quantity()
-    return Quantity(low=0)
+    return bool(len(some)) and float(some.min()) >= 0 and bool((some == some.round()).all())
 
 
 def _drives_in_miles(country: str | None) -> bool:

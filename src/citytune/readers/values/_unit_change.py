@@ -108,10 +108,17 @@ def _judged(size: NDArray[np.float64], cut: int, at: int) -> tuple[int, int] | N
     if min(len(before), len(after)) < FEWEST_BESIDE_CHANGE:
         return None
     apart = max(before.min(), after.min()) > min(before.max(), after.max())
-    before, after = before[-next_to:], after[:next_to]
+    for width in (next_to, 7 * next_to):  # where the change is at a weekend, only weeks are alike
+        if apart and (power := _power(before[-width:], after[:width])):
+            return at, power
+    return None
+
+
+def _power(before: NDArray[np.float64], after: NDArray[np.float64]) -> int | None:
+    """The signed power of ten between two stretches that vary alike, in proportion."""
     change = float(np.median(after) - np.median(before))
     power = next((p for p in THOUSANDS if abs(abs(change) - p) <= NEAR_A_POWER), None)
     spreads = [float(np.subtract(*np.quantile(part, (0.9, 0.1)))) for part in (before, after)]
-    if power is None or not apart or max(spreads) > 2 * min(spreads) + 0.05:
+    if power is None or max(spreads) > 2 * min(spreads) + 0.05:
         return None
-    return at, int(np.sign(change) * power)
+    return int(np.sign(change) * power)
