@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,66 @@ def test_an_option_of_another_type_is_one_sentence(plain: Path, option: str, val
 def test_validity_may_be_told_as_a_number_or_as_text(plain: Path, cells: Any) -> None:
     frame = read(plain, target="flow", valid={"quality": cells})
     assert [i for i, v in enumerate(frame.values[:, 0]) if v != v] == [*range(0, LENGTH, 9)]
+
+
+UNIX = [int(t.replace(tzinfo=dt.UTC).timestamp()) for t in TIMES]
+GPS = [at - 315_964_800 + 18 for at in UNIX]
+MAC = [at / 86_400 + 24_107 for at in UNIX]
+
+
+def counted(tmp_path: Path, name: str, numbers: list[Any], *above: str) -> Path:
+    """A file of numbers that count time."""
+    rows = [f"{n},{a}" for n, a in zip(numbers, A, strict=True)]
+    return given(tmp_path, *above, f"{name},flow", *rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "above"),
+    [("gps_time", ()), ("time_gps", ()), ("GPSTime", ()), ("gps_seconds", ()),
+     ("time", ("Time in GPS seconds",))],
+)  # fmt: skip
+def test_seconds_of_gps_are_told_by_what_says_so(
+    tmp_path: Path, name: str, above: tuple[str, ...]
+) -> None:
+    frame = read(counted(tmp_path, name, GPS, *above))
+    assert holds(frame, A)
+    assert str(frame.clock.start) == "2024-01-08 00:00:00"
+
+
+def test_what_may_be_seconds_of_gps_is_asked_about(tmp_path: Path) -> None:
+    assert "'gps_seconds'" in refusal(counted(tmp_path, "time", GPS))
+    aligned = [at - 10 * 365 * 86_400 for at in UNIX]
+    assert "'gps_seconds'" in refusal(counted(tmp_path, "gps_time", aligned))
+    assert holds(read(counted(tmp_path, "time", aligned)), A)
+    assert holds(read(counted(tmp_path, "gps_time", UNIX)), A)
+
+
+@pytest.mark.parametrize("at", ["2008-06-01", "2010-06-01", "2013-06-01", "2016-06-01"])
+def test_leap_seconds_of_gps_are_those_of_the_day(tmp_path: Path, at: str) -> None:
+    leaps = {"2008": 14, "2010": 15, "2013": 16, "2016": 17}[at[:4]]
+    begin = int(dt.datetime.fromisoformat(at + "T00:00Z").timestamp()) - 315_964_800 + leaps
+    path = counted(tmp_path, "gps_time", [begin + 3600 * i for i in range(LENGTH)])
+    assert str(read(path).clock.start) == f"{at} 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "above", "year"),
+    [("mac_date", (), 2024), ("Date (1904)", (), 2024), ("date", ("1904 date system",), 2024),
+     ("date", (), 2020)],
+)  # fmt: skip
+def test_days_since_1904_are_told_by_what_says_so(
+    tmp_path: Path, name: str, above: tuple[str, ...], year: int
+) -> None:
+    frame = read(counted(tmp_path, name, MAC, *above))
+    assert frame.clock.start.year == year
+    assert any("1904" in str(fault) for fault in frame.faults)
+
+
+def test_a_workbook_says_that_its_days_count_from_1904(tmp_path: Path) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    book = xlsxwriter.Workbook(tmp_path / "a.xlsx", {"date_1904": True})
+    sheet = book.add_worksheet()
+    for i, row in enumerate([("date", "flow"), *zip(MAC, A, strict=True)]):
+        sheet.write_row(i, 0, row)
+    book.close()
+    assert str(read(tmp_path / "a.xlsx").clock.start) == "2024-01-08 00:00:00"

@@ -124,6 +124,5 @@ class Request:
         """The values that mean "no data"."""
         if self.missing is None:
             return ()
-        if isinstance(self.missing, Sequence) and not isinstance(self.missing, str | bytes):
-            return tuple(self.missing)
-        return (self.missing,)
+        several = isinstance(self.missing, Sequence) and not isinstance(self.missing, str | bytes)
+        return tuple(self.missing) if several else (self.missing,)  # type: ignore[arg-type]
