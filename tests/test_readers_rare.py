@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from systems import given, holds, hours, refusal, waves
 
@@ -106,3 +107,14 @@ def test_a_workbook_says_that_its_days_count_from_1904(tmp_path: Path) -> None:
         sheet.write_row(i, 0, row)
     book.close()
     assert str(read(tmp_path / "a.xlsx").clock.start) == "2024-01-08 00:00:00"
+
+
+def test_where_one_class_is_missing_so_is_the_sum_and_it_is_said(tmp_path: Path) -> None:
+    cars, vans = A.round(), B.round()
+    rows = [f"{t};{a:.0f};{f'{b:.0f}' if i % 9 else ''}"
+            for i, (t, a, b) in enumerate(zip(TIMES, cars, vans, strict=True))]  # fmt: skip
+    frame = read(given(tmp_path, "time;Cars;Vans", *rows))
+    there = np.arange(LENGTH) % 9 > 0
+    assert np.array_equal(frame.values[there, 0], (cars + vans)[there])
+    assert np.isnan(frame.values[~there]).all()
+    assert f"missing in {(~there).sum()} rows" in str(frame.faults)

@@ -59,15 +59,15 @@ def as_said(
         return epoch
     if int(other.max()) > time.time() + _DAY:  # type: ignore[arg-type]
         return epoch
-    if said or (named and minutes):
-        return gps
-    findings.fail(
-        "which-origin",
-        f"the numbers in column {name!r} are times from {_day(there)} on in {epoch.words}, and "
-        f"from {_day(other)} on in {gps.words}" + ("" if named else ", on full minutes"),
-        f"call the column 'gps_seconds' or '{epoch.words.partition(' ')[0]} since 1970-01-01', "
-        "or write times such as 2024-03-31 14:00",
-    )
+    if not (said or (named and minutes)):
+        findings.fail(
+            "which-origin",
+            f"the numbers in column {name!r} are times from {_day(there)} on in {epoch.words}, and "
+            f"from {_day(other)} on in {gps.words}" + ("" if named else ", on full minutes"),
+            f"call the column 'gps_seconds' or '{epoch.words.partition(' ')[0]} since 1970-01-01', "
+            "or write times such as 2024-03-31 14:00",
+        )
+    return gps
 
 
 def _spelt(numbers: pl.Series, epoch: Epoch) -> pl.Series:
