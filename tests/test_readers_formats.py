@@ -1,8 +1,7 @@
-"""Promise: further kinds of files of measuring programs and networks are read, or refused by name."""
+"""Promise: further kinds of files of programs and networks are read, or refused by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest

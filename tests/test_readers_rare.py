@@ -46,6 +46,7 @@ def test_validity_may_be_told_as_a_number_or_as_text(plain: Path, cells: Any) ->
     assert [i for i, v in enumerate(frame.values[:, 0]) if v != v] == [*range(0, LENGTH, 9)]
 
 
+MINUTE = dt.timedelta(minutes=1)
 UNIX = [int(t.replace(tzinfo=dt.UTC).timestamp()) for t in TIMES]
 GPS = [at - 315_964_800 + 18 for at in UNIX]
 MAC = [at / 86_400 + 24_107 for at in UNIX]
@@ -118,3 +119,27 @@ def test_where_one_class_is_missing_so_is_the_sum_and_it_is_said(tmp_path: Path)
     assert np.array_equal(frame.values[there, 0], (cars + vans)[there])
     assert np.isnan(frame.values[~there]).all()
     assert f"missing in {(~there).sum()} rows" in "".join(map(str, frame.faults))
+
+
+def side_by_side(tmp_path: Path, head: str, *, shorter: bool = False) -> Path:
+    """Hourly readings, and next to them others each quarter and each ten minutes."""
+    first = TIMES[0]
+    rows = [f"{t};{a};{first + i * 15 * MINUTE};{b};{first + i * 10 * MINUTE};{c}"
+            for i, (t, a, b, c) in enumerate(zip(TIMES, A, B, C, strict=True))]  # fmt: skip
+    if shorter:
+        rows[48:] = [";;" + row.split(";", 2)[2] for row in rows[48:]]
+    return given(tmp_path, head, *rows)
+
+
+@pytest.mark.parametrize("head", ["Time;Flow;Time;Flow;Time;Flow", "Time;A;Time 15;B;Time 10;C"])
+@pytest.mark.parametrize("shorter", [True, False])
+def test_of_blocks_side_by_side_the_one_of_the_time_is_read(
+    tmp_path: Path, head: str, shorter: bool
+) -> None:
+    path = side_by_side(tmp_path, head, shorter=shorter)
+    assert "clocks of their own" in refusal(path)
+    frame = read(path, time="Time")
+    assert holds(frame, A[:48] if shorter else A)
+    assert any(fault.kind == "other-clocks" for fault in frame.faults)
+    other = "Time (2)" if "Flow" in head else "Time 15"
+    assert read(path, time=other).clock.step == 15 * MINUTE

@@ -10,17 +10,12 @@ import polars as pl
 from citytune._errors import UnknownName
 from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._structure import (
-    some_moments,
-)
+from citytune.readers.cells._structure import some_moments
 from citytune.readers.cells._table import MOMENT, SourceTable
 from citytune.readers.cells._unit_parts import with_whole_units
-from citytune.readers.cells._vocabulary import (
-    LATITUDE,
-    LONGITUDE,
-    plain_name,
-)
+from citytune.readers.cells._vocabulary import LATITUDE, LONGITUDE, plain_name
 from citytune.readers.columns._anonymous import with_names_above
+from citytune.readers.columns._blocks import of_named_time
 from citytune.readers.columns._classes import with_parts_added
 from citytune.readers.columns._editions import refuse_editions
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
@@ -95,6 +90,8 @@ def understand(
     _check_names(table, told)
     columns = look(table)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
+    if wanted.time:
+        table, columns = of_named_time(table, time, columns, named, findings)
     if not time and not columns.numbers():
         findings.error(
             "no-numeric-target",

@@ -60,8 +60,8 @@ def read_mscons(data: bytes, name: str, stem: str, findings: Findings) -> Source
     if not rows:
         findings.fail(
             "header-only",
-            f"the MSCONS message (EDIFACT) holds {counted(len(segments), 'segment')} and no value with the "
-            "begin and the end of its interval (DTM+163, DTM+164)",
+            f"the MSCONS message (EDIFACT) holds {counted(len(segments), 'segment')} and no value "
+            "with the begin and the end of its interval (DTM+163, DTM+164)",
             "readings of meters now and then are no series: pass the message with the load profile",
         )
     if len({row[2].tzinfo is None for row in rows}) > 1:
