@@ -143,3 +143,32 @@ def test_of_blocks_side_by_side_the_one_of_the_time_is_read(
     assert any(fault.kind == "other-clocks" for fault in frame.faults)
     other = "Time (2)" if "Flow" in head else "Time 15"
     assert read(path, time=other).clock.step == 15 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("real", "plan"),
+    [("Actual", "Budget"), ("Ist", "Plan"), ("Istwert", "Sollwert"), ("Real", "Presupuesto"),
+     ("North actual", "North budget"), ("North", "North plan"), ("Réalisé", "Budgété")],
+)  # fmt: skip
+def test_a_plan_next_to_what_was_measured_is_asked_about(
+    tmp_path: Path, real: str, plan: str
+) -> None:
+    rows = [f"{t},{a},{b}" for t, a, b in zip(TIMES, A, B, strict=True)]
+    path = given(tmp_path, f"time,{real},{plan}", *rows)
+    assert f"target={real!r} or target={plan!r}" in refusal(path)
+    assert holds(read(path, target=real), A)
+
+
+@pytest.mark.parametrize(("column", "real", "plan"), [("type", "Actual", "Budget"),
+                                                      ("Art", "Ist", "Plan")])  # fmt: skip
+def test_rows_of_plans_are_asked_about(tmp_path: Path, column: str, real: str, plan: str) -> None:
+    rows = [f"{t},{real},{a}\n{t},{plan},{b}" for t, a, b in zip(TIMES, A, B, strict=True)]
+    path = given(tmp_path, f"time,{column},kwh", *rows)
+    assert f"valid={{{column!r}: [{real!r}]}}" in refusal(path)
+    assert holds(read(path, valid={column: [real]}), A)
+
+
+def test_streets_that_are_called_like_plans_are_sensors(tmp_path: Path) -> None:
+    rows = [f"{t},{a},{b},{c}" for t, a, b, c in zip(TIMES, A, B, C, strict=True)]
+    path = given(tmp_path, "time,Calle Real,Plan Street,Soll Weg", *rows)
+    assert holds(read(path), A, B, C)
