@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from systems import HOUR, Values, given, holds, hours, refusal, waves
 
@@ -49,3 +50,58 @@ def test_other_messages_of_edifact_are_refused(
 ) -> None:
     text = mscons(("DE1", "1-1?:1.29.0", A)).replace(old, new)
     assert said in refusal(given(tmp_path, text, name="load.edi"))
+
+
+def zrxp(station: str, values: Values, *, head: str = "", ends: str = " 200") -> list[str]:
+    """A series of ZRXP, in which every tenth value is missing."""
+    cells = [-777 if i % 10 == 0 else value for i, value in enumerate(values)]
+    rows = [f"{t:%Y%m%d%H%M%S} {cell}{ends}" for t, cell in zip(TIMES, cells, strict=True)]
+    return [f"#SANR1234|*|SNAME{station}|*|CNAMEWater|*|CUNITm³/s|*|RINVAL-777|*|{head}", *rows]
+
+
+@pytest.mark.parametrize(
+    ("head", "zone"),
+    [("", None), ("TZUTC+1|*|", "Etc/GMT-1"), ("LAYOUT(timestamp,value,status)|*|", None),
+     ("TZUTC|*|", "UTC"), ("TZMEZ|*|", None)],
+)  # fmt: skip
+def test_zrxp_is_read(tmp_path: Path, head: str, zone: str | None) -> None:
+    lines = [*zrxp("North", A, head=head), *zrxp("South", B, head=head, ends="")]
+    frame = read(given(tmp_path, *lines, name="q.zrx"))
+    there = np.arange(LENGTH) % 10 > 0
+    assert holds(frame, *(np.where(there, series, np.nan)[1:] for series in (A, B)))
+    assert (frame.sensors, frame.clock.timezone) == (("North", "South"), zone)
+    assert any(fault.kind == "zone-name" for fault in frame.faults) == ("MEZ" in head)
+
+
+def test_zrxp_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    lines = zrxp("North", A, ends="")
+    assert "cut short" in refusal(given(tmp_path, *lines, "2024011", name="q.zrx"))
+
+
+def lvm(columns: str, date: str = "2024/01/08", **other: str) -> list[str]:
+    """A file of LabVIEW with samples each hour, whose times are written or follow from a step."""
+    begin = [f"{word}\t{value}\t{other.get(word, value)}" for word, value in
+             {"Date": date, "Time": "00:00:00", "Y_Unit_Label": "kW", "X0": "0.0",
+              "Delta_X": "3600.0"}.items()]  # fmt: skip
+    rows = [f"{3600 * i if columns == 'One' else ''}\t{a}\t{b}\t"
+            for i, (a, b) in enumerate(zip(A, B, strict=True))]  # fmt: skip
+    return ["LabVIEW Measurement\t", "Separator\tTab", f"X_Columns\t{columns}",
+            "***End_of_Header***\t", "\t", "Channels\t2\t\t", *begin, "***End_of_Header***\t\t\t",
+            "X_Value\tNorth\tSouth\tComment", *rows]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["One", "No"])
+def test_measurement_files_of_labview_are_read(tmp_path: Path, columns: str) -> None:
+    frame = read(given(tmp_path, *lvm(columns), name="test.lvm"))
+    assert holds(frame, A, B)
+    assert (frame.sensors, frame.quantity.unit) == (("North", "South"), "kW")
+    assert str(frame.clock.start) == "2024-01-08 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(lvm("One", Time="01:00:00"), "different times"), (lvm("One", date="08.01.24"), "no begin"),
+     (lvm("One")[:9], "segments"), (lvm("One") + lvm("One"), "3 segments")],
+)  # fmt: skip
+def test_other_files_of_labview_are_refused(tmp_path: Path, lines: list[str], said: str) -> None:
+    assert said in refusal(given(tmp_path, *lines, name="test.lvm"))

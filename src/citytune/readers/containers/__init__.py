@@ -9,6 +9,7 @@ from citytune.readers.containers import (  # each registers the kind it reads
     _json,  # noqa: F401
     _line_protocol,  # noqa: F401
     _loxone,  # noqa: F401
+    _lvm,  # noqa: F401
     _mscons,  # noqa: F401
     _nem12,  # noqa: F401
     _rrd,  # noqa: F401
@@ -18,4 +19,5 @@ from citytune.readers.containers import (  # each registers the kind it reads
     _web_tables,  # noqa: F401
     _xml,  # noqa: F401
     _zip,  # noqa: F401
+    _zrxp,  # noqa: F401
 )
