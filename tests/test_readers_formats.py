@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,3 +107,65 @@ def test_measurement_files_of_labview_are_read(tmp_path: Path, columns: str) -> 
 )  # fmt: skip
 def test_other_files_of_labview_are_refused(tmp_path: Path, lines: list[str], said: str) -> None:
     assert said in refusal(given(tmp_path, *lines, name="test.lvm"))
+
+
+def features(times: str, **lists: tuple[Values, Values]) -> dict[str, Any]:
+    """Two features of GeoJSON, with a list of times and one of each quantity."""
+    named = [("North", {name: pair[0].tolist() for name, pair in lists.items()}),
+             ("South", {name: pair[1].tolist() for name, pair in lists.items()})]  # fmt: skip
+    inside = [{"name": name, times: [f"{t.isoformat()}Z" for t in TIMES], **values}
+              for name, values in named]  # fmt: skip
+    point = {"type": "Point", "coordinates": [5.1, 52.0]}
+    return {"type": "FeatureCollection", "features": [
+        {"type": "Feature", "geometry": point, "properties": one} for one in inside
+    ]}  # fmt: skip
+
+
+@pytest.mark.parametrize("times", ["times", "datetime", "timestamps"])
+def test_features_of_geojson_may_hold_lists(tmp_path: Path, times: str) -> None:
+    path = given(tmp_path, json.dumps(features(times, values=(A, B))), name="a.json")
+    assert holds(read(path), A, B)
+    assert read(path).sensors == ("North", "South")
+    both = features(times, pm10=(A, B), no2=(B, C))
+    path = given(tmp_path, json.dumps(both), name="b.json")
+    assert holds(read(path, target="no2"), B, C)
+
+
+LOGS = {
+    "plain": lambda t, s, v: f"ts={t.isoformat()}Z value={v} sensor={s}",
+    "quoted": lambda t, s, v: (
+        f'time="{t}" level=info msg="stored \\"one\\" row" sensor="{s} street" flow={v}'
+    ),
+}
+
+
+@pytest.mark.parametrize("form", LOGS)
+def test_logfmt_is_read(tmp_path: Path, form: str) -> None:
+    lines = [LOGS[form](t, name, value) for t, a, b in zip(TIMES, A, B, strict=True)
+             for name, value in (("north", a), ("south", b))]  # fmt: skip
+    lines.insert(50, 'level=warn msg="slow disk" device=sda')
+    assert holds(read(given(tmp_path, *lines, name="service.log")), A, B)
+
+
+YAML = {
+    "block": lambda t, v: f"- time: {t}\n  flow: {v}  # as counted\n  site: 'Main St'",
+    "within": lambda t, v: f'  - time: "{t}"\n    flow: {v}',
+    "flow": lambda t, v: f'- {{time: "{t}", flow: {v}, site: Main St}}',
+    "nothing": lambda t, v: f"- time: {t}\n  flow: {v}\n  note: ~",
+}
+
+
+@pytest.mark.parametrize("form", YAML)
+def test_a_flat_list_of_yaml_is_read(tmp_path: Path, form: str) -> None:
+    head = ["---", "readings:"] if form == "within" else []
+    rows = [YAML[form](t, a) for t, a in zip(TIMES, A, strict=True)]
+    assert holds(read(given(tmp_path, *head, *rows, name="a.yaml")), A)
+
+
+@pytest.mark.parametrize(
+    "row", ["- &a\n  time: x", "- time: x\n  at:\n    lat: 1", "- time: x\n  many: [1, 2]",
+            "- !!python/object:os.system {}", "other: 1", "  - time: x"]
+)  # fmt: skip
+def test_other_yaml_is_refused(tmp_path: Path, row: str) -> None:
+    rows = [YAML["block"](t, a) for t, a in zip(TIMES, A, strict=True)]
+    assert "YAML" in refusal(given(tmp_path, *rows[:60], row, *rows[60:], name="a.yaml"))
