@@ -172,3 +172,35 @@ def test_streets_that_are_called_like_plans_are_sensors(tmp_path: Path) -> None:
     rows = [f"{t},{a},{b},{c}" for t, a, b, c in zip(TIMES, A, B, C, strict=True)]
     path = given(tmp_path, "time,Calle Real,Plan Street,Soll Weg", *rows)
     assert holds(read(path), A, B, C)
+
+
+def moments(tmp_path: Path, form: str) -> Path:
+    """A file with times in one format, and the hour in a column of its own if that has none."""
+    clock = "%H" in form
+    rows = [f"{t:{form}},{a}" if clock else f"{t:{form}},{t.hour},{a}"
+            for t, a in zip(TIMES, A, strict=True)]  # fmt: skip
+    return given(tmp_path, "date,flow" if clock else "date,hour,flow", *rows)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%Y%j", "%Y-%j", "%Y%j %H:%M", "%Y-%jT%H:%M:%S", "%Y%j%H%M", "%Y%j%H%M%S", "%Y:%j:%H:%M:%S",
+     "%G-W%V-%u", "%G-W%V-%u %H:%M", "%GW%V%uT%H%M"],
+)  # fmt: skip
+def test_days_of_years_and_of_weeks_are_dates(tmp_path: Path, form: str) -> None:
+    frame = read(moments(tmp_path, form))
+    assert holds(frame, A)
+    assert str(frame.clock.start) == "2024-01-08 00:00:00"
+
+
+def test_weeks_are_their_mondays(tmp_path: Path) -> None:
+    first = dt.date(2022, 1, 3)
+    rows = [f"{first + i * dt.timedelta(7):%G-W%V},{a}" for i, a in enumerate(A)]
+    frame = read(given(tmp_path, "week,flow", *rows))
+    assert (str(frame.clock.start), frame.clock.freq) == ("2022-01-03 00:00:00", "7D")
+
+
+def test_what_only_looks_like_a_day_of_a_year_names_a_sensor(tmp_path: Path) -> None:
+    rows = [f"{t},{name},{v}" for t, a, b in zip(TIMES, A, B, strict=True)
+            for name, v in (("2024-001", a), ("2024-002", b))]  # fmt: skip
+    assert read(given(tmp_path, "time,case,flow", *rows)).sensors == ("2024-001", "2024-002")

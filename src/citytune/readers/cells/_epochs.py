@@ -36,10 +36,13 @@ class Epoch(NamedTuple):
 
 _SPELT = (
     (6, Epoch("dates such as 240331", "%y%m%d")),
+    (7, Epoch("dates such as 2024091, a year and the day of it", "%Y%j")),
     (7, Epoch("dates such as 1130331, of Taiwan's era", "%Y%m%d", later=1911_0000)),
     (8, Epoch("dates such as 20240331", "%Y%m%d")),
     (8, Epoch("dates such as 25670331, of the Buddhist era", "%Y%m%d", later=-543_0000)),
     (10, Epoch("hours such as 2024033114", "%Y%m%d%H")),
+    (11, Epoch("minutes such as 20240911405, of the day of a year", "%Y%j%H%M")),
+    (13, Epoch("seconds such as 2024091140500, of the day of a year", "%Y%j%H%M%S")),
     (12, Epoch("minutes such as 202403311405", "%Y%m%d%H%M")),
     (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
 )
