@@ -204,3 +204,36 @@ def test_what_only_looks_like_a_day_of_a_year_names_a_sensor(tmp_path: Path) -> 
     rows = [f"{t},{name},{v}" for t, a, b in zip(TIMES, A, B, strict=True)
             for name, v in (("2024-001", a), ("2024-002", b))]  # fmt: skip
     assert read(given(tmp_path, "time,case,flow", *rows)).sensors == ("2024-001", "2024-002")
+
+
+def several_rows_of_names() -> Any:
+    """A table of pandas with quantities above places."""
+    pd = pytest.importorskip("pandas")
+    columns = {("NO2", "north"): A, ("NO2", "south"): B, ("CO", "north"): C, ("CO", "south"): C / 3}
+    return pd.DataFrame(columns, index=pd.DatetimeIndex(TIMES, name="time"))
+
+
+@pytest.mark.parametrize("kind", ["rows", "file", "tuples", "file of tuples", "joined", "swapped"])
+def test_several_rows_of_names_are_one(tmp_path: Path, kind: str) -> None:
+    table = several_rows_of_names()
+    if "tuples" in kind or kind == "joined":
+        table.columns = table.columns.to_flat_index()
+    if kind == "joined":
+        table.columns = ["_".join(names) for names in table.columns]
+    if kind == "swapped":
+        table = table.swaplevel(axis=1).sort_index(axis=1)
+    if "file" in kind:
+        table.to_csv(tmp_path / "air.csv")
+    source = tmp_path / "air.csv" if "file" in kind else table
+    assert holds(read(source), A, B)
+    assert holds(read(source, target="NO2"), A, B)
+    assert holds(read(source, target="CO"), C, C / 3)
+    if "tuples" in kind:
+        assert holds(read(source, target="('NO2', 'north')"), A)
+
+
+def test_flags_and_totals_are_no_columns_of_a_quantity(tmp_path: Path) -> None:
+    rows = [f"{t},{a},{int(a)},{b},{a + b:.1f}" for t, a, b in zip(TIMES, A, B, strict=True)]
+    path = given(tmp_path, "time,flow north,flow north flag,flow south,flow total", *rows)
+    assert holds(read(path, target="flow"), A, B)
+    assert "no column" in refusal(path, target="speed")

@@ -24,6 +24,7 @@ from citytune.readers.columns._moving import refuse_moving
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._of_parameters import of_parameters
 from citytune.readers.columns._one_unit import to_one_unit
+from citytune.readers.columns._of_quantity import with_columns_of
 from citytune.readers.columns._parameters import (
     Parameter,
     choose_parameter,
@@ -86,6 +87,7 @@ def understand(
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = with_names_above(with_names(table, named, findings), named, findings)
     table = unfold(table, as_names(wanted.target), findings)
+    wanted = with_columns_of(table, wanted, findings)
     table = table if wanted.target else with_parts_added(table, named, findings)
     _check_names(table, told)
     columns = look(table)
