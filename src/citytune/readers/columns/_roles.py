@@ -23,8 +23,8 @@ from citytune.readers.columns._hours_as_names import refuse_hours_as_names
 from citytune.readers.columns._moving import refuse_moving
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._of_parameters import of_parameters
-from citytune.readers.columns._one_unit import to_one_unit
 from citytune.readers.columns._of_quantity import with_columns_of
+from citytune.readers.columns._one_unit import to_one_unit
 from citytune.readers.columns._parameters import (
     Parameter,
     choose_parameter,
