@@ -237,3 +237,43 @@ def test_flags_and_totals_are_no_columns_of_a_quantity(tmp_path: Path) -> None:
     path = given(tmp_path, "time,flow north,flow north flag,flow south,flow total", *rows)
     assert holds(read(path, target="flow"), A, B)
     assert "no column" in refusal(path, target="speed")
+
+
+PIVOTS: dict[str, Any] = {
+    "a date written once": ("Date,Hour,North,South,Grand Total", lambda i, t, a, b: (
+        f"{'' if t.hour else t.date()},{t.hour},{a},{b},{a + b:.1f}"
+        + (f"\n{t.date()} Total,,{24 * a},{24 * b},{24 * (a + b)}" if t.hour == 23 else ""))),
+    "subtotals": ("Datum,Stunde,North,South,Gesamtergebnis", lambda i, t, a, b: (
+        f"{t.date()},{t.hour},{a},{b},{a + b:.1f}"
+        + (f"\n{t.date()} Ergebnis,,{24 * a},{24 * b},{24 * (a + b)}" if t.hour == 23 else ""))),
+    "totals of columns": ("Time,North A,North Total,South A,South Total,Grand Total",
+                          lambda i, t, a, b: f"{t},{a},{a},{b},{b},{a + b:.1f}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PIVOTS)
+def test_totals_of_pivot_tables_are_left_out(tmp_path: Path, kind: str) -> None:
+    head, row = PIVOTS[kind]
+    rows = [row(i, t, a, b) for i, (t, a, b) in enumerate(zip(TIMES, A, B, strict=True))]
+    total = "Gesamtergebnis" if "Gesamt" in head else "Grand Total"
+    rows.append(",".join([total, *([""] if "our" in head or "Stunde" in head else []), "1,2,3"]))
+    assert holds(read(given(tmp_path, head, *rows)), A, B)
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_totals_of_places_below_their_rows_are_left_out(tmp_path: Path, once: bool) -> None:
+    rows = []
+    for site, series in (("North", A), ("South", B)):
+        rows += [f"{'' if once and i else site},{t},{v}"
+                 for i, (t, v) in enumerate(zip(TIMES, series, strict=True))]  # fmt: skip
+        rows.append(f"{site} Total,,{series.sum():.1f}")
+    path = given(tmp_path, "Site,Time,Flow", *rows, f"Grand Total,,{(A + B).sum():.1f}")
+    frame = read(path)
+    assert holds(frame, A, B)
+    assert frame.sensors == ("North", "South")
+
+
+def test_a_sensor_that_is_called_a_total_is_one(tmp_path: Path) -> None:
+    rows = [f"{t},{name},{lane},{v}" for t, a, b in zip(TIMES, A, B, strict=True)
+            for name, lane, v in (("Mill", "1", a), ("Bridge Total", "", b))]  # fmt: skip
+    assert len(read(given(tmp_path, "time,site,lane,flow", *rows)).sensors) == 2

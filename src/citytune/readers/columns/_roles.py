@@ -31,6 +31,7 @@ from citytune.readers.columns._parameters import (
     parameter_columns,
     refuse_mixture,
 )
+from citytune.readers.columns._pivots import without_totals_of_pivots
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._sensor_columns import guess_sensor, refuse_contradictions
 from citytune.readers.columns._stray_rows import with_dates, with_names_below, without_summaries
@@ -87,6 +88,7 @@ def understand(
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = with_names_above(with_names(table, named, findings), named, findings)
     table = unfold(table, as_names(wanted.target), findings)
+    table = without_totals_of_pivots(table, findings)
     wanted = with_columns_of(table, wanted, findings)
     table = table if wanted.target else with_parts_added(table, named, findings)
     _check_names(table, told)
