@@ -12,6 +12,7 @@ from systems import given, holds, hours, refusal, waves
 
 from citytune import InputError
 from citytune.readers import check, read
+from citytune.readers.cells import _units_by_point
 
 LENGTH = 24 * 5
 TIMES = hours(LENGTH)
@@ -277,3 +278,14 @@ def test_a_sensor_that_is_called_a_total_is_one(tmp_path: Path) -> None:
     rows = [f"{t},{name},{lane},{v}" for t, a, b in zip(TIMES, A, B, strict=True)
             for name, lane, v in (("Mill", "1", a), ("Bridge Total", "", b))]  # fmt: skip
     assert len(read(given(tmp_path, "time,site,lane,flow", *rows)).sensors) == 2
+
+
+def test_the_cells_of_many_columns_are_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    monkeypatch.setattr(_units_by_point, "of", lambda cells, names: looked.append(names))
+    rows = [f"{t}," + ",".join(f"w{a}x" for _ in range(50)) for t, a in zip(TIMES, A, strict=True)]
+    head = "time," + ",".join(f"note{i}" for i in range(50))
+    refusal(given(tmp_path, head, *rows))
+    assert not looked
