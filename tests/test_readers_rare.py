@@ -289,3 +289,27 @@ def test_the_cells_of_many_columns_are_looked_through_once(
     head = "time," + ",".join(f"note{i}" for i in range(50))
     refusal(given(tmp_path, head, *rows))
     assert not looked
+
+
+@pytest.mark.parametrize(
+    "mark", ["{}M", "{}m", "{}b", "{}¹", "{} [e]", "[{}]", "[ {} ]", "({})", "{} EM"]
+)
+def test_marks_of_some_numbers_are_no_part_of_them(tmp_path: Path, mark: str) -> None:
+    rows = [f"{t};{mark.format(a) if i % 4 == 0 else a}"
+            for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    frame = read(given(tmp_path, "time;pm10", *rows))
+    assert holds(frame, A)
+    assert any(fault.kind == "marks" for fault in frame.faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "by"),
+    [("kwh", "({})", 1), ("kwh", "{}M", 0.001), ("kwh", "{}K", 1), ("kwh", "[{}]", 0.01),
+     ("kwh", ">{}", 1), ("kwh", "~{}", 1)],
+)  # fmt: skip
+def test_what_may_change_a_number_is_asked_about(
+    tmp_path: Path, name: str, mark: str, by: float
+) -> None:
+    rows = [f"{t};{mark.format(round(a * by, 3)) if i % 4 == 0 else a}"
+            for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    assert "notation that is not known" in refusal(given(tmp_path, f"time;{name}", *rows))
