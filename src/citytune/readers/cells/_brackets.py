@@ -6,7 +6,7 @@ import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._texts import CELL, Texts, by_name, names_where
+from citytune.readers.cells._texts import CELL, Texts, names_where
 from citytune.readers.cells._vocabulary import pollutants
 
 FEWEST_NUMBERS, MOST_ODD = 12, 0.02
@@ -24,7 +24,7 @@ def without_brackets(texts: Texts, findings: Findings) -> Texts:
     Round ones are the minus of accountants as well: only the concentration of a pollutant, which
     is never negative, is taken out of them.
     """
-    square = {n: _SQUARE for n in names_where(texts.said, CELL.str.contains(_SQUARE))}
+    square = dict.fromkeys(names_where(texts.said, CELL.str.contains(_SQUARE)), _SQUARE)
     around = pollutants(names_where(texts.said, CELL.str.contains(_ROUND)))
     forms = {**dict.fromkeys(around, _ROUND), **square}
     found = [name for name, form in forms.items() if _are_marked(texts.of([name]), form)]
@@ -36,7 +36,8 @@ def without_brackets(texts: Texts, findings: Findings) -> Texts:
         "they were read without them; take out what is not valid if these mean that",
         count=len(found),
     )
-    bare = [pl.col(n).str.extract(forms[n], 1).fill_null(pl.col(n)).alias(n) for n in found]
+    cells = {n: pl.col(n).str.extract(forms[n], 1).str.strip_chars() for n in found}
+    bare = [cell.fill_null(pl.col(n)).alias(n) for n, cell in cells.items()]
     return texts.changed(bare)
 
 
@@ -44,7 +45,7 @@ def _are_marked(cells: pl.DataFrame, form: str) -> bool:
     cell = cells["cell"]
     odd = ~(cell.str.contains(form) | cell.str.contains(_PLAIN))
     return float(odd.mean() or 0) <= MOST_ODD and of_one_size(  # type: ignore[arg-type]
-        cell.str.extract(form, 1).drop_nulls(), cell.str.extract(_PLAIN, 1).drop_nulls()
+        *(cell.str.extract(one, 1).str.strip_chars().drop_nulls() for one in (form, _PLAIN))
     )
 
 
