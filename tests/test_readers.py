@@ -304,13 +304,6 @@ def test_a_load_that_was_ever_negative_has_no_lower_bound() -> None:
     np.testing.assert_array_equal(frame.values[:, 0], values.astype(np.float32))
 
 
-def test_pandas_with_two_rows_of_names_is_refused() -> None:
-    table = wide().to_pandas()
-    table.columns = pd.MultiIndex.from_product([["a"], table.columns])
-    with pytest.raises(InputError, match="flatten"):
-        read(table)
-
-
 @pytest.mark.parametrize("source", [None, 17, [1, 2], {"a": [1]}, object()])
 def test_what_is_no_table_is_refused(source: object) -> None:
     with pytest.raises(InputError, match="not a table"):

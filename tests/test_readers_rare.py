@@ -313,3 +313,30 @@ def test_what_may_change_a_number_is_asked_about(
     rows = [f"{t};{mark.format(round(a * by, 3)) if i % 4 == 0 else a}"
             for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
     assert "notation that is not known" in refusal(given(tmp_path, f"time;{name}", *rows))
+
+
+MONTHS: dict[str, Any] = {
+    "days and hours": ("Day,Hour,Flow", lambda day, cells: [
+        f"{day.day},{hour},{cell}" for hour, cell in enumerate(cells)], "Site: North"),
+    "hours across": ("Day," + ",".join(f"{h:02d}:00" for h in range(24)),
+                     lambda day, cells: [f"{day.day},{','.join(map(str, cells))}"], ""),
+    "dates and hours across": (
+        "Date," + ",".join(f"H{h:02d}" for h in range(1, 25)),
+        lambda day, cells: [f"{day},{','.join(map(str, cells))}"], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MONTHS)
+@pytest.mark.parametrize("title", ["%B %Y", "%m/%Y", "%Y-%m"])
+def test_blocks_of_months_below_each_other_are_read(tmp_path: Path, kind: str, title: str) -> None:
+    head, rows_of, above = MONTHS[kind]
+    series = waves(1, 24 * 60)[0]
+    lines, begin = [above] * bool(above), dt.date(2024, 1, 1)
+    for i in range(60):
+        day = begin + dt.timedelta(i)
+        if day.day == 1:
+            lines += [f"{day:{title}}" + "," * head.count(","), head]
+        lines += rows_of(day, series[24 * i : 24 * i + 24])
+    frame = read(given(tmp_path, *lines))
+    assert holds(frame, series)
+    assert str(frame.clock.start) == "2024-01-01 00:00:00"

@@ -166,7 +166,8 @@ def _which(
     filled = {i: sum(bool(cell.strip()) for cell in rows[i].cells) for i in top}
     units = None
     for i in range(len(top) - 1, 0, -1):
-        if _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
+        named = 2 * filled[top[i - 1]] >= filled[top[i]]  # below a title stand no units
+        if named and _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
             units, top = top[i], top[:i]  # what stands below them says how they were computed
             break
     most = max(filled[i] for i in top)
