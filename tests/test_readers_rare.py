@@ -340,3 +340,50 @@ def test_blocks_of_months_below_each_other_are_read(tmp_path: Path, kind: str, t
     frame = read(given(tmp_path, *lines))
     assert holds(frame, series)
     assert str(frame.clock.start) == "2024-01-01 00:00:00"
+
+
+def by_week(tmp_path: Path, head: str, day: Any, begin: dt.datetime = TIMES[0]) -> Path:
+    """A file whose dates are the year, the week and the day of the week."""
+    times = (begin + i * 60 * MINUTE for i in range(LENGTH))
+    rows = [f"{t:%G},{int(f'{t:%V}')},{day(t)},{t.hour},{a}"
+            for t, a in zip(times, A, strict=True)]  # fmt: skip
+    return given(tmp_path, head, *rows)
+
+
+@pytest.mark.parametrize(
+    ("head", "day"),
+    [("Jahr,KW,Wochentag,Stunde,Menge",
+      lambda t: ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")[t.weekday()]),
+     ("year,week,day,hour,flow", lambda t: f"{t:%A}"),
+     ("iso_year,iso_week,weekday,hour,flow", lambda t: f"{t:%u}")],
+)  # fmt: skip
+def test_years_weeks_and_days_of_weeks_are_dates(tmp_path: Path, head: str, day: Any) -> None:
+    for begin in (TIMES[0], dt.datetime(2020, 12, 30)):
+        frame = read(by_week(tmp_path, head, day, begin))
+        assert holds(frame, A)
+        assert str(frame.clock.start) == str(begin)
+
+
+def test_weeks_of_an_unknown_begin_are_asked_about(tmp_path: Path) -> None:
+    path = by_week(tmp_path, "year,week,weekday,hour,flow", lambda t: f"{t:%u}")
+    assert "iso_week" in refusal(path)
+    rows = [f"{t:%Y},{t:%V},{t:%u},{t.hour},{a}" for t, a in
+            zip((dt.datetime(2024, 12, 28) + i * 60 * MINUTE for i in range(LENGTH)), A,
+                strict=True)]  # fmt: skip
+    path = given(tmp_path, "year,iso_week,weekday,hour,flow", *rows)
+    assert "not of the week" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("mark", "named"),
+    [("{}M", "M"), ("{} R", "R"), ("[{}]", "[]"), ("{} [e]", "[e]"), ("({})", "()")],
+)
+def test_marks_may_tell_what_is_valid(tmp_path: Path, mark: str, named: str) -> None:
+    rows = [f"{t};{mark.format(a) if i % 4 == 0 else a}"
+            for i, (t, a) in enumerate(zip(TIMES, A, strict=True))]  # fmt: skip
+    path = given(tmp_path, "time;pm10", *rows)
+    values = read(path, valid={"pm10 mark": [""]}).values[:, 0]
+    assert np.flatnonzero(np.isnan(values)).tolist() == [*range(0, LENGTH, 4)]
+    assert holds(read(path, valid={"pm10 mark": ["", named]}), A)
+    assert any("pm10 mark" in str(fault) for fault in read(path).faults)
+    assert "no column" in refusal(path, valid={"pm25 mark": [""]})

@@ -33,7 +33,8 @@ def without_brackets(texts: Texts, findings: Findings) -> Texts:
     findings.warn(
         "marks",
         f"numbers in {listed(found, 3, quoted=True)} stand in brackets among others that do not",
-        "they were read without them; take out what is not valid if these mean that",
+        f"they were read without them; pass valid={{{found[0] + ' mark'!r}: ['']}} if they mean "
+        "that a reading is not valid",
         count=len(found),
     )
     cells = {n: pl.col(n).str.extract(forms[n], 1).str.strip_chars() for n in found}

@@ -71,7 +71,8 @@ def without_marks(texts: Texts, findings: Findings) -> Texts:
             "marks",
             f"numbers in {listed(list(said), 3, quoted=True)} have marks behind them "
             f"({listed(marks, quoted=True)})",
-            "they were read without them; take out what is not valid if these mean that",
+            f"they were read without them; if some mean that a reading is not valid, pass "
+            f"valid={{{next(iter(said)) + ' mark'!r}: ['', ...]}} with those that do not",
             count=len(said),
         )
     return texts.changed(bare)
