@@ -261,6 +261,20 @@ def test_totals_of_pivot_tables_are_left_out(tmp_path: Path, kind: str) -> None:
     assert holds(read(given(tmp_path, head, *rows)), A, B)
 
 
+@pytest.mark.parametrize("hour", ["%-H", "%H:%M", "%-I %p"])
+def test_dates_above_the_hours_of_a_pivot_table_are_taken_for_them(
+    tmp_path: Path, hour: str
+) -> None:
+    rows = []
+    for i, (t, a, b) in enumerate(zip(TIMES, A, B, strict=True)):
+        rows += [f"{t.date()},{A[i : i + 24].sum():.1f},{B[i : i + 24].sum():.1f},9"] * (not t.hour)
+        rows.append(f"{t:{hour}},{a},{b},{a + b:.1f}")
+    path = given(tmp_path, "Row Labels,North,South,Grand Total", *rows, "Grand Total,1,2,3")
+    frame = read(path)
+    assert holds(frame, A, B)
+    assert str(frame.clock.start) == "2024-01-08 00:00:00"
+
+
 @pytest.mark.parametrize("once", [True, False])
 def test_totals_of_places_below_their_rows_are_left_out(tmp_path: Path, once: bool) -> None:
     rows = []

@@ -13,6 +13,7 @@ import polars as pl
 from citytune._text import counted, listed
 from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._formats import looks_like_dates
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import CLOCK_TIME
 from citytune.readers.cells._vocabulary import plain_name, tokens
@@ -22,14 +23,43 @@ _TOTAL = (
     r"gesamtergebnis|gesamtsumme|zwischensumme|totalsumma|hovedtotal|suma( końcowa)?|"
     r"total g[eé]n[eé]ral|totale complessivo|合計|総計|小計|总计|小计)\W*$"
 )
+_LABELS = frozenset(
+    ["row_labels", "zeilenbeschriftungen", "etiquettes_de_lignes", "etiquetas_de_fila",
+     "rijlabels", "etichette_di_riga", "rotulos_de_linha"]
+)  # fmt: skip
+"""What spreadsheets call the labels of the rows of a pivot table."""
+_OF_DAY = r"^\s*(\d{1,2}(:\d\d)?( ?[AaPp][Mm])?)\s*$"
 LAST_ROWS = 5
 """Among which a pivot table has a total."""
 MOST_TOTALS = 0.5
 """Share of rows that may be totals."""
 
 
+def with_dates_of_labels(table: SourceTable, findings: Findings) -> SourceTable:
+    """The table with a date in each row, where labels are dates with the hours of each below it."""
+    name = next(iter(table.schema), "")
+    if plain_name(name) not in _LABELS or table.schema[name] != pl.String \
+            or {"date", "hour"} & {*table.schema}:  # fmt: skip
+        return table
+    rows = table.rows.collect()
+    hours = rows[name].str.contains(_OF_DAY).fill_null(value=False)
+    dates = rows[name].filter(~hours & ~rows[name].str.contains(_TOTAL)).drop_nulls()
+    if not hours.any() or hours[0] or not len(dates) or not looks_like_dates(dates):
+        return table
+    findings.note(
+        "merged-dates",
+        f"column {name!r} holds dates, and below each the times of its day",
+        "each date was taken for the rows below it; its own row is their total",
+        count=len(dates),
+    )
+    date = pl.when(~hours).then(pl.col(name)).forward_fill().alias("date")
+    long = rows.with_columns(date).filter(hours).rename({name: "hour"})
+    return table.with_rows(long.lazy())
+
+
 def without_totals_of_pivots(table: SourceTable, findings: Findings) -> SourceTable:
     """The table without its rows of totals, where one of the last rows is one."""
+    table = with_dates_of_labels(table, findings)
     texts = [name for name, kind in table.schema.items() if kind == pl.String]
     if table.exact is None or not texts:
         return table

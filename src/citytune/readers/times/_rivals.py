@@ -103,8 +103,8 @@ def _refuse(times: Sequence[Time], findings: Findings) -> None:
         "which-time",
         f"{listed(names)} are times on clocks of their own, and nothing tells at which one the "
         "readings were measured",
-        f"name it with {options}; readings to the right of the others are not read then, as they "
-        "may be theirs",
+        f"name it with {options}; readings to the right of the others, which may be theirs, are "
+        "not read then: to read all, put every such block into a file of its own",
         count=len(times),
     )
 
