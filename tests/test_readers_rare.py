@@ -378,6 +378,13 @@ def test_years_weeks_and_days_of_weeks_are_dates(tmp_path: Path, head: str, day:
         assert str(frame.clock.start) == str(begin)
 
 
+def test_weeks_next_to_months_and_days_are_no_dates(tmp_path: Path) -> None:
+    rows = [f"{t:%Y},{t.month},{t.day},{t.hour},{t:%V},{t:%u},{a}"
+            for t, a in zip(TIMES, A, strict=True)]  # fmt: skip
+    path = given(tmp_path, "year,month,day,hour,week,weekday,flow", *rows)
+    assert holds(read(path), A)
+
+
 def test_weeks_of_an_unknown_begin_are_asked_about(tmp_path: Path) -> None:
     path = by_week(tmp_path, "year,week,weekday,hour,flow", lambda t: f"{t:%u}")
     assert "iso_week" in refusal(path)

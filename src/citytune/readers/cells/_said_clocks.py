@@ -22,7 +22,7 @@ OF_1904 = "date system of 1904"
 """What is said of a workbook whose dates count from 1904."""
 _OR_1904 = ", four years earlier than those since 1904"
 _SINCE_1904 = Epoch("days since 1904, as spreadsheets of the Macintosh counted them", first=24_107)
-_SAYS_1904 = re.compile(r"1904.?(date|epoch|system)|(date|epoch|system|since|excel|mac)\w*\W+(of )?"
+_SAYS_1904 = re.compile(r"1904.?(date|epoch|system)|(date|epoch|system|excel|mac)\w*\W+(of )?"
                         r"1904|1904-01-01|^(mac|date|time)_?1904$", re.IGNORECASE)  # fmt: skip
 _SAYS_GPS = re.compile(r"gps[ _-]?(s|sec|seconds|epoch|week|tow)\b|1980-01-06|"
                        r"(s|sec|seconds)[ _-](of[ _-])?gps", re.IGNORECASE)  # fmt: skip

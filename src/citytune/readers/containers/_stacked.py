@@ -54,7 +54,7 @@ def with_months(rows: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
     """The rows with their titles, or with a year and a month where each title is a month."""
     written = {title: _month(title) for title in titles.unique()}
     known = {title: month for title, month in written.items() if month}
-    if len(known) < len(written) or {"year", "month"} & {*rows.columns}:
+    if len(known) < len(written) or {"year", "month"} & {*map(str.lower, rows.columns)}:
         return rows.with_columns(titles)
     parts = [titles.replace_strict({title: str(one[i]) for title, one in known.items()})
              for i in (0, 1)]  # fmt: skip

@@ -8,7 +8,7 @@ from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
-from citytune.readers.cells._time_words import DATE_PARTS
+from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
 from citytune.readers.cells._vocabulary import plain_name
 
 DATE = "date"
@@ -79,9 +79,9 @@ def _parts(columns: Columns) -> tuple[Column, Column, Column] | None:
     plain = {plain_name(name): one for name, one in columns.by_name.items()}
     year = next((plain[n] for n in plain if n in _YEARS or n in ("iso_year", "isoyear")), None)
     week = next((plain[n] for n in plain if n in _WEEKS), None)
-    days = _WEEKDAYS | (frozenset() if _MONTHS & {*plain} else _DAYS)
-    day = next((plain[n] for n in plain if n in days), None)
-    if year is None or week is None or day is None or DATE in columns.by_name:
+    day = next((plain[n] for n in plain if n in _WEEKDAYS | _DAYS), None)
+    other = {DATE, *_MONTHS, *DAY_OF_YEAR} & {*plain}
+    if year is None or week is None or day is None or other:
         return None
     fits = year.kind == week.kind == "number" and year.low >= 1900 and year.high <= 2200 \
         and week.low >= 1 and week.high <= 53 and year.whole and week.whole  # fmt: skip
