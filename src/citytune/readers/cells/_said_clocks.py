@@ -44,8 +44,9 @@ def as_said(
     """
     around = (name, table.units.get(name, ""), *table.titles)
     if epoch == OF_SPREADSHEETS:
-        said = any(map(_SAYS_1904.search, around)) or {"mac", "macintosh"} & {*tokens(name)}
-        return _SINCE_1904 if said else epoch._replace(words=f"{epoch.words}{_OR_1904}")
+        named = not {"mac", "macintosh"}.isdisjoint(tokens(name))
+        since_1904 = named or any(map(_SAYS_1904.search, around))
+        return _SINCE_1904 if since_1904 else epoch._replace(words=f"{epoch.words}{_OR_1904}")
     if epoch.pattern is not None or epoch.begin or epoch.first is not None:
         return epoch
     gps = epoch._replace(

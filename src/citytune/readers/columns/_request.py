@@ -124,5 +124,6 @@ class Request:
         """The values that mean "no data"."""
         if self.missing is None:
             return ()
-        several = isinstance(self.missing, Sequence) and not isinstance(self.missing, str | bytes)
-        return tuple(self.missing) if several else (self.missing,)  # type: ignore[arg-type]
+        if isinstance(self.missing, Sequence) and not isinstance(self.missing, str | bytes):
+            return tuple(self.missing)
+        return (self.missing,)  # type: ignore[return-value]

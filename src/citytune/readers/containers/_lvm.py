@@ -89,7 +89,8 @@ def _begin(date: str, clock: str) -> dt.datetime:
     if day is None or time is None:
         raise ValueError(f"{date} {clock} is no begin such as 2024/03/31 14:00:00")
     micro = int(((time[4] or "") + "000000")[:6])
-    return dt.datetime(*map(int, (*day.groups(), *time.groups()[:3])), micro)  # type: ignore[arg-type]
+    year, month, of_month, hour, minute, second = map(int, (*day.groups(), *time.groups()[:3]))
+    return dt.datetime(year, month, of_month, hour, minute, second, micro)
 
 
 def _cell(row: Sequence[str], place: int) -> float | None:

@@ -25,7 +25,7 @@ _WEEKDAYS = frozenset(
      "week_day", "ukedag", "veckodag", "ugedag", "viikonpaiva", "jour_semaine"]
 )  # fmt: skip
 _NAMES = ("mo mon monday montag", "tu tue tues tuesday di dienstag", "we wed wednesday mi mittwoch",
-          "th thu thur thurs thursday do donnerstag", "fr fri friday freitag",
+          "th thu thurs thursday do donnerstag", "fr fri friday freitag",
           "sa sat saturday samstag sonnabend", "su sun sunday so sonntag")  # fmt: skip
 _NUMBERS = {name: i for i, names in enumerate(_NAMES, 1) for name in names.split()}
 
@@ -50,7 +50,7 @@ def with_dates_of_weeks(
             "call the column of weeks iso_week if on Monday, or write dates such as 2024-03-31",
         )
     whole = [pl.col(one.name).cast(pl.Float64, strict=False).cast(pl.Int64) for one in (year, week)]
-    _refuse_calendar_years(table, *whole, findings)
+    _refuse_calendar_years(table, whole[0], whole[1], findings)
     cell = pl.col(day.name).cast(pl.String).str.strip_chars(" .").str.to_lowercase()
     number = cell.replace_strict(_NUMBERS, default=None, return_dtype=pl.Int64) if named \
         else pl.col(day.name).cast(pl.Float64, strict=False).cast(pl.Int64)  # fmt: skip
