@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -302,13 +301,6 @@ def test_a_load_that_was_ever_negative_has_no_lower_bound() -> None:
     frame = read(pl.DataFrame({"timestamp": hourly(), "load": values}))
     assert frame.quantity.low is None
     np.testing.assert_array_equal(frame.values[:, 0], values.astype(np.float32))
-
-
-def test_pandas_with_two_rows_of_names_is_refused() -> None:
-    table = wide().to_pandas()
-    table.columns = pd.MultiIndex.from_product([["a"], table.columns])
-    with pytest.raises(InputError, match="flatten"):
-        read(table)
 
 
 @pytest.mark.parametrize("source", [None, 17, [1, 2], {"a": [1]}, object()])

@@ -59,7 +59,9 @@ def _opened(source: Any, findings: Findings, table: str | None, query: str | Non
 
 def _guarded(table: SourceTable) -> SourceTable:
     renamed = {name: new for name in table.schema if (new := guarded(name)) != name}
-    return table.with_rows(table.rows.rename(renamed)) if renamed else table
+    if len({renamed.get(name, name) for name in table.schema}) < len(table.schema):
+        return table
+    return table.renamed(renamed) if renamed else table
 
 
 def source_name(source: Any) -> str:
@@ -111,7 +113,8 @@ def _from_pandas(frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     native = _with_index(native)
     renamed = native.rename(columns=str)
     if renamed.columns.nlevels > 1:
-        raise InputError("the table has several rows of column names; flatten them into one")
+        levels = [" ".join(part for part in one if part.strip()) for one in renamed.columns]
+        renamed = renamed.set_axis(levels, axis="columns")
     if not renamed.columns.is_unique:
         twice = sorted(set(renamed.columns[renamed.columns.duplicated()]))
         raise InputError(f"two columns are called {twice[0]!r}; give each its own name")

@@ -9,6 +9,7 @@ import re
 import polars as pl
 
 from citytune._text import counted, listed
+from citytune.readers.cells._brackets import of_one_size
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
 from citytune.readers.cells._units import UNIT_COLUMNS, factor_between, kind_of_unit, unit_of
@@ -24,15 +25,15 @@ _SIMPLE = r"^\s*([+-]?\d+(?:[.,]\d+)?)\s?[^\d\s].*$"
 _WITH_UNIT = r"^\s*(?:<\s*=?\s*)?[+-]?\d[\d.,' ]*?\s?([A-Za-zµμ°%][A-Za-z0-9µμ°/³^.]{0,9})\s*$"
 _MARKED = (
     r"^(\s*[<>~]?\s*[+-]?(?:\d[\d.,' ]*|\.\d+))\s?"
-    r"(\*{1,2}|[†‡^!?#]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\))\s*$"
+    r"(\*{1,2}|[†‡^!?#¹²³⁴⁵⁶⁷⁸⁹]|[A-Za-z]\*?|[A-Z]{2}|\([A-Za-z*]\)|\[[A-Za-z*]\])\s*$"
 )
 _PLAIN = r"^\s*[<>~]?\s*[+-]?\d[\d.,' ]*([eE][+-]?\d+)?\s*$"
 _MINUS_BEHIND = r"^\s*(\d[\d.,' ]*?)\s?-\s*$"
 _LIMIT = r"^\s*<\s*=?\s*(0[.,]\d+|\d+(?:[.,](?:\d{1,2}|\d{4,}))?)\s*$"
 """A value below the limit of detection; of "<1,000" and "<1.000" nobody knows what they mean."""
 _MILLION = 1_000_000
-_SCALES = frozenset("kKmMgGtTbBhµ")
-"""Letters that change a number or its unit."""
+_SCALES, _THOUSANDS = frozenset("kKmMgGtTbBhµ"), frozenset("kKµ")
+"""Letters that may change a number or its unit, and those that do so more often than not."""
 _DEGREES = frozenset("CF")
 """Letters of two units, if they stand in one column."""
 _NAME = r"^\d+[A-Za-z]$"
@@ -70,7 +71,8 @@ def without_marks(texts: Texts, findings: Findings) -> Texts:
             "marks",
             f"numbers in {listed(list(said), 3, quoted=True)} have marks behind them "
             f"({listed(marks, quoted=True)})",
-            "they were read without them; take out what is not valid if these mean that",
+            f"they were read without them; if some mean that a reading is not valid, pass "
+            f"valid={{{next(iter(said)) + ' mark'!r}: ['', ...]}} with those that do not",
             count=len(said),
         )
     return texts.changed(bare)
@@ -94,12 +96,19 @@ def _marks(cells: pl.DataFrame) -> dict[str, list[str]]:
     sure = found.filter(~pl.col("names"), pl.col("known") >= FEWEST_NUMBERS,
                         pl.col("odd") <= MOST_ODD)  # fmt: skip
     every = dict(sure.select("name", "marks").rows())
-    return {name: marks for name, marks in every.items() if _are_marks({*marks})}
+    return {n: marks for n, marks in every.items() if _are_marks({*marks}, of(cells, [n])["cell"])}
 
 
-def _are_marks(marks: set[str]) -> bool:
-    scaled = marks & _SCALES or marks >= _DEGREES or marks & {"am", "pm", "AM", "PM"}
-    return 0 < len(marks) <= MOST_MARKS and not scaled
+def _are_marks(marks: set[str], cells: pl.Series) -> bool:
+    """Whether they are none that scale the numbers, which then would be smaller than others."""
+    other = marks & _THOUSANDS or marks >= _DEGREES or marks & {"am", "pm", "AM", "PM"}
+    if other or not 0 < len(marks) <= MOST_MARKS:
+        return False
+    may_scale = cells.str.extract(_MARKED, 2).is_in(sorted(marks & _SCALES)).fill_null(value=False)
+    if not may_scale.any():
+        return True
+    plain = cells.filter(cells.str.contains(_PLAIN))
+    return of_one_size(cells.filter(may_scale).str.extract(_MARKED, 1).str.strip_chars(), plain)
 
 
 def with_signs_before(texts: Texts) -> Texts:

@@ -252,10 +252,13 @@ def _are_clocks(present: pl.Series) -> bool:
 def _are_ranges(present: pl.Series) -> bool:
     """Whether cells are ranges, but for a word such as Total below many of them."""
     some = present.head(50)
-    found = sum(is_range(cell) for cell in some)
-    return found == len(some) or (
-        len(some) >= FEWEST_CELLS and found > SHARE_OF_CLOCK_TIMES * len(some)
-    )
+    most = (1 - SHARE_OF_CLOCK_TIMES) * len(some) if len(some) >= FEWEST_CELLS else 0.5
+    missed = 0
+    for cell in some:
+        missed += not is_range(cell)
+        if missed >= most:
+            return False
+    return True
 
 
 def _named_clock(name: str) -> bool:

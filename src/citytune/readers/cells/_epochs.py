@@ -25,6 +25,8 @@ class Epoch(NamedTuple):
     """For dates of another era: what is added to them, such as 19110000."""
     utc: bool = False
     """Whether they are UTC though they begin elsewhere."""
+    leaps: bool = False
+    """Whether they count leap seconds, as GPS does."""
 
     @property
     def is_utc(self) -> bool:
@@ -34,10 +36,13 @@ class Epoch(NamedTuple):
 
 _SPELT = (
     (6, Epoch("dates such as 240331", "%y%m%d")),
+    (7, Epoch("dates such as 2024091, a year and the day of it", "%Y%j")),
     (7, Epoch("dates such as 1130331, of Taiwan's era", "%Y%m%d", later=1911_0000)),
     (8, Epoch("dates such as 20240331", "%Y%m%d")),
     (8, Epoch("dates such as 25670331, of the Buddhist era", "%Y%m%d", later=-543_0000)),
     (10, Epoch("hours such as 2024033114", "%Y%m%d%H")),
+    (11, Epoch("minutes such as 20240911405, of the day of a year", "%Y%j%H%M")),
+    (13, Epoch("seconds such as 2024091140500, of the day of a year", "%Y%j%H%M%S")),
     (12, Epoch("minutes such as 202403311405", "%Y%m%d%H%M")),
     (14, Epoch("seconds such as 20240331140500", "%Y%m%d%H%M%S")),
 )
@@ -58,11 +63,17 @@ _COUNTED = (
     (1e14, 1e16, Epoch("microseconds since 1970 (UTC)", per_second=1_000_000)),
     (1e17, 1e19, Epoch("nanoseconds since 1970 (UTC)", per_second=1_000_000_000)),
 )
+OF_SPREADSHEETS = Epoch("days since 1900, as spreadsheets count them", first=25_569)
 _DAYS = (
-    (25_000, 75_000, Epoch("days since 1900, as spreadsheets count them", first=25_569)),
+    (25_000, 75_000, OF_SPREADSHEETS),
     (2_445_000, 2_475_000, Epoch("Julian days", first=2_440_587.5)),
     (712_000, 767_000, Epoch("days since the year 0, as MATLAB counts them", first=719_529)),
 )
+GPS_BEGIN = -315_964_800
+"""Seconds before 1970 at which GPS begins to count: 1980-01-06."""
+_LEAPS = ((1_483_228_800, 18), (1_435_708_800, 17), (1_341_100_800, 16), (1_230_768_000, 15),
+          (1_136_073_600, 14))  # fmt: skip
+"""From when on (in s since 1970) GPS is so many seconds ahead of UTC; 13 s before."""
 _LEAST_SPELT = 1e7
 """Below it no number spells a year of four digits, a month and a day."""
 _FEWEST_STEPS, _SHORTEST = 24, 30
@@ -90,7 +101,8 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
         since_1970 = (column - epoch.first) * (_DAY // _GRID)
         return since_1970.round().cast(pl.Int64, strict=False) * _GRID
     if epoch.pattern is None:
-        return (column / epoch.per_second).floor().cast(pl.Int64, strict=False) - epoch.begin
+        at = (column / epoch.per_second).floor().cast(pl.Int64, strict=False) - epoch.begin
+        return at - _leap_seconds(at) if epoch.leaps else at
     text = (column.cast(pl.Int64, strict=False) + epoch.later).cast(pl.String)
     if epoch.pattern == "%Y%m%d%H":  # hours of which the last may be called 24
         hour = text.str.slice(8).cast(pl.Int64, strict=False)
@@ -101,6 +113,11 @@ def epoch_seconds(column: pl.Expr, epoch: Epoch) -> pl.Expr:
     pattern = epoch.pattern.removesuffix("%H") if epoch.pattern == "%Y%m%d%H" else epoch.pattern
     moment = text.str.to_datetime(pattern, strict=False, time_unit="us")
     return pl.when(moment.dt.year().is_between(1900, 2200)).then(moment.dt.epoch("s") + since)
+
+
+def _leap_seconds(at: pl.Expr) -> pl.Expr:
+    ahead = (pl.when(at >= begin + count).then(count) for begin, count in _LEAPS)
+    return pl.coalesce(*ahead, 13)
 
 
 def spells_moments(numbers: pl.Series) -> bool:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from citytune.readers.cells._time_words import TIME
 from citytune.readers.cells._usual_dates import is_unusual, usual
+from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.cells._zone_names import BEHIND
 
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
@@ -21,8 +23,11 @@ _GLUES = (" ", "T", "", ":", ", ", " - ", "-", " @ ")
 _SHAPE = re.compile(
     r"\d{1,4}[-/. ]\w{1,9}[-/. ,]+\d{1,4}|\d{8}|[A-Za-z]{3,9} \d{1,2},? \d{4}|"
     r"\d{1,2}[A-Za-z]{3}\d{4}|[\d元] ?[年년]|\d\.?[ /-](de )?[^\W\d]{3,13}\.?[ /-](de )?\d|"
+    r"^(19|20)\d\d[-:]?[0-3]\d\d([ T:]\d|$)|^\d{4}-?W\d\d|"
     r"\d{4}(?: ?m)?\. ?(gada \d{1,2}\. ?)?[^\W\d_]{3,13}"
 )
+_OF_YEAR = r"^(19|20)\d\d-\d{3}$"
+"""A day of a year, which as well may number something."""
 _SANE_SECONDS = (-2_208_988_800, 7_289_654_399)
 """Seconds since 1970, from the begin of 1900 to the end of 2200."""
 
@@ -145,6 +150,8 @@ def looks_like_moments(cells: pl.Series) -> bool:
         return epoch_unit(cells) is not None
     few = cells.drop_nulls().head(100)
     if not len(few) or sum(bool(_SHAPE.search(cell)) for cell in few) < len(few) / 2:
+        return False
+    if bool(few.str.contains(_OF_YEAR).any()) and not {*tokens(cells.name)} & {*TIME}:
         return False
     form, text = _format_and_text(few)
     return form is not None and _seconds(text, form).null_count() <= len(few) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from citytune.readers.cells._brackets import without_brackets
 from citytune.readers.cells._cell_units import (
     with_one_unit,
     with_signs_before,
@@ -24,7 +25,7 @@ def plain_cells(texts: Texts, findings: Findings) -> tuple[Texts, dict[str, str]
     texts, converted = with_one_unit(texts, findings)
     texts, units = without_units(texts)
     texts = with_signs_before(texts)
-    texts = without_letters(without_codes(texts, findings))
+    texts = without_letters(without_codes(without_brackets(texts, findings), findings))
     texts = without_limits(without_marks(texts, findings), findings)
     texts, seconds = as_seconds(texts, findings)
     return texts, {**units, **converted, **seconds}

@@ -16,13 +16,19 @@ _RISKY = re.compile(
     r"^(\*|\^.*\$|cell|number|wrong|row|_(time|sensor|moment|n|row|rows|day|v\w*))$", re.DOTALL
 )
 
+_LEVEL = r"""['"]([^'"]*)['"]"""
+_LEVELS = re.compile(rf"\({_LEVEL}(?:, ?{_LEVEL})+\)")
+"""A name that pandas made of several rows of names: ('NO2', 'north')."""
+
 
 def guarded(name: str) -> str:
     """A column's name as it is used in here.
 
-    >>> guarded("flow"), bare(guarded("^a.*$"))
-    ('flow', '^a.*$')
+    >>> guarded("flow"), bare(guarded("^a.*$")), guarded("('NO2', 'north')")
+    ('flow', '^a.*$', 'NO2 north')
     """
+    if _LEVELS.fullmatch(name):
+        name = " ".join(part for part in re.findall(_LEVEL, name) if part.strip())
     return name + MARK if _RISKY.match(name) else name
 
 

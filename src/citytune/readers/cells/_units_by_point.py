@@ -6,7 +6,7 @@ import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._texts import Texts, of
+from citytune.readers.cells._texts import CELL, Texts, by_name, of
 from citytune.readers.cells._units import UNIT_COLUMNS, unit_of
 from citytune.readers.cells._vocabulary import plain_name
 
@@ -25,12 +25,10 @@ def with_units_of_points(texts: Texts, findings: Findings) -> Texts:
     names = texts.said["name"].unique(maintain_order=True).to_list()
     if any(plain_name(name) in UNIT_COLUMNS for name in texts.rows.columns):
         return texts
-    for name in names:
+    heads = by_name(texts.first(50), CELL.str.extract(_BEHIND, 1).unique()).rows()
+    for name in [name for name, units in heads if None not in units and all(map(unit_of, units))]:
         unit = pl.col(name).str.extract(_BEHIND, 1)
         cells = of(texts.said, [name])["cell"]
-        head = cells.head(50).str.extract(_BEHIND, 1)
-        if head.null_count() or not all(unit_of(one) for one in head.unique()):
-            continue
         said = cells.str.extract(_BEHIND, 1).drop_nulls().unique().sort().to_list()
         if len(said) < 2 or not all(map(unit_of, said)):
             continue

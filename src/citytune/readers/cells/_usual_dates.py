@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -53,7 +54,25 @@ def _date(found: re.Match[str], day: str, name: str, year: str) -> str:
     return f"{day} {_ENGLISH[month - 1]} {year}" if month else found[0]
 
 
+def _of_day(found: re.Match[str]) -> str:
+    """The date of the day of a year: 2024-091."""
+    first = dt.date(int(found[1]), 1, 1)
+    day = first + dt.timedelta(days=int(found[2]) - 1)
+    return day.isoformat() + " " * found[0].endswith(":") if day.year == first.year else found[0]
+
+
+def _of_week(found: re.Match[str]) -> str:
+    """The date of the day of a week, or its Monday: 2024W053, 2024-W05."""
+    try:
+        return dt.date.fromisocalendar(*(int(part or 1) for part in found.groups())).isoformat()
+    except ValueError:
+        return found[0]
+
+
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"^((?:19|20)\d\d)-?(\d{3})(?=$|[ T]\d)"), _of_day),
+    (re.compile(r"^((?:19|20)\d\d):(\d{3}):(?=\d\d:)"), _of_day),
+    (re.compile(r"^(\d{4})-?W(\d\d)(?:-?([1-7]))?(?=$|[ T]\d)"), _of_week),
     (_SPELT, _in_english),
     (_YEAR_FIRST, lambda at: _date(at, at[3], at[2], at[1])),
     (_OF_YEAR, lambda at: _date(at, at[2], at[3], at[1])),
@@ -102,6 +121,8 @@ def usual(cell: str) -> str:
     ('31/03/2024 14:00', '2024-03-31 14:00:00')
     >>> usual("1 Mar 2024 07:00 Uhr"), usual("2024-03-31 kl 07-08"), usual("R6.2.1 0:00")
     ('1 Mar 2024 07:00', '2024-03-31 07:00', '2024.2.1 0:00')
+    >>> usual("2024-091 14:00"), usual("2024091T1405"), usual("2024W053T14"), usual("2024-W05")
+    ('2024-03-31 14:00', '2024-03-31T1405', '2024-01-31T14', '2024-01-29')
     >>> usual("112/05/01 03:00"), usual("01/05/2566"), usual("令和6年2月1日")
     ('2023/05/01 03:00', '01/05/2023', '2024-2-1')
     """

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from citytune._text import listed
+from citytune._text import counted, listed
 from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
@@ -93,14 +93,19 @@ def _with_classes_added(
         or any(_may_measure(columns, n, classes) for n in columns.kinds)
     ):
         return table
+    every = pl.sum_horizontal(number_of(table, name) for name in names)
+    filled = [number_of(table, name).is_not_null() for name in names]
+    there = pl.all_horizontal(filled)
+    some = table.rows.select((pl.any_horizontal(filled) & ~there).sum())
+    lacking = int(some.collect(engine="streaming").item())
+    rows = f", and missing in {counted(lacking, 'row')} where one of them is missing"
     findings.warn(
         "classes",
         f"{listed(names, quoted=True)} are classes of vehicles, and no column holds all of them",
-        f"they were added up; pass target={names[0]!r} for one of them",
+        f"they were added up{rows if lacking else ''}; pass target={names[0]!r} for one of them"
+        + (", or write 0 where none was counted" if lacking else ""),
         count=len(names),
     )
-    every = pl.sum_horizontal(number_of(table, name) for name in names)
-    there = pl.all_horizontal(number_of(table, name).is_not_null() for name in names)
     added = pl.when(there).then(every).alias(f"vehicles ({' + '.join(names)})")
     return table.with_other_columns(table.rows.with_columns(added).drop([*classes]))
 

@@ -56,7 +56,8 @@ def refuse_editions(
 
 def _may_be(column: Column) -> bool:
     words = {*tokens(column.name)}
-    named = called_a_sensor(column) or words & SENSOR_PARTS
+    plans = words == {"type"} and all(says_only_a_way(str(one)) for one in column.cells)
+    named = not plans and (called_a_sensor(column) or words & SENSOR_PARTS)
     return 1 < len(column.cells) <= MOST_EDITIONS and not named
 
 

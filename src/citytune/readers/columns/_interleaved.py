@@ -106,10 +106,10 @@ def _interleaves(
     rows: pl.DataFrame, keys: Sequence[str], names: Sequence[str], numbers: Sequence[str]
 ) -> bool:
     finer = [*keys, *names]
-    rows = rows.filter(pl.len().over(finer) >= FEWEST_ROWS_INTERLEAVED)
-    if len(rows) < 2 * FEWEST_ROWS_INTERLEAVED or not numbers:
+    often = rows.select(pl.len().over(finer) >= FEWEST_ROWS_INTERLEAVED).to_series()
+    if often.sum() < 2 * FEWEST_ROWS_INTERLEAVED or not numbers:
         return False
-
+    rows = rows.select(TIME, *finer, *numbers).filter(often)
     steps = rows.select(own=_change(TIME, finer), mixed=_change(TIME, keys))
     own, mixed = (_commonest(steps[side]) for side in ("own", "mixed"))
     if own is None or mixed is None or mixed >= own:

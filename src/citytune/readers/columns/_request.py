@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,55 @@ from citytune.readers.times._times import Stamp, check_timezone
 Names = str | Sequence[str] | None
 
 
+_TEXTS = {"quantity": "traffic_volume", "unit": "veh/h", "timezone": "Europe/Oslo", "country": "NO",
+          "table": "readings", "query": "SELECT * FROM readings"}  # fmt: skip
+"""Options that are text, and what it may be."""
+
+
 class ColumnName(str):
     """The name of a column and never a path, whatever it looks like."""
 
     __slots__ = ()
 
 
-def _guarded(names: Names) -> Names:
+def _guarded(option: str, names: Any) -> Names:
     if names is None or isinstance(names, str):
         return None if names is None else guarded(names)
-    return [guarded(name) for name in names]
+    several = isinstance(names, Iterable) and not isinstance(names, bytes | Mapping)
+    some = list(names) if several else [names]
+    if not several or not all(isinstance(name, str) for name in some):
+        numbered = next((f"; of a numbered column too: {option}={str(name)!r}" for name in some
+                         if isinstance(name, int) and not isinstance(name, bool)), "")  # fmt: skip
+        raise InputError(
+            f"{option} takes the name of a column, or a list of names, not {names!r}; write names "
+            f"as text{numbered}"
+        )
+    return [guarded(name) for name in some]
+
+
+def _checked_validity(valid: Any) -> Mapping[str, Sequence[str]] | None:
+    """Column → its valid cells, of which one may stand alone."""
+    if valid is None:
+        return None
+    found = dict(valid) if isinstance(valid, Mapping) else {}
+    for name, cells in found.items():
+        if isinstance(cells, str | numbers.Real):
+            found[name] = [cells]
+    good = all(
+        isinstance(name, str) and isinstance(cells, Iterable)
+        and not isinstance(cells, bytes | Mapping)
+        for name, cells in found.items()
+    )  # fmt: skip
+    if not good or not isinstance(valid, Mapping):
+        raise InputError(
+            "valid takes the column of validity with its cells that mean valid, as in "
+            f"{{'Validity': ['1']}}, not {valid!r}"
+        )
+    return {name: [_cell(cell) for cell in cells] for name, cells in found.items()}
+
+
+def _cell(cell: Any) -> str:
+    return str(cell).removesuffix(".0") if isinstance(cell, numbers.Real) else str(cell)
 
 
 @dataclass(frozen=True)
@@ -63,7 +102,11 @@ class Request:
 
     def __post_init__(self) -> None:
         for part in ("time", "sensor", "target"):
-            object.__setattr__(self, part, _guarded(getattr(self, part)))
+            object.__setattr__(self, part, _guarded(part, getattr(self, part)))
+        for part, example in _TEXTS.items():
+            if not isinstance(told := getattr(self, part), str | None):
+                raise InputError(f"{part} takes text such as {example!r}, not {told!r}")
+        object.__setattr__(self, "valid", _checked_validity(self.valid))
         if self.country is not None:
             check_country(self.country)
         if self.timezone is not None:
@@ -73,7 +116,7 @@ class Request:
         if self.date_order not in (None, "day", "month"):
             raise InputError(f"date_order is 'day' or 'month', got {self.date_order!r}")
         for value in self.marked:
-            if not isinstance(value, numbers.Real):
+            if not isinstance(value, numbers.Real) or isinstance(value, bool):
                 raise InputError(f"missing takes numbers such as -1, not {value!r}")
 
     @property
@@ -81,6 +124,6 @@ class Request:
         """The values that mean "no data"."""
         if self.missing is None:
             return ()
-        if isinstance(self.missing, Sequence) and not isinstance(self.missing, str):
+        if isinstance(self.missing, Sequence) and not isinstance(self.missing, str | bytes):
             return tuple(self.missing)
-        return (self.missing,)
+        return (self.missing,)  # type: ignore[return-value]

@@ -10,24 +10,21 @@ import polars as pl
 from citytune._errors import UnknownName
 from citytune.readers.cells._columns import Columns, look
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._structure import (
-    some_moments,
-)
+from citytune.readers.cells._structure import some_moments
 from citytune.readers.cells._table import MOMENT, SourceTable
 from citytune.readers.cells._unit_parts import with_whole_units
-from citytune.readers.cells._vocabulary import (
-    LATITUDE,
-    LONGITUDE,
-    plain_name,
-)
+from citytune.readers.cells._vocabulary import LATITUDE, LONGITUDE, plain_name
 from citytune.readers.columns._anonymous import with_names_above
+from citytune.readers.columns._blocks import of_named_time
 from citytune.readers.columns._classes import with_parts_added
 from citytune.readers.columns._editions import refuse_editions
 from citytune.readers.columns._folded import SECONDS, VALUE, counted_through
 from citytune.readers.columns._hours_as_names import refuse_hours_as_names
+from citytune.readers.columns._marks_asked import with_marks
 from citytune.readers.columns._moving import refuse_moving
 from citytune.readers.columns._namesakes import namesakes
 from citytune.readers.columns._of_parameters import of_parameters
+from citytune.readers.columns._of_quantity import with_columns_of
 from citytune.readers.columns._one_unit import to_one_unit
 from citytune.readers.columns._parameters import (
     Parameter,
@@ -35,6 +32,7 @@ from citytune.readers.columns._parameters import (
     parameter_columns,
     refuse_mixture,
 )
+from citytune.readers.columns._pivots import without_totals_of_pivots
 from citytune.readers.columns._request import Names, Request
 from citytune.readers.columns._sensor_columns import guess_sensor, refuse_contradictions
 from citytune.readers.columns._stray_rows import with_dates, with_names_below, without_summaries
@@ -50,6 +48,7 @@ from citytune.readers.times._parts_of_hours import refuse_parts_across, with_par
 from citytune.readers.times._summer_flags import in_order_of_flags
 from citytune.readers.times._time_columns import guess_time
 from citytune.readers.times._times import Moments, plan_moments
+from citytune.readers.times._weeks import with_dates_of_weeks
 from citytune.readers.times._zone_columns import zone_columns
 
 
@@ -90,11 +89,17 @@ def understand(
     told = (*as_names(wanted.time), *as_names(wanted.sensor), *covariates)
     named = {*told, *as_names(wanted.target), *(wanted.valid or ())}
     table = with_names_above(with_names(table, named, findings), named, findings)
-    table = unfold(table, as_names(wanted.target), findings)
+    table = unfold(with_marks(table, wanted.valid or ()), as_names(wanted.target), findings)
+    table = without_totals_of_pivots(table, findings)
+    wanted = with_columns_of(table, wanted, findings)
     table = table if wanted.target else with_parts_added(table, named, findings)
     _check_names(table, told)
     columns = look(table)
+    if not wanted.time:
+        table, columns = with_dates_of_weeks(table, columns, findings)
     time = as_names(wanted.time) or guess_time(table, columns, findings)
+    if wanted.time:
+        table, columns = of_named_time(table, time, columns, named, findings)
     if not time and not columns.numbers():
         findings.error(
             "no-numeric-target",

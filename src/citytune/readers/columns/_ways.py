@@ -38,6 +38,19 @@ _LENGTH = re.compile(
 """The time that a mean is of: 8h, 24-hour, 15 min."""
 _OF_NOISE = re.compile(r"L[ACZ]?[FSI]?(eq|max|min|den|night|day|evening|\d\d)", re.IGNORECASE)
 """Indices of noise: LAeq, LAFmax, L90."""
+PLANS = frozenset(
+    words_of("""
+budget budgets budgeted plan planwert planwerte soll sollwert sollwerte presupuesto presupuestado
+preventivo begroting begroot budgete orcamento orcado
+""")
+)
+"""Words of what was meant to be."""
+ACTUALS = frozenset(
+    words_of(
+        "actual actuals ist istwert istwerte real reales consuntivo werkelijk realise realizado"
+    )
+)
+"""Words of what was measured, next to a plan."""
 SCENARIOS = frozenset(words_of("scenario scenarios escenario simulated simulation"))
 """Words of what did not happen."""
 MOST_WAYS_SHOWN = 4
@@ -72,7 +85,7 @@ def refuse_ways(chosen: Sequence[str], able: Sequence[str], findings: Findings) 
     findings.error(
         "which-target",
         f"{listed(doubtful, quoted=True)} seem to be one reading in several ways, such as means "
-        "over longer times, extremes, scenarios, or values before and after checking",
+        "over longer times, extremes, scenarios, plans, or values before and after checking",
         f"name those of one way with {options}, or all with target={[*chosen]!r} if each is a "
         "sensor",
         count=len(doubtful),
@@ -104,7 +117,7 @@ def refuse_left_out(chosen: Sequence[str], able: Sequence[str], findings: Findin
 def _way_of(name: str) -> frozenset[str]:
     """How a reading was computed, by the words of its column's name."""
     lengths = {f"{size}{unit[:1].lower()}" for size, unit in _LENGTH.findall(name)}
-    said = MEANS | HIGHEST_AND_LOWEST | STAGES_OF_CHECKING | LENGTHS_IN_WORDS
+    said = MEANS | HIGHEST_AND_LOWEST | STAGES_OF_CHECKING | LENGTHS_IN_WORDS | PLANS
     return frozenset(lengths | {word for word in tokens(name) if word in said or _is_noise(word)})
 
 
@@ -118,13 +131,13 @@ def says_only_a_way(cell: str) -> bool:
     >>> says_only_a_way("8 h"), says_only_a_way("24-hour mean"), says_only_a_way("Lane 8")
     (True, True, False)
     """
-    return bool(_way_of(cell)) and not _rest_of(cell)
+    return bool(_way_of(cell) or ACTUALS & {*tokens(cell)}) and not _rest_of(cell)
 
 
 def _rest_of(name: str) -> tuple[str, ...]:
     """What a name says apart from that."""
     words = tokens(_LENGTH.sub(" ", name))
-    return tuple(word for word in words if word and word not in _way_of(name))
+    return tuple(word for word in words if word and word not in _way_of(name) | ACTUALS)
 
 
 def _differ(rest: Sequence[str], names: Sequence[str], ways: dict[str, frozenset[str]]) -> bool:

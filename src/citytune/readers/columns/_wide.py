@@ -192,7 +192,8 @@ def _parts_of(
     place = chosen.index(total)
     before = [[*chosen[first:place]] for first in range(place - 1)][-MOST_PLACES:]
     for parts in (near, others, *before):
-        if len(parts) < 2 or total in parts:
+        fewest = 1 if called and parts is near else 2  # a group of a pivot table may be one column
+        if len(parts) < fewest or total in parts:
             continue
         numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in (total, *parts)]
         rows = table.rows.select(numbers).drop_nulls().head(500).collect()

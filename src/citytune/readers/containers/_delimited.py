@@ -41,7 +41,7 @@ from citytune.readers.containers._dialect import (
 from citytune.readers.containers._envelope import without_envelope
 from citytune.readers.containers._layout import NO_DATE, bare_titles
 from citytune.readers.containers._spaced import with_tabs
-from citytune.readers.containers._stacked import TITLE, refuse_other_table, titles_of
+from citytune.readers.containers._stacked import TITLE, refuse_other_table, titles_of, with_months
 
 CELLS_FOR_NOTATION = 5000
 """Distinct cells of a column from which its notation is told."""
@@ -236,7 +236,9 @@ def _data_rows(texts: Texts, dialect: Dialect, findings: Findings) -> Texts:
         again = [pl.col(n).str.strip_chars() == heading[n] for n in names if heading[n]]
         repeats = rows.select(pl.all_horizontal(again).fill_null(value=False)).to_series()
         titles = titles_of(rows, repeats, dialect.layout.titles, TITLE)
-        rows = rows if titles is None else rows.with_columns(titles)
+        if titles is not None:
+            kept = ~repeats.shift(-1, fill_value=False)  # the title of each part stands above it
+            rows, repeats = with_months(rows, titles).filter(kept), repeats.filter(kept)
         rows = _without(rows, pl.lit(repeats), "repeated-header",
                         "repeat the header", "they were left out", findings)  # fmt: skip
     refuse_other_table(rows, dialect.layout, findings)

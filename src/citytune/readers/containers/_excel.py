@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import replace
 from typing import Any
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._said_clocks import OF_1904
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.containers._delimited import read_rows
 from citytune.readers.containers._openers import register
@@ -67,7 +69,8 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
     alike = [sheet for sheet in filled if _top(sheet) == _top(chosen)]
     if len(alike) > 1:
         tables = [read_rows(_cells(one), one.name, one.name, findings) for one in alike]
-        return replace(join(tables, name, findings, "sheets"), stem=stem, files=1)
+        joined = replace(join(tables, name, findings, "sheets"), stem=stem, files=1)
+        return _with_date_system(joined, data)
     if len(filled) > 1:
         rest = [sheet.name for sheet in filled if sheet is not chosen]
         findings.note(
@@ -75,7 +78,18 @@ def read_workbook(data: bytes, name: str, stem: str, findings: Findings) -> Sour
             f"sheet {chosen.name!r} was read, not {listed(rest, quoted=True)}",
             "save another sheet as its own file to read it",
         )
-    return read_rows(_cells(chosen), name, stem, findings)
+    return _with_date_system(read_rows(_cells(chosen), name, stem, findings), data)
+
+
+def _with_date_system(table: SourceTable, data: bytes) -> SourceTable:
+    """The table with a title that says so, if a workbook counts its days from 1904 on."""
+    if not is_zip(data):
+        return table
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        names = [name for name in book.namelist() if name == "xl/workbook.xml"]
+        said = book.read(names[0]) if names else b""
+    counts = re.search(rb"<workbookPr[^>]*\bdate1904=[\"'](1|true)[\"']", said)
+    return replace(table, titles=(*table.titles, OF_1904)) if counts else table
 
 
 def _cells(sheet: Any) -> list[list[str]]:

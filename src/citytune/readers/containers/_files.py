@@ -13,7 +13,7 @@ from citytune._errors import InputError
 
 ENDINGS = ("csv", "tsv", "txt", "dat", "gz", "parquet", "pq", "arrow", "feather", "ipc", "json",
            "jsonl", "ndjson", "xlsx", "xls", "xlsb", "ods", "zip", "xml", "h5", "hdf5",
-           "hdf")  # fmt: skip
+           "hdf", "zrx", "zrxp", "lvm", "edi")  # fmt: skip
 """Of files that may hold a table."""
 LONGEST_SILENCE = 30.0
 """Seconds without a byte after which an address is given up."""

@@ -241,9 +241,24 @@ def _holds_lists(value: Any) -> bool:
 
 
 def _holds_columns(value: Record) -> bool:
-    """Whether an object holds long lists of plain values, as many of each."""
-    lengths = [len(one) for one in value.values() if isinstance(one, list) and is_scalars(one)]
-    return any(size > LOOKED_AT and lengths.count(size) > 1 for size in lengths)
+    """Whether an object holds long lists of plain values, as many of each.
+
+    An object in it counts if one of its lists is one of times, as in features of GeoJSON.
+    """
+    lists = [one for one in value.values() if isinstance(one, list) and is_scalars(one)]
+    lengths = [len(one) for one in lists]
+    if any(size > LOOKED_AT and lengths.count(size) > 1 for size in lengths):
+        return True
+    inner = [one for one in value.values() if isinstance(one, Mapping)]
+    return any(_holds_columns(one) and _holds_times(one) for one in inner)
+
+
+def _holds_times(value: Record) -> bool:
+    return any(
+        all(map(_may_be_time, one[:LOOKED_AT])) if isinstance(one, list) else _holds_times(one)
+        for one in value.values()
+        if isinstance(one, Mapping) or (isinstance(one, list) and len(one) > LOOKED_AT)
+    )
 
 
 def _tags(some: Sequence[Any]) -> dict[str, Any]:

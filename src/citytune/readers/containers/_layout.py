@@ -168,7 +168,8 @@ def _which(
     filled = {i: sum(bool(cell.strip()) for cell in rows[i].cells) for i in top}
     units = None
     for i in range(len(top) - 1, 0, -1):
-        if _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
+        named = 2 * filled[top[i - 1]] >= filled[top[i]]  # below a title stand no units
+        if named and _are_units(rows[top[i]].cells, rows[top[i - 1]].cells):
             units = top[i]
             names = [j for j in top[i + 1 :] if _names_all(rows[j], [rows[k] for k in top[:i]])]
             # What stands below them says how they were computed, if it is not their names.

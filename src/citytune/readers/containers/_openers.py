@@ -36,8 +36,6 @@ _FOREIGN = (
     (b"\x89PNG", "a PNG picture", "pass a CSV or Parquet file"),
     (b"\xff\xd8\xff", "a JPEG picture", "pass a CSV or Parquet file"),
     (b"%PDF", "a PDF document", "export its table as CSV"),
-    (b"UNA:+", "an EDIFACT message, such as MSCONS", "export the readings as CSV"),
-    (b"UNB+", "an EDIFACT message, such as MSCONS", "export the readings as CSV"),
     (b"SQLite format 3", "an SQLite database", "pass its path alone, with table= or query="),
 )
 

@@ -5,12 +5,14 @@ Where a title stands above each repeated header, it says what the rows below it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._month_names import month_of
 from citytune.readers.cells._numbers import NUMBER_LIKE, is_missing
 from citytune.readers.containers._label_rows import TIME_LIKE
 from citytune.readers.containers._layout import Layout
@@ -46,6 +48,32 @@ def titles_of(
         return None
     part = again.cast(pl.Int32).cum_sum()
     return pl.Series(name, titles).gather(part)
+
+
+def with_months(rows: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
+    """The rows with their titles, or with a year and a month where each title is a month."""
+    written = {title: _month(title) for title in titles.unique()}
+    known = {title: month for title, month in written.items() if month}
+    if len(known) < len(written) or {"year", "month"} & {*map(str.lower, rows.columns)}:
+        return rows.with_columns(titles)
+    parts = [titles.replace_strict({title: str(one[i]) for title, one in known.items()})
+             for i in (0, 1)]  # fmt: skip
+    return rows.with_columns(parts[0].alias("year"), parts[1].alias("month"))
+
+
+def _month(title: str) -> tuple[int, int] | None:
+    """The year and the month that a title is.
+
+    >>> _month("January 2024"), _month("03/2024"), _month("2024-03"), _month("Main Street 2024")
+    ((2024, 1), (2024, 3), (2024, 3), None)
+    """
+    words = re.split(r"[\s/.,;:_-]+", title.strip().strip(".,;:"))
+    year = next((int(word) for word in words if re.fullmatch(r"(19|20)\d\d", word)), None)
+    rest = [word for word in words if word != str(year)]
+    if year is None or len(rest) != 1:
+        return None
+    month = int(rest[0]) if re.fullmatch(r"\d{1,2}", rest[0]) else month_of(rest[0]) or 0
+    return (year, month) if 1 <= month <= 12 else None
 
 
 def refuse_other_table(rows: pl.DataFrame, layout: Layout, findings: Findings) -> None:

@@ -92,6 +92,17 @@ def choose(
     return chosen.time, ", ".join(said)
 
 
+def clocks_of_their_own(table: SourceTable, time: str, others: Sequence[str]) -> list[str]:
+    """Those of other columns of times that keep to regular clocks of their own."""
+    rivals = _rivals(table, [(time,), *((other,) for other in others[: MOST_RIVALS - 1])])
+    first = next((one for one in rivals if one.time == (time,)), None)
+    return [] if first is None else [
+        one.time[0] for one in rivals
+        if one is not first and not one.later and _regular(one.seconds)
+        and _relation(first, one) == "its own clock"
+    ]  # fmt: skip
+
+
 def _refuse(times: Sequence[Time], findings: Findings) -> None:
     names = [listed(list(time), quoted=True) for time in times]
     options = " or ".join(f"time={time[0] if len(time) == 1 else list(time)!r}" for time in times)
@@ -99,8 +110,8 @@ def _refuse(times: Sequence[Time], findings: Findings) -> None:
         "which-time",
         f"{listed(names)} are times on clocks of their own, and nothing tells at which one the "
         "readings were measured",
-        f"name it with {options}; if each has readings of its own to the right of it, put every "
-        "such block into a file of its own",
+        f"name it with {options}; readings to the right of the others, which may be theirs, are "
+        "not read then: to read all, put every such block into a file of its own",
         count=len(times),
     )
 

@@ -16,13 +16,9 @@ from citytune.readers.cells._columns import look_at
 from citytune.readers.cells._epochs import epoch_seconds, epoch_unit
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._formats import find_format, with_bare_midnights
-from citytune.readers.cells._origins import (
-    Origin,
-    origin_said,
-    refuse_other_origin,
-    seconds_since,
-)
+from citytune.readers.cells._origins import Origin, origin_said, refuse_other_origin, seconds_since
 from citytune.readers.cells._ranges import begin_of
+from citytune.readers.cells._said_clocks import as_said
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
 from citytune.readers.cells._vocabulary import plain_name
@@ -230,6 +226,7 @@ def _plan_numbers(table: SourceTable, name: str, findings: Findings) -> Moments:
     epoch = epoch_unit(sample)
     if epoch is None:
         return Moments(pl.lit(None, pl.Int64))
+    epoch = as_said(epoch, sample, name, table, findings)
     refuse_other_origin(name, sample, epoch, findings)
     findings.note(
         "guessed-time-format",
@@ -255,6 +252,7 @@ def _plan_text(
     numbers = distinct.cast(pl.Float64, strict=False)
     few = numbers.null_count() <= 0.02 * len(distinct)  # such as a total below the table
     if len(distinct) and few and (epoch := epoch_unit(numbers.drop_nulls())):
+        epoch = as_said(epoch, numbers, name, table, findings)
         refuse_other_origin(name, numbers, epoch, findings)
         counted = epoch.is_utc
         number = epoch_seconds(pl.col("cell").cast(pl.Float64, strict=False), epoch)
