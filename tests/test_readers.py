@@ -304,6 +304,12 @@ def test_a_load_that_was_ever_negative_has_no_lower_bound() -> None:
     np.testing.assert_array_equal(frame.values[:, 0], values.astype(np.float32))
 
 
+def test_names_that_pandas_holds_as_bytes_are_text() -> None:
+    table = long().to_pandas()
+    table["sensor"] = [f"{name}: Lindenstraße".encode() for name in table["sensor"]]
+    assert read(table).sensors == tuple(f"{name}: Lindenstraße" for name in SENSORS)
+
+
 def test_pandas_with_two_rows_of_names_is_refused() -> None:
     table = wide().to_pandas()
     table.columns = pd.MultiIndex.from_product([["a"], table.columns])

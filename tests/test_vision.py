@@ -91,6 +91,40 @@ def test_a_table_of_bytes_is_understood(frame: ct.PictureFrame) -> None:
     assert repr(frame).startswith("PictureFrame(96 pictures of 4 places, 12 groups")
 
 
+def test_a_table_of_pandas_holds_bytes_plainly_or_next_to_their_names(
+    frame: ct.PictureFrame,
+) -> None:
+    table = stills.table(1, 1)
+    plain = table.drop("file").to_pandas()  # the pictures are objects there
+    found = ct.read_pictures(plain, target="vehicles")
+    assert found.pictures == ct.read_pictures(table, target="vehicles").pictures
+    plain["jpeg"] = [{"bytes": one, "path": None} for one in plain["jpeg"]]
+    assert ct.read_pictures(plain, target="vehicles").pictures == found.pictures
+
+
+def test_columns_may_be_called_as_we_call_our_own(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(stills.jpeg(stills.road(3, 0)))
+    rows = {"cell": ["a.jpg"], "number": ["4"], "_time": ["2024-03-04 08:10"], "row": ["A5"]}
+    table = pl.DataFrame(rows)
+    table.write_csv(tmp_path / "labels.csv")
+    table.with_columns(cell=pl.lit(str(tmp_path / "a.jpg"))).write_parquet(tmp_path / "l.parquet")
+    for name in ("labels.csv", "l.parquet"):
+        found = ct.read_pictures(tmp_path / name, target="number", place="row")
+        assert found.values is not None
+        assert found.values.tolist() == [4.0]
+        assert found.times is not None
+        assert found.times.tolist() == [dt.datetime(2024, 3, 4, 8, 10)]
+        assert found.groups == ("A5 2024-03-04",)
+
+
+def test_a_cell_that_holds_a_picture_as_text_is_not_told_whole() -> None:
+    cells = [str(one) for one in stills.table(1, 1)["jpeg"]]
+    with pytest.raises(ct.TableError, match=r"cannot be used") as found:
+        ct.read_pictures(pl.DataFrame({"cell": cells}), picture="cell")
+    assert "it is broken (File name too long): 4 pictures, …" in str(found.value)
+    assert len(str(found.value)) < 1000
+
+
 def test_every_fault_of_a_table_is_told_at_once(tmp_path: Path) -> None:
     good = stills.jpeg(stills.road(3, 0))
     (tmp_path / "good.jpg").write_bytes(good)
@@ -445,6 +479,16 @@ def test_the_map_adds_up_to_the_answer(model: ct.VisionModel, frame: ct.PictureF
     assert model.looked_at(some).shape == (6, SIDE, SIDE)
 
 
+def test_a_claim_that_is_about_as_good_is_no_sign_of_leakage(model: ct.VisionModel) -> None:
+    tuned = model.scores.errors["tuned"]
+    said = [
+        replace(model.scores, random_split=share * tuned).leakage() for share in (0.9, 0.97, 1.1)
+    ]
+    assert "asks for what was learnt" in said[0]
+    assert said[1].endswith("which is hardly better here.")
+    assert said[2].endswith("which is no better here.")
+
+
 def test_the_page_says_what_a_random_split_would_have_claimed(
     model: ct.VisionModel, frame: ct.PictureFrame
 ) -> None:
@@ -509,6 +553,45 @@ def test_a_folder_that_grows_is_read_once_for_each_picture(
     again = list(watch(str(folder), model, out, rounds=1))
     assert [one.readings for one in again] == [0]  # what the file holds is not written twice
     assert len(pl.read_csv(out)) == 2
+
+
+def test_a_picture_without_a_time_does_not_cost_the_others(
+    model: ct.VisionModel, tmp_path: Path
+) -> None:
+    for name in ("north_20240304-0600.jpg", "north.jpg"):
+        (tmp_path / name).write_bytes(stills.jpeg(stills.road(6, 6)))
+        old(tmp_path / name)
+    with pytest.raises(ct.TableError, match="no time in the name, as there is in others: 1 pict"):
+        ct.read_pictures(tmp_path)
+    said = "left out: there is no time in the name, as there is in others: 1 picture"
+    found = ct.vision.count(tmp_path, model)
+    assert (len(found), found.notes) == (1, (f"{said}, north.jpg",))
+    (once,) = watch(str(tmp_path), model, tmp_path / "flow.csv", rounds=1)
+    assert once.readings == 1
+    assert said in once.notes[0]
+
+
+def test_a_picture_that_is_taken_away_does_not_end_a_watch(
+    model: ct.VisionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, soon, gone = (tmp_path / f"north_20240304-0{hour}00.jpg" for hour in (6, 7, 8))
+    for path in (here, soon):
+        path.write_bytes(stills.jpeg(stills.road(6, 6)))
+        old(path)
+    listed = iter([[gone, soon], [here]])
+    monkeypatch.setattr("citytune.vision._count.picture_files", lambda _folder: next(listed))
+    looked_at = "citytune.vision._count.read_pictures"
+
+    def read(table: Any, **options: Any) -> ct.PictureFrame:
+        found = ct.read_pictures(table, **options)
+        soon.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(looked_at, read)
+    out = tmp_path / "flow.csv"
+    rounds = list(watch(str(tmp_path), model, out, rounds=2, sleep=lambda _: None))
+    assert [one.readings for one in rounds] == [0, 1]
+    assert "it is not there" in rounds[0].notes[0]
 
 
 def test_a_file_that_is_taken_away_begins_anew_with_its_columns(

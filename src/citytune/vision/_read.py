@@ -70,8 +70,8 @@ def read_pictures(
         group: Column of what belongs together, such as a clip; pictures of one group are so alike
             that they are tested together. By default a camera's day.
         timezone: IANA zone of the cameras.
-        broken: Whether a picture that cannot be used stops the reading, or is left out and named
-            in `notes`.
+        broken: Whether a picture that cannot be used, or whose name tells no time where others'
+            do, stops the reading ("raise"), or is left out and named in `notes` ("skip").
 
     Raises:
         TableError: pictures are broken, too large or not there, or labels or times are missing;
@@ -194,48 +194,54 @@ def _checked(
         broken: See `read_pictures`.
     """
     looks, times = look_at_all(frame.pictures), frame.times
-    bad: dict[str, list[str]] = defaultdict(list)
-    for name, look in zip(frame.names, looks, strict=True):
-        if look.fault:
-            bad[look.fault].append(name)
-    notes = [sentence(f"the picture cannot be used: {what}", who) for what, who in bad.items()]
+    bad = {i: f"the picture cannot be used: {k.fault}" for i, k in enumerate(looks) if k.fault}
+    if times is None and (times := _written(frame.names, looks)) is not None:
+        timeless = np.isnat(times).nonzero()[0].tolist()
+        bad = dict.fromkeys(timeless, "there is no time in the name, as there is in others") | bad
+    named: dict[str, list[str]] = defaultdict(list)
+    for i, what in sorted(bad.items()):
+        named[what].append(frame.names[i])
+    notes = [sentence(what, names) for what, names in named.items()]
     if broken == "raise":
         faults.problems += notes
-    if times is None:
-        times = _written(frame.names, looks, faults)
     faults.stop()
-    good = [i for i, look in enumerate(looks) if not look.fault]
+    good = [i for i in range(len(looks)) if i not in bad]
     if not good:
         raise TableError(faults.source, notes)
-    frame = replace(frame, times=times, groups=groups).pick(good)
-    said = [*(f"left out: {note}" for note in notes), *_conversions(looks), *_twins(frame)]
-    return replace(frame, notes=tuple(said))
+    frame = replace(
+        frame.pick(good),
+        times=None if times is None else times[good],
+        groups=tuple(groups[i] for i in good) if groups else (),
+    )
+    changed = _conversions([looks[i] for i in good])
+    return replace(
+        frame, notes=(*(f"left out: {note}" for note in notes), *changed, *_twins(frame))
+    )
 
 
-def _written(names: Sequence[str], looks: Sequence[Look], faults: Faults) -> NDArray[Any] | None:
-    """The times in the names, or those that the cameras wrote; None if there are none."""
+def _written(names: Sequence[str], looks: Sequence[Look]) -> NDArray[Any] | None:
+    """The times in the names, or those that the cameras wrote; NaT for none, None for none at all.
+
+    A time in the name of a picture that cannot be used is no sign that others have one.
+    """
     found = [
         time_in(Path(name).name) or time_in(look.taken)
         for name, look in zip(names, looks, strict=True)
     ]
-    lacking = [n for n, moment, k in zip(names, found, looks, strict=True)
-               if moment is None and not k.fault]  # fmt: skip
-    if len(lacking) == sum(not look.fault for look in looks):
+    if not any(moment and not look.fault for moment, look in zip(found, looks, strict=True)):
         return None
-    faults.add("there is no time in the name, as there is in others", lacking)
     return np.array(found, dtype="datetime64[us]")
 
 
 def _conversions(looks: Sequence[Look]) -> list[str]:
     """What was converted, in words."""
-    good = [look for look in looks if not look.fault]
-    counts = {kind: sum(one.kind == kind for one in good) for kind in ("grey", "CMYK", "16-bit")}
+    counts = {kind: sum(one.kind == kind for one in looks) for kind in ("grey", "CMYK", "16-bit")}
     said = [
         f"{counted(count, f'{kind} picture')} converted to colours of 8 bits"
         for kind, count in counts.items()
         if count
     ]
-    if (sizes := len({look.size for look in good})) > 1:
+    if (sizes := len({look.size for look in looks})) > 1:
         said.append(f"the pictures are of {sizes} sizes; each is resized to the network's")
     return said
 
