@@ -223,6 +223,32 @@ def test_times_of_a_zone_are_hours_on_the_wall() -> None:
     assert set(hours.tolist()) == {8}
 
 
+def test_times_in_names_are_on_the_wall_of_the_zone_or_of_utc(tmp_path: Path) -> None:
+    def stand(*names: str) -> None:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        for name in names:
+            (tmp_path / name).write_bytes(stills.jpeg(stills.road(3, 0)))
+
+    def read(zone: str | None) -> list[str]:
+        return [moment.isoformat() for moment in ct.read_pictures(tmp_path, timezone=zone).wall()]
+
+    stand("a_20240701-0600.jpg")
+    assert read(None) == ["2024-07-01T06:00:00"]
+    assert read("Europe/Oslo") == ["2024-07-01T06:00:00+02:00"]
+    with pytest.raises(ct.UnknownName, match="time zone"):
+        read("Europe/Olso")
+    stand("a_2024-07-01T06-00-00Z.jpg")
+    assert read(None) == ["2024-07-01T06:00:00+00:00"]
+    assert read("Europe/Oslo") == ["2024-07-01T08:00:00+02:00"]
+    stand("a_2024-07-01T06-00-00Z.jpg", "a_2024-07-01T07-00-00.jpg")
+    with pytest.raises(ct.TableError, match=r"not said to be of UTC .* a_2024-07-01T07-00-00.jpg"):
+        read("Europe/Oslo")
+    stand("a_20240331-0230.jpg", "a_20240331-0330.jpg")
+    with pytest.raises(ct.TableError, match=r"clock of Europe/Oslo skips its time: 1 picture, a_2"):
+        read("Europe/Oslo")
+
+
 # Colours
 
 

@@ -69,8 +69,18 @@ class Rows:
             return series, timezone or plan.zone or "UTC"
         if timezone is None:
             return series, None
-        local = series.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-        return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None), timezone
+        return in_utc(series, timezone), timezone
+
+
+def in_utc(wall: pl.Series, timezone: str) -> pl.Series:
+    """Moments on the wall of a zone as those of UTC; null where its clock skips them.
+
+    Raises:
+        UnknownName: there is no such zone.
+    """
+    check_timezone(timezone)
+    local = wall.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
 def rows_of(source: Any) -> Rows:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, TableError
 from citytune._text import counted, listed
-from citytune.readers import Rows, rows_of
+from citytune.readers import Rows, in_utc, rows_of
 from citytune.vision._columns import (
     column_named,
     guess_pictures,
@@ -37,9 +38,9 @@ FOLDER = "folder"
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".jsonl")
 _TIME = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.:]?([01]\d)[-_.:]?([0-3]\d)[T_\- .]*([0-2]\d)[-_.:h]?([0-5]\d)"
-    r"(?:[-_.:m]?([0-5]\d))?"
+    r"(?:[-_.:m]?([0-5]\d))?(Z(?![A-Za-z]))?"
 )
-"""A moment in the name of a file."""
+"""A moment in the name of a file; a Z behind it is UTC."""
 Broken: TypeAlias = Literal["raise", "skip"]
 
 
@@ -105,14 +106,15 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def time_in(name: str) -> dt.datetime | None:
-    """The moment in a file's name or an EXIF entry, as written.
+    """The moment in a file's name or an EXIF entry, as written; of UTC if it says so.
 
     >>> time_in("cam5_20240331-140500.jpg"), time_in("IMG_0001.jpg")
     (datetime.datetime(2024, 3, 31, 14, 5), None)
     """
     for found in _TIME.finditer(name):
         try:
-            return dt.datetime(*(int(part or 0) for part in found.groups()))  # type: ignore[arg-type]
+            moment = dt.datetime(*(int(part or 0) for part in found.groups()[:-1]))  # type: ignore[arg-type]
+            return moment.replace(tzinfo=dt.UTC) if found[7] else moment
         except ValueError:
             continue
     return None
@@ -195,9 +197,10 @@ def _checked(
     """
     looks, times = look_at_all(frame.pictures), frame.times
     bad = {i: f"the picture cannot be used: {k.fault}" for i, k in enumerate(looks) if k.fault}
-    if times is None and (times := _written(frame.names, looks)) is not None:
-        timeless = np.isnat(times).nonzero()[0].tolist()
-        bad = dict.fromkeys(timeless, "there is no time in the name, as there is in others") | bad
+    zone = frame.timezone
+    if times is None:
+        times, zone, odd = _written(frame.names, looks, zone)
+        bad = odd | bad
     named: dict[str, list[str]] = defaultdict(list)
     for i, what in sorted(bad.items()):
         named[what].append(frame.names[i])
@@ -211,6 +214,7 @@ def _checked(
     frame = replace(
         frame.pick(good),
         times=None if times is None else times[good],
+        timezone=zone,
         groups=tuple(groups[i] for i in good) if groups else (),
     )
     changed = _conversions([looks[i] for i in good])
@@ -219,18 +223,37 @@ def _checked(
     )
 
 
-def _written(names: Sequence[str], looks: Sequence[Look]) -> NDArray[Any] | None:
-    """The times in the names, or those that the cameras wrote; NaT for none, None for none at all.
+def _written(
+    names: Sequence[str], looks: Sequence[Look], zone: str | None
+) -> tuple[NDArray[Any] | None, str | None, dict[int, str]]:
+    """The times in the names, or those that the cameras wrote, on the wall unless they are of UTC.
 
     A time in the name of a picture that cannot be used is no sign that others have one.
+
+    Returns:
+        The times, as a `PictureFrame` has them, or None if there are none; their zone; and of
+        which pictures the time cannot be used, and why.
     """
     found = [
         time_in(Path(name).name) or time_in(look.taken)
         for name, look in zip(names, looks, strict=True)
     ]
-    if not any(moment and not look.fault for moment, look in zip(found, looks, strict=True)):
-        return None
-    return np.array(found, dtype="datetime64[us]")
+    told = [moment for moment, look in zip(found, looks, strict=True) if moment and not look.fault]
+    if not told:
+        return None, zone, {}
+    utc = any(moment.tzinfo for moment in told)
+    bad = {}
+    for i, moment in enumerate(found):
+        if moment is None:
+            bad[i] = "there is no time in the name, as there is in others"
+        elif utc and not moment.tzinfo:
+            bad[i] = "its time is not said to be of UTC (Z), as that of others is"
+    times = np.array([moment and moment.replace(tzinfo=None) for moment in found], "datetime64[us]")
+    if utc or zone is None:
+        return times, (zone or "UTC") if utc else None, bad
+    moved = in_utc(pl.Series(times), zone).to_numpy()
+    skipped = (np.isnat(moved) & ~np.isnat(times)).nonzero()[0].tolist()
+    return moved, zone, bad | dict.fromkeys(skipped, f"the clock of {zone} skips its time")
 
 
 def _conversions(looks: Sequence[Look]) -> list[str]:
