@@ -125,6 +125,15 @@ def test_a_cell_that_holds_a_picture_as_text_is_not_told_whole() -> None:
     assert len(str(found.value)) < 1000
 
 
+def test_labels_of_0_and_1_may_be_of_several_kinds(frame: ct.PictureFrame) -> None:
+    assert frame.values is not None
+    jams = replace(frame, values=(frame.values > 6).astype(float))
+    with pytest.raises(ct.InputError, match="are 0 or 1, which may be counts, shares or two clas"):
+        ct.tune_vision(jams, backbone=Small())
+    assert jams.values is not None
+    assert Target.of("jam", jams.values, "class", "identity").classes == ("0", "1")
+
+
 def test_every_fault_of_a_table_is_told_at_once(tmp_path: Path) -> None:
     good = stills.jpeg(stills.road(3, 0))
     (tmp_path / "good.jpg").write_bytes(good)

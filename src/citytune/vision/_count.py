@@ -66,7 +66,7 @@ def still(address: str, place: str | None, timezone: str | None, now: Now) -> Pi
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Watching:
     """What came in one round."""
 
