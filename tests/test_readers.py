@@ -303,6 +303,12 @@ def test_a_load_that_was_ever_negative_has_no_lower_bound() -> None:
     np.testing.assert_array_equal(frame.values[:, 0], values.astype(np.float32))
 
 
+def test_names_that_pandas_holds_as_bytes_are_text() -> None:
+    table = long().to_pandas()
+    table["sensor"] = [f"{name}: Lindenstraße".encode() for name in table["sensor"]]
+    assert read(table).sensors == tuple(f"{name}: Lindenstraße" for name in SENSORS)
+
+
 @pytest.mark.parametrize("source", [None, 17, [1, 2], {"a": [1]}, object()])
 def test_what_is_no_table_is_refused(source: object) -> None:
     with pytest.raises(InputError, match="not a table"):

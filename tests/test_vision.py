@@ -91,6 +91,49 @@ def test_a_table_of_bytes_is_understood(frame: ct.PictureFrame) -> None:
     assert repr(frame).startswith("PictureFrame(96 pictures of 4 places, 12 groups")
 
 
+def test_a_table_of_pandas_holds_bytes_plainly_or_next_to_their_names(
+    frame: ct.PictureFrame,
+) -> None:
+    table = stills.table(1, 1)
+    plain = table.drop("file").to_pandas()  # the pictures are objects there
+    found = ct.read_pictures(plain, target="vehicles")
+    assert found.pictures == ct.read_pictures(table, target="vehicles").pictures
+    plain["jpeg"] = [{"bytes": one, "path": None} for one in plain["jpeg"]]
+    assert ct.read_pictures(plain, target="vehicles").pictures == found.pictures
+
+
+def test_columns_may_be_called_as_we_call_our_own(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(stills.jpeg(stills.road(3, 0)))
+    rows = {"cell": ["a.jpg"], "number": ["4"], "_time": ["2024-03-04 08:10"], "row": ["A5"]}
+    table = pl.DataFrame(rows)
+    table.write_csv(tmp_path / "labels.csv")
+    table.with_columns(cell=pl.lit(str(tmp_path / "a.jpg"))).write_parquet(tmp_path / "l.parquet")
+    for name in ("labels.csv", "l.parquet"):
+        found = ct.read_pictures(tmp_path / name, target="number", place="row")
+        assert found.values is not None
+        assert found.values.tolist() == [4.0]
+        assert found.times is not None
+        assert found.times.tolist() == [dt.datetime(2024, 3, 4, 8, 10)]
+        assert found.groups == ("A5 2024-03-04",)
+
+
+def test_a_cell_that_holds_a_picture_as_text_is_not_told_whole() -> None:
+    cells = [str(one) for one in stills.table(1, 1)["jpeg"]]
+    with pytest.raises(ct.TableError, match=r"cannot be used") as found:
+        ct.read_pictures(pl.DataFrame({"cell": cells}), picture="cell")
+    assert "it is broken (File name too long): 4 pictures, …" in str(found.value)
+    assert len(str(found.value)) < 1000
+
+
+def test_labels_of_0_and_1_may_be_of_several_kinds(frame: ct.PictureFrame) -> None:
+    assert frame.values is not None
+    jams = replace(frame, values=(frame.values > 6).astype(float))
+    with pytest.raises(ct.InputError, match="are 0 or 1, which may be counts, shares or two clas"):
+        ct.tune_vision(jams, backbone=Small())
+    assert jams.values is not None
+    assert Target.of("jam", jams.values, "class", "identity").classes == ("0", "1")
+
+
 def test_every_fault_of_a_table_is_told_at_once(tmp_path: Path) -> None:
     good = stills.jpeg(stills.road(3, 0))
     (tmp_path / "good.jpg").write_bytes(good)
@@ -187,6 +230,32 @@ def test_times_of_a_zone_are_hours_on_the_wall() -> None:
     hours = found.hours()
     assert hours is not None
     assert set(hours.tolist()) == {8}
+
+
+def test_times_in_names_are_on_the_wall_of_the_zone_or_of_utc(tmp_path: Path) -> None:
+    def stand(*names: str) -> None:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        for name in names:
+            (tmp_path / name).write_bytes(stills.jpeg(stills.road(3, 0)))
+
+    def read(zone: str | None) -> list[str]:
+        return [moment.isoformat() for moment in ct.read_pictures(tmp_path, timezone=zone).wall()]
+
+    stand("a_20240701-0600.jpg")
+    assert read(None) == ["2024-07-01T06:00:00"]
+    assert read("Europe/Oslo") == ["2024-07-01T06:00:00+02:00"]
+    with pytest.raises(ct.UnknownName, match="time zone"):
+        read("Europe/Olso")
+    stand("a_2024-07-01T06-00-00Z.jpg")
+    assert read(None) == ["2024-07-01T06:00:00+00:00"]
+    assert read("Europe/Oslo") == ["2024-07-01T08:00:00+02:00"]
+    stand("a_2024-07-01T06-00-00Z.jpg", "a_2024-07-01T07-00-00.jpg")
+    with pytest.raises(ct.TableError, match=r"not said to be of UTC .* a_2024-07-01T07-00-00.jpg"):
+        read("Europe/Oslo")
+    stand("a_20240331-0230.jpg", "a_20240331-0330.jpg")
+    with pytest.raises(ct.TableError, match=r"clock of Europe/Oslo skips its time: 1 picture, a_2"):
+        read("Europe/Oslo")
 
 
 # Colours
@@ -445,6 +514,16 @@ def test_the_map_adds_up_to_the_answer(model: ct.VisionModel, frame: ct.PictureF
     assert model.looked_at(some).shape == (6, SIDE, SIDE)
 
 
+def test_a_claim_that_is_about_as_good_is_no_sign_of_leakage(model: ct.VisionModel) -> None:
+    tuned = model.scores.errors["tuned"]
+    said = [
+        replace(model.scores, random_split=share * tuned).leakage() for share in (0.9, 0.97, 1.1)
+    ]
+    assert "asks for what was learnt" in said[0]
+    assert said[1].endswith("which is hardly better here.")
+    assert said[2].endswith("which is no better here.")
+
+
 def test_the_page_says_what_a_random_split_would_have_claimed(
     model: ct.VisionModel, frame: ct.PictureFrame
 ) -> None:
@@ -509,6 +588,45 @@ def test_a_folder_that_grows_is_read_once_for_each_picture(
     again = list(watch(str(folder), model, out, rounds=1))
     assert [one.readings for one in again] == [0]  # what the file holds is not written twice
     assert len(pl.read_csv(out)) == 2
+
+
+def test_a_picture_without_a_time_does_not_cost_the_others(
+    model: ct.VisionModel, tmp_path: Path
+) -> None:
+    for name in ("north_20240304-0600.jpg", "north.jpg"):
+        (tmp_path / name).write_bytes(stills.jpeg(stills.road(6, 6)))
+        old(tmp_path / name)
+    with pytest.raises(ct.TableError, match="no time in the name, as there is in others: 1 pict"):
+        ct.read_pictures(tmp_path)
+    said = "left out: there is no time in the name, as there is in others: 1 picture"
+    found = ct.vision.count(tmp_path, model)
+    assert (len(found), found.notes) == (1, (f"{said}, north.jpg",))
+    (once,) = watch(str(tmp_path), model, tmp_path / "flow.csv", rounds=1)
+    assert once.readings == 1
+    assert said in once.notes[0]
+
+
+def test_a_picture_that_is_taken_away_does_not_end_a_watch(
+    model: ct.VisionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, soon, gone = (tmp_path / f"north_20240304-0{hour}00.jpg" for hour in (6, 7, 8))
+    for path in (here, soon):
+        path.write_bytes(stills.jpeg(stills.road(6, 6)))
+        old(path)
+    listed = iter([[gone, soon], [here]])
+    monkeypatch.setattr("citytune.vision._count.picture_files", lambda _folder: next(listed))
+    looked_at = "citytune.vision._count.read_pictures"
+
+    def read(table: Any, **options: Any) -> ct.PictureFrame:
+        found = ct.read_pictures(table, **options)
+        soon.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(looked_at, read)
+    out = tmp_path / "flow.csv"
+    rounds = list(watch(str(tmp_path), model, out, rounds=2, sleep=lambda _: None))
+    assert [one.readings for one in rounds] == [0, 1]
+    assert "it is not there" in rounds[0].notes[0]
 
 
 def test_a_file_that_is_taken_away_begins_anew_with_its_columns(

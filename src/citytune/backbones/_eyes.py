@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from citytune._errors import InputError, UnknownName
 from citytune.backbones import _efficientnet, _resnet
 from citytune.backbones._keras_file import SUFFIXES
-from citytune.backbones._network import frozen, silence
+from citytune.backbones._network import digest_of, frozen, place_of, silence
 from citytune.backbones._own_keras import keras_here, network_of
 from citytune.backbones._own_keras_picture import KerasWeights, copied, with_weights
 from citytune.backbones._shelf import require
@@ -63,13 +62,12 @@ class Eye(nn.Module):
 
     def digest(self) -> str:
         """SHA-256 of its weights, by which a saved model knows it again."""
-        found = hashlib.sha256()
-        for name, value in sorted(self.numbers().items()):
-            found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            found.update(
-                value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-            )
-        return found.hexdigest()
+        return digest_of(self.numbers())
+
+    @property
+    def place(self) -> torch.device:
+        """Where its weights are."""
+        return place_of(self)
 
 
 class WholeResNet(Eye):

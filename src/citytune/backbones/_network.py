@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,17 @@ def ask(network: nn.Module, question: Callable[..., Tensor], *shown: Tensor) -> 
 def place_of(network: nn.Module) -> torch.device:
     """Where the network's weights are."""
     return next((weight.device for weight in network.parameters()), torch.device("cpu"))
+
+
+def digest_of(weights: Mapping[str, Any]) -> str:
+    """SHA-256 of named weights, whatever their order; what is no tensor is left out."""
+    found = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        if isinstance(weight, Tensor):
+            found.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            flat = weight.detach().cpu().contiguous().flatten()
+            found.update(flat.view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def in_chunks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from citytune.backbones._guest import Guest, Shown, SureGuest, lengthened
 from citytune.backbones._lags import CARD as LAGS
 from citytune.backbones._lags import Lags
 from citytune.backbones._levels import check_levels
-from citytune.backbones._network import ask
+from citytune.backbones._network import ask, digest_of
 from citytune.backbones._own import check_count, own_card, put
 from citytune.backbones._protocol import Card
 
@@ -81,7 +80,7 @@ def from_torch(
         features=width,
         levels=own or (),
         licence=licence,
-        sha256=(_digest(network),),
+        sha256=(digest_of(network.state_dict()),),
         get=f"call citytune.backbones.from_torch(…, name={name!r}) with the same network first.",
     )
     kind = OwnPoints if own is None else OwnQuantiles
@@ -184,12 +183,3 @@ def _read(network: nn.Module, part: str, context: int) -> Tensor:
     values = torch.linspace(-1, 1, 2 * context).view(2, context)
     with torch.no_grad():
         return output_of(network, part, values)
-
-
-def _digest(network: nn.Module) -> str:
-    found = hashlib.sha256()
-    for name, weight in sorted(network.state_dict().items()):
-        if isinstance(weight, Tensor):
-            found.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-            found.update(weight.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

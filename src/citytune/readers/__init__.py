@@ -2,7 +2,7 @@
 
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
 from citytune.readers._read import check, framed, read
-from citytune.readers._rows import Rows, rows_of
+from citytune.readers._rows import Rows, in_utc, rows_of
 from citytune.readers.cells._vocabulary import SENSOR as SENSOR_WORDS
 from citytune.readers.columns._request import ColumnName
 from citytune.readers.containers._files import (
@@ -50,6 +50,7 @@ __all__ = [
     "first_bytes",
     "framed",
     "in_one_line",
+    "in_utc",
     "is_address",
     "is_database",
     "key_of_sensors",

@@ -17,7 +17,7 @@ from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._encodings import decoded
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._numbers import cells, writes_commas
-from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._table import SourceTable, bare, guarded
 from citytune.readers.containers._files import first_bytes, is_address
 from citytune.readers.times._times import check_timezone, plan_moments
 
@@ -48,8 +48,9 @@ class Rows:
         if series.dtype != pl.String:
             found = series.cast(pl.Float64, strict=False)
             return found, series.is_not_null() & found.is_null()
-        both = cells(name, name in self._source.commas)
-        pair = series.to_frame().select(number=both.number, wrong=both.wrong)
+        own = guarded(name)
+        both = cells(own, own in self._source.commas)
+        pair = series.alias(own).to_frame().select(number=both.number, wrong=both.wrong)
         return pair["number"], pair["wrong"].fill_null(value=False)
 
     def times(self, name: str, timezone: str | None = None) -> tuple[pl.Series, str | None]:
@@ -61,15 +62,25 @@ class Rows:
         self.column(name)
         if timezone is not None:
             check_timezone(timezone)
-        plan = plan_moments(self._source, (name,), timezone, self._findings)
-        found = self.table.lazy().select(pl.from_epoch(plan.seconds, "s").dt.cast_time_unit("us"))
-        series = found.collect().to_series()
+        plan = plan_moments(self._source, (guarded(name),), timezone, self._findings)
+        moments = pl.from_epoch(plan.seconds, "s").dt.cast_time_unit("us")
+        series = self._source.rows.select(moments).collect().to_series()
         if plan.aware:
             return series, timezone or plan.zone or "UTC"
         if timezone is None:
             return series, None
-        local = series.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-        return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None), timezone
+        return in_utc(series, timezone), timezone
+
+
+def in_utc(wall: pl.Series, timezone: str) -> pl.Series:
+    """Moments on the wall of a zone as those of UTC; null where its clock skips them.
+
+    Raises:
+        UnknownName: there is no such zone.
+    """
+    check_timezone(timezone)
+    local = wall.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
 def rows_of(source: Any) -> Rows:
@@ -88,8 +99,8 @@ def rows_of(source: Any) -> Rows:
         table = found.rows.collect()
     kept = found.with_rows(table.lazy())
     plain = [name for name, kind in table.schema.items() if kind == pl.String or kind.is_temporal()]
-    moments = tuple(name for name in plain if look_at(kept, name).kind == "moment")
-    return Rows(table, findings.source, moments, kept, findings)
+    moments = tuple(bare(name) for name in plain if look_at(kept, name).kind == "moment")
+    return Rows(table.rename(bare), findings.source, moments, kept, findings)
 
 
 def _of_text(path: Path, findings: Findings) -> SourceTable:
@@ -106,5 +117,6 @@ def _of_text(path: Path, findings: Findings) -> SourceTable:
     if not len(table):
         findings.fail("header-only", "there are column names but no rows", "check the export")
     usual = separator != ","
+    table = table.rename(guarded)
     commas = {one.name for one in table if writes_commas(one.drop_nulls().unique(), usual=usual)}
     return SourceTable(table.lazy(), table.schema, str(path), path.stem, frozenset(commas))

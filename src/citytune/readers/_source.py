@@ -156,10 +156,26 @@ def _plain_types(native: Any) -> Any:
 
 
 def _from_objects(column: Any) -> Any:
-    """Cells of several kinds: moments and dates stay, all else becomes text."""
+    """Cells of several kinds: moments, dates and pictures stay, all else becomes text."""
     import datetime as dt
 
-    present = column.dropna()
-    if len(present) and all(isinstance(cell, dt.date) for cell in present.head(100)):
+    first = list(column.dropna().head(100))
+    if first and (all(isinstance(cell, dt.date) for cell in first) or any(map(_is_file, first))):
         return column
-    return column.map(lambda cell: cell if cell is None else str(cell), na_action="ignore")
+    return column.map(lambda cell: cell if cell is None else _text(cell), na_action="ignore")
+
+
+def _is_file(cell: object) -> bool:
+    """Whether a cell is a file, such as a picture: bytes with a zero among them, which text lacks.
+
+    Hugging Face's `datasets` keeps them in a dict, next to their names.
+    """
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    return isinstance(data, bytes) and b"\0" in data
+
+
+def _text(cell: object) -> str:
+    try:
+        return cell.decode() if isinstance(cell, bytes) else str(cell)
+    except UnicodeDecodeError:
+        return str(cell)

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from citytune._errors import InputError
-from citytune._text import counted, listed
+from citytune._text import listed
 from citytune.readers import download, is_address, masked
 from citytune.vision._frame import PictureFrame
 from citytune.vision._model import VisionModel
@@ -66,7 +66,7 @@ def still(address: str, place: str | None, timezone: str | None, now: Now) -> Pi
     )  # fmt: skip
 
 
-@dataclass
+@dataclass(frozen=True)
 class Watching:
     """What came in one round."""
 
@@ -127,14 +127,11 @@ def watch(
         done += 1
         try:
             frame, notes = _look(source, seen, place, timezone, now)
-        except InputError as error:  # the camera is away for a while
+            found = None if frame is None else model.predict(frame).table
+        except InputError as error:  # the camera is away for a while, or a picture was taken away
             yield Watching(0, (str(error),))
             continue
-        if frame is None:
-            yield Watching(0, notes)
-            continue
-        found = model.predict(frame)
-        yield Watching(_append(found.table, out, seen), notes)
+        yield Watching(0 if found is None else _append(found, out, seen), notes)
 
 
 def _look(
@@ -151,7 +148,7 @@ def _look(
         return frame, ()
     folder, moment = Path(source), clock.time()
     files = [path for path in picture_files(folder) if path not in seen.files]
-    whole = [path for path in files if moment - path.stat().st_mtime >= SETTLED]
+    whole = [path for path in files if _is_settled(path, moment)]
     if not whole:
         return None, ()
     seen.files |= set(whole)
@@ -168,6 +165,13 @@ def _look(
             "like cam5_2024-03-31T14-05-00.jpg"
         )
     return frame, tuple(note for note in frame.notes if note.startswith("left out"))
+
+
+def _is_settled(path: Path, moment: float) -> bool:
+    try:
+        return moment - path.stat().st_mtime >= SETTLED
+    except FileNotFoundError:  # taken away since the folder was looked at
+        return False
 
 
 def _place(path: Path, folder: Path) -> str:
@@ -202,8 +206,3 @@ def _append(table: pl.DataFrame, out: Path, seen: _Seen) -> int:
     seen.rows |= set(keys)
     seen.columns = table.columns
     return len(new)
-
-
-def in_words(done: Watching) -> str:
-    """A round, for a person."""
-    return "; ".join([counted(done.readings, "reading"), *done.notes])

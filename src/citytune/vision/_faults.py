@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from citytune._errors import TableError
 from citytune._text import counted, listed
 
+LONGEST_NAME = 100
+"""Characters of a name that are told, the last ones; a cell may hold a whole picture as text."""
+
 
 def sentence(what: str, names: Sequence[str]) -> str:
     """A fault, of how many pictures and of which."""
-    return f"{what}: {counted(len(names), 'picture')}, {listed(list(names), 5)}"
+    ends = [name if len(name) <= LONGEST_NAME else f"…{name[-LONGEST_NAME:]}" for name in names]
+    return f"{what}: {counted(len(names), 'picture')}, {listed(ends, 5)}"
 
 
 class Faults:

@@ -31,13 +31,8 @@ def features_of(
 
 def pooled(eye: Eye, colours: Tensor) -> Tensor:
     """(picture, feature) of pictures (picture, 3, row, column) in 0…1."""
-    seen = eye(colours.to(place_of(eye)))
+    seen = eye(colours.to(eye.place))
     return seen.float().mean((2, 3))
-
-
-def place_of(eye: Eye) -> torch.device:
-    """Where a network's weights are."""
-    return next((one.device for one in eye.parameters()), torch.device("cpu"))
 
 
 def maps_of(eye: Eye, pictures: Sequence[Picture], centre: Tensor, weights: Tensor) -> Tensor:
@@ -56,7 +51,7 @@ def maps_of(eye: Eye, pictures: Sequence[Picture], centre: Tensor, weights: Tens
     found = []
     for start, colours in _batches(pictures, eye.pixels):
         with torch.inference_mode():
-            seen = eye(colours.to(place_of(eye))).cpu().double() - centre[:, None, None]
+            seen = eye(colours.to(eye.place)).cpu().double() - centre[:, None, None]
             some = weights[start : start + len(colours)]
             found.append(torch.einsum("pfrc,pf->prc", seen, some))
     return torch.cat(found).clone()

@@ -150,7 +150,8 @@ def _opened(picture: Picture) -> Iterator[Any]:
     except UnidentifiedImageError:
         raise InputError(f"it is no picture ({', '.join(FORMATS)})") from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError) as error:
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = said.splitlines()[0][:100]
         raise InputError(f"it is broken ({_nameless(reason)})") from None
 
 

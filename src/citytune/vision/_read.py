@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from citytune._errors import InputError, TableError
 from citytune._text import counted, listed
-from citytune.readers import Rows, rows_of
+from citytune.readers import Rows, in_utc, rows_of
 from citytune.vision._columns import (
     column_named,
     guess_pictures,
@@ -37,9 +38,9 @@ FOLDER = "folder"
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".jsonl")
 _TIME = re.compile(
     r"(?<!\d)((?:19|20)\d\d)[-_.:]?([01]\d)[-_.:]?([0-3]\d)[T_\- .]*([0-2]\d)[-_.:h]?([0-5]\d)"
-    r"(?:[-_.:m]?([0-5]\d))?"
+    r"(?:[-_.:m]?([0-5]\d))?(Z(?![A-Za-z]))?"
 )
-"""A moment in the name of a file."""
+"""A moment in the name of a file; a Z behind it is UTC."""
 Broken: TypeAlias = Literal["raise", "skip"]
 
 
@@ -70,8 +71,8 @@ def read_pictures(
         group: Column of what belongs together, such as a clip; pictures of one group are so alike
             that they are tested together. By default a camera's day.
         timezone: IANA zone of the cameras.
-        broken: Whether a picture that cannot be used stops the reading, or is left out and named
-            in `notes`.
+        broken: Whether a picture that cannot be used, or whose name tells no time where others'
+            do, stops the reading ("raise"), or is left out and named in `notes` ("skip").
 
     Raises:
         TableError: pictures are broken, too large or not there, or labels or times are missing;
@@ -105,14 +106,15 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def time_in(name: str) -> dt.datetime | None:
-    """The moment in a file's name or an EXIF entry, as written.
+    """The moment in a file's name or an EXIF entry, as written; of UTC if it says so.
 
     >>> time_in("cam5_20240331-140500.jpg"), time_in("IMG_0001.jpg")
     (datetime.datetime(2024, 3, 31, 14, 5), None)
     """
     for found in _TIME.finditer(name):
         try:
-            return dt.datetime(*(int(part or 0) for part in found.groups()))  # type: ignore[arg-type]
+            moment = dt.datetime(*(int(part or 0) for part in found.groups()[:-1]))  # type: ignore[arg-type]
+            return moment.replace(tzinfo=dt.UTC) if found[7] else moment
         except ValueError:
             continue
     return None
@@ -194,48 +196,75 @@ def _checked(
         broken: See `read_pictures`.
     """
     looks, times = look_at_all(frame.pictures), frame.times
-    bad: dict[str, list[str]] = defaultdict(list)
-    for name, look in zip(frame.names, looks, strict=True):
-        if look.fault:
-            bad[look.fault].append(name)
-    notes = [sentence(f"the picture cannot be used: {what}", who) for what, who in bad.items()]
+    bad = {i: f"the picture cannot be used: {k.fault}" for i, k in enumerate(looks) if k.fault}
+    zone = frame.timezone
+    if times is None:
+        times, zone, odd = _written(frame.names, looks, zone)
+        bad = odd | bad
+    named: dict[str, list[str]] = defaultdict(list)
+    for i, what in sorted(bad.items()):
+        named[what].append(frame.names[i])
+    notes = [sentence(what, names) for what, names in named.items()]
     if broken == "raise":
         faults.problems += notes
-    if times is None:
-        times = _written(frame.names, looks, faults)
     faults.stop()
-    good = [i for i, look in enumerate(looks) if not look.fault]
+    good = [i for i in range(len(looks)) if i not in bad]
     if not good:
         raise TableError(faults.source, notes)
-    frame = replace(frame, times=times, groups=groups).pick(good)
-    said = [*(f"left out: {note}" for note in notes), *_conversions(looks), *_twins(frame)]
-    return replace(frame, notes=tuple(said))
+    frame = replace(
+        frame.pick(good),
+        times=None if times is None else times[good],
+        timezone=zone,
+        groups=tuple(groups[i] for i in good) if groups else (),
+    )
+    changed = _conversions([looks[i] for i in good])
+    return replace(
+        frame, notes=(*(f"left out: {note}" for note in notes), *changed, *_twins(frame))
+    )
 
 
-def _written(names: Sequence[str], looks: Sequence[Look], faults: Faults) -> NDArray[Any] | None:
-    """The times in the names, or those that the cameras wrote; None if there are none."""
+def _written(
+    names: Sequence[str], looks: Sequence[Look], zone: str | None
+) -> tuple[NDArray[Any] | None, str | None, dict[int, str]]:
+    """The times in the names, or those that the cameras wrote, on the wall unless they are of UTC.
+
+    A time in the name of a picture that cannot be used is no sign that others have one.
+
+    Returns:
+        The times, as a `PictureFrame` has them, or None if there are none; their zone; and of
+        which pictures the time cannot be used, and why.
+    """
     found = [
         time_in(Path(name).name) or time_in(look.taken)
         for name, look in zip(names, looks, strict=True)
     ]
-    lacking = [n for n, moment, k in zip(names, found, looks, strict=True)
-               if moment is None and not k.fault]  # fmt: skip
-    if len(lacking) == sum(not look.fault for look in looks):
-        return None
-    faults.add("there is no time in the name, as there is in others", lacking)
-    return np.array(found, dtype="datetime64[us]")
+    told = [moment for moment, look in zip(found, looks, strict=True) if moment and not look.fault]
+    if not told:
+        return None, zone, {}
+    utc = any(moment.tzinfo for moment in told)
+    bad = {}
+    for i, moment in enumerate(found):
+        if moment is None:
+            bad[i] = "there is no time in the name, as there is in others"
+        elif utc and not moment.tzinfo:
+            bad[i] = "its time is not said to be of UTC (Z), as that of others is"
+    times = np.array([moment and moment.replace(tzinfo=None) for moment in found], "datetime64[us]")
+    if utc or zone is None:
+        return times, (zone or "UTC") if utc else None, bad
+    moved = in_utc(pl.Series(times), zone).to_numpy()
+    skipped = (np.isnat(moved) & ~np.isnat(times)).nonzero()[0].tolist()
+    return moved, zone, bad | dict.fromkeys(skipped, f"the clock of {zone} skips its time")
 
 
 def _conversions(looks: Sequence[Look]) -> list[str]:
     """What was converted, in words."""
-    good = [look for look in looks if not look.fault]
-    counts = {kind: sum(one.kind == kind for one in good) for kind in ("grey", "CMYK", "16-bit")}
+    counts = {kind: sum(one.kind == kind for one in looks) for kind in ("grey", "CMYK", "16-bit")}
     said = [
         f"{counted(count, f'{kind} picture')} converted to colours of 8 bits"
         for kind, count in counts.items()
         if count
     ]
-    if (sizes := len({look.size for look in good})) > 1:
+    if (sizes := len({look.size for look in looks})) > 1:
         said.append(f"the pictures are of {sizes} sizes; each is resized to the network's")
     return said
 

@@ -13,6 +13,9 @@ from citytune.tuning import LEVELS
 from citytune.vision._learn import CrossFit, Examples
 from citytune.vision._target import Target
 
+ALIKE = 0.05
+"""Share of an error by which another must be less before that tells anything."""
+
 
 @dataclass(frozen=True)
 class GroupScore:
@@ -64,8 +67,9 @@ class VisionScores:
     def leakage(self) -> str:
         """What a random split would have claimed, in words."""
         claimed = f"A random split of the pictures would have claimed {number(self.random_split)}"
-        if self.random_split >= self.errors["tuned"]:
-            return f"{claimed}, which is no better here."
+        if self.random_split >= (1 - ALIKE) * self.errors["tuned"]:
+            hardly = "hardly" if self.random_split < self.errors["tuned"] else "no"
+            return f"{claimed}, which is {hardly} better here."
         return (
             f"{claimed}: pictures of one group are nearly the same, so such a test asks for what "
             "was learnt."

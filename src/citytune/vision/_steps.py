@@ -13,7 +13,7 @@ from citytune._errors import InputError
 from citytune.backbones import Eye
 from citytune.training import Group, Loop, device, minimise
 from citytune.tuning import Head
-from citytune.vision._features import as_tensor, place_of, pooled
+from citytune.vision._features import as_tensor, pooled
 from citytune.vision._picture import Picture
 
 STEPS = Loop(epochs=6, batch=32, rate=1e-4, decay=1e-4, clip=1.0, patience=2)
@@ -143,7 +143,7 @@ def _freed(body: Eye, which: str) -> list[Tensor]:
 
 def _reached(body: Eye, weights: Sequence[Tensor]) -> list[Tensor]:
     """The weights that a gradient reaches; the others, such as an old last layer's, stay."""
-    shown = torch.linspace(0, 1, body.pixels, device=place_of(body)).expand(1, 3, body.pixels, -1)
+    shown = torch.linspace(0, 1, body.pixels, device=body.place).expand(1, 3, body.pixels, -1)
     with torch.enable_grad():
         pooled(body, shown).square().sum().backward()
     reached = [weight for weight in weights if weight.grad is not None]

@@ -39,10 +39,10 @@ class Target:
         """The kind that is asked for, or that the labels show, if "auto".
 
         Raises:
-            InputError: the labels are not of that kind.
+            InputError: the labels are not of that kind, or may be of several.
         """
         words = values.dtype == object
-        found = _kind_of(values) if kind == "auto" else kind
+        found = _kind_of(name, values) if kind == "auto" else kind
         if found not in get_args(Kind):
             raise InputError(f"kind is one of 'auto', {str(get_args(Kind))[1:-1]}, got {kind!r}")
         if link not in get_args(Link) or (link != "identity" and found != "count"):
@@ -135,9 +135,14 @@ def _word(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _kind_of(values: NDArray[Any]) -> str:
+def _kind_of(name: str, values: NDArray[Any]) -> str:
     if values.dtype == object:
         return "class"
+    if set(values.tolist()) == {0.0, 1.0}:
+        raise InputError(
+            f"all labels {name!r} are 0 or 1, which may be counts, shares or two classes: say "
+            "kind='count', kind='share' or kind='class'"
+        )
     if bool((values == np.round(values)).all()):
         return "count"  # also below 0, which is then refused: a -1 may stand for a missing one
     return "share" if values.min() >= 0 and values.max() <= 1 else "value"

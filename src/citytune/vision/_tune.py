@@ -75,7 +75,8 @@ def tune_vision(
             of Keras, of timm, your own.
         strategy: "head" (exact), "head-sgd" (the article's loop: SGD, 100 epochs), "last-blocks" or
             "full" (the network moves, too; minutes to hours without a GPU).
-        kind: Of labels; "auto" takes whole numbers from 0 for counts, and words for classes.
+        kind: Of labels; "auto" takes whole numbers from 0 for counts, and words for classes, and
+            asks where all are 0 or 1.
         link: How counts are learnt: "identity" by squared errors; "log" by those of
             log(1 + count); "poisson" by the Poisson deviance, its mean's logarithm being linear.
         pixels: Side that pictures are resized to; by default the network's own, 224.
