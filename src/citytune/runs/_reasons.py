@@ -1,0 +1,111 @@
+"""Why a refresh compares the model with one fitted anew, which costs as much as all the rest.
+
+In none of seven weeks that were measured was a refit better, so it is asked for a reason only:
+there is much more to learn from than at the last comparison, or forecasts are worse than they were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from citytune._text import counted, number
+from citytune.watching import FIT, SHARE_THAT_ALARMS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from citytune.evaluation import Detail
+    from citytune.frame import SensorFrame
+    from citytune.watching import Alarm
+
+FEWEST_DAYS, MOST_DAYS = 7, 28
+"""Days that are new since the last comparison, without which there is none; so many are enough."""
+GROWN = 1 / 3
+"""Share by which the history has to grow until there is the next one."""
+WORSE = 1.2
+"""Error over that of the test period, each over that of yesterday's values, that is a reason, …"""
+FEWEST_FORECASTS = 4
+"""… of so many forecasts at least."""
+NAIVE = "naive-day"
+
+
+def days_until_due(history: float) -> int:
+    """New days after which the model is compared without another reason.
+
+    Args:
+        history: Days that there were at the last comparison, or when the model was fitted.
+
+    >>> [days_until_due(days) for days in (10, 60, 365)]
+    [7, 20, 28]
+    """
+    return round(min(max(FEWEST_DAYS, GROWN * history), MOST_DAYS))
+
+
+def has_grown(days: float) -> str:
+    """The reason that is the usual one."""
+    return f"{counted(round(days), 'day')} are new since the last time"
+
+
+def unfit(alarms: Sequence[Alarm], sensors: int) -> str:
+    """The reason that forecasts of many sensors alarm; empty if they do not."""
+    count = len({one.sensor for one in alarms if one.kind in FIT})
+    if count < max(1, SHARE_THAT_ALARMS * sensors):
+        return ""
+    return f"the forecasts of {counted(count, 'sensor')} are not as good as they were"
+
+
+def worse(
+    detail: Detail,
+    frame: SensorFrame,
+    rows: NDArray[np.int64],
+    own: NDArray[np.float32],
+    sensors: Sequence[str],
+) -> str:
+    """The reason that forecasts are worse than those of the test period; empty if they are not.
+
+    Both are measured against yesterday's values, as some weeks are harder than others.
+
+    Args:
+        detail: Of the test period.
+        frame: What was measured since.
+        rows: (origin,) first rows of forecasts of the model, …
+        own: … (origin, horizon, sensor) themselves …
+        sensors: … and whose they are.
+    """
+    import numpy as np
+
+    from citytune.evaluation import baselines
+
+    known = [name for name in sensors if name in detail.frame.sensors]
+    if NAIVE not in detail.points or not known or len(rows) < FEWEST_FORECASTS:
+        return ""
+    then = [detail.frame.sensors.index(name) for name in known]
+    now = [sensors.index(name) for name in known]
+    horizon = own.shape[1]
+    part = frame.select(known)
+    naive = baselines[NAIVE](part, rows.tolist(), horizon, int(rows[0]))
+    actual = part.values[rows[:, None] + np.arange(horizon)]
+    before = _over_naive(
+        detail.actual[..., then], detail.points["tuned"][..., then], detail.points[NAIVE][..., then]
+    )
+    grown = _over_naive(actual, own[..., now], naive) / before
+    if not grown >= WORSE:
+        return ""
+    return (
+        f"its error, over that of yesterday's values, is {number(grown, 2)} times that of the test "
+        "period"
+    )
+
+
+def _over_naive(
+    actual: NDArray[np.float32], own: NDArray[np.float32], naive: NDArray[np.float32]
+) -> float:
+    """The error over that of the naive forecast; NaN if one of them is nothing."""
+    import numpy as np
+
+    known = np.isfinite(actual) & np.isfinite(own) & np.isfinite(naive)
+    errors = [float(np.abs(one - actual)[known].sum()) for one in (own, naive)]
+    return errors[0] / errors[1] if all(errors) else math.nan
