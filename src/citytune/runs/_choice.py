@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from citytune._text import counted
-from citytune.runs._comparing import Now, compare, few, learn
-from citytune.runs._learning import UPDATED, Choice, said_by_forecast
+from citytune.runs._comparing import Now, compare, few
+from citytune.runs._learning import UPDATED, Choice, said_by_forecast, updated
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reasons import (
     FEWEST_DAYS,
@@ -65,7 +65,7 @@ def choose(
     with said_by_forecast():
         if days >= due:
             return compare(now, first, has_grown(days), None, progress)
-        done = learn(now, begin(progress, "Learning from what is new"))
+        done = updated(model, source, begin(progress, "Learning from what is new"))
         if why := _doubt(now, first, done[0], alarms):
             return compare(now, first, why, done, progress)
     return waits._replace(past=done[0], learnt=done[1])
@@ -87,9 +87,9 @@ def _doubt(now: Now, first: int, past: Past | None, alarms: Callable[[], Sequenc
     if why := unfit(new, len(now.model.sensors)):
         return why
     test = test_of(now.folder)
-    if test is None or past is None:
+    if test is None:
         return ""
     rows, points = now.recorded(first)
-    asked = past.rows[past.rows >= first]
-    points = np.concatenate([points, now.own(asked, past)])
-    return worse(test.detail, now.frame, np.concatenate([rows, asked]), points, now.some.sensors)
+    asked = now.to_ask(first) if past is None else past.rows[past.rows >= first]
+    rows, points = np.concatenate([rows, asked]), np.concatenate([points, now.own(asked, past)])
+    return worse(test.detail, now.frame, rows, points, now.some.sensors)

@@ -55,6 +55,13 @@ class Now(NamedTuple):
         end = min(self.learnt, len(self.frame) - self.model.spec.horizon + 1)
         return _recorded(self.some, self.frame, self.folder, first, end)
 
+    def to_ask(self, first: int) -> NDArray[np.int64]:
+        """The first rows of forecasts of what is new, from a row on."""
+        from citytune.forecasting import days_to_ask
+
+        new = days_to_ask(self.model, self.frame, after=self.model.trained_until)
+        return new[new >= first]
+
     def own(self, rows: NDArray[np.int64], past: Past | None) -> NDArray[np.float32]:
         """Forecasts that the model makes of rows that are new to it."""
         return _own(self.some, self.frame, rows, self.model, past)
@@ -78,14 +85,11 @@ def compare(
     """
     import numpy as np
 
-    from citytune.forecasting import days_to_ask
-
     model, frame = now.model, now.frame
     week = len(frame) - FEWEST_DAYS * frame.clock.steps_per_day
     first = max(first, min(now.learnt, week))
     recorded = now.recorded(first)
-    new = days_to_ask(model, frame, after=model.trained_until)
-    new = new[new >= first]
+    new = now.to_ask(first)
     rows = np.concatenate([recorded[0], new])
     if len(rows) < 2:
         return Choice(False, f"{UPDATED}.", now.since, *(done or ()))
@@ -116,24 +120,12 @@ def _meanwhile(
     done: Done | None,
     goes_on: Callable[[], None],
 ) -> tuple[NDArray[np.float32], Past | None, TunedModel]:
-    """What the model says of some rows that are new to it, and what `learn` gives.
+    """What the model says of some rows that are new to it, and what `updated` gives.
 
     A refit is rarely better, so that it rarely learns in vain.
     """
-    past, learnt = done or learn(now, None, goes_on)
+    past, learnt = done or updated(now.model, now.source, lambda *_: goes_on())
     return now.own(rows, past), past, learnt
-
-
-def learn(now: Now, progress: Progress | None, goes_on: Callable[[], None] | None = None) -> Done:
-    """What a model says of the days that are new to it, and the model when it has learnt them."""
-    from citytune.forecasting import admit, past_of
-
-    model, known = now.model, now.model.recall().known_ahead
-    frame = admit(model, now.source, covariates=known, new="not learnt").frame
-    past = past_of(model, frame, after=model.trained_until, goes_on=goes_on)
-    if goes_on is not None:
-        goes_on()
-    return past, updated(model, now.source, progress, past)
 
 
 def few(model: TunedModel, frame: SensorFrame) -> tuple[TunedModel, SensorFrame]:

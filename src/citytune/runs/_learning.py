@@ -55,16 +55,18 @@ def said_by_forecast() -> AbstractContextManager[None]:
 
 
 def updated(
-    model: TunedModel, source: SensorFrame, progress: Progress | None, past: Past | None
-) -> TunedModel:
-    """The model with what is new learnt, to be asked for within `said_by_forecast`.
+    model: TunedModel, source: SensorFrame, progress: Progress | None
+) -> tuple[Past | None, TunedModel]:
+    """What a model said of the days that are new to it, if it was asked, and it when it learnt.
+
+    To be asked for within `said_by_forecast`.
 
     Raises:
         NothingNew: there is nothing.
     """
     from citytune.forecasting import update
 
-    found = update(model, source, progress=progress, past=past)
+    found = update(model, source, progress=progress)
     if not found.learned:
         raise NothingNew(found.why)
-    return found.model
+    return found.past, found.model

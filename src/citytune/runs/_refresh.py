@@ -244,9 +244,10 @@ def learnt_model(before: Before, choice: Choice, progress: Progress | None) -> T
     if not choice.refit and choice.learnt is not None:
         return choice.learnt
     told = begin(progress, "Fitting" if choice.refit else "Learning from what is new")
-    renewed = refitted if choice.refit else updated
     with said_by_forecast():
-        return renewed(before.model, before.frame, told, choice.past)
+        if choice.refit:
+            return refitted(before.model, before.frame, told, choice.past)
+        return updated(before.model, before.frame, told)[1]
 
 
 def _again(before: Before, frame: SensorFrame, progress: Progress | None) -> JobResult:
