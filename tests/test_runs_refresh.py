@@ -20,7 +20,7 @@ import pytest
 
 import citytune as ct
 from citytune.evaluation import by_week, keep_scores, kept_scores, verified
-from citytune.forecasting import TunedModel, _past, past_of, refit
+from citytune.forecasting import TunedModel, _copula, _past, learn_copula, past_of, refit
 from citytune.runs import RECORD, _comparing, _reasons
 from citytune.runs._folder import Seal
 from citytune.watching import Alarm
@@ -77,6 +77,18 @@ def of_a_day_more(place: Path) -> ct.Run:
     run = ct.open_run(place / "run")
     run.refresh(write(place / "first.csv", readings(21)))
     return run
+
+
+def with_copula(run: ct.Run, monkeypatch: pytest.MonkeyPatch) -> ct.Run:
+    """The run with a model that knows how its errors go together, as one of a longer history."""
+    for module in (_past, _copula):
+        monkeypatch.setattr(module, "FEWEST_DATES", 2)
+    model = run.model
+    frame = ct.read(readings(20), **ELSEWHERE)
+    copula = learn_copula(model, frame)
+    assert copula is not None
+    replace(model, copula=copula).save(run.path / "model")
+    return ct.open_run(run.path)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -727,7 +739,7 @@ def test_the_model_is_asked_once_what_it_says_of_the_new_days(
         asked.append((model.trained_until, len(model.sensors), len(origins)))
         return predict(model, source, origins, *more)
 
-    run = of_a_day_more(place)
+    run = with_copula(of_a_day_more(place), monkeypatch)
     monkeypatch.setattr(TunedModel, "predict", told)
     until = run.model.trained_until
     found = run.refresh(place / "week.csv")
