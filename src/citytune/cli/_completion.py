@@ -49,25 +49,26 @@ def values_of(one: Field[Any], owner: type) -> Callable[[str], list[str]] | None
     if one.name in KNOWN:
         return completing(one.name)
     found = tuple(_literals(typing.get_type_hints(owner)[one.name]))
-    return (lambda begun: _beginning(begun, found)) if found else None
+    return (lambda incomplete: _beginning(incomplete, found)) if found else None
 
 
 def completing(option: str) -> Callable[[str], list[str]]:
     """Completes an option of `KNOWN`."""
-    return lambda begun: _beginning(begun, KNOWN[option]())
+    return lambda incomplete: _beginning(incomplete, KNOWN[option]())
 
 
-def targets(begun: str) -> list[str]:
+def targets(incomplete: str) -> list[str]:
     """Where a forecast may go: a name with each ending, or the beginnings of addresses."""
     from citytune.writers import marks
 
-    stem = begun.partition(".")[0]
+    stem = incomplete.partition(".")[0]
     name = f"{stem}forecast" if not stem or stem.endswith("/") else stem
-    return _beginning(begun, (name + one if one.startswith(".") else one for one in marks()))
+    files = [name + one for one in marks() if one.startswith(".") and ":" not in incomplete]
+    return _beginning(incomplete, [*files, *(one for one in marks() if "://" in one)])
 
 
-def _beginning(begun: str, values: Iterable[str]) -> list[str]:
-    return [one for one in values if one.startswith(begun)]
+def _beginning(incomplete: str, values: Iterable[str]) -> list[str]:
+    return [one for one in values if one.startswith(incomplete)]
 
 
 def _literals(hint: Any) -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from citytune._text import counted, number
-from citytune.watching import FIT, SHARE_THAT_ALARMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +50,8 @@ def has_grown(days: float) -> str:
 
 def unfit(alarms: Sequence[Alarm], sensors: int) -> str:
     """The reason that forecasts of many sensors alarm; empty if they do not."""
+    from citytune.watching import FIT, SHARE_THAT_ALARMS
+
     count = len({one.sensor for one in alarms if one.kind in FIT})
     if count < max(1, SHARE_THAT_ALARMS * sensors):
         return ""
