@@ -282,8 +282,8 @@ def test_worse_forecasts_are_a_reason_to_compare(
     monkeypatch.setattr(_reasons, "WORSE", 0.01)
     found = compared.refresh(place / "later.csv")
     assert re.search(
-        r"on 7 forecasts .* They were compared because its error, over that of yesterday's values, "
-        r"is [01]\.\d+ times that of the test period\.$",
+        r"on 7 forecasts .* They were compared because its error, over that of yesterday's and of "
+        r"last week's values, is at least [01]\.\d+ times that of the test period\.$",
         found.how,
     )
     day = compared.refresh(write(place / "day.csv", readings(35)))
@@ -311,7 +311,7 @@ def test_an_alarm_of_forecasts_is_a_reason_to_compare_once(
     )
 
 
-def test_how_much_worse_is_told_against_yesterdays_values() -> None:
+def test_how_much_worse_is_told_against_yesterday_and_last_week() -> None:
     days, draw = 30, np.random.default_rng(2)
     level = 10 + np.repeat(draw.normal(0, 1, days), 24)[:, None]
     table = pl.DataFrame({"time": hours_of(days), "a": level[:, 0], "b": 3 * level[:, 0]})
@@ -320,15 +320,29 @@ def test_how_much_worse_is_told_against_yesterdays_values() -> None:
     detail, rows = scores.detail, 24 * np.arange(24, 29)
     actual = frame.values[rows[:, None] + np.arange(24)]
     yesterday = frame.values[rows[:, None] + np.arange(-24, 0)]
-    test = np.abs(detail.points["tuned"] - detail.actual).sum()
-    test /= np.abs(detail.points["naive-day"] - detail.actual).sum()
-    own = actual + 1.5 * test * (yesterday - actual)
-    assert _reasons.worse(detail, frame, rows, own, ("a", "b")) == (
-        "its error, over that of yesterday's values, is 1.5 times that of the test period"
+    last_week = frame.values[rows[:, None] + np.arange(-168, -144)]
+
+    def error(forecast: np.ndarray, came: np.ndarray) -> float:
+        return float(np.abs(forecast - came).sum())
+
+    mine = error(detail.points["tuned"], detail.actual)
+    allowed = [  # the error that is as good, by each rule
+        mine / error(detail.points[name], detail.actual) * error(rule, actual)
+        for name, rule in (("naive-day", yesterday), ("naive-week", last_week))
+    ]
+
+    def off(times: float, by: float) -> str:
+        own = actual + (yesterday - actual) * times * by / error(yesterday, actual)
+        return _reasons.worse(detail, frame, rows, own, ("a", "b"))
+
+    assert off(1.5, max(allowed)) == (
+        "its error, over that of yesterday's and of last week's values, is at least 1.5 times that "
+        "of the test period"
     )
-    alike = actual + 1.1 * test * (yesterday - actual)
-    assert not _reasons.worse(detail, frame, rows, alike, ("a", "b"))
-    assert not _reasons.worse(detail, frame, rows[:3], own[:3], ("a", "b"))
+    assert not off(1.1, max(allowed))
+    assert 1.25 * min(allowed) < 1.2 * max(allowed)
+    assert not off(1.25, min(allowed))  # by one of them alone
+    assert not _reasons.worse(detail, frame, rows[:3], 2 * actual[:3], ("a", "b"))
 
 
 def test_a_run_that_does_not_say_when_it_was_compared_is_compared_in_time(

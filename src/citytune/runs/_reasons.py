@@ -25,10 +25,10 @@ FEWEST_DAYS, MOST_DAYS = 7, 28
 GROWN = 1 / 3
 """Share by which the history has to grow until there is the next one."""
 WORSE = 1.2
-"""Error over that of the test period, each over that of yesterday's values, that is a reason, …"""
+"""Error over that of the test period, each over that of the rules, that is a reason, …"""
 FEWEST_FORECASTS = 4
 """… of so many forecasts at least."""
-NAIVE = "naive-day"
+RULES = ("naive-day", "naive-week")
 
 
 def days_until_due(history: float) -> int:
@@ -67,7 +67,8 @@ def worse(
 ) -> str:
     """The reason that forecasts are worse than those of the test period; empty if they are not.
 
-    Both are measured against yesterday's values, as some weeks are harder than others.
+    They are measured against yesterday's values and against last week's, as some weeks are harder
+    than others, and have to be worse by both.
 
     Args:
         detail: Of the test period.
@@ -81,32 +82,37 @@ def worse(
     from citytune.evaluation import baselines
 
     known = [name for name in sensors if name in detail.frame.sensors]
-    if NAIVE not in detail.points or not known or len(rows) < FEWEST_FORECASTS:
+    rules = [name for name in RULES if name in detail.points]
+    if not rules or not known or len(rows) < FEWEST_FORECASTS:
         return ""
     then = [detail.frame.sensors.index(name) for name in known]
     now = [sensors.index(name) for name in known]
-    horizon = own.shape[1]
-    part = frame.select(known)
-    naive = baselines[NAIVE](part, rows.tolist(), horizon, int(rows[0]))
-    actual = part.values[rows[:, None] + np.arange(horizon)]
-    before = _over_naive(
-        detail.actual[..., then], detail.points["tuned"][..., then], detail.points[NAIVE][..., then]
-    )
-    grown = _over_naive(actual, own[..., now], naive) / before
+    horizon, part = own.shape[1], frame.select(known)
+    actual, points = part.values[rows[:, None] + np.arange(horizon)], detail.points
+    grown = math.inf
+    for rule in rules:
+        before = _over(detail.actual, points["tuned"], points[rule], then)
+        naive = baselines[rule](part, rows.tolist(), horizon, int(rows[0]))
+        since = _over(actual, own[..., now], naive, range(len(known)))
+        grown = min(grown, since / before) if before > 0 else math.nan
     if not grown >= WORSE:
         return ""
     return (
-        f"its error, over that of yesterday's values, is {number(grown, 2)} times that of the test "
-        "period"
+        "its error, over that of yesterday's and of last week's values, is at least "
+        f"{number(grown, 2)} times that of the test period"
     )
 
 
-def _over_naive(
-    actual: NDArray[np.float32], own: NDArray[np.float32], naive: NDArray[np.float32]
+def _over(
+    actual: NDArray[np.float32],
+    own: NDArray[np.float32],
+    rule: NDArray[np.float32],
+    sensors: Sequence[int],
 ) -> float:
-    """The error over that of the naive forecast; NaN if one of them is nothing."""
+    """The error of some sensors over that of a rule; NaN without any."""
     import numpy as np
 
-    known = np.isfinite(actual) & np.isfinite(own) & np.isfinite(naive)
-    errors = [float(np.abs(one - actual)[known].sum()) for one in (own, naive)]
-    return errors[0] / errors[1] if all(errors) else math.nan
+    actual, own, rule = (one[..., list(sensors)] for one in (actual, own, rule))
+    known = np.isfinite(actual) & np.isfinite(own) & np.isfinite(rule)
+    errors = [float(np.abs(one - actual)[known].sum()) for one in (own, rule)]
+    return errors[0] / errors[1] if errors[1] > 0 else math.nan
