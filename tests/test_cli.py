@@ -126,6 +126,32 @@ def test_debug_shows_where_it_happened_wherever_it_stands(
         assert 'raise KeyError("weights")' in err
 
 
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [
+        ("tune --effort ", "quick usual thorough"),
+        ("tune --strategy la", "last-blocks"),
+        ("tune --backbone citytune-b", "citytune-base"),
+        ("check --stamp ", "begin end"),
+        ("tune --quantity tra", "travel_time traffic_volume"),
+        ("refresh runs/air --engine r", "ray"),
+        ("forecast --to out/next.p", "out/next.parquet"),
+        ("forecast --to out/forecast.j", "out/forecast.jsonl out/forecast.jsonld"),
+        ("forecast --to sqlite:", "sqlite://"),
+        ("tune --seed ", ""),
+    ],
+)
+def test_the_shell_completes_values_that_are_known(
+    typed: str, known: str, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_CITYTUNE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"citytune {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ") + 1))
+    code, found, _ = run()
+    assert code == 0
+    assert found.split() == known.split()
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from citytune.cli import main; "

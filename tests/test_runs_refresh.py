@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,19 @@ import pytest
 
 import citytune as ct
 from citytune.evaluation import by_week, keep_scores, kept_scores, verified
-from citytune.forecasting import TunedModel, _past, past_of, refit
-from citytune.runs import RECORD, _choice
+from citytune.forecasting import TunedModel, _copula, _past, learn_copula, past_of, refit
+from citytune.runs import RECORD, _comparing, _reasons
+from citytune.runs._folder import Seal
+from citytune.watching import Alarm
 
 pytestmark = pytest.mark.usefixtures("plain_report")
 SETTINGS: dict[str, Any] = {"backbone": "lags", "strategy": "zero-shot", "horizon": 24}
 NAMES = ("north", "south")
 ELSEWHERE: dict[str, Any] = {"quantity": "pm2.5", "unit": "µg/m³"}
+
+
+def hours_of(days: int) -> np.ndarray:
+    return np.datetime64("2024-01-01T00", "us") + np.arange(24 * days) * np.timedelta64(1, "h")
 
 
 def readings(days: int) -> pl.DataFrame:
@@ -35,8 +42,7 @@ def readings(days: int) -> pl.DataFrame:
     hours = np.arange(24 * 40)
     noise = draw.normal(0, 3, (len(hours), 2))
     level = 40 + 20 * np.sin(2 * np.pi * hours / 24)[:, None] + 5 * np.arange(2) + noise
-    start = np.datetime64("2024-01-01T00", "us")
-    table = pl.DataFrame({"time": start + np.arange(rows) * np.timedelta64(1, "h")})
+    table = pl.DataFrame({"time": hours_of(days)})
     for i, name in enumerate(NAMES):
         table = table.with_columns(pl.Series(name, np.round(level[:rows, i], 1)))
     gap = (pl.col("time") == pl.datetime(2024, 1, 15, 5)) & (days <= 20)
@@ -71,6 +77,18 @@ def of_a_day_more(place: Path) -> ct.Run:
     run = ct.open_run(place / "run")
     run.refresh(write(place / "first.csv", readings(21)))
     return run
+
+
+def with_copula(run: ct.Run, monkeypatch: pytest.MonkeyPatch) -> ct.Run:
+    """The run with a model that knows how its errors go together, as one of a longer history."""
+    for module in (_past, _copula):
+        monkeypatch.setattr(module, "FEWEST_DATES", 2)
+    model = run.model
+    frame = ct.read(readings(20), **ELSEWHERE)
+    copula = learn_copula(model, frame)
+    assert copula is not None
+    replace(model, copula=copula).save(run.path / "model")
+    return ct.open_run(run.path)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -210,17 +228,132 @@ def test_the_better_of_update_and_refit_on_the_newest_days_is_taken(
     found = run.refresh(place / "week.csv")
     assert found.how == (  # the first of them from the record
         "The model has learnt what is new: on 7 forecasts of the newest days, a refit has about "
-        "the same error."
+        "the same error. They were compared because 7 days are new since the last time."
     )
     again = run.refresh(write(place / "day.csv", readings(28)))
-    assert again.how == "The model has learnt what is new."  # not a week since the last comparison
-    monkeypatch.setattr(_choice, "_saved", lambda *_: 0.2)
-    found = run.refresh(write(place / "more.csv", readings(34)))
-    assert found.how == (  # two days of them from the record
-        "The model was fitted anew: on 7 forecasts of the newest days, a refit has 20 % lower "
-        "error."
+    assert again.how == waits("8 more days")
+    monkeypatch.setattr(_comparing, "_saved", lambda *_: 0.2)
+    found = run.refresh(write(place / "more.csv", readings(36)))
+    assert found.how == (
+        "The model was fitted anew: on 8 forecasts of the newest days, a refit has 20 % lower "
+        "error. They were compared because 9 days are new since the last time."
     )
     assert run.changed() == ()
+    last = run.refresh(write(place / "last.csv", readings(37)))
+    assert last.how == waits("11 more days")
+
+
+def waits(days: str) -> str:
+    return (
+        f"The model has learnt what is new, and was not compared with a refit: that is done after "
+        f"{days} of readings, or when forecasts get worse (--refit does one now)."
+    )
+
+
+@pytest.fixture(scope="module")
+def compared_once(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compared")
+    shutil.copytree(made / "run", folder / "run")
+    of_a_day_more(folder).refresh(write(folder / "week.csv", readings(27)))
+    return folder / "run"
+
+
+@pytest.fixture
+def compared(compared_once: Path, place: Path) -> ct.Run:
+    """A run of 27 days that was compared with a refit just now, the next time after nine days."""
+    return ct.open_run(shutil.copytree(compared_once, place / "compared"))
+
+
+def test_a_week_more_is_learnt_without_a_comparison(
+    compared: ct.Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(compared.path, place / "other")
+    monkeypatch.setattr(_comparing, "_other", None)  # which is not asked
+    found = compared.refresh(place / "later.csv")
+    assert found.how == waits("2 more days")
+    alone = ct.open_run(place / "other").refresh(place / "later.csv", by="update")
+    assert alone.how == "The model has learnt what is new."
+    np.testing.assert_array_equal(found.forecast.quantiles, alone.forecast.quantiles)
+
+
+def test_worse_forecasts_are_a_reason_to_compare(
+    compared: ct.Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_reasons, "WORSE", 0.01)
+    found = compared.refresh(place / "later.csv")
+    assert re.search(
+        r"on 7 forecasts .* They were compared because its error, over that of yesterday's and of "
+        r"last week's values, is at least [01]\.\d+ times that of the test period\.$",
+        found.how,
+    )
+    day = compared.refresh(write(place / "day.csv", readings(35)))
+    assert day.how == waits("10 more days")  # a few days say nothing
+
+
+def test_an_alarm_of_forecasts_is_a_reason_to_compare_once(
+    compared: ct.Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ct.watching.watch
+    raised: list[Alarm] = []
+    monkeypatch.setattr(
+        ct.watching, "watch", lambda *given: replace(seen(*given), alarms=tuple(raised))
+    )
+    shutil.copytree(compared.path, place / "other")
+    raised[:] = [
+        Alarm("silent", "south", "2024-01-30", "2024-02-01"),
+        Alarm("error", "north", "2024-01-20", "2024-01-21", evidence={"error": 2.0}),
+    ]  # a sensor that is broken, and what the last comparison has seen
+    assert compared.refresh(place / "later.csv").how == waits("2 more days")
+    raised.append(Alarm("error", "north", "2024-01-30", "2024-02-01", evidence={"error": 2.0}))
+    found = ct.open_run(place / "other").refresh(place / "later.csv")
+    assert found.how.endswith(
+        "They were compared because the forecasts of 1 sensor are not as good as they were."
+    )
+
+
+def test_how_much_worse_is_told_against_yesterday_and_last_week() -> None:
+    days, draw = 30, np.random.default_rng(2)
+    level = 10 + np.repeat(draw.normal(0, 1, days), 24)[:, None]
+    table = pl.DataFrame({"time": hours_of(days), "a": level[:, 0], "b": 3 * level[:, 0]})
+    frame = ct.read(table, quantity="pm2.5", unit="µg/m³")
+    scores = ct.backtest(ct.tune(frame.until(24 * 20), **SETTINGS), frame.until(24 * 24))
+    detail, rows = scores.detail, 24 * np.arange(24, 29)
+    actual = frame.values[rows[:, None] + np.arange(24)]
+    yesterday = frame.values[rows[:, None] + np.arange(-24, 0)]
+    last_week = frame.values[rows[:, None] + np.arange(-168, -144)]
+
+    def error(forecast: np.ndarray, came: np.ndarray) -> float:
+        return float(np.abs(forecast - came).sum())
+
+    mine = error(detail.points["tuned"], detail.actual)
+    allowed = [  # the error that is as good, by each rule
+        mine / error(detail.points[name], detail.actual) * error(rule, actual)
+        for name, rule in (("naive-day", yesterday), ("naive-week", last_week))
+    ]
+
+    def off(times: float, by: float) -> str:
+        own = actual + (yesterday - actual) * times * by / error(yesterday, actual)
+        return _reasons.worse(detail, frame, rows, own, ("a", "b"))
+
+    assert off(1.5, max(allowed)) == (
+        "its error, over that of yesterday's and of last week's values, is at least 1.5 times that "
+        "of the test period"
+    )
+    assert not off(1.1, max(allowed))
+    assert 1.25 * min(allowed) < 1.2 * max(allowed)
+    assert not off(1.25, min(allowed))  # by one of them alone
+    assert not _reasons.worse(detail, frame, rows[:3], 2 * actual[:3], ("a", "b"))
+
+
+def test_a_run_that_does_not_say_when_it_was_compared_is_compared_in_time(
+    compared: ct.Run, place: Path
+) -> None:
+    """As folders of earlier versions."""
+    seal = Seal.read(compared.path)
+    replace(seal, made={n: v for n, v in seal.made.items() if n != "compared"}).write(compared.path)
+    assert compared.refresh(place / "later.csv").how == waits("2 more days")
+    found = compared.refresh(write(place / "more.csv", readings(36)))
+    assert "because 9 days are new" in found.how
 
 
 def test_a_refit_is_not_compared_with_itself(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,13 +363,13 @@ def test_a_refit_is_not_compared_with_itself(place: Path, monkeypatch: pytest.Mo
     again = refit(model, frame.until(24 * 20)).predict(frame, rows)
     np.testing.assert_allclose(model.predict(frame, rows).point, again.point, rtol=1e-5)
 
-    monkeypatch.setattr(_choice, "_other", None)  # which is not asked
+    monkeypatch.setattr(_comparing, "_other", None)  # which is not asked
     assert run.refresh(place / "week.csv").how == (
         "The model has learnt what is new: it was fitted to all that came before, so that a refit "
         "would be the same."
     )
     found = run.refresh(write(place / "day.csv", readings(28)))
-    assert found.how == "The model has learnt what is new."
+    assert found.how == waits("8 more days")
 
 
 def test_what_is_learnt_during_a_comparison_is_what_is_learnt_alone(place: Path) -> None:
@@ -613,14 +746,14 @@ def test_the_model_is_asked_once_what_it_says_of_the_new_days(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To compare it with a refit, and for how errors go together."""
-    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    monkeypatch.setattr(_comparing, "MOST_SENSORS", 1)
     asked, predict = [], TunedModel.predict
 
     def told(model: TunedModel, source: object, origins: Any, *more: Any) -> Any:
         asked.append((model.trained_until, len(model.sensors), len(origins)))
         return predict(model, source, origins, *more)
 
-    run = of_a_day_more(place)
+    run = with_copula(of_a_day_more(place), monkeypatch)
     monkeypatch.setattr(TunedModel, "predict", told)
     until = run.model.trained_until
     found = run.refresh(place / "week.csv")
@@ -635,12 +768,12 @@ def test_of_many_sensors_every_other_new_day_is_looked_at(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For how errors go together; those that are compared are asked about every day."""
-    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    monkeypatch.setattr(_comparing, "MOST_SENSORS", 1)
     monkeypatch.setattr(_past, "MANY", 1)
     run = of_a_day_more(place)
     before = run.model
     shown: list[np.ndarray] = []
-    monkeypatch.setattr(_choice, "_saved", lambda *parts: shown.extend(parts) or 0.0)
+    monkeypatch.setattr(_comparing, "_saved", lambda *parts: shown.extend(parts) or 0.0)
     found = run.refresh(place / "week.csv")
     assert "on 7 forecasts" in found.how
     frame = ct.read(place / "week.csv", quantity="pm2.5", unit="µg/m³")
@@ -654,7 +787,7 @@ def test_of_many_sensors_every_other_new_day_is_looked_at(
 
 
 def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_choice, "MOST_SENSORS", 1)
+    monkeypatch.setattr(_comparing, "MOST_SENSORS", 1)
     seen = []
 
     def saved(*forecasts: np.ndarray) -> float:
@@ -662,7 +795,7 @@ def test_of_many_sensors_some_are_compared(place: Path, monkeypatch: pytest.Monk
         return 0.2
 
     run = of_a_day_more(place)
-    monkeypatch.setattr(_choice, "_saved", saved)
+    monkeypatch.setattr(_comparing, "_saved", saved)
     found = run.refresh(place / "week.csv")
     assert seen == [1, 1, 1]
     assert found.how.startswith("The model was fitted anew")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from filelock import FileLock
 from serving_parts import (
@@ -31,12 +32,13 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from citytune import InputError
-from citytune.serving._config import Configuration
+from citytune.serving._config import UPLOADS, Configuration
 from citytune.serving.database import (
     Alarm,
     Database,
     Job,
     JobLine,
+    Pushed,
     Run,
     Schedule,
     Version,
@@ -264,6 +266,27 @@ def test_from_pushed_readings_to_a_forecast_a_refresh_and_back(
     again = done(database, config, "refresh", source, run)
     assert again.state == "failed"
     assert "has no rows after" in str(again.error)
+
+
+def test_a_check_of_a_file_tells_what_was_wrong_with_pushed_values(
+    database: Database, config: Configuration, city: City
+) -> None:
+    frame = city(2, 5, gaps=0.0)
+    table = pl.DataFrame({"time": frame.clock.local(0, 96), "s0": frame.values[:96, 0]})
+    table.write_csv(config.place(UPLOADS, "loops.csv"))
+    source = a_source(database, kind="upload", place="loops.csv", **OF_CITY)
+    at = frame.clock.moments(0, 120).tolist()
+    with database.writing() as session:
+        rows = [("s0", 96, 5.0), ("s0", 97, -4.0), ("s1", 98, -999.0), ("s1", 99, 3.0)]
+        put_readings(
+            session, source, [Pushed(n, at[i].replace(tzinfo=dt.UTC), v) for n, i, v in rows]
+        )
+    found = done(database, config, "check", source).result
+    assert found["sensors"] == ["s0", "s1"]
+    assert found["steps"] == 100
+    told = [(one["kind"], one["sensor"], one["severity"]) for one in found["faults"]]
+    assert told[-2:] == [("negative", "s0", "warning"), ("sentinel", "s1", "warning")]
+    assert found["faults"][-1]["first"] == frame.clock.text(98)
 
 
 def test_a_sensor_that_stuck_raises_an_alarm_and_is_served_the_naive_forecast(

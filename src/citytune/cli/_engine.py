@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from citytune._errors import InputError
+from citytune.cli._completion import completing
 from citytune.cli._console import complain
 from citytune.runs import SIZE
 
@@ -15,6 +16,7 @@ Engine = Annotated[
     str | None,
     typer.Option(
         metavar="ENGINE",
+        autocompletion=completing("engine"),
         show_default=False,
         help="Take the sensors group by group, for more of them than fit into memory: local, ray "
         "(all cores, or the cluster that RAY_ADDRESS names) or ray://HOST:PORT.",
@@ -25,6 +27,7 @@ OfRun = Annotated[
     typer.Option(
         "--engine",
         metavar="ENGINE",
+        autocompletion=completing("engine"),
         show_default=False,
         help="Of a run that was made with --engine: what does the groups now; local by default.",
     ),
@@ -34,6 +37,7 @@ SideBySide = Annotated[
     typer.Option(
         "--engine",
         metavar="ENGINE",
+        autocompletion=completing("engine"),
         show_default=False,
         help="Try the models side by side: ray (all cores, or the cluster that RAY_ADDRESS names) "
         "or ray://HOST:PORT.",

@@ -15,6 +15,7 @@ from citytune._errors import InputError
 from citytune._files import check_file, new_file
 from citytune._text import capital, counted, listed
 from citytune.cli._alerts import Alerts
+from citytune.cli._completion import targets
 from citytune.cli._console import Quiet, note, say, stages
 from citytune.cli._engine import USUAL, Engine, Group, end, refuse_with_engine
 from citytune.cli._reading import reads_a_file
@@ -53,6 +54,7 @@ def forecast(
         list[str] | None,
         typer.Option(
             metavar="TARGET",
+            autocompletion=targets,
             show_default=False,
             help="Where else to write: a file (.csv, .parquet, .xlsx, .jsonl, .jsonld, .sta.json), "
             "a table of a database, or a broker; repeat it for several.",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from citytune._errors import InputError, UnknownName
+from citytune.cli._completion import values_of
 from citytune.runs import Reading
 
 PANEL = "How to read the file (guessed, and the guess is reported)"
@@ -97,7 +98,11 @@ def _option_of(one: Field[Any]) -> inspect.Parameter:
     facts = one.metadata
     text = f"{facts['help']}; {_several(one)}." if facts["repeated"] else f"{facts['help']}."
     option = typer.Option(
-        metavar=facts["metavar"], help=text, rich_help_panel=PANEL, show_default=False
+        metavar=facts["metavar"],
+        help=text,
+        rich_help_panel=PANEL,
+        show_default=False,
+        autocompletion=values_of(one, Reading),
     )
     kind: Any = list[str] | None if facts["repeated"] else str | None
     return inspect.Parameter(

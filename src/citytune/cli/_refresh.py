@@ -55,8 +55,9 @@ def refresh(
 
     Says what changed in the source, how the last forecast did, and what the next day brings. All
     files in RUN are renewed or, if anything fails, none; `record/` keeps every forecast, and what
-    was measured later. The model either learns only what is new or is fitted anew, whichever would
-    have been better on the newest days. SOURCE may hold only the new readings, as the run keeps the
+    was measured later. The model learns what is new. Where there is a reason, such as forecasts
+    that got worse, it is compared with one fitted anew on the newest days, and the better one is
+    taken; a sentence says which. SOURCE may hold only the new readings, as the run keeps the
     earlier ones. A broken sensor gets a naive forecast. If nothing is new, it says so and does
     nothing. The exit code is 3 if the chance of an alert has reached its level (30 % by default),
     so that a script can send a warning; a sensor that is silent or stuck raises none.

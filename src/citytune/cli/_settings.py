@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from citytune.cli._completion import values_of
 from citytune.settings import Settings
 
 EVERY = tuple(one.name for one in fields(Settings))
@@ -55,6 +56,7 @@ def option_of(one: Field[Any]) -> inspect.Parameter:
         metavar=one.metadata["metavar"],
         show_default=default is not None,
         help=one.metadata["help"],
+        autocompletion=values_of(one, Settings),
     )
     annotation = kind if required or default is not None else kind | None
     return inspect.Parameter(

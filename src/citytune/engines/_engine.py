@@ -64,6 +64,11 @@ def register_engine(name: str, make: Callable[[str], Engine]) -> None:
     _ENGINES[name] = make
 
 
+def engine_names() -> list[str]:
+    """What an engine may be called."""
+    return list(_ENGINES)
+
+
 def check_engine(engine: str | Engine) -> None:
     """Refuse what is no engine, before anything is read."""
     if isinstance(engine, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from citytune.forecasting._copula import FEWEST_DATES, MOST_DATES, MOST_WINDOWS, Copula
 from citytune.frame import SensorFrame
+from citytune.settings import Progress
 
 if TYPE_CHECKING:
     from citytune.forecasting._model import TunedModel
     from citytune.forecasting._predict import Prediction
 
+ASKING = "forecasting the new days"
+"""The stage, as it is told."""
 BEFORE_DAYS = 14
 """History that the first of them has before it."""
 MANY = 200
@@ -48,7 +51,7 @@ def past_of(
     frame: SensorFrame,
     *,
     after: np.datetime64 | None = None,
-    goes_on: Callable[[], None] | None = None,
+    progress: Progress | None = None,
 ) -> Past | None:
     """What a model says of past days of a frame; None if they are too few.
 
@@ -58,14 +61,14 @@ def past_of(
         model: Best one that was not fitted on those days.
         frame: What was measured, with the model's sensors.
         after: Only forecasts of rows after this moment.
-        goes_on: Called now and then; what it raises ends the work.
+        progress: Called with the stage and the share done.
     """
     rows = days_to_ask(model, frame, after=after)
     if len(rows) < (1 if after is not None else FEWEST_DATES):
         return None
     if after is not None and len(model.sensors) > MANY:
         rows = rows[::-2][::-1]
-    told = None if goes_on is None else lambda _: goes_on()
+    told = None if progress is None else functools.partial(progress, ASKING)
     return Past(rows, model.predict(frame, rows, told))
 
 

@@ -6,15 +6,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from citytune._aside import aside
 from citytune._errors import InputError
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import admit, spans_of
 from citytune.forecasting._fallback import short_of_history
-from citytune.forecasting._past import Past, learn_copula
+from citytune.forecasting._past import Past, learn_copula, past_of
 from citytune.forecasting._predict import below
 from citytune.frame import SensorFrame
 from citytune.settings import Progress
-from citytune.tuning import Memory, Task, fit, make_strategy
+from citytune.tuning import Memory, Task, Tuned, fit, make_strategy
 from citytune.windows import History
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Update(NamedTuple):
     model: TunedModel
     learned: bool
     why: str = ""  # why nothing was learned
+    past: Past | None = None  # what the model said of the new days before, if it was asked
 
 
 def update(
@@ -35,9 +37,8 @@ def update(
     *,
     forget: float | None = None,
     progress: Progress | None = None,
-    past: Past | None = None,
 ) -> Update:
-    """See `TunedModel.update`; `past` is what the model says of the new days, if it was asked."""
+    """See `TunedModel.update`."""
     started = time.perf_counter()
     asked = model.settings.forget if forget is None else forget
     settings = replace(model.settings, forget=asked)
@@ -62,7 +63,7 @@ def update(
         memory=memory,
         earlier=model.tuned.mixture.experts,
     )
-    tuned = fit(task, make_strategy(model.strategy, settings.options))
+    tuned, past = _fitted(task, model, frame)
     lower = below(model.quantity.low, frame)
     new = replace(
         model,
@@ -78,14 +79,24 @@ def update(
         learnt=_learnt(model, frame),
         copula=_copula(model, frame, past),
     )
-    return Update(new, learned=True)
+    return Update(new, learned=True, past=past)
+
+
+def _fitted(task: Task, model: TunedModel, frame: SensorFrame) -> tuple[Tuned, Past | None]:
+    """What is learnt, and what the model said of the new days, which is asked at the same time."""
+    strategy = make_strategy(model.strategy, task.settings.options)
+    if model.copula is None:  # nor would the errors of a few days be one
+        return fit(task, strategy), None
+    with aside(lambda _: fit(replace(task, progress=None), strategy)) as fitted:
+        past = past_of(model, frame, after=model.trained_until, progress=task.progress)
+    return fitted.result(), past
 
 
 def _copula(model: TunedModel, frame: SensorFrame, past: Past | None) -> Copula | None:
     """With the errors of the model as it was, on rows that are new to it."""
-    if model.copula is None:  # nor would the errors of a few days be one
-        return None
-    new = learn_copula(model, frame, after=model.trained_until, past=past)
+    if model.copula is None or past is None:
+        return model.copula
+    new = learn_copula(model, frame, past=past)
     return model.copula if new is None else model.copula.then(new)
 
 

@@ -30,6 +30,7 @@ from citytune.readers.databases._drivers import (
     with_secrets,
 )
 from citytune.readers.values._mending import mended
+from citytune.readers.values._quantities import known_quantities
 from citytune.readers.values._readings import natural
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "is_address",
     "is_database",
     "key_of_sensors",
+    "known_quantities",
     "masked",
     "mended",
     "natural",

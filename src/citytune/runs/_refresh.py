@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 from citytune._aside import aside
 from citytune._errors import InputError, NothingNew, RunError, UnknownName
 from citytune.runs._changes import changes
-from citytune.runs._choice import UPDATED, Choice, choose, refitted, said_by_forecast, updated
+from citytune.runs._choice import choose
 from citytune.runs._folder import Seal
 from citytune.runs._job import Job, JobResult, limit_threads, work
 from citytune.runs._joined import joined
+from citytune.runs._learning import UPDATED, Choice, refitted, said_by_forecast, updated
 from citytune.runs._made import HIDDEN, settings_of
 from citytune.runs._progress import Progress, begin
 from citytune.runs._record import filled_record, last_readings, note_test, test_of
@@ -136,9 +137,14 @@ def news(before: Before, by: By) -> News:
                 with_kept.rows > 0)  # fmt: skip
 
 
-def decided(found: News, by: By, progress: Progress | None) -> Choice:
-    """What is to become of the model."""
-    choice = _choice(found.before, "update" if found.from_kept else by, progress)
+def decided(
+    found: News,
+    by: By,
+    progress: Progress | None,
+    alarms: Callable[[], Sequence[Alarm]] = tuple,
+) -> Choice:
+    """What is to become of the model; `alarms` gives those of the last four weeks, if known."""
+    choice = _choice(found.before, "update" if found.from_kept else by, progress, alarms)
     if found.from_kept and by == "auto":
         why = "a refit, which needs the whole history, was not compared"
         choice = choice._replace(said=f"{choice.said.rstrip('.')}; {why}.")
@@ -157,7 +163,7 @@ def refresh(before: Before, by: By, progress: Progress | None) -> Refreshed:
     limit_threads()
     whole = by == "refit"
     with aside(lambda _: watch(record, frame)) as seen:  # it looks at no forecast that is new
-        choice = decided(told, by, progress)
+        choice = decided(told, by, progress, lambda: seen.result().alarms)
         result = (
             _again(before, frame, progress) if whole else _learnt(before, frame, choice, progress)
         )
@@ -200,16 +206,17 @@ def _write(result: JobResult, tested: bool, folder: Path) -> None:
     write_results(result, folder)
 
 
-def _choice(before: Before, by: By, progress: Progress | None) -> Choice:
+def _choice(
+    before: Before, by: By, progress: Progress | None, alarms: Callable[[], Sequence[Alarm]]
+) -> Choice:
     """What is to be done, as it was asked for, or as it is better on the newest days."""
     if by == "refit":
         until = str(before.frame.clock.moments(len(before.frame) - 1, 1)[0])
         return Choice(True, "The whole job was done again.", until)
     if by == "update":
         return Choice(False, f"{UPDATED}.")
-    told = begin(progress, "Comparing with a refit")
     since = before.seal.made.get("compared")
-    return choose(before.model, before.frame, before.path, since, told)
+    return choose(before.model, before.frame, before.path, since, alarms, progress)
 
 
 def _learnt(
@@ -237,9 +244,10 @@ def learnt_model(before: Before, choice: Choice, progress: Progress | None) -> T
     if not choice.refit and choice.learnt is not None:
         return choice.learnt
     told = begin(progress, "Fitting" if choice.refit else "Learning from what is new")
-    renewed = refitted if choice.refit else updated
     with said_by_forecast():
-        return renewed(before.model, before.frame, told, choice.past)
+        if choice.refit:
+            return refitted(before.model, before.frame, told, choice.past)
+        return updated(before.model, before.frame, told)[1]
 
 
 def _again(before: Before, frame: SensorFrame, progress: Progress | None) -> JobResult:

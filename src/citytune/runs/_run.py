@@ -229,8 +229,9 @@ class Run(ByGroups, Kept):
         Args:
             source: Readings up to now; by default the source that the run was made from.
             by: "update" learns from what is new, in seconds. "refit" does the whole job again, as
-                the run was made. "auto" updates, or fits the same choice anew where that would have
-                been better on the newest days; compared once a week of new days is there.
+                the run was made. "auto" updates and, where there is a reason (the history has
+                grown by a third, forecasts got worse), fits the same choice anew if that would have
+                been better on the newest days.
             engine: Of a run made by groups of sensors, what does the groups; by default "local".
                 Scores stay those of the run's test period, and the forecast in the answer is that
                 of the sensors on its page.

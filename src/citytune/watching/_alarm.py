@@ -61,6 +61,10 @@ GROWS = {
     "coverage": "outside",
 }  # fmt: skip
 """Kind → the number of its evidence that says how bad it is."""
+FIT = ("bias", "coverage", "error", "worse than naive")
+"""Kinds of which the remedy is another model; broken sensors are none."""
+SHARE_THAT_ALARMS = 0.05
+"""Of the sensors, whose forecasts alarm, from which the model is doubted; one of few is enough."""
 SENTENCE, BOTH, ALL = "{who} {what} since {since}{rare}", "{sentence}. {advice}", "the source"
 RARE = "; by chance, that happens once in {span}"
 LONGEST, YEARS, DAYS = "over a thousand years", "{years} years", "{days} days"

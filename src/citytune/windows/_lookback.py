@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -136,7 +137,8 @@ class Lookback:
         if exporting():
             yield every
         else:
-            each = math.prod(torch.broadcast_shapes(*(part.shape for part in parts)))
+            # torch's own function imports sympy for it
+            each = math.prod(np.broadcast_shapes(*(part.shape for part in parts)))
             yield from every.split(max(1, VALUES_AT_ONCE // max(1, each)))
 
     def _latest(self, first: Tensor, further: range) -> Tensor:

@@ -11,7 +11,7 @@ from citytune.writers import (  # each registers where it writes to
 )
 from citytune.writers._table import ForecastTable, csv_table, name_for_spreadsheet
 from citytune.writers._write import check_target, read, write
-from citytune.writers._writer import Choice, Writer, register
+from citytune.writers._writer import Choice, Writer, marks, register
 
 __all__ = [
     "Choice",
@@ -19,6 +19,7 @@ __all__ = [
     "Writer",
     "check_target",
     "csv_table",
+    "marks",
     "name_for_spreadsheet",
     "read",
     "register",

@@ -62,6 +62,11 @@ def register(marks: Sequence[str], writer: Writer) -> None:
         _WRITERS[mark] = writer
 
 
+def marks() -> list[str]:
+    """Endings of files and beginnings of addresses that are known."""
+    return sorted(_WRITERS)
+
+
 def writer_of(target: str) -> Writer:
     """The writer for a target.
 
@@ -82,7 +87,7 @@ def writer_of(target: str) -> Writer:
     raise InputError(
         f"{masked(target)!r} does not say how to write it: {asked or 'a name without an ending'} "
         f"is not known.{hint} "
-        f"Known: {', '.join(sorted(_WRITERS))}"
+        f"Known: {', '.join(marks())}"
     )
 
 

@@ -72,6 +72,11 @@ _COUNTED = frozenset(["veh", "people", "bikes"])
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
+def known_quantities() -> list[str]:
+    """What a quantity is called where it is told by the name of a column."""
+    return list(dict.fromkeys(one.name for _, one in _KINDS if one.name))
+
+
 def guess_quantity(
     columns: Sequence[str], stem: str, grid: Grid, request: Request, findings: Findings
 ) -> Quantity:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from citytune._errors import InputError, NothingNew
 from citytune._files import names_in, read_json, replacing_folder
 from citytune.engines import SIZE, Engine, How, opened
-from citytune.runs._choice import UPDATED, Choice
 from citytune.runs._folder import SCORES, Seal, copy_rest, only_known, own_file, sums_of
 from citytune.runs._job import Stopwatch, alerts_on, limit_threads, score_trial, seconds_of
+from citytune.runs._learning import UPDATED, Choice
 from citytune.runs._made import watches_of
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from citytune.runs import By
 from citytune.serving.http._fields import Id, Json, Moment, Name, Sensor, Sent, Sql, Text
 from citytune.serving.http._tokens import Role
 
@@ -148,11 +149,15 @@ class JobIn(Sent):
     kind: Literal["tune", "refresh", "forecast", "retune"] = Field(
         description="`retune` tunes anew, and promotes what is better on the newest days."
     )
-    by: Literal["update", "refit"] | None = Field(None, description="Of a refresh; see the docs.")
+    by: By | None = Field(
+        None,
+        description="Of a refresh: `auto`, the usual one, learns what is new, or fits anew where "
+        "there was a reason to compare and that was better; `refit` tunes anew.",
+    )
     promote: bool | None = Field(
         None,
         description="Whether the new version forecasts at once. By default so do the first one and "
-        "one that learnt from new readings, and no other.",
+        "one of a refresh, unless `by` is `refit`, and no other.",
     )
 
 

@@ -44,7 +44,7 @@ from citytune.serving.jobs._versions import (
     promote,
 )
 from citytune.serving.jobs._watch import Finding, Seen, found_by_all, note_alarms
-from citytune.serving.sources import frame_of, opened
+from citytune.serving.sources import frame_of, opened, with_all_pushed
 from citytune.settings import Settings
 from citytune.watching import safe_forecast
 
@@ -101,13 +101,13 @@ class Task:
 
 
 def check(task: Task) -> None:
-    """How the source is understood, column by column, and every fault of it."""
+    """How the source is understood, column by column, and every fault of it and of pushes."""
     begin(task.progress, "Reading")
     columns: list[dict[str, Any]] = []
-    frame = None
-    with opened(task.source, task.pushed(), task.config) as (given, reading):
+    frame, pushed = None, task.pushed()
+    with opened(task.source, pushed, task.config) as (given, reading):
         try:
-            frame = reading.read(given)
+            frame = with_all_pushed(task.source, reading.read(given), pushed)
             faults = list(frame.faults)
         except TableError:
             faults = reading.check(given)
@@ -140,11 +140,11 @@ def refresh(task: Task) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(before, folder)
     made = open_run(folder)
-    by = task.params.get("by", "update")
+    by = task.params.get("by", "auto")
     with _gone_on_failure(folder):
         found = made.refresh(frame, by=by, progress=task.progress)
-    more = {"changes": list(found.changes)}
-    wanted = bool(task.params.get("promote", by == "update"))
+    more = {"changes": list(found.changes), "how": found.how}
+    wanted = bool(task.params.get("promote", by != "refit"))
     _keep(task, made, found.forecast, frame, "refresh", wanted, more)
 
 

@@ -27,11 +27,8 @@ from citytune.serving.database import (
     note_action,
 )
 from citytune.serving.jobs._queue import enqueue
+from citytune.watching import FIT, SHARE_THAT_ALARMS
 
-FIT = ("bias", "coverage", "error", "worse than naive")
-"""Alarms for which tuning anew is the remedy; broken sensors are none."""
-SHARE_THAT_ALARMS = 0.05
-"""Of the sensors of a run that have such an alarm at least, and one of them in any case."""
 BY = "watch"
 """In the audit log."""
 

@@ -1,7 +1,7 @@
 """Where readings come from: what a client may name, and how it is read."""
 
 from citytune.serving.sources._check import KINDS, OPTIONS, check_source, reading_of
-from citytune.serving.sources._open import frame_of, opened, with_pushed
+from citytune.serving.sources._open import frame_of, opened, with_all_pushed, with_pushed
 from citytune.serving.sources._public import check_public, fetch, post
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "opened",
     "post",
     "reading_of",
+    "with_all_pushed",
     "with_pushed",
 ]

@@ -67,6 +67,11 @@ def frame_of(source: Source, pushed: pl.DataFrame, config: Configuration) -> Sen
     """
     with opened(source, pushed, config) as (given, reading):
         frame = replace(reading.read(given), source=source.name)
+    return with_all_pushed(source, frame, pushed)
+
+
+def with_all_pushed(source: Source, frame: SensorFrame, pushed: pl.DataFrame) -> SensorFrame:
+    """What was read of a source, with what was pushed to it, unless that is what was read."""
     return frame if source.kind == "readings" else with_pushed(frame, pushed)
 
 
