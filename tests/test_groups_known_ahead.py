@@ -15,6 +15,7 @@ from test_groups import CLOSE, READING, assert_is, by_some, table_of, written
 
 import citytune as ct
 from citytune.engines import opened
+from citytune.evaluation import BY_GROUPS
 from citytune.forecasting import fit_model
 from citytune.frame import SensorFrame
 from citytune.runs import Reading
@@ -130,7 +131,8 @@ def test_a_run_by_groups_with_weather_is_that_of_all(
     loops, weather = with_file(frame, tmp_path / "third")
     answer = run("score", groups, loops, "--covariates", weather, "--engine", "local", "--json")
     assert answer.code == 0, answer.err
-    scores = ct.open_run(whole).score(rows_of(loops), covariates=weather, **READING)
+    later = ct.read(rows_of(loops), covariates=weather, **READING)
+    scores = ct.backtest(ct.open_run(whole).model, later, refit=False, against=BY_GROUPS)
     found = json.loads(answer.out)["models"]["tuned"]["mae"]
     assert found == pytest.approx(scores.models["tuned"]["mae"], rel=1e-6)
 
