@@ -205,15 +205,6 @@ def test_a_worker_that_does_not_see_the_run_is_told(
     assert not (tmp_path / "not").exists()
 
 
-def test_covariates_are_refused(place: Path, frame: SensorFrame, tmp_path: Path) -> None:
-    sun = np.sin(np.arange(len(frame) + DAY) / DAY).astype(np.float32)[:, None]
-    known = replace(frame, covariates={"sun": sun})
-    with pytest.raises(ct.InputError, match="covariates are not known by groups"):
-        ct.run(known, out=tmp_path / "run", engine="local", group=GROUP, **OPTIONS)
-    with pytest.raises(ct.InputError, match="covariates are not known by groups"):
-        ct.open_run(place / "groups").refresh(known)
-
-
 def test_many_sensors_are_not_fitted_twice(
     place: Path, frame: SensorFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -27,6 +27,7 @@ from citytune.tuning import (
 )
 from citytune.tuning.examples._lenses import LENSES
 from citytune.tuning.experts._mixture import mix
+from citytune.tuning.stacking import _stack
 from citytune.tuning.stacking._losses import Evidence, Losses
 from citytune.tuning.stacking._stack import Caution, fit_stack
 from citytune.tuning.strategies import _blend
@@ -177,6 +178,26 @@ def test_a_sensor_without_evidence_keeps_the_shared_weights() -> None:
     shared = fit(only(partly, partly.sensor != 3))[:, 0]
     weights = fit(partly, sensors=SENSORS)
     torch.testing.assert_close(weights[:, 3], shared, atol=0.02, rtol=0)
+
+
+def test_sensors_without_evidence_are_fitted_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = alike()
+    errors[..., 1] *= 0.3
+    groups = []
+    descend = _stack._descend
+
+    def counted(losses: Losses, *args: Any) -> Tensor:
+        groups.append(len(losses.count))
+        return descend(losses, *args)
+
+    monkeypatch.setattr(_stack, "_descend", counted)
+    few = fit(evidence(errors), sensors=SENSORS)
+    apart = evidence(errors)
+    many = fit(replace(apart, sensor=apart.sensor * 7 + 2), sensors=1000)
+    torch.testing.assert_close(many[:, 2 : 7 * SENSORS : 7], few, rtol=0, atol=1e-6)
+    others = many[:, [i for i in range(1000) if i % 7 != 2 or i >= 7 * SENSORS]]
+    assert (others == others[:, :1]).all()
+    assert groups[1::2] == [SENSORS * len(few), (SENSORS + 1) * len(few)]
 
 
 def test_the_lately_better_expert_is_preferred() -> None:

@@ -1,7 +1,7 @@
 """Measure forecasts out of sample, against strong and simple rivals."""
 
 from citytune.evaluation._alerts import AlertScore
-from citytune.evaluation._backtest import backtest, holdout_of
+from citytune.evaluation._backtest import as_it_came, backtest, holdout_of
 from citytune.evaluation._baselines import Baseline, baselines
 from citytune.evaluation._compare import compare
 from citytune.evaluation._detail import Detail
@@ -55,6 +55,7 @@ __all__ = [
     "Totals",
     "Verified",
     "WORDS",
+    "as_it_came",
     "backtest",
     "baselines",
     "by_week",

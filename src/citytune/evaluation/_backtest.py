@@ -133,7 +133,7 @@ def _backtest(
     if untouched is not None:
         asked["zero-shot"] = untouched
     simple = {name: simple_of(name, frame, holdout, horizon, tell) for name in names}
-    said = (*notes, *admitted.said, *why, *holdout.notes, *_known_ahead(model), *model.notes)
+    said = (*notes, *admitted.said, *why, *holdout.notes, *as_it_came(model), *model.notes)
     scores = _scores(frame, holdout, asked, simple, said, tell)
     found = tuple(score_alert(alert, scores.detail) for alert in wanted)
     tell.end()
@@ -156,7 +156,8 @@ def holdout_of(model: TunedModel, frame: SensorFrame, days: float | None = None)
     return plan(frame, horizon=horizon, seen=seen, days=days, refit=False)
 
 
-def _known_ahead(model: TunedModel) -> list[str]:
+def as_it_came(model: TunedModel) -> list[str]:
+    """That what is known ahead was no forecast in a test, in a sentence; nothing without any."""
     if not model.covariates:
         return []
     names = ", ".join(model.covariates)

@@ -86,7 +86,7 @@ def never_measured(seasonal: Seasonal, examples: Examples, horizon: int) -> Tens
     if not anywhere(gaps) or history.length <= FEWEST_WEEKS * week:
         return found
     some = examples if exporting() else examples.pick(gaps)
-    again = _measured_again(known, some, week)
+    again = _measured_again(seasonal, some, week)
     first = known.to(torch.uint8).argmax(1)[some.sensor, None]
     when = some.origin[:, None] + torch.arange(horizon)
     ahead = 7 * (1 + (when - some.origin[:, None]) // week)  # days back to before the origin
@@ -104,12 +104,11 @@ def never_measured(seasonal: Seasonal, examples: Examples, horizon: int) -> Tens
     return found
 
 
-def _measured_again(known: Tensor, examples: Examples, week: int) -> Tensor:
+def _measured_again(seasonal: Seasonal, examples: Examples, week: int) -> Tensor:
     """(example,) how often what was measured is measured a week later too, before the origin."""
-    both = known[:, week:] & known[:, :-week]
-    pad = torch.nn.functional.pad
-    first = pad(known[:, :-week].cumsum(1), (week + 1, 0))[examples.sensor, examples.origin]
-    second = pad(both.cumsum(1), (week + 1, 0))[examples.sensor, examples.origin]
+    known, then = seasonal.known, (examples.origin - week).clamp_min(0)
+    both = torch.nn.functional.pad((known[:, week:] & known[:, :-week]).cumsum(1), (1, 0))
+    first, second = (part[examples.sensor, then] for part in (seasonal.counted, both))
     return second / first.clamp_min(1)
 
 
@@ -120,6 +119,6 @@ def enough(spec: WindowSpec, steps_per_day: int) -> float:
 
 def _measured(seasonal: Seasonal, examples: Examples, steps: int) -> Tensor:
     """(example,) how much was measured in the last so many steps."""
-    seen = torch.nn.functional.pad(seasonal.known.cumsum(1), (1, 0))
+    seen = seasonal.counted
     start = (examples.origin - steps).clamp_min(0)
     return seen[examples.sensor, examples.origin] - seen[examples.sensor, start]

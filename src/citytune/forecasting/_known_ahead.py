@@ -27,8 +27,11 @@ Floats = NDArray[np.float32]
 
 def span_of(values: Floats) -> Span | None:
     """Least and largest of what is known; None without any."""
-    known = values[np.isfinite(values)]
-    return (float(known.min()), float(known.max())) if len(known) else None
+    known = np.isfinite(values)  # no copy of them: they may be half of all that is held
+    if not known.any():
+        return None
+    low = values.min(where=known, initial=np.inf)
+    return float(low), float(values.max(where=known, initial=-np.inf))
 
 
 def check_known_ahead(frame: SensorFrame, horizon: int, names: Iterable[str]) -> None:

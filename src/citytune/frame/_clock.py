@@ -103,7 +103,9 @@ class Clock:
     def _offsets(self, moments: NDArray[np.datetime64]) -> NDArray[np.timedelta64]:
         """UTC offset of each moment; days on which it changes are looked up by quarter hours."""
         days, where = np.unique(moments.astype("datetime64[D]"), return_inverse=True)
-        at_start, at_end = self._look_up(days), self._look_up(days + 1)
+        edges = np.union1d(days, days + 1)
+        looked_up = self._look_up(edges)
+        at_start, at_end = (looked_up[np.searchsorted(edges, day)] for day in (days, days + 1))
         found = at_start[where]
         changing = (at_start != at_end)[where]
         if changing.any():

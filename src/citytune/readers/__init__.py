@@ -1,6 +1,7 @@
 """Bring files and tables in: bytes from outside become a `SensorFrame`."""
 
 from citytune.readers._explain import ColumnRole, Explanation, explain, in_one_line
+from citytune.readers._known_ahead import KnownAhead, known_ahead, told_apart
 from citytune.readers._read import check, framed, read
 from citytune.readers._rows import Rows, in_utc, rows_of
 from citytune.readers.cells._vocabulary import SENSOR as SENSOR_WORDS
@@ -40,6 +41,7 @@ __all__ = [
     "Columns",
     "Driver",
     "Explanation",
+    "KnownAhead",
     "Partition",
     "Rows",
     "SENSOR_WORDS",
@@ -55,6 +57,7 @@ __all__ = [
     "is_address",
     "is_database",
     "key_of_sensors",
+    "known_ahead",
     "known_quantities",
     "masked",
     "mended",
@@ -67,5 +70,6 @@ __all__ = [
     "rows_of",
     "spelt",
     "told",
+    "told_apart",
     "with_secrets",
 ]

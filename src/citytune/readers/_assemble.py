@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citytune.frame import Origin, Quantity, SensorFrame
-from citytune.readers._source import open_table, source_name
+from citytune.readers._known_ahead import of_second_sources
+from citytune.readers._source import open_table
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
@@ -64,15 +65,11 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
     values = _measured_part(grid, bool(known), findings)
     quantity = guess_quantity(called, table.stem, grid, request, findings)
     cleaned, quantity = _clean(values, grid, sensors, quantity, request.marked, findings)
-    length, given_beside = len(cleaned), list[tuple[str, str]]()
+    length = len(cleaned)
     known = beside.settled(known, request.marked, grid.clock, length, findings)
     findings.stop_on_errors()
-    for second in asked.sources:
-        found = beside.of_second_source(
-            second, grid.clock, sensors, length, request.marked, request.date_order, findings
-        )
-        given_beside += [(bare(name), source_name(second)) for name in found]
-        known |= found
+    second = of_second_sources(asked.sources, grid.clock, sensors, length, request, findings)
+    known |= second.tables
     return SensorFrame(
         values=cleaned,
         clock=grid.clock,
@@ -83,7 +80,7 @@ def assemble(source: Any, request: Request, findings: Findings) -> SensorFrame:
         places=places,
         faults=tuple(findings.faults),
         source=findings.source,
-        origin=Origin(table.table, _column(given, roles), tuple(given_beside), table.library),
+        origin=Origin(table.table, _column(given, roles), second.sources, table.library),
     )
 
 

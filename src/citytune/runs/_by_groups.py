@@ -106,7 +106,7 @@ class ByGroups(ABC):
         limit_threads()
         with opened(engine) as used:
             with self._like_own(source, reading) as asked:
-                laid = grouped(source, asked, used, group, progress)
+                laid = grouped(source, asked, used, group, progress).informed(used, progress)
             with replacing(out, overwrite=overwrite) as place:
                 found = forecast_groups(
                     self.model, laid, used, place, run=self.path.resolve().name,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from citytune._errors import RunError
-from citytune.runs._changes import MOMENT, kept_readings
+from citytune.runs._changes import KNOWN, MOMENT, kept_readings
 from citytune.runs._folder import RECORD, groups_of, own_file
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ def last_readings(folder: Path) -> pl.DataFrame | None:
     if groups := groups_of(folder):
         tables = [one for one in map(last_readings, groups) if one is not None]
         first, *others = sorted(tables, key=lambda one: one[MOMENT][-1], reverse=True)
-        same = [one.drop(MOMENT) for one in others if one[MOMENT].equals(first[MOMENT])]
+        same = [
+            one.select(name for name in one.columns if not name.startswith(KNOWN))
+            for one in others
+            if one[MOMENT].equals(first[MOMENT])
+        ]  # what is known ahead is that of the city, and in each
         return pl.concat([first, *same], how="horizontal")
     if not (folder / RECORD / READINGS).exists():
         return None

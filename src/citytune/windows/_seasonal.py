@@ -52,6 +52,11 @@ class Seasonal:
         return ~self.history.raw.isnan()
 
     @cached_property
+    def counted(self) -> Tensor:
+        """(sensor, time + 1) long: how much was measured before each row."""
+        return torch.nn.functional.pad(self.known.cumsum(1), (1, 0))
+
+    @cached_property
     def measured(self) -> Tensor:
         """(sensor · time,): all rows after each other."""
         return self.history.raw.reshape(-1)

@@ -42,11 +42,18 @@ class Columns:
     target: str
     others: tuple[str, ...] = ()
     """What else is needed of each row, such as its validity."""
+    ahead: tuple[str, ...] = ()
+    """What is known ahead."""
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Those that hold numbers, once."""
+        return tuple(dict.fromkeys((self.target, *self.ahead)))
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """All of them, once."""
-        return tuple(dict.fromkeys((self.time, self.sensor, self.target, *self.others)))
+        return tuple(dict.fromkeys((self.time, self.sensor, *self.numbers, *self.others)))
 
 
 @dataclass(frozen=True)
@@ -201,17 +208,18 @@ def _plain(table: pl.LazyFrame, columns: Columns) -> pl.LazyFrame:
     schema = table.collect_schema()
     if lacking := [name for name in columns.wanted if name not in schema]:
         raise BadFile(f"it has no column {', '.join(map(repr, lacking))}")
-    moments, readings = schema[columns.time], schema[columns.target]
+    moments = schema[columns.time]
     if not isinstance(moments, pl.Datetime | pl.Date):
         raise BadFile(f"its column {columns.time!r} holds {moments}, not moments")
-    if not (readings.is_numeric() or readings == pl.Null):
-        raise BadFile(f"its column {columns.target!r} holds {readings}, not numbers")
+    for name in columns.numbers:
+        if not (schema[name].is_numeric() or schema[name] == pl.Null):
+            raise BadFile(f"its column {name!r} holds {schema[name]}, not numbers")
     zone = moments.time_zone if isinstance(moments, pl.Datetime) else None
     return table.select(
         pl.col(columns.time).cast(pl.Datetime("us", zone)),
         name_in(pl.col(columns.sensor), schema[columns.sensor]).alias(columns.sensor),
-        pl.col(columns.target).cast(pl.Float64),
-        *(name for name in columns.wanted[3:]),
+        pl.col(columns.numbers).cast(pl.Float64),
+        *(name for name in columns.wanted[2 + len(columns.numbers) :]),
     )
 
 

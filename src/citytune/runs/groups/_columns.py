@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from citytune.readers import (
     explain,
     key_of_sensors,
     spelt,
+    told_apart,
 )
 from citytune.runs._reading import Reading
 
@@ -24,15 +25,27 @@ LOOKED_AT = 3
 """Files from which it is seen what the columns are."""
 
 
-def columns_of(files: Sequence[Partition], reading: Reading, name: str) -> Columns:
+class Seen(NamedTuple):
+    """What is read of a folder of Parquet."""
+
+    columns: Columns
+    reading: Reading
+    """With these columns; known ahead are columns alone."""
+    second: tuple[Any, ...]
+    """Sources besides the folder of what is known ahead."""
+
+
+def columns_of(files: Sequence[Partition], reading: Reading, name: str) -> Seen:
     """Which columns are the time, the sensor and the readings: said, or seen in the first files."""
-    said = replace(reading, covariates=())
+    rows = _first_rows(files, name)
+    ahead, second = told_apart(reading.covariates, rows, name)
+    said = replace(reading, covariates=ahead)
     key = key_of_sensors(files[0], SENSOR_WORDS)
     if key and not said.sensor:
         said = replace(said, sensor=key)
     roles: dict[str, list[str]] = {}
     why = ""
-    for one in explain(_first_rows(files, name), **said.said()).columns:
+    for one in explain(rows, **said.said()).columns:
         roles.setdefault(one.role, []).append(one.name)
     for role, what in (("time", "times"), ("sensor", "names of sensors"), ("reading", "readings")):
         if len(roles.get(role, ())) != 1:
@@ -43,12 +56,10 @@ def columns_of(files: Sequence[Partition], reading: Reading, name: str) -> Colum
             f"{name} cannot be read by groups of sensors: {why}; say which with time=, sensor= "
             "and target=, of a table with a row for each sensor and time"
         )
-    others = [*(reading.valid or ()), *roles.get("parameter", ()), *_listed(reading.covariates)]
-    return Columns(roles["time"][0], roles["sensor"][0], roles["reading"][0], tuple(others))
-
-
-def _listed(names: Any) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+    others = (*(reading.valid or ()), *roles.get("parameter", ()))
+    (time,), (sensor,), (target,) = (roles[role] for role in ("time", "sensor", "reading"))
+    asked = replace(said, time=time, sensor=sensor, target=target)
+    return Seen(Columns(time, sensor, target, others, tuple(map(str, ahead))), asked, second)
 
 
 def _first_rows(files: Sequence[Partition], name: str) -> pl.DataFrame:

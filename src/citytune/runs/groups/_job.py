@@ -29,7 +29,7 @@ from citytune.runs._write import NOTHING, summary
 from citytune.runs.groups._forecast import Written
 from citytune.runs.groups._keep import Kept, Layout, keep_groups
 from citytune.runs.groups._score import score_groups
-from citytune.runs.groups._source import grouped, refuse_covariates, said_of_bad
+from citytune.runs.groups._source import grouped, said_of_bad
 
 if TYPE_CHECKING:
     from citytune.advice import Recommendation
@@ -82,7 +82,6 @@ def work_by_groups(
     with opened(how.engine) as engine:
         laid = grouped(source, job.reading, engine, how.group, progress)
         frame = laid.whole(engine, progress)
-        refuse_covariates(frame)
         watch.lap("read")
         if laid.bad:
             warnings.warn(said_of_bad(laid.bad), UserWarning, stacklevel=2)
@@ -116,9 +115,11 @@ def fitted(
 ) -> Fit:
     """The model of the rows before the test period, scored by groups, and the same of all rows."""
     from citytune.advice import choose_with
-    from citytune.forecasting import learn_copula
+    from citytune.forecasting import check_known_ahead, learn_copula
 
-    before = rows_before_test(frame, job.settings.on(frame).steps)
+    horizon = job.settings.on(frame).steps
+    check_known_ahead(frame, horizon, frame.covariates)
+    before = rows_before_test(frame, horizon)
     tell = begin(progress, "Fitting")
     trial, advice = choose_with(frame.until(before), job.settings, tell, engine)
     model = trial if before == len(frame) else refit_on(trial, frame, progress)

@@ -11,8 +11,11 @@ import polars as pl
 
 from citytune._errors import InputError
 from citytune.frame import Clock, Quantity, SensorFrame
-from citytune.readers import BadFile, Columns, Partition
+from citytune.readers import BadFile, Columns, KnownAhead, Partition
 from citytune.runs._reading import Reading
+from citytune.runs.groups._city import City
+
+NOTHING = KnownAhead({})
 
 
 class Taken(NamedTuple):
@@ -77,6 +80,8 @@ class FilePart:
     span: Span | None = None
     """None as long as it is not known: the frame then keeps its own."""
     source: str = "the folder"
+    known: KnownAhead = NOTHING
+    """What is known ahead, besides what its own rows say or in place of that."""
 
     def read(self) -> Taken:
         """Read its rows from every file; a file that cannot be used is named and left out."""
@@ -129,19 +134,14 @@ class FilePart:
 
     def _placed(self, frames: list[SensorFrame], span: Span) -> SensorFrame:
         """One frame of all sensors on the clock of all; what was not read is NaN."""
-        ahead = max(_end(one, span) - span.rows for one in frames)
-        names = dict.fromkeys(name for one in frames for name in one.covariates)
-        shape = span.rows, len(self.sensors)
-        values = np.full(shape, np.nan, np.float32)
-        known = {
-            n: np.full((span.rows + max(ahead, 0), shape[1]), np.nan, np.float32) for n in names
-        }
+        values = np.full((span.rows, len(self.sensors)), np.nan, np.float32)
+        city = City(span.rows)
         where = {name: i for i, name in enumerate(self.sensors)}
         for one in frames:
             columns = [where[name] for name in one.sensors]
-            _put(values, one.values, span.clock.index(one.clock.start), columns)
-            for name, table in one.covariates.items():
-                _put(known[name], table, span.clock.index(one.clock.start), columns)
+            row = span.clock.index(one.clock.start)
+            _put(values, one.values, row, columns)
+            city.add(one, row)
         first = frames[0]
         low = None if any(one.quantity.low is None for one in frames) else span.quantity.low
         return replace(
@@ -150,12 +150,13 @@ class FilePart:
             clock=span.clock,
             sensors=self.sensors,
             quantity=replace(span.quantity, low=low),
-            covariates=known,
+            covariates=city.tables | self.known.tables,
             places=None,
             faults=tuple(
                 fault for one in frames for fault in one.faults if fault.severity == "warning"
             ),
             source=self.source,
+            origin=first.origin._replace(beside=self.known.sources),
         )
 
 
@@ -171,12 +172,6 @@ def _put(table: np.ndarray, part: np.ndarray, row: int, columns: list[int]) -> N
     part = part[max(0, -row) :]
     row = max(row, 0)
     table[row : row + len(part), columns] = part[: len(table) - row]
-
-
-def _end(frame: SensorFrame, span: Span) -> int:
-    """Rows of the span that a frame reaches to, with what is known ahead."""
-    length = max([len(frame), *(len(table) for table in frame.covariates.values())])
-    return span.clock.index(frame.clock.start) + length
 
 
 def _in_one_line(error: Exception) -> str:

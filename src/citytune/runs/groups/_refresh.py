@@ -38,7 +38,7 @@ from citytune.runs.groups._job import (
     write_groups,
 )
 from citytune.runs.groups._keep import Layout, keep_groups
-from citytune.runs.groups._source import grouped, refuse_covariates, said_of_bad
+from citytune.runs.groups._source import grouped, said_of_bad
 
 KEPT = ("holdout", "models", "regions", "alerts", "scored")
 """What of scores.json is of the test period, which stays that of the run."""
@@ -65,7 +65,6 @@ def refresh_groups(
     with opened(how.engine) as engine:
         laid = grouped(source, reading, engine, how.group, progress)
         frame = laid.whole(engine, progress)
-        refuse_covariates(frame)
         watches = watches_of(old.seal.made, old.model.sensors)
         try:
             told = news(Before(old.path, old.seal, old.model, watches, frame), by)

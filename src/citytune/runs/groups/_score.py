@@ -75,7 +75,7 @@ def score_groups(
     Raises:
         InputError: there are too few rows after those that the model has learnt from.
     """
-    from citytune.evaluation import BY_GROUPS, GroupScores, Totals, holdout_of
+    from citytune.evaluation import BY_GROUPS, GroupScores, Totals, as_it_came, holdout_of
 
     names = tuple(BY_GROUPS if against is None else against)
     if other := [name for name in names if name not in BY_GROUPS]:
@@ -104,7 +104,7 @@ def score_groups(
         holdout_end=clock.text(int(origins[-1]) + model.spec.horizon - 1),
         origins=len(origins),
         unit=model.quantity.unit,
-        notes=(*notes, *holdout.notes),
+        notes=(*notes, *holdout.notes, *as_it_came(model)),
     )
 
 

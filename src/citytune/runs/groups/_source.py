@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import polars as pl
 
 from citytune._errors import InputError
 from citytune._text import counted
 from citytune.engines import SIZE, Engine, check_group
-from citytune.frame import UNNAMED, Fault, Faults, Origin, SensorFrame
+from citytune.frame import UNNAMED, Faults, Origin, SensorFrame
 from citytune.readers import (
-    BadFile,
     Columns,
-    Partition,
+    KnownAhead,
+    known_ahead,
     masked,
     natural,
     partitions_of,
@@ -26,59 +25,13 @@ from citytune.readers import (
 )
 from citytune.runs._progress import Progress, begin
 from citytune.runs._reading import Reading
+from citytune.runs.groups._city import City, refuse_own
 from citytune.runs.groups._columns import columns_of
-from citytune.runs.groups._part import FilePart, FramePart, Part, Span, Taken
+from citytune.runs.groups._look import FileFacts, looked_into, of_one_kind
+from citytune.runs.groups._part import NOTHING, FilePart, FramePart, Part, Span, Taken
 
 MOST_ROWS = 5_000_000
 """Steps from the first to the last reading; more is a wrong time."""
-NO_ZONE = "wall times without a zone"
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What is in a file."""
-
-    file: Partition
-    sensors: tuple[str, ...] = ()
-    rows: int = 0
-    first: dt.datetime | None = None
-    """Of its readings."""
-    last: dt.datetime | None = None
-    ends: tuple[str, str] = ("", "")
-    """The sensors of these two."""
-    times: str = ""
-    """Their zone, or that they have none."""
-    bad: str = ""
-    """Why it, or some of it, cannot be used."""
-
-
-@dataclass(frozen=True)
-class LookInto:
-    """Looks into a file: three of its columns are read, and nothing is kept."""
-
-    columns: Columns
-
-    def __call__(self, file: Partition) -> FileFacts:
-        """What is in it."""
-        own = self.columns
-        try:
-            table = file.rows(replace(own, others=()))
-        except BadFile as error:
-            return FileFacts(file, bad=str(error))
-        sensors = tuple(table[own.sensor].drop_nulls().unique().to_list())
-        nobody = table[own.sensor].null_count()
-        bad = f"{counted(nobody, 'row')} of it without the name of a sensor" if nobody else ""
-        times = getattr(table.schema[own.time], "time_zone", None) or NO_ZONE
-        known = table.filter(
-            pl.col(own.target).is_finite(), pl.col(own.time, own.sensor).is_not_null()
-        )
-        if not len(known):
-            return FileFacts(file, sensors, len(table), times=times, bad=bad)
-        at = known.select(
-            pl.col(own.time).arg_min().alias("first"), pl.col(own.time).arg_max().alias("last")
-        ).row(0)
-        (first, one), (last, other) = (known.select(own.time, own.sensor).row(i) for i in at)
-        return FileFacts(file, sensors, len(table), first, last, (one, other), times, bad)
 
 
 @dataclass(frozen=True)
@@ -88,6 +41,16 @@ class Reads:
     def __call__(self, part: Part) -> Taken:
         """What was read of it."""
         return part.read()
+
+
+@dataclass(frozen=True)
+class ReadsAhead:
+    """Reads what a group knows ahead; None if nothing of it can be read."""
+
+    def __call__(self, part: Part) -> SensorFrame | None:
+        """It comes without sensors."""
+        frame = part.read().frame
+        return None if frame is None else frame.select(())
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +69,8 @@ class Grouped:
     frame: SensorFrame | None = None
     """The source itself, if it is at hand as a whole."""
     group: int = SIZE
+    known: KnownAhead = NOTHING
+    """What second sources know ahead."""
 
     def __len__(self) -> int:
         """Number of groups."""
@@ -118,6 +83,26 @@ class Grouped:
             return
         yield from parts_of(self.frame, self.group)
 
+    def informed(self, engine: Engine, progress: Progress | None = None) -> Grouped:
+        """The same, where each group knows ahead what any of them does: all are read for that.
+
+        Raises:
+            InputError: the groups contradict each other.
+        """
+        if not any(part.columns.ahead for part in self.groups):
+            return self
+        tell, city = begin(progress, "Reading what is known ahead"), City(self.span.rows)
+        for done, one in enumerate(engine.map(ReadsAhead(), self.groups), 1):
+            if one is not None:
+                city.add(one)
+            tell("", done / len(self))
+        return self.knowing(self.known._replace(tables=city.tables))
+
+    def knowing(self, known: KnownAhead) -> Grouped:
+        """The same, where each group knows that ahead."""
+        groups = tuple(replace(part, known=known) for part in self.groups)
+        return replace(self, groups=groups, known=known)
+
     def whole(self, engine: Engine, progress: Progress | None = None) -> SensorFrame:
         """All of it as one frame, read group by group: four bytes a reading."""
         if self.frame is not None:
@@ -125,14 +110,14 @@ class Grouped:
         tell = begin(progress, "Reading")
         where = {name: i for i, name in enumerate(self.sensors)}
         values = np.full((self.span.rows, len(where)), np.nan, np.float32)
-        low, country, faults = self.span.quantity.low, None, list[Fault]()
-        origin = Origin()
+        low, country = self.span.quantity.low, None
+        faults, origin, city = list(self.known.faults), Origin(), City(self.span.rows)
         for done, (part, taken) in enumerate(
             zip(self.groups, engine.map(Reads(), self.groups), strict=True), 1
         ):
             self.bad.update(taken.bad)
             if taken.frame is not None:
-                refuse_covariates(taken.frame)
+                city.add(taken.frame)
                 values[:, [where[name] for name in part.sensors]] = taken.frame.values
                 low = None if taken.frame.quantity.low is None else low
                 country = taken.frame.country
@@ -141,19 +126,13 @@ class Grouped:
             tell("", done / len(self))
         quantity = replace(self.span.quantity, low=low)
         found = SensorFrame(
-            values, self.span.clock, self.sensors, quantity, country, faults=Faults(faults),
-            source=self.groups[0].source, origin=origin,
+            values, self.span.clock, self.sensors, quantity, country, city.tables,
+            faults=Faults(faults), source=self.groups[0].source, origin=origin,
         )  # fmt: skip
         read = np.flatnonzero(np.isfinite(values).any(0))
         if len(read) == len(self.sensors):
             return found
         return found.select([self.sensors[i] for i in read])
-
-
-def refuse_covariates(frame: SensorFrame) -> None:
-    """What a run by groups keeps of its readings has no room for what is known ahead."""
-    if frame.covariates:
-        raise InputError("covariates are not known by groups; leave covariates= or engine= out")
 
 
 def parts_of(frame: SensorFrame, group: int) -> Iterator[FramePart]:
@@ -180,54 +159,33 @@ def grouped(
     begin(progress, "Reading")
     if files is None:
         frame = reading.read(source)
+        refuse_own(frame.covariates)
         span = Span(frame.clock, len(frame), frame.quantity)
         return Grouped(span, frame.sensors, {}, 1, 0, frame=frame, group=group)
     name = masked(source) if isinstance(source, str | os.PathLike) else "the folder"
-    columns = columns_of(files, reading, name)
-    facts = _looked_into(files, columns, engine, begin(progress, "Looking into files"))
-    facts = _of_one_kind(facts, name)
+    columns, asked, second = columns_of(files, reading, name)
+    tell = begin(progress, "Looking into files")
+    facts = of_one_kind(looked_into(files, columns, engine, tell), name)
     bad = {one.file.path: one.bad for one in facts if one.bad}
     good = [one for one in facts if one.sensors]
     if not any(one.last for one in good):
         raise InputError(f"{name} has no file that can be used: {spelt(bad) or 'no readings'}")
-    asked = replace(reading, time=columns.time, sensor=columns.sensor, target=columns.target)
     groups = _groups(good, columns, asked, group, name)
     span, asked = _span(groups, good, asked, name, bad)
     groups = tuple(replace(one, span=span, reading=asked) for one in groups)
     sensors = tuple(sorted((n for one in groups for n in one.sensors), key=natural))
     size = sum(file.size for file in files)
-    return Grouped(span, sensors, bad, len(files), size, groups, group=group)
+    found = Grouped(span, sensors, bad, len(files), size, groups, group=group)
+    return found.knowing(_second(second, found, asked))
 
 
-def _looked_into(
-    files: Sequence[Partition], columns: Columns, engine: Engine, tell: Progress
-) -> list[FileFacts]:
-    found = []
-    for one in engine.map(LookInto(columns), files):
-        found.append(one)
-        tell("", len(found) / len(files))
-    return found
-
-
-def _of_one_kind(facts: Sequence[FileFacts], name: str) -> list[FileFacts]:
-    """The same; files whose times are of another kind than those of most are bad."""
-    kinds = Counter(one.times for one in facts if one.sensors)
-    if len(kinds) < 2:
-        return list(facts)
-    (usual, count), (other, same), *_ = kinds.most_common()
-    if count == same:
-        paths = [masked(next(one.file.path for one in facts if one.times == kind))
-                 for kind in (usual, other)]  # fmt: skip
-        raise InputError(
-            f"the times of the files in {name} are {usual}, such as in {paths[0]}, and {other}, "
-            f"such as in {paths[1]}, in half of them each; write all in one zone"
-        )
-    return [
-        one
-        if one.times in (usual, "")
-        else FileFacts(one.file, bad=f"its times are {one.times}, and those of most files {usual}")
-        for one in facts
-    ]
+def _second(sources: Sequence[Any], found: Grouped, asked: Reading) -> KnownAhead:
+    """What sources besides the folder know ahead, which are read once for all groups."""
+    said = {name: value for name, value in asked.said().items() if name != "covariates"}
+    span = found.span
+    known = known_ahead(sources, span.clock, found.sensors, span.rows, **said)
+    refuse_own(known.tables)
+    return known
 
 
 def _groups(

@@ -24,7 +24,7 @@ from citytune.windows import (
 
 WINDOW_DAYS = 120
 """Windows older than this are no evidence for the weights of a mixture."""
-SENSORS_AT_ONCE = 4096
+SENSORS_AT_ONCE = 1024
 """Most sensors whose possible windows are laid out at a time."""
 DAYS_PER_YEAR = 365.25
 SEASONAL_WEEKS = 9

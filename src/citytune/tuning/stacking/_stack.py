@@ -94,12 +94,26 @@ def fit_stack(
     losses = Losses.of(evidence, steps, parts, half_life=half_life)
     weights = _descend(losses, caution, prior, anchor)
     if sensors > 1:
+        evidence, place, sensors = _told_apart(evidence, sensors)
         losses = Losses.of(
             evidence, steps, parts, half_life=half_life, block_days=OWN_BLOCK, sensors=sensors
         )
         weights = weights.repeat_interleave(sensors, 0)
         weights = _descend(losses, replace(caution, pull=OWN_PULL), weights, weights)
-    return weights.unflatten(0, (len(found), sensors)).movedim(2, 0).float()
+        return weights.unflatten(0, (len(found), sensors)).movedim(2, 0).float()[:, :, place]
+    return weights[:, None].movedim(2, 0).float()
+
+
+def _told_apart(evidence: Evidence, sensors: int) -> tuple[Evidence, Tensor, int]:
+    """The evidence by those sensors that have some; all others are alike, and count as one.
+
+    Returns:
+        The evidence, (sensor,) where each is now, and how many are left.
+    """
+    some, where = evidence.sensor.unique(return_inverse=True)
+    place = torch.full((sensors,), len(some))
+    place[some] = torch.arange(len(some))
+    return replace(evidence, sensor=where), place, min(len(some) + 1, sensors)
 
 
 def _descend(losses: Losses, caution: Caution, prior: Tensor, anchor: Tensor) -> Tensor:
