@@ -43,13 +43,14 @@ def write_hours(path: Path, days: int = 20, *, weather: bool = False) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]) -> Path:
     """A folder with loops.csv, newer.csv and the run of the first."""
     folder = tmp_path_factory.mktemp("made")
     write_hours(folder / "newer.csv", days=22)
     file = write_hours(folder / "loops.csv")
     settings = {"backbone": "lags", "strategy": "zero-shot"}
-    ct.run(file, horizon=6, out=folder / "run", unit="veh/h", time="time", **settings)
+    with plainly():
+        ct.run(file, horizon=6, out=folder / "run", unit="veh/h", time="time", **settings)
     return folder
 
 

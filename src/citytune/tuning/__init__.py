@@ -1,5 +1,6 @@
 """The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
+from citytune._registry import import_all
 from citytune.backbones import LEVELS
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning.closed_form._choose_penalty import choose_penalty, folds_of
@@ -79,6 +80,9 @@ from citytune.tuning.strategies._strategy import (
 from citytune.tuning.strategies._trainable import Trainable
 from citytune.tuning.task._task import Task
 from citytune.tuning.trust._gate import MOST_DAILY_GAIN, Estimate, shares
+
+import_all(f"{__name__}.experts")  # each registers itself, a new one too
+import_all(f"{__name__}.strategies")
 
 __all__ = [
     "Batch",
