@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import pickle
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -37,8 +38,13 @@ HEAVY = {"test_serving": "", "test_backbones_own": "onnx"}
 
 
 def pytest_configure() -> None:
-    """Nothing that is loaded to collect the tests is garbage: to look for it is a quarter of it."""
+    """Nothing that is loaded to collect the tests is garbage: to look for it is a quarter of it.
+
+    Ctrl-C, which some tests press, is heard in the background of a shell too.
+    """
     gc.disable()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

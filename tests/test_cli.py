@@ -736,7 +736,7 @@ def test_advice_ranks_the_models_at_hand(
     run: Callable[..., Any], hours: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
-    file = hours(days=20)
+    file = hours(days=20, sensors=("north",))
     asked, found = advice.recommend_with, []
 
     def once(*words: Any, **named: Any) -> Any:

@@ -21,12 +21,12 @@ from citytune.tuning.examples._batch import (
     STEP_AGO,
     Batch,
 )
-from citytune.tuning.examples._choice import SEASONAL_WEEKS, rows_learnt_from
+from citytune.tuning.examples._choice import rows_learnt_from
 from citytune.tuning.examples._lenses import LENSES
 from citytune.tuning.examples._memory import Memory, Windows
 from citytune.tuning.examples._timetable import Timetable
 from citytune.tuning.experts._boosted import Boosted
-from citytune.tuning.experts._covariates import KnownAhead, Usual
+from citytune.tuning.experts._covariates import KnownAhead
 from citytune.tuning.experts._expert import (
     Candidate,
     Expert,
@@ -51,22 +51,14 @@ from citytune.tuning.intervals._quantiles import (
     mean_of,
     values_at,
 )
-from citytune.tuning.intervals._tilt import Tilt, choose_tilt
+from citytune.tuning.intervals._tilt import Tilt
 from citytune.tuning.stacking._band_trust import fine_bands
 from citytune.tuning.stacking._stack import bands
 from citytune.tuning.stacking._stats import t_inflation
 from citytune.tuning.strategies._blend import Blend
 from citytune.tuning.strategies._gradient import GradientStrategy
-from citytune.tuning.strategies._last_layer import LastLayer, LastLayerBySteps, train_head
-from citytune.tuning.strategies._lora import Lora
+from citytune.tuning.strategies._last_layer import train_head
 from citytune.tuning.strategies._strategies import (
-    Bias,
-    Full,
-    Gradual,
-    LastBlocks,
-    Norms,
-    ZeroShot,
-    reason_against,
     strategies_for,
 )
 from citytune.tuning.strategies._strategy import (
@@ -86,7 +78,6 @@ import_all(f"{__name__}.strategies")
 
 __all__ = [
     "Batch",
-    "Bias",
     "Blend",
     "Boosted",
     "COVARIATES",
@@ -97,9 +88,7 @@ __all__ = [
     "Expert",
     "FEATURES",
     "FineTuned",
-    "Full",
     "GradientStrategy",
-    "Gradual",
     "HEAD_PENALTIES",
     "Head",
     "HeadData",
@@ -108,21 +97,15 @@ __all__ = [
     "KnownAhead",
     "LENSES",
     "LEVELS",
-    "LastBlocks",
     "LastHour",
-    "LastLayer",
-    "LastLayerBySteps",
     "Learned",
     "LensExpert",
-    "Lora",
     "MEDIAN",
     "MOST_DAILY_GAIN",
     "Memory",
     "Mixture",
-    "Norms",
     "Projection",
     "RidgePath",
-    "SEASONAL_WEEKS",
     "SENSOR",
     "STEP_AGO",
     "SeasonalExpert",
@@ -134,16 +117,13 @@ __all__ = [
     "Timetable",
     "Trainable",
     "Tuned",
-    "Usual",
     "Windows",
-    "ZeroShot",
     "alone",
     "bands",
     "by_step",
     "chance_above",
     "chance_below",
     "choose_penalty",
-    "choose_tilt",
     "deviations_of",
     "errors_by_day",
     "experts",
@@ -159,7 +139,6 @@ __all__ = [
     "mix",
     "near_bands",
     "options_of",
-    "reason_against",
     "register",
     "rows_learnt_from",
     "shares",
