@@ -19,9 +19,11 @@ import typer
 from typer.testing import CliRunner
 
 import citytune as ct
+import citytune.backbones.guests
 import citytune.readers.containers
 import citytune.readers.databases
 import citytune.tuning
+import citytune.writers
 from citytune.cli import _settings
 from citytune.readers import register
 from citytune.readers.cells._table import SourceTable
@@ -68,6 +70,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 @pytest.mark.parametrize(
     ("door", "folder"),
     [
+        (citytune.writers, "writers"),
+        (citytune.backbones.guests, "backbones.guests"),
         (citytune.tuning, "tuning.experts"),
         (citytune.tuning, "tuning.strategies"),
         (citytune.readers.containers, "readers.containers"),

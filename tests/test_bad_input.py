@@ -22,6 +22,8 @@ from citytune._sample import sample
 from citytune.backbones import _shelf
 from citytune.cli import main
 
+pytestmark = pytest.mark.usefixtures("plain_report")
+
 
 class Answer(NamedTuple):
     code: int

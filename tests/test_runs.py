@@ -23,6 +23,8 @@ from citytune.runs._folder import SEAL, Seal
 HOURS = np.arange(24 * 24)
 SENSORS = ("north", "=HYPERLINK(1)")
 
+pytestmark = pytest.mark.usefixtures("plain_report")
+
 
 def write_hours(path: Path, days: int = 20, *, weather: bool = False) -> Path:
     """Hourly readings with a rhythm; weather reaches six hours beyond them."""
@@ -60,6 +62,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_a_job_tells_its_stages_and_gives_its_run(made: Path, tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     run = ct.run(

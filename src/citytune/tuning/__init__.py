@@ -58,9 +58,7 @@ from citytune.tuning.stacking._stats import t_inflation
 from citytune.tuning.strategies._blend import Blend
 from citytune.tuning.strategies._gradient import GradientStrategy
 from citytune.tuning.strategies._last_layer import train_head
-from citytune.tuning.strategies._strategies import (
-    strategies_for,
-)
+from citytune.tuning.strategies._strategies import strategies_for
 from citytune.tuning.strategies._strategy import (
     Learned,
     Strategy,
