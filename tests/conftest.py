@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import gc
 import os
 import pickle
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +26,7 @@ from citytune.evaluation import _boosting, _ridge
 from citytune.forecasting import TunedModel, fit_model
 from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.reporting import Report
+from citytune.tuning.examples import _cache
 
 WEIGHTS = Path(__file__).parents[2] / "shared" / "weights"
 FLOW = Quantity("traffic_volume", "veh/h", domain="traffic")
@@ -34,8 +38,13 @@ HEAVY = {"test_serving": "", "test_backbones_own": "onnx"}
 
 
 def pytest_configure() -> None:
-    """Nothing that is loaded to collect the tests is garbage: to look for it is a quarter of it."""
+    """Nothing that is loaded to collect the tests is garbage: to look for it is a quarter of it.
+
+    Ctrl-C, which some tests press, is heard in the background of a shell too.
+    """
     gc.disable()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
@@ -111,11 +120,26 @@ def own_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_shelf, "_make", functools.cache(_shelf._make.__wrapped__))
 
 
+@contextlib.contextmanager
+def without_charts() -> Iterator[None]:
+    """A report without its charts, half of the work of a small run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Report, "html", lambda _: "<!doctype html><title>report</title>")
+        yield
+
+
+@pytest.fixture(scope="session")
+def plainly() -> Callable[[], AbstractContextManager[None]]:
+    """`without_charts`, for a run that a whole file of tests shares."""
+    return without_charts
+
+
 @pytest.fixture
-def plain_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report without its charts, half of the work of a small run; not with `whole_report`."""
-    if "whole_report" not in request.fixturenames:
-        monkeypatch.setattr(Report, "html", lambda _: "<!doctype html><title>report</title>")
+def plain_report(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The same for every run of a test; not with `whole_report`."""
+    whole = "whole_report" in request.fixturenames
+    with contextlib.nullcontext() if whole else without_charts():
+        yield
 
 
 @pytest.fixture
@@ -149,13 +173,29 @@ def fit_once() -> Callable[..., Fitted]:
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Make something once for all processes that run the tests; each gets a copy."""
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes that run the tests have in common."""
     place = tmp_path_factory.getbasetemp()
-    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    return place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+
+@pytest.fixture
+def asked_once(shared_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backbone is asked of the same windows once, for all processes that run the tests.
+
+    Not for tests of what asking gives or costs. Answers are named by all that they follow from,
+    see `key_of`.
+    """
+    monkeypatch.setenv("CITYTUNE_CACHE", str(shared_place / "asked"))
+    monkeypatch.setattr(_cache, "SLOW_SECONDS", 0.05)
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_place: Path) -> Callable[..., Any]:
+    """Make something once for all processes that run the tests; each gets a copy."""
 
     def made(name: str, make: Callable[[], Any]) -> Any:
-        path = place / f"{name}.pickle"
+        path = shared_place / f"{name}.pickle"
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 path.write_bytes(pickle.dumps(make()))

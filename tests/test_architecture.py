@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import inspect
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import citytune as ct
+import citytune.backbones.guests
+import citytune.readers.containers
+import citytune.readers.databases
+import citytune.tuning
+import citytune.writers
+from citytune.cli import _settings
 from citytune.readers import register
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.containers import _openers
+from citytune.settings import Settings, setting
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -52,6 +65,54 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" imports ".join(error.args[1])) from error
+
+
+@pytest.mark.parametrize(
+    ("door", "folder"),
+    [
+        (citytune.writers, "writers"),
+        (citytune.backbones.guests, "backbones.guests"),
+        (citytune.tuning, "tuning.experts"),
+        (citytune.tuning, "tuning.strategies"),
+        (citytune.readers.containers, "readers.containers"),
+        (citytune.readers.databases, "readers.databases"),
+    ],
+)
+def test_a_new_file_of_a_folder_is_found_by_it(
+    door: ModuleType, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = sys.modules[f"citytune.{folder}"]
+    (tmp_path / "_toy.py").write_text("registered = True")
+    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
+    exec(Path(str(door.__file__)).read_text("utf-8"), {"__name__": door.__name__})
+    assert sys.modules.pop(f"citytune.{folder}._toy").registered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy(Settings):
+    toy: int = setting(3, "A toy.")
+
+
+def test_a_setting_is_an_option_and_an_argument_by_its_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_settings, "Settings", Toy)
+    monkeypatch.setattr(_settings, "EVERY", ("horizon", "toy"))
+
+    def told(settings: Settings) -> None:
+        print(settings)
+
+    app = typer.Typer()
+    app.command()(_settings.takes_settings()(told))
+    done = CliRunner().invoke(app, ["--horizon", "24", "--toy", "7"])
+    assert "toy=7" in done.output
+    assert "A toy. [default: 3]" in " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+
+
+def test_every_setting_is_taken_by_whatever_fits() -> None:
+    names = {one.name for one in fields(Settings)}
+    for call in (ct.tune, ct.run, ct.recommend, ct.Forecaster):
+        assert names <= set(inspect.signature(call).parameters), call
 
 
 def read_toy(data: bytes, name: str, stem: str, findings: Any) -> SourceTable:

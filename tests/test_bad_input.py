@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -21,6 +21,8 @@ from hours import hours
 from citytune._sample import sample
 from citytune.backbones import _shelf
 from citytune.cli import main
+
+pytestmark = pytest.mark.usefixtures("plain_report")
 
 
 class Answer(NamedTuple):
@@ -250,11 +252,12 @@ def test_a_covariate_unknown_in_the_future(city: City) -> None:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned(tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]) -> Path:
     folder = tmp_path_factory.mktemp("tuned")
     (folder / "loops.csv").write_text(hours())
     words = ["--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot"]
-    assert main(["tune", str(folder / "loops.csv"), "--out", str(folder / "run"), *words]) == 0
+    with plainly():
+        assert main(["tune", str(folder / "loops.csv"), "--out", str(folder / "run"), *words]) == 0
     return folder / "run"
 
 

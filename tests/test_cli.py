@@ -159,30 +159,26 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "polars", "plotly", "numpy"} & set(done.stderr.split())
+    assert "\x1b" not in done.stdout  # colours are for terminals
 
 
-def modules_after(*arguments: str) -> tuple[int, list[str]]:
-    """The exit code of a command, and what it imported."""
+def test_a_file_is_looked_at_without_torch_on_any_terminal(tmp_path: Path) -> None:
+    """One that is not there, and one in units that the terminal lacks a letter for."""
+    absent = ("tune", str(tmp_path / "no.csv"), "--horizon", "24", "--out", str(tmp_path / "run"))
     code = (
-        "import sys; from citytune.cli import main; "
-        f"code = main({list(arguments)!r}); print(code, *sys.modules)"
+        "import sys; from citytune.cli import main\n"
+        f"for words in {[absent, ('check', str(sample('air')))]!r}:\n"
+        "    print('then', main(list(words)), 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    exit_code, *names = done.stdout.split("\n")[-2].split()
-    return int(exit_code), names
-
-
-def test_checking_a_file_does_not_import_torch(hours: Callable[..., Path]) -> None:
-    code, names = modules_after("check", str(hours(days=10)))
-    assert code == 0
-    assert "torch" not in names
-
-
-def test_a_file_that_is_not_there_is_said_before_torch_is_imported(tmp_path: Path) -> None:
-    out = str(tmp_path / "run")
-    code, names = modules_after("tune", str(tmp_path / "no.csv"), "--horizon", "24", "--out", out)
-    assert code == 2
-    assert "torch" not in names
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert [line for line in said if line.startswith("then")] == ["then 2 False", "then 0 False"]
+    assert "no.csv" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "?g/m?" in done.stdout
 
 
 def write_hours(
@@ -251,14 +247,22 @@ def test_check_ends_with_two_if_the_file_cannot_be_used(
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tuned(shared_place: Path, made_once: Callable[..., Path], plainly: Callable[..., Any]) -> Path:
     """A folder with loops.csv and its run, tuned on all but the file's last days."""
-    folder = tmp_path_factory.mktemp("tuned")
-    write_hours(folder, "loops.csv", days=40)
-    words = ["--horizon", "12h", "--backbone", "lags", "--unit", "veh/h", "--time", "time"]
-    assert main(["tune", str(folder / "loops.csv"), "--out", str(folder / "run"), *words]) == 0
-    write_hours(folder, "newer.csv", days=45)
-    return folder
+
+    def make() -> Path:
+        folder = shared_place / "tuned"
+        folder.mkdir()
+        write_hours(folder, "loops.csv", days=40)
+        words = ["--horizon", "12h", "--backbone", "lags", "--unit", "veh/h", "--time", "time"]
+        with plainly():
+            assert (
+                main(["tune", str(folder / "loops.csv"), "--out", str(folder / "run"), *words]) == 0
+            )
+        write_hours(folder, "newer.csv", days=45)
+        return folder
+
+    return made_once("tuned-by-command", make)
 
 
 def test_a_run_holds_what_the_design_says_and_nothing_else(tuned: Path) -> None:
@@ -758,7 +762,7 @@ def test_advice_ranks_the_models_at_hand(
     run: Callable[..., Any], hours: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYTUNE_WEIGHTS", raising=False)
-    file = hours(days=20)
+    file = hours(days=20, sensors=("north",))
     asked, found = advice.recommend_with, []
 
     def once(*words: Any, **named: Any) -> Any:
@@ -797,12 +801,6 @@ def test_bars_show_how_long_it_takes_on_a_terminal_of_80_columns(
     shown = [line for line in plain.splitlines() if "fine-tuning" in line]
     assert shown
     assert all("0:00:0" in line for line in shown)
-
-
-def test_a_terminal_that_lacks_a_letter_is_no_reason_to_fail() -> None:
-    done = process("check", sample("air"), env=os.environ | {"PYTHONIOENCODING": "ascii"})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "?g/m?" in done.stdout
 
 
 def test_a_model_saved_from_python_is_a_run_too(
@@ -901,7 +899,7 @@ def test_a_shell_is_told_how_a_word_goes_on(line: str, offered: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_colours_are_for_terminals() -> None:
-    assert "\x1b" not in process("--help").stdout
+    """Elsewhere there are none: see `test_help_imports_nothing_heavy`."""
     ours, theirs = os.openpty()
     words = [sys.executable, "-m", "citytune", "--help"]
     with subprocess.Popen(words, stdout=theirs, env=os.environ | {"TERM": "xterm"}) as shown:

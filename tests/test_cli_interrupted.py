@@ -23,11 +23,12 @@ TUNE = ("--horizon", "6", "--backbone", "lags", "--strategy", "zero-shot")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]) -> Path:
     folder = tmp_path_factory.mktemp("made")
     file = folder / "loops.csv"
     file.write_text(hours(days=12, sensors=["north"]))
-    assert main(["tune", str(file), "--out", str(folder / "run"), *TUNE]) == 0
+    with plainly():
+        assert main(["tune", str(file), "--out", str(folder / "run"), *TUNE]) == 0
     return folder
 
 

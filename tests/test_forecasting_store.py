@@ -267,6 +267,19 @@ def test_a_later_format_asks_for_a_later_citytune(saved: Path) -> None:
         load(saved)
 
 
+def test_a_model_saved_before_there_was_a_setting_takes_its_default(
+    saved: Path, model: TunedModel
+) -> None:
+    facts = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    del facts["settings"]["forget"]
+    rewrite(saved, **facts)
+    assert load(saved).settings == model.settings
+    del facts["settings"]["horizon"]  # which has no default
+    rewrite(saved, **facts)
+    with pytest.raises(RunError, match=r"settings\.horizon: it is not there"):
+        load(saved)
+
+
 HEAD = "tuned.mixture.experts.10.head"
 MISFITS = {
     "spec.context": [0, 48, "672", None, 2**70, 672.0, True, [672]],

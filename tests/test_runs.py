@@ -23,6 +23,8 @@ from citytune.runs._folder import SEAL, Seal
 HOURS = np.arange(24 * 24)
 SENSORS = ("north", "=HYPERLINK(1)")
 
+pytestmark = pytest.mark.usefixtures("plain_report")
+
 
 def write_hours(path: Path, days: int = 20, *, weather: bool = False) -> Path:
     """Hourly readings with a rhythm; weather reaches six hours beyond them."""
@@ -43,13 +45,14 @@ def write_hours(path: Path, days: int = 20, *, weather: bool = False) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]) -> Path:
     """A folder with loops.csv, newer.csv and the run of the first."""
     folder = tmp_path_factory.mktemp("made")
     write_hours(folder / "newer.csv", days=22)
     file = write_hours(folder / "loops.csv")
     settings = {"backbone": "lags", "strategy": "zero-shot"}
-    ct.run(file, horizon=6, out=folder / "run", unit="veh/h", time="time", **settings)
+    with plainly():
+        ct.run(file, horizon=6, out=folder / "run", unit="veh/h", time="time", **settings)
     return folder
 
 
@@ -59,6 +62,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("whole_report")
 def test_a_job_tells_its_stages_and_gives_its_run(made: Path, tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     run = ct.run(

@@ -55,11 +55,12 @@ def write(path: Path, table: pl.DataFrame) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]) -> Path:
     folder = tmp_path_factory.mktemp("made")
     write(folder / "air.csv", readings(20))
     options = {"quantity": "pm2.5", "unit": "µg/m³", "alerts": [">50", "<5"]}
-    ct.run(folder / "air.csv", out=folder / "run", **SETTINGS, **options)
+    with plainly():
+        ct.run(folder / "air.csv", out=folder / "run", **SETTINGS, **options)
     return folder
 
 
@@ -101,7 +102,6 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path, whole_report: None) -> None:
     run = ct.open_run(place / "run")
-    page = run.report.read_text("utf-8")
     found = run.refresh(place / "week.csv")
     assert found.changes == (
         "168 new steps, from 2024-01-21 00:00 to 2024-01-27 23:00, 0 % missing",
@@ -115,7 +115,6 @@ def test_a_refresh_verifies_learns_forecasts_and_reports(place: Path, whole_repo
     assert found.scores.holdout_start == "2024-01-16 00:00"
     assert found.forecast.clock.text(0) == "2024-01-28 00:00"
     assert run.changed() == ()
-    assert run.report.read_text("utf-8") != page
     assert "2024-01-28" in run.report.read_text("utf-8")
     again = ct.open_run(place / "run")
     np.testing.assert_array_equal(again.forecast().mean, found.forecast.mean)
@@ -659,14 +658,17 @@ def test_what_is_known_ahead_is_kept_as_well(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def stuck(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
+def stuck(
+    tmp_path_factory: pytest.TempPathFactory, plainly: Callable[..., Any]
+) -> tuple[Path, pl.DataFrame]:
     """A run, and readings in which the second sensor counts only half from day 112 on."""
     folder = tmp_path_factory.mktemp("stuck")
     table = pl.concat(
         [readings(40).with_columns(pl.col("time") + pl.duration(days=40 * i)) for i in range(3)]
     )
     file = write(folder / "air.csv", table[: 24 * 112])
-    ct.run(file, out=folder / "run", alerts=[">50"], **SETTINGS, **ELSEWHERE)
+    with plainly():
+        ct.run(file, out=folder / "run", alerts=[">50"], **SETTINGS, **ELSEWHERE)
     broken = (
         pl.when(pl.int_range(pl.len()) >= 24 * 112).then(pl.col("south") / 5).otherwise("south")
     )

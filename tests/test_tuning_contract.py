@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -57,11 +57,13 @@ AGAIN = [
 ]
 """What is fitted a second time: one strategy by gradient steps stands for all."""
 HORIZON = 24
+pytestmark = pytest.mark.usefixtures("asked_once")
 PERCENT = Quantity("load", "%", low=0, high=60, domain="energy")
 
 extras = pytest.mark.extras
 
 City = Callable[..., SensorFrame]
+Tuned = Callable[[str, str], "Fitted"]
 Kind = TypeVar("Kind")
 
 
@@ -91,10 +93,8 @@ def options_for(strategy: str) -> Options:
     return ALONE if strategy.startswith("head") else {}
 
 
-@functools.cache
-def tuned(backbone: str, strategy: str, city: City) -> Fitted:
-    """Each is fitted once for all tests of this file."""
-    frame = city(3, 28, turn=1.0, noise=0.1)
+def fit(backbone: str, strategy: str, city: City) -> Fitted:
+    frame = city(2, 28, turn=1.0, noise=0.1)
     learnt = frame.since(24 * 7) if strategy in BY_STEPS else frame
     before = fingerprint(backbone)
     model = fit_model(
@@ -106,6 +106,18 @@ def tuned(backbone: str, strategy: str, city: City) -> Fitted:
     )
     model.forecast(frame)
     return Fitted(model, frame, learnt, before, fingerprint(backbone))
+
+
+@pytest.fixture(scope="module")
+def tuned(city: City, made_once: Callable[..., Fitted]) -> Tuned:
+    """By backbone and strategy; each is fitted once for all tests of this file."""
+
+    @functools.cache
+    def found(backbone: str, strategy: str) -> Fitted:
+        name = f"{backbone}-{strategy}"
+        return made_once(name, functools.partial(fit, backbone, strategy, city))
+
+    return found
 
 
 def there(name: str) -> str:
@@ -127,23 +139,15 @@ def params(pairs: Iterable[tuple[str, str]]) -> list[Any]:
 
 
 @pytest.fixture(params=params(PAIRS))
-def fitted(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
+def fitted(request: pytest.FixtureRequest, weights: None, tuned: Tuned) -> Fitted:
     backbone, strategy = request.param
-    return tuned(there(backbone), strategy, city)
+    return tuned(there(backbone), strategy)
 
 
 @pytest.fixture(params=params(pair for pair in PAIRS if pair[1] in BY_STEPS))
-def moved(request: pytest.FixtureRequest, weights: None, city: City) -> Fitted:
+def moved(request: pytest.FixtureRequest, weights: None, tuned: Tuned) -> Fitted:
     backbone, strategy = request.param
-    return tuned(there(backbone), strategy, city)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forget() -> Iterator[None]:
-    """Models are not kept beyond this file."""
-    yield
-    tuned.cache_clear()
-    hurt.cache_clear()
+    return tuned(there(backbone), strategy)
 
 
 def same(one: Forecast, other: Forecast) -> None:
@@ -158,9 +162,9 @@ def disturbed(frame: SensorFrame, start: int) -> SensorFrame:
     return replace(frame, values=values)
 
 
-def test_in_this_city_there_is_something_to_learn_for_a_head(backbone: str, city: City) -> None:
+def test_in_this_city_there_is_something_to_learn_for_a_head(backbone: str, tuned: Tuned) -> None:
     """Else its tests would say nothing."""
-    (head,) = of_kind(tuned(backbone, "head", city).model, HeadExpert)
+    (head,) = of_kind(tuned(backbone, "head").model, HeadExpert)
     assert head.head.weights.abs().max() > 0.01
 
 
@@ -219,10 +223,10 @@ def fitted_backbone(fitted: Fitted) -> Backbone:
     return load_backbone(fitted.model.card.name)
 
 
-def test_the_tuned_weights_are_what_forecasts(moved: Fitted, city: City) -> None:
+def test_the_tuned_weights_are_what_forecasts(moved: Fitted, tuned: Tuned) -> None:
     """And not those of the backbone, of which only the tuned differ."""
     model, frame = moved.model, moved.frame
-    plain = tuned(model.card.name, "zero-shot", city).model
+    plain = tuned(model.card.name, "zero-shot").model
     assert not np.allclose(model.forecast(frame).mean, plain.forecast(frame).mean, rtol=1e-4)
 
 
@@ -245,8 +249,11 @@ def test_a_saved_model_forecasts_the_same_to_the_bit(fitted: Fitted, tmp_path: P
 
 
 @pytest.mark.parametrize("fitted", AGAIN, indirect=True)
-def test_the_same_seed_gives_the_same_model(fitted: Fitted) -> None:
+def test_the_same_seed_gives_the_same_model(
+    fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, frame = fitted.model, fitted.frame
+    monkeypatch.setenv("CITYTUNE_CACHE", "off")  # the network is asked anew
     same(refit(model, fitted.learnt).forecast(frame), model.forecast(frame))
 
 
@@ -275,9 +282,9 @@ def test_twice_the_traffic_gives_twice_the_forecast(fitted: Fitted) -> None:
 
 @pytest.mark.parametrize("strategy", ["zero-shot", "blend"])
 def test_a_model_of_twice_the_traffic_forecasts_twice_of_everything(
-    backbone: str, strategy: str, city: City
+    backbone: str, strategy: str, tuned: Tuned
 ) -> None:
-    one = tuned(backbone, strategy, city)
+    one = tuned(backbone, strategy)
     double = replace(one.frame, values=2 * one.frame.values)
     model = fit_model(double, horizon=HORIZON, backbone=backbone, strategy=strategy)
     found, expected = model.forecast(double), one.model.forecast(one.frame)
@@ -288,7 +295,7 @@ def test_a_model_of_twice_the_traffic_forecasts_twice_of_everything(
 def test_the_forecast_goes_on_where_the_frame_ends(fitted: Fitted) -> None:
     model, frame = fitted.model, fitted.frame
     forecast = model.forecast(frame)
-    assert forecast.mean.shape == (HORIZON, 3)
+    assert forecast.mean.shape == (HORIZON, 2)
     assert forecast.sensors == frame.sensors
     assert forecast.quantity == model.quantity
     assert frame.quantity.named_as(model.quantity)
@@ -408,10 +415,9 @@ SLOW_HURT = HEAVY_PAIRS | {("citytune-base", "full"), ("ttm-r2", "gradual")}
 """What the same stack judges beside others of their kind: left to the extras."""
 
 
-@functools.cache
-def hurt(backbone: str, strategy: str, kind: str, city: City) -> float:
+def error_of(backbone: str, strategy: str, kind: str, city: City) -> float:
     """Error where the future has nothing to do with the past, or only with its last value."""
-    frame = city(3, 35, timezone=None, country=None)
+    frame = city(2, 35, timezone=None, country=None)
     steps = np.random.default_rng(1).standard_normal(frame.values.shape)
     values = 100 + (10 * steps if kind == "noise" else steps.cumsum(0))
     frame = replace(frame, values=values.astype(np.float32))
@@ -422,6 +428,16 @@ def hurt(backbone: str, strategy: str, kind: str, city: City) -> float:
     return float(np.abs(model.predict(frame, list(origins)).mean - actual).mean())
 
 
+@pytest.fixture(scope="module")
+def hurt(city: City, made_once: Callable[..., float]) -> Callable[[str, str, str], float]:
+    """By backbone, strategy and kind of future; each is fitted once for all processes."""
+
+    def found(*one: str) -> float:
+        return made_once("hurt-" + "-".join(one), functools.partial(error_of, *one, city))
+
+    return found
+
+
 @pytest.mark.parametrize(
     ("name", "strategy", "kind"),
     [
@@ -430,16 +446,18 @@ def hurt(backbone: str, strategy: str, kind: str, city: City) -> float:
     ],
 )
 def test_where_nothing_can_be_learnt_the_stack_stays_with_the_pretrained_forecast(
-    weights: None, name: str, strategy: str, city: City, kind: str
+    weights: None, name: str, strategy: str, kind: str, hurt: Callable[[str, str, str], float]
 ) -> None:
-    untouched = hurt(there(name), "zero-shot", kind, city)
-    assert hurt(name, strategy, kind, city) <= 1.015 * untouched
+    untouched = hurt(there(name), "zero-shot", kind)
+    assert hurt(name, strategy, kind) <= 1.015 * untouched
 
 
-def test_a_time_of_day_that_no_window_started_at_is_no_surprise(backbone: str, city: City) -> None:
+def test_a_time_of_day_that_no_window_started_at_is_no_surprise(
+    backbone: str, tuned: Tuned, city: City
+) -> None:
     """Windows start every three hours; a head must not go astray in between, or on a holiday."""
-    model, frame = tuned(backbone, "head", city)[:2]
-    longer = city(3, 42, turn=1.0, noise=0.1)
+    model, frame = tuned(backbone, "head")[:2]
+    longer = city(2, 42, turn=1.0, noise=0.1)
     origins = list(range(24 * 34, 24 * 34 + 24)) + list(range(24 * 35, 24 * 41, 5))
     found = model.predict(longer, origins).mean
     actual = np.stack([longer.values[origin : origin + 24] for origin in origins])

@@ -253,7 +253,7 @@ def test_crossing_quantiles_of_a_plug_in_never_pass(
             torch.arange(len(LEVELS)) != LEVELS.index(0.5)
         )
 
-    frame = city(2, 30, noise=0.2)
+    frame = city(1, 30, noise=0.2)
     usual = base(frame, strategy="zero-shot").forecast(frame)
     monkeypatch.setattr(backbone, "quantiles", crossing)
     model = base(frame, strategy="zero-shot")
@@ -274,7 +274,7 @@ def test_a_memory_from_before_keeps_the_intervals_of_past_errors(learnt: Learnt)
 
 def test_a_level_that_changed_does_not_blow_intervals_up(city: City) -> None:
     """Windows that saw another unit would ask for hundreds of times the width."""
-    frame = city(2, 50, steps_per_day=12, noise=0.1)
+    frame = city(1, 50, steps_per_day=12, noise=0.1)
     frame.values[: 36 * 12] *= 0.001
     model = fit_model(frame, horizon=48, backbone="citytune-base", strategy="blend")
     assert 1 / 3 <= model.tuned.intervals.stretch <= 3

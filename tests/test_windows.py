@@ -78,12 +78,11 @@ def test_the_earlier_part_keeps_what_is_known_ahead():
     origins=st.lists(st.integers(0, 400), min_size=1, max_size=60),
     horizon=st.integers(1, 90),
     folds=st.integers(2, 7),
-    embargo=st.integers(0, 30),
 )
-def test_no_fold_is_fitted_on_what_it_is_tested_on(origins, horizon, folds, embargo):
-    for fold in purged_folds(torch.tensor(origins), horizon=horizon, folds=folds, embargo=embargo):
+def test_no_fold_is_fitted_on_what_it_is_tested_on(origins, horizon, folds):
+    for fold in purged_folds(torch.tensor(origins), horizon=horizon, folds=folds):
         for i in fold.train.tolist():
-            targets = set(range(origins[i] - embargo, origins[i] + horizon + embargo))
+            targets = set(range(origins[i], origins[i] + horizon))
             for j in fold.test.tolist():
                 assert targets.isdisjoint(range(origins[j], origins[j] + horizon))
 
@@ -122,7 +121,7 @@ def test_folds_that_leave_nothing_to_fit_on_are_left_out():
     assert purged_folds(torch.empty(0, dtype=torch.long), horizon=1) == []
 
 
-@pytest.mark.parametrize("wrong", [{"folds": 1}, {"horizon": 0}, {"embargo": -1}])
+@pytest.mark.parametrize("wrong", [{"folds": 1}, {"horizon": 0}])
 def test_foolish_folds_are_refused(wrong):
     with pytest.raises(ValueError, match="must be at least"):
         purged_folds(torch.arange(9), **{"horizon": 1, **wrong})

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import pkgutil
+import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Generic, TypeVar
 
 from citytune._errors import UnknownName
 
 T = TypeVar("T")
+
+
+def import_all(package: str) -> None:
+    """Import every module of a package that is being imported, by name: each registers its own."""
+    for module in pkgutil.iter_modules(sys.modules[package].__path__):
+        import_module(f"{package}.{module.name}")
 
 
 class Registry(Generic[T]):

@@ -64,15 +64,15 @@ def chance(share: float | None) -> str:
     return "over 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
-def more_or_less(share: float, what: str = "error") -> str:
+def more_or_less(share: float) -> str:
     """How a gain reads.
 
     >>> more_or_less(0.05), more_or_less(-0.05), more_or_less(1e-5)
     ('5.0 % lower error', '5.0 % higher error', 'the same error')
     """
     if round(100 * share, 1) == 0:
-        return f"the same {what}"
-    return f"{percent(abs(share), 1)} {'lower' if share > 0 else 'higher'} {what}"
+        return "the same error"
+    return f"{percent(abs(share), 1)} {'lower' if share > 0 else 'higher'} error"
 
 
 def counted(number: int, noun: str) -> str:

@@ -24,7 +24,7 @@ from citytune.backbones._familiar import (
     familiar_of,
     write_familiar,
 )
-from citytune.backbones._families import Family, families, member_of, register_family
+from citytune.backbones._families import Family, families, member_of
 from citytune.backbones._guest import unit_of
 from citytune.backbones._identity import identity_of
 from citytune.backbones._own import from_forecaster
@@ -80,7 +80,6 @@ __all__ = [
     "reads_ahead",
     "reads_together",
     "register",
-    "register_family",
     "root_of",
     "shelf",
     "speed_of",

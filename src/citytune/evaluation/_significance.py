@@ -28,10 +28,8 @@ def block_length(count: int, overlap: int, a_day: int = 1) -> int:
     return min(count, max(overlap, a_day, math.ceil(count ** (1 / 3) - 1e-9)))
 
 
-def ratio_interval(
-    sums: Series, others: Series, block: int, *, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Confidence interval of Σ sums / Σ others, by a circular block bootstrap.
+def ratio_interval(sums: Series, others: Series, block: int) -> tuple[float, float]:
+    """95 % confidence interval of Σ sums / Σ others, by a circular block bootstrap.
 
     After Politis and Romano (1992): blocks of neighbours are drawn with replacement, the same of
     both, so that what makes a day hard for both cancels.
@@ -40,8 +38,6 @@ def ratio_interval(
         sums: (origin,) sum of a model's absolute errors.
         others: (origin,) that of the reference, at the same moments.
         block: Origins in a row that are drawn together.
-        level: Share of draws within the interval.
-        seed: Of the draws.
 
     Returns:
         NaN, NaN with too few origins, or if the reference has no error.
@@ -49,13 +45,13 @@ def ratio_interval(
     count = len(sums)
     if count < FEWEST_FORECASTS:
         return math.nan, math.nan
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     starts = draw.integers(count, size=(DRAWS, -(-count // block)))
     picked = ((starts[..., None] + np.arange(block)) % count).reshape(DRAWS, -1)[:, :count]
     below = others[picked].sum(1)
     if not (below > 0).all():
         return math.nan, math.nan
-    low, high = np.quantile(sums[picked].sum(1) / below, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(sums[picked].sum(1) / below, [0.025, 0.975])
     return float(low), float(high)
 
 

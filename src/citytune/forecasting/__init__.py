@@ -4,7 +4,6 @@ from citytune.forecasting._alert import Watch, alerts_of, watches
 from citytune.forecasting._copula import Copula
 from citytune.forecasting._door import Admitted, admit
 from citytune.forecasting._fitting import (
-    BACKBONE,
     STRATEGY,
     check_strategy,
     fit_model,
@@ -32,7 +31,6 @@ from citytune.tuning import LEVELS, chance_above, chance_below
 __all__ = [
     "Admitted",
     "Alert",
-    "BACKBONE",
     "Builder",
     "Copula",
     "Forecast",

@@ -89,14 +89,12 @@ def _backbone_of(frame: SensorFrame, settings: Settings) -> Backbone:
     )
 
 
-def fit_task(
-    frame: SensorFrame, task: Task, *, strategy: str | None = None, options: Options | None = None
-) -> TunedModel:
+def fit_task(frame: SensorFrame, task: Task, *, strategy: str | None = None) -> TunedModel:
     """The model of a task of this frame, tuned by its own strategy or by another one."""
     started = time.perf_counter()
     settings = task.settings
     if strategy is not None:
-        settings = replace(settings, strategy=strategy, options=options or {})
+        settings = replace(settings, strategy=strategy, options={})
     if settings.strategy == "auto":
         settings = replace(settings, strategy=STRATEGY)
     tuned = fit(task, check_strategy(settings.strategy, settings.options))

@@ -108,6 +108,12 @@ def _fields(made: Any) -> list[str]:
     return [one.name for one in dataclasses.fields(made) if one.metadata.get("saved", True)]
 
 
+def _may_lack(made: Any) -> set[str]:
+    """Fields with a default, which were not there yet when an earlier model was saved."""
+    found = dataclasses.fields(made) if dataclasses.is_dataclass(made) else ()
+    return {one.name for one in found if one.metadata.get("may_lack", False)}
+
+
 def _join(path: str, name: object) -> str:
     return f"{path}.{name}" if path else str(name)
 
@@ -168,10 +174,11 @@ class Builder:
 
     def _made(self, made: Any, given: dict[str, Any], path: str) -> Any:
         names, hints = _fields(made), typing.get_type_hints(made, include_extras=True)
-        for name in sorted(given.keys() ^ set(names)):
+        for name in sorted((given.keys() ^ set(names)) - _may_lack(made)):
             what = "nothing of this name is known" if name in given else "it is not there"
             raise Misfit(_join(path, name), what)
-        parts = {name: self.make(hints[name], given[name], _join(path, name)) for name in names}
+        there = [name for name in names if name in given]
+        parts = {name: self.make(hints[name], given[name], _join(path, name)) for name in there}
         try:
             return made(**parts)
         except (ValueError, TypeError, ArithmeticError, LookupError, RuntimeError) as error:

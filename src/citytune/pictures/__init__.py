@@ -1,6 +1,6 @@
 """Draw pictures: one look, offline, and saved without a browser."""
 
-from citytune.pictures._chart import OFFLINE, Chart
+from citytune.pictures._chart import Chart
 from citytune.pictures._style import (
     BAND,
     BLUE,
@@ -25,7 +25,6 @@ __all__ = [
     "GRID",
     "INK",
     "LINES",
-    "OFFLINE",
     "ORANGE",
     "SCALE",
     "THRESHOLD_COLOUR",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WEEK, MOST_STEPS = 7, 28
 """The newest held-out days in one chart: a week, or 28 steps of a slow clock."""
+MOST_BINS = 48
 
 Floats = NDArray[np.float64]
 
@@ -104,12 +105,12 @@ def by_weekday(detail: Detail, names: Sequence[str]) -> Profile | None:
     return found if len(found.at) > 1 else None
 
 
-def by_horizon(detail: Detail, names: Sequence[str], most: int = 48) -> Profile | None:
-    """Errors by steps ahead (1 is the next step), in at most `most` bins; None for one step."""
+def by_horizon(detail: Detail, names: Sequence[str]) -> Profile | None:
+    """Errors by steps ahead (1 is the next step), in at most `MOST_BINS`; None for one step."""
     origins, horizon, _ = detail.actual.shape
     if horizon < 2:
         return None
-    size = -(-horizon // most)
+    size = -(-horizon // MOST_BINS)
     bins = np.arange(horizon) // size
     found = _profile(detail, names, np.broadcast_to(bins, (origins, horizon)))
     last = np.minimum((found.at + 1) * size, horizon)

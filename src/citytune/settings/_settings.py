@@ -35,8 +35,11 @@ UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def setting(default: Any, text: str, *, metavar: str | None = None, repeated: bool = False) -> Any:
-    """A field of `Settings`; the command line makes its option from what is said here."""
-    facts = {"help": text, "metavar": metavar, "repeated": repeated}
+    """A field of `Settings`; the command line makes its option from what is said here.
+
+    A model that was saved before there was such a field is read with its default.
+    """
+    facts = {"help": text, "metavar": metavar, "repeated": repeated, "may_lack": default is not ...}
     if isinstance(default, type) and issubclass(default, dict):
         return field(default_factory=default, metadata=facts)
     return field(metadata=facts) if default is ... else field(default=default, metadata=facts)

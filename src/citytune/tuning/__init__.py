@@ -1,5 +1,6 @@
 """The fine-tuning strategies: experts, the stack, the gate; the closed-form head; calibration."""
 
+from citytune._registry import import_all
 from citytune.backbones import LEVELS
 from citytune.tuning._fit import Tuned, errors_by_day, fit
 from citytune.tuning.closed_form._choose_penalty import choose_penalty, folds_of
@@ -20,12 +21,12 @@ from citytune.tuning.examples._batch import (
     STEP_AGO,
     Batch,
 )
-from citytune.tuning.examples._choice import SEASONAL_WEEKS, rows_learnt_from
+from citytune.tuning.examples._choice import rows_learnt_from
 from citytune.tuning.examples._lenses import LENSES
 from citytune.tuning.examples._memory import Memory, Windows
 from citytune.tuning.examples._timetable import Timetable
 from citytune.tuning.experts._boosted import Boosted
-from citytune.tuning.experts._covariates import KnownAhead, Usual
+from citytune.tuning.experts._covariates import KnownAhead
 from citytune.tuning.experts._expert import (
     Candidate,
     Expert,
@@ -50,24 +51,14 @@ from citytune.tuning.intervals._quantiles import (
     mean_of,
     values_at,
 )
-from citytune.tuning.intervals._tilt import Tilt, choose_tilt
+from citytune.tuning.intervals._tilt import Tilt
 from citytune.tuning.stacking._band_trust import fine_bands
 from citytune.tuning.stacking._stack import bands
 from citytune.tuning.stacking._stats import t_inflation
 from citytune.tuning.strategies._blend import Blend
 from citytune.tuning.strategies._gradient import GradientStrategy
-from citytune.tuning.strategies._last_layer import LastLayer, LastLayerBySteps, train_head
-from citytune.tuning.strategies._lora import Lora
-from citytune.tuning.strategies._strategies import (
-    Bias,
-    Full,
-    Gradual,
-    LastBlocks,
-    Norms,
-    ZeroShot,
-    reason_against,
-    strategies_for,
-)
+from citytune.tuning.strategies._last_layer import train_head
+from citytune.tuning.strategies._strategies import strategies_for
 from citytune.tuning.strategies._strategy import (
     Learned,
     Strategy,
@@ -80,9 +71,11 @@ from citytune.tuning.strategies._trainable import Trainable
 from citytune.tuning.task._task import Task
 from citytune.tuning.trust._gate import MOST_DAILY_GAIN, Estimate, shares
 
+import_all(f"{__name__}.experts")  # each registers itself, a new one too
+import_all(f"{__name__}.strategies")
+
 __all__ = [
     "Batch",
-    "Bias",
     "Blend",
     "Boosted",
     "COVARIATES",
@@ -93,9 +86,7 @@ __all__ = [
     "Expert",
     "FEATURES",
     "FineTuned",
-    "Full",
     "GradientStrategy",
-    "Gradual",
     "HEAD_PENALTIES",
     "Head",
     "HeadData",
@@ -104,21 +95,15 @@ __all__ = [
     "KnownAhead",
     "LENSES",
     "LEVELS",
-    "LastBlocks",
     "LastHour",
-    "LastLayer",
-    "LastLayerBySteps",
     "Learned",
     "LensExpert",
-    "Lora",
     "MEDIAN",
     "MOST_DAILY_GAIN",
     "Memory",
     "Mixture",
-    "Norms",
     "Projection",
     "RidgePath",
-    "SEASONAL_WEEKS",
     "SENSOR",
     "STEP_AGO",
     "SeasonalExpert",
@@ -130,16 +115,13 @@ __all__ = [
     "Timetable",
     "Trainable",
     "Tuned",
-    "Usual",
     "Windows",
-    "ZeroShot",
     "alone",
     "bands",
     "by_step",
     "chance_above",
     "chance_below",
     "choose_penalty",
-    "choose_tilt",
     "deviations_of",
     "errors_by_day",
     "experts",
@@ -155,7 +137,6 @@ __all__ = [
     "mix",
     "near_bands",
     "options_of",
-    "reason_against",
     "register",
     "rows_learnt_from",
     "shares",

@@ -55,19 +55,18 @@ def _steps(frame: SensorFrame, test: float | dt.timedelta) -> int:
     return round(test * len(frame)) if 0 < test < 1 else 0
 
 
-def purged_folds(origins: Tensor, *, horizon: int, folds: int = 5, embargo: int = 0) -> list[Fold]:
+def purged_folds(origins: Tensor, *, horizon: int, folds: int = 5) -> list[Fold]:
     """Time-blocked folds over windows, for choosing by errors out of sample.
 
     Overlapping windows share targets, and a plain shuffle would test on what was fitted. Here
     each fold tests on one stretch of time, and every window whose targets overlap those of the
-    stretch, or come within `embargo` steps of them on either side, is left out of the fit (López
-    de Prado 2018, Advances in Financial Machine Learning, ch. 7).
+    stretch is left out of the fit (López de Prado 2018, Advances in Financial Machine Learning,
+    ch. 7).
 
     Args:
         origins: (window,) first step forecast of each window; many may share one, in any order.
         horizon: Steps forecast from each origin.
         folds: How many stretches, with as many distinct origins each.
-        embargo: Further steps kept free.
 
     Returns:
         Together the tests hold every window once. A fold that leaves nothing to fit on is left
@@ -80,17 +79,14 @@ def purged_folds(origins: Tensor, *, horizon: int, folds: int = 5, embargo: int 
     """
     if folds < 2:
         raise ValueError(f"folds must be at least 2, got {folds}")
-    if horizon < 1 or embargo < 0:
-        raise ValueError(
-            f"horizon must be at least 1 and embargo at least 0, got {horizon} and {embargo}"
-        )
-    apart = horizon + embargo
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1, got {horizon}")
     found = []
     for block in origins.unique().tensor_split(folds):  # ascending
         if not len(block):
             continue
         first, last = block[0], block[-1]
-        train = ((origins <= first - apart) | (origins >= last + apart)).nonzero()[:, 0]
+        train = ((origins <= first - horizon) | (origins >= last + horizon)).nonzero()[:, 0]
         test = ((origins >= first) & (origins <= last)).nonzero()[:, 0]
         if len(train):
             found.append(Fold(train, test))

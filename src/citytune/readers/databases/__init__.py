@@ -1,7 +1,5 @@
 """Tables and queries of databases: one module for each kind."""
 
-from citytune.readers.databases import (  # each registers the kind it reads
-    _duckdb,  # noqa: F401
-    _postgres,  # noqa: F401
-    _sqlite,  # noqa: F401
-)
+from citytune._registry import import_all
+
+import_all(__name__)  # each registers the kind it reads

@@ -3,7 +3,7 @@
 from citytune.serving.jobs._caretaker import look_after
 from citytune.serving.jobs._facts import MOST_SENSORS
 from citytune.serving.jobs._proposals import dismiss_proposal, propose, start_proposal
-from citytune.serving.jobs._queue import KINDS, cancel, enqueue, enqueue_by_itself
+from citytune.serving.jobs._queue import cancel, enqueue, enqueue_by_itself
 from citytune.serving.jobs._recent import day_of, recent_of
 from citytune.serving.jobs._schedules import check_schedule, next_time
 from citytune.serving.jobs._versions import delete_folders, path_of, promote, roll_back
@@ -12,7 +12,6 @@ from citytune.serving.jobs._worker import database_of, work
 
 __all__ = [
     "Finding",
-    "KINDS",
     "MOST_SENSORS",
     "Seen",
     "Watch",
