@@ -148,7 +148,7 @@ def test_of_blocks_side_by_side_the_one_of_the_time_is_read(
 
 @pytest.mark.parametrize(
     ("real", "plan"),
-    [("Actual", "Budget"), ("Ist", "Plan"), ("Istwert", "Sollwert"), ("Real", "Presupuesto"),
+    [("Actual", "Budget"), ("Ist", "Plan"), ("Ist", "Soll"), ("Real", "Presupuesto"),
      ("North actual", "North budget"), ("North", "North plan"), ("Réalisé", "Budgété")],
 )  # fmt: skip
 def test_a_plan_next_to_what_was_measured_is_asked_about(
@@ -158,6 +158,11 @@ def test_a_plan_next_to_what_was_measured_is_asked_about(
     path = given(tmp_path, f"time,{real},{plan}", *rows)
     assert f"target={real!r} or target={plan!r}" in refusal(path)
     assert holds(read(path, target=real), A)
+
+
+def test_a_setpoint_next_to_what_was_measured_is_no_reading(tmp_path: Path) -> None:
+    rows = [f"{t},{a},{b}" for t, a, b in zip(TIMES, A, B, strict=True)]
+    assert holds(read(given(tmp_path, "time,Istwert,Sollwert", *rows)), A)
 
 
 @pytest.mark.parametrize(("column", "real", "plan"), [("type", "Actual", "Budget"),

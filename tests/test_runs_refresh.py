@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ import pytest
 import citytune as ct
 from citytune.evaluation import by_week, keep_scores, kept_scores, verified
 from citytune.forecasting import TunedModel, _copula, _past, learn_copula, past_of, refit
+from citytune.frame import Clock, Quantity, SensorFrame
 from citytune.runs import RECORD, _comparing, _reasons
+from citytune.runs._changes import kept_readings
 from citytune.runs._folder import Seal
+from citytune.runs._joined import _knows_all, _with
 from citytune.watching import Alarm
 
 pytestmark = pytest.mark.usefixtures("plain_report")
@@ -655,6 +659,27 @@ def test_what_is_known_ahead_is_kept_as_well(tmp_path: Path) -> None:
     file = write(tmp_path / "part.csv", with_a_day_ahead(20, 27))
     found = ct.open_run(tmp_path / "run").refresh(file)
     assert found.forecast.clock.text(0) == "2024-01-28 00:00"
+
+
+def test_what_was_known_ahead_of_each_sensor_stays_with_it() -> None:
+    clock = Clock(datetime(2024, 1, 1), timedelta(hours=1))
+    values = np.arange(6, dtype=np.float32).reshape(3, 2)
+    air = Quantity("pm2.5", "µg/m³")
+    kept = kept_readings(
+        SensorFrame(
+            values, clock, ("a", "b"), air, covariates={"wind": values * 10, "rain": values[:, :1]}
+        )
+    )
+    now = SensorFrame(
+        values, clock.shifted(3), ("c", "b"), air, covariates={"wind": values, "rain": values}
+    )
+    found = _with(kept, now, 3).covariates
+    np.testing.assert_array_equal(found["wind"][:3], np.c_[[np.nan] * 3, values[:, 1] * 10])
+    np.testing.assert_array_equal(found["rain"][:3], np.c_[values[:, 0], values[:, 0]])
+    np.testing.assert_array_equal(found["wind"][3:], values)
+    assert _knows_all(kept, now)
+    city = SensorFrame(values, clock, ("c", "b"), air, covariates={"wind": values[:, :1]})
+    assert not _knows_all(kept, city)  # what was kept is of one sensor each
 
 
 @pytest.fixture(scope="module")

@@ -98,19 +98,33 @@ def _check_size(kept: pl.DataFrame, frame: SensorFrame) -> None:
 
 
 def _knows_all(kept: pl.DataFrame, frame: SensorFrame) -> bool:
-    """Whether what a source knows ahead was kept, too."""
+    """Whether what a source knows ahead was kept, too, and was not another for each sensor."""
+    widths = {name: len(_kept(kept, name)) for name in frame.covariates}
     return all(
-        f"{KNOWN}{name}{KNOWN}{i}" in kept.columns
+        widths[name] and (widths[name] == 1 or table.shape[1] > 1)
         for name, table in frame.covariates.items()
-        for i in range(table.shape[1])
     )
+
+
+def _kept(kept: pl.DataFrame, covariate: str) -> list[str]:
+    """The columns of what was known ahead: one for all sensors, or one for each in their order."""
+    return [name for name in kept.columns if name.startswith(f"{KNOWN}{covariate}{KNOWN}")]
 
 
 def _with(kept: pl.DataFrame, frame: SensorFrame, rows: int) -> SensorFrame:
     from dataclasses import replace
 
+    sensors = [name for name in kept.columns if name != MOMENT and not name.startswith(KNOWN)]
+
+    def before(covariate: str, width: int) -> list[str]:
+        columns = _kept(kept, covariate)
+        if len(columns) == 1:
+            return columns * width
+        of = dict(zip(sensors, columns, strict=True))
+        return [of.get(name, "") for name in frame.sensors]
+
     covariates = {
-        name: _after(kept, table, [f"{KNOWN}{name}{KNOWN}{i}" for i in range(table.shape[1])], rows)
+        name: _after(kept, table, before(name, table.shape[1]), rows)
         for name, table in frame.covariates.items()
     }
     return replace(

@@ -59,7 +59,7 @@ class Refreshed:
     """The same of all forecasts of the record."""
     model: TunedModel
     forecast: Forecast
-    """By groups, of the sensors on the report's page; the folder `forecast` has all."""
+    """By groups that of the sensors on the report's page; the folder `forecast` has all."""
     scores: Scores | None
     """Of the run's test period; what came since is in the record."""
     outlook: Outlook
@@ -268,10 +268,8 @@ def _scores(before: Before, progress: Progress | None) -> Scores | None:
     told = begin(progress, "Scoring")
     try:
         with said_by_forecast():
-            return backtest(
-                before.model, before.frame, refit=False, alerts=_alerts(before) or None,
-                progress=told,
-            )  # fmt: skip
+            asked = _alerts(before) or None
+            return backtest(before.model, before.frame, refit=False, alerts=asked, progress=told)
     except InputError:
         return None
 

@@ -132,7 +132,8 @@ dayahead becsles becsult planeeritud planlagt planerad gepland geplant planifie 
 suunniteltu ennustettu planovana προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測
 预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
-wddir wdsp wetb dewpt vappr rhum rltv msl setpoint sollwert consigne consigna setpunt borvarde
+wddir wdsp wetb dewpt vappr rhum rltv msl setpoint sollwert sollwerte consigne
+consigna setpunt borvarde
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(

@@ -40,7 +40,7 @@ _OF_NOISE = re.compile(r"L[ACZ]?[FSI]?(eq|max|min|den|night|day|evening|\d\d)", 
 """Indices of noise: LAeq, LAFmax, L90."""
 PLANS = frozenset(
     words_of("""
-budget budgets budgeted plan planwert planwerte soll sollwert sollwerte presupuesto presupuestado
+budget budgets budgeted plan planwert planwerte soll presupuesto presupuestado
 preventivo begroting begroot budgete orcamento orcado
 """)
 )
