@@ -94,7 +94,7 @@ def options_for(strategy: str) -> Options:
 
 
 def fit(backbone: str, strategy: str, city: City) -> Fitted:
-    frame = city(2, 28, turn=1.0, noise=0.1)
+    frame = city(3, 28, turn=1.0, noise=0.1)
     learnt = frame.since(24 * 7) if strategy in BY_STEPS else frame
     before = fingerprint(backbone)
     model = fit_model(
@@ -295,7 +295,7 @@ def test_a_model_of_twice_the_traffic_forecasts_twice_of_everything(
 def test_the_forecast_goes_on_where_the_frame_ends(fitted: Fitted) -> None:
     model, frame = fitted.model, fitted.frame
     forecast = model.forecast(frame)
-    assert forecast.mean.shape == (HORIZON, 2)
+    assert forecast.mean.shape == (HORIZON, 3)
     assert forecast.sensors == frame.sensors
     assert forecast.quantity == model.quantity
     assert frame.quantity.named_as(model.quantity)
@@ -417,7 +417,7 @@ SLOW_HURT = HEAVY_PAIRS | {("citytune-base", "full"), ("ttm-r2", "gradual")}
 
 def error_of(backbone: str, strategy: str, kind: str, city: City) -> float:
     """Error where the future has nothing to do with the past, or only with its last value."""
-    frame = city(2, 35, timezone=None, country=None)
+    frame = city(3, 35, timezone=None, country=None)
     steps = np.random.default_rng(1).standard_normal(frame.values.shape)
     values = 100 + (10 * steps if kind == "noise" else steps.cumsum(0))
     frame = replace(frame, values=values.astype(np.float32))
@@ -457,7 +457,7 @@ def test_a_time_of_day_that_no_window_started_at_is_no_surprise(
 ) -> None:
     """Windows start every three hours; a head must not go astray in between, or on a holiday."""
     model, frame = tuned(backbone, "head")[:2]
-    longer = city(2, 42, turn=1.0, noise=0.1)
+    longer = city(3, 42, turn=1.0, noise=0.1)
     origins = list(range(24 * 34, 24 * 34 + 24)) + list(range(24 * 35, 24 * 41, 5))
     found = model.predict(longer, origins).mean
     actual = np.stack([longer.values[origin : origin + 24] for origin in origins])
