@@ -124,8 +124,16 @@ def test_a_value_that_does_not_end_is_told_on_its_first_day() -> None:
     frame.values[row:] = frame.values[row - 1]
     (alarm,) = found_in(frame.until(row + 10)).alarms
     assert (alarm.kind, alarm.since, alarm.raised) == ("frozen", BROKEN, BROKEN)
-    (alarm,) = found_in(frame.until(row + 34)).alarms
+    found = found_in(frame.until(row + 34))
+    (alarm,) = found.alarms
     assert (alarm.kind, alarm.since, alarm.raised) == ("frozen", BROKEN, BROKEN)
+    assert "by chance" not in alarm.sentence
+    assert found.table["evidence"].to_list() == [None]
+    old = json.loads(found.state.to_json())
+    for day in old["sensors"]["s0"]["days"]:
+        del day["still"]  # as saved before it was kept
+    again = follow(WatchState.from_json(json.dumps(old)), NOTHING, frame.until(row + 58))
+    assert [one.kind for one in again.alarms] == ["frozen"]
 
 
 def test_a_value_that_has_ended_or_comes_often_is_not_stuck() -> None:

@@ -94,7 +94,7 @@ class Alarm:
     """Why it ended: `ordinary again` or `taken as the new normal`."""
     evidence: Mapping[str, float] = field(default_factory=dict)
     """Numbers of the days since then; `evidence` itself is the mean number of ordinary days until
-    as much is seen by chance."""
+    as much is seen by chance, and is not there if nothing was waited for."""
 
     @property
     def sentence(self) -> str:

@@ -103,7 +103,7 @@ def days_of(frame: SensorFrame, after: int | None = None) -> dict[str, list[Day]
 
 def unmeasured(day: Day) -> Day:
     """The same day of a sensor that the table lacks."""
-    return replace(day, profile=np.full_like(day.profile, np.nan), missing=1.0, run=0.0)
+    return replace(day, profile=np.full_like(day.profile, np.nan), missing=1.0, run=0.0, still=0.0)
 
 
 def _mean(values: Floats, *, whole: bool) -> float:

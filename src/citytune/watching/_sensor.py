@@ -179,7 +179,9 @@ class SensorState:
         return True
 
     def _raise(self, date: int, leading: str | None = None, first: int | None = None) -> None:
+        numbers = {}  # evidence that was not waited for says nothing of how rare it is
         if leading is None:
+            numbers = {"evidence": self.evidence}
             leading = max(self.detectors, key=lambda name: self.detectors[name].evidence)
             first = self.detectors[leading].since
         self.leading, since = leading, date if first is None else first
@@ -188,7 +190,6 @@ class SensorState:
         self.days = [one for one in self.days if one.date < since]
         self.calm, self.shadow = 0, []
         self.strict = min(self.strict * AGAIN, MOST_STRICT)
-        numbers = {"evidence": self.evidence}
         self.alarm = self._described(Alarm("error", "", date_text(since), date_text(date)), numbers)
         self.fallback = _is_grave(self.alarm)
 
@@ -206,7 +207,7 @@ class SensorState:
     ) -> Alarm | None:
         assert self.alarm is not None
         if date - number_of(self.alarm.raised) < RENAMED:
-            same = {"evidence": self.alarm.evidence["evidence"]}
+            same = {k: v for k, v in self.alarm.evidence.items() if k == "evidence"}
             self.alarm = self._described(self.alarm, same)
             if len(self.shadow) < SHADOW:
                 self.fallback = self.fallback or _is_grave(self.alarm)

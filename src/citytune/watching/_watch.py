@@ -96,7 +96,7 @@ class Watch:
             "health": self.health[name],
             "kind": one.alarm.kind if one.alarm else None,
             "since": one.alarm.since if one.alarm else None,
-            "evidence": one.alarm.evidence["evidence"] if one.alarm else one.evidence,
+            "evidence": one.alarm.evidence.get("evidence") if one.alarm else one.evidence,
             "fallback": one.fallback,
             "usual_mae": one.usual.get("mae"),
             **rolling,
