@@ -136,6 +136,7 @@ def test_debug_shows_where_it_happened_wherever_it_stands(
         ("tune --quantity tra", "travel_time traffic_volume"),
         ("refresh runs/air --engine r", "ray"),
         ("forecast --to out/next.p", "out/next.parquet"),
+        ("forecast --to ../next.p", "../next.parquet"),
         ("forecast --to out/forecast.j", "out/forecast.jsonl out/forecast.jsonld"),
         ("forecast --to sqlite:", "sqlite://"),
         ("tune --seed ", ""),

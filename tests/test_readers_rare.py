@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from systems import given, holds, hours, refusal, waves
 
@@ -243,6 +244,18 @@ def test_flags_and_totals_are_no_columns_of_a_quantity(tmp_path: Path) -> None:
     path = given(tmp_path, "time,flow north,flow north flag,flow south,flow total", *rows)
     assert holds(read(path, target="flow"), A, B)
     assert "no column" in refusal(path, target="speed")
+
+
+def test_a_place_is_no_quantity_that_its_columns_hold(tmp_path: Path) -> None:
+    rows = [f"{t},{a},{b},{c},{b}" for t, a, b, c in zip(TIMES, A, B, C, strict=True)]
+    path = given(tmp_path, "time,Oak flow,Oak speed,Elm flow,Elm speed", *rows)
+    assert holds(read(path, target="flow"), A, C)
+    assert "no column" in refusal(path, target="Oak")
+
+
+def test_a_column_may_have_an_empty_name() -> None:
+    table = pl.DataFrame({"time": TIMES, "": A, " ": B})
+    assert read(table).sensors == ("", " ")
 
 
 PIVOTS: dict[str, Any] = {

@@ -23,7 +23,12 @@ def table(tmp_path: Path, head: str, *columns: object, above: str = "") -> Path:
 
 @pytest.mark.parametrize(
     ("head", "late"),
-    [("Date_A;kWh_A;Date_B;kWh_B", 1), ("Time;Meter A;Time;Meter B", 6), ("t;v;t;v", 24)],
+    [
+        ("Date_A;kWh_A;Date_B;kWh_B", 1),
+        ("Time;Meter A;Time;Meter B", 6),
+        ("T1;A;T2;B", 3),
+        ("t;v;t;v", 24),
+    ],
 )
 def test_tables_side_by_side_with_other_times_are_refused(
     tmp_path: Path, head: str, late: int
@@ -71,6 +76,8 @@ def test_a_total_is_read_next_to_its_classes_behind_a_word(tmp_path: Path) -> No
         ("estado", "Válido", "Inválido"),
         ("Prüfung", "Gültig", "nicht gültig"),
         ("状态", "有效", "无效"),
+        ("valid", "valid", "invalid"),
+        ("status", "OK", "Error"),
     ],
 )
 def test_of_two_words_the_one_that_denies_validity_counts(
@@ -79,6 +86,7 @@ def test_of_two_words_the_one_that_denies_validity_counts(
     said = [bad if i % 9 == 4 else good for i in range(LENGTH)]
     path = table(tmp_path, f"time;site;value;{name}", TIMES, ["S"] * LENGTH, A, said)
     assert holds(read(path), np.where([one == bad for one in said], np.nan, A))
+    assert holds(read(path, valid={name: [good, bad]}), A)
 
 
 def test_the_sum_of_what_was_never_measured_is_no_reading(tmp_path: Path) -> None:
@@ -210,6 +218,7 @@ def test_quarters_of_hours_across_are_refused_and_sensors_called_so_are_not(tmp_
     head = "Date;Hour;Q1;Q2;Q3;Q4"
     quarters = table(tmp_path, head, days, clocks, A, A + 1, A - 1, A + 2)
     assert "parts of each hour" in refusal(quarters)
+    assert len(read(quarters, target=["Q1", "Q2", "Q3", "Q4"]).sensors) == 4
     sensors = table(tmp_path, head, days, clocks, A, 2 * A, 3 * A, 4 * A)
     assert holds(read(sensors), A, 2 * A, 3 * A, 4 * A)
 

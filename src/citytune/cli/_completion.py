@@ -61,8 +61,8 @@ def targets(incomplete: str) -> list[str]:
     """Where a forecast may go: a name with each ending, or the beginnings of addresses."""
     from citytune.writers import marks
 
-    stem = incomplete.partition(".")[0]
-    name = f"{stem}forecast" if not stem or stem.endswith("/") else stem
+    folder, slash, stem = incomplete.rpartition("/")
+    name = folder + slash + (stem.partition(".")[0] or "forecast")
     files = [name + one for one in marks() if one.startswith(".") and ":" not in incomplete]
     return _beginning(incomplete, [*files, *(one for one in marks() if "://" in one)])
 
@@ -72,7 +72,7 @@ def _beginning(incomplete: str, values: Iterable[str]) -> list[str]:
 
 
 def _literals(hint: Any) -> list[str]:
-    """The words that a type allows, if it allows no other text."""
+    """The words that a type names."""
     if typing.get_origin(hint) is typing.Literal:
         return [one for one in typing.get_args(hint) if isinstance(one, str)]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):

@@ -37,7 +37,7 @@ def stopping_early() -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             usual(number, frame)
         asked.set()
-        with suppress(RuntimeError, AttributeError):  # in the middle of writing; no stderr at all
+        with suppress(RuntimeError, AttributeError, ValueError, OSError):  # stderr is busy or gone
             sys.stderr.write(ANSWER)
 
     signal.signal(signal.SIGINT, first)

@@ -185,8 +185,7 @@ class SensorState:
             leading = max(self.detectors, key=lambda name: self.detectors[name].evidence)
             first = self.detectors[leading].since
         self.leading, since = leading, date if first is None else first
-        count = date - since + 1
-        self.recent = self.recent[-count:]
+        self.recent = self.recent[-(date - since + 1) :]
         self.days = [one for one in self.days if one.date < since]
         self.calm, self.shadow = 0, []
         self.strict = min(self.strict * AGAIN, MOST_STRICT)

@@ -158,7 +158,7 @@ def unit_in(name: str) -> str | None:
     behind = [found for found in parts if len(found) > 1 or found == "%"]
     if behind or ((glued := _GLUED.search(name)) and (found := unit_of(glued[1]))):
         return behind[0] if behind else found
-    last = name.rsplit(maxsplit=1)[-1] if " " in name else ""
+    last = name.rsplit(maxsplit=1)[-1] if " " in name.strip() else ""
     if "/" in last and (found := unit_of(last)):
         return found
     words = plain_name(name).split("_")

@@ -31,8 +31,10 @@ def with_columns_of(table: SourceTable, wanted: Request, findings: Findings) -> 
             rests[name] = {*(said[size:] if said[:size] == words else said[:-size])}
     found = [n for n, rest in rests.items()
              if not rest & ALL and not any(one < rest for one in rests.values())]  # fmt: skip
-    groups = kinds_of(names)
-    found = next((some for some in groups.values() if {*found} & {*some}), found)
+    groups = [{*some} for some in kinds_of(names).values() if {*some} & {*found}]
+    if len(groups) > 1:  # what was said is the name of a place
+        return wanted
+    found = [name for name in found if not groups or name in groups[0]]
     if len(found) < 2:
         return wanted
     findings.note(

@@ -99,7 +99,7 @@ def _end_with_units(names: Sequence[str], columns: Columns) -> bool:
     """Whether names end with W, V and A as units, not as letters of places: they are unlike."""
     ends: dict[str, list[str]] = {}
     for name in names:
-        ends.setdefault(name.rsplit(maxsplit=1)[-1], []).append(name)
+        ends.setdefault(_last_word(name), []).append(name)
     known = "W" in ends and len(ends) > 1 and {*ends} <= {"W", *_ELECTRICAL}
     return known and are_unlike(ends["W"], [n for n in names if n not in ends["W"]], columns)
 
@@ -187,13 +187,17 @@ def refuse_crossed(chosen: Sequence[str], columns: Columns, findings: Findings) 
         )
 
 
+def _last_word(name: str) -> str:
+    return name.rsplit(maxsplit=1)[-1] if name.strip() else ""
+
+
 def _spelt_unit(name: str, sure: bool = False) -> str | None:
     """The unit in brackets, or that of more than a letter behind other words.
 
     A letter alone is one only if others are `sure` to spell their units: kWh next to W.
     """
     bracket = re.search(r"[(\[](?!\d+[)\]])([^)\]]+)[)\]]\s*$", name)  # (2) numbers a sensor
-    last = name.rsplit(maxsplit=1)[-1]
+    last = _last_word(name)
     found = unit_in(name) or (_ELECTRICAL.get(last) if last != name else None)
     if sure and not found:
         found = (

@@ -154,7 +154,8 @@ def understand(
     refuse_words(covariates, columns, findings)
     factors = to_one_unit(asked, table.units, findings)
     table, parts = with_whole_units(table, targets, findings)
-    refuse_parts_across(table, moments, targets, findings)
+    if len(asked) < 2 or not named.issuperset(asked):  # who names several says that all are sensors
+        refuse_parts_across(table, moments, targets, findings)
     findings.stop_on_errors()
     roles = Roles(time, moments, targets, sensor, covariates, places if sensor else (),
                   parameter, valid, *unit_column(view, columns, findings), {**parts, **factors},

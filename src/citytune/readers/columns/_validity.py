@@ -11,6 +11,7 @@ from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._numbers import is_missing
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.columns._measures import words_of
@@ -98,6 +99,8 @@ _COVERAGE = frozenset(
              "vollstandigkeit completezza completude")
 )  # fmt: skip
 """Words of names of how much of a step was measured."""
+LOST = frozenset(["invalid", "error"])
+"""Verdicts that among numbers say that there is none, so that no cell of a column holds them."""
 MOST_VALUES = 12
 OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
 OPC_GOOD, OPC_MOST = 192, 255
@@ -127,17 +130,18 @@ def valid_rows(
         if name in taken or column.kind not in ("text", "number", "bool"):
             continue
         good = _good_cells(column)
-        if not good or not 1 < len(column.cells) <= MOST_VALUES:
+        lost = _lost_verdicts(table, name) if good and column.constant else []
+        if not good or not 1 < len(column.cells) + len(lost) <= MOST_VALUES:
             continue
         cell = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
         cell = cell.str.replace(r"\.0$", "")
         fine = cell.is_in(sorted(good))
+        fine = fine.fill_null(value=False) if lost else fine
         share = table.rows.select(fine.mean()).collect(engine="streaming").item()
         if share is None or share < 0.5:
             continue  # the words mean something else here
-        bad = [
-            str(v) for v in column.cells if str(v).strip().lower().removesuffix(".0") not in good
-        ]
+        said = [str(v) for v in (*column.cells, *lost)]
+        bad = [v for v in said if v.strip().lower().removesuffix(".0") not in good]
         findings.warn(
             "invalid-readings",
             f"column {name!r} calls {100 * (1 - share):.2g} % of the readings invalid "
@@ -146,6 +150,15 @@ def valid_rows(
         )
         kept = fine if kept is None else kept & fine
     return kept
+
+
+def _lost_verdicts(table: SourceTable, name: str) -> list[str]:
+    """What a column of one verdict says where it seems to say nothing: invalid, error."""
+    cells = table.rows.select(name).collect()
+    if cells[name].null_count() and table.exact is not None:
+        cells = table.exact((name,))
+    said = cells[name].cast(pl.String).drop_nulls().unique(maintain_order=True)
+    return [cell for cell in said.to_list() if cell.strip().lower() in LOST]
 
 
 def _good_cells(column: Column) -> frozenset[str]:
@@ -228,5 +241,6 @@ def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:
         if not texts:
             raise InputError(f"valid= names no cell of column {name!r} that means valid")
         cell = pl.col(name).cast(pl.String).str.strip_chars()
-        kept = kept & (cell.is_in(texts) | cell.str.replace(r"\.0$", "").is_in(texts))
+        fine = cell.is_in(texts) | cell.str.replace(r"\.0$", "").is_in(texts)
+        kept = kept & fine.fill_null(value=any(map(is_missing, texts)))
     return kept

@@ -79,8 +79,8 @@ def refuse_parts_across(
         findings.fail(
             "parts-across",
             f"columns {listed(list(targets), quoted=True)} seem to be the parts of each hour",
-            "write a row for each of them, with times such as 14:15, or name them by what they are "
-            "if each is a sensor",
+            "write a row for each of them, with times such as 14:15, or pass all with "
+            f"target={[*targets]!r} if each is a sensor",
         )
 
 

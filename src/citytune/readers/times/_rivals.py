@@ -7,6 +7,7 @@ and nothing tells which one was measured at, no choice is made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
@@ -176,8 +177,10 @@ def _called_alike(one: Time, other: Time) -> bool:
 
     >>> _called_alike(("Time",), ("Time (2)",)), _called_alike(("Start time",), ("End time",))
     (True, False)
+    >>> _called_alike(("Time1",), ("Time2",))
+    True
     """
-    words = [{*tokens(time[0])} for time in (one, other)]
+    words = [{*tokens(re.sub(r"\d+$", "", time[0]))} for time in (one, other)]
     apart = words[0] ^ words[1]
     said = {*TIME} | END_WORDS | LATER_WORDS | BEGIN_WORDS
     return bool(words[0] & words[1]) and len(apart) <= 2 and not apart & said
