@@ -35,7 +35,7 @@ class _Marks(NamedTuple):
 
 def is_edifact(data: bytes) -> bool:
     """Whether a file begins as an interchange of EDIFACT does."""
-    return re.match(rb"\s*(UNA[^\w\s].{4}\W|UNB\+|UNB.UNO)", data[:64]) is not None
+    return re.match(rb"\s*(UNA[^\w\s]{2}[.,].{2}\W|UNB\+|UNB.UNO)", data[:64]) is not None
 
 
 def read_mscons(data: bytes, name: str, stem: str, findings: Findings) -> SourceTable:
