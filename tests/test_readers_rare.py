@@ -411,6 +411,12 @@ def test_weeks_of_an_unknown_begin_are_asked_about(tmp_path: Path) -> None:
                 strict=True)]  # fmt: skip
     path = given(tmp_path, "year,iso_week,weekday,hour,flow", *rows)
     assert "not of the week" in refusal(path)
+    for way in (1, -1):  # weeks from Sunday on, as %U counts them
+        rows = [f"{t:%Y},{t:%U},{t:%a},{t.hour},{a}" for t, a in
+                zip((dt.datetime(2023, 3, 3) + i * 60 * MINUTE for i in range(LENGTH)), A,
+                    strict=True)][::way]  # fmt: skip
+        path = given(tmp_path, "year,week,weekday,hour,flow", *rows)
+        assert "begin on Sunday" in refusal(path)
 
 
 @pytest.mark.parametrize(

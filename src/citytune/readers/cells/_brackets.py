@@ -9,6 +9,8 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._texts import CELL, Texts, names_where
 from citytune.readers.cells._vocabulary import pollutants
 
+OF_MARKS = " mark"
+"""What is put behind a column's name for the column of its marks."""
 FEWEST_NUMBERS, MOST_ODD = 12, 0.02
 """Distinct numbers with brackets, and without; share of distinct cells that may be neither."""
 MOST_APART = 2.0
@@ -33,7 +35,7 @@ def without_brackets(texts: Texts, findings: Findings) -> Texts:
     findings.warn(
         "marks",
         f"numbers in {listed(found, 3, quoted=True)} stand in brackets among others that do not",
-        f"they were read without them; pass valid={{{found[0] + ' mark'!r}: ['']}} if they mean "
+        f"they were read without them; pass valid={{{found[0] + OF_MARKS!r}: ['']}} if they mean "
         "that a reading is not valid",
         count=len(found),
     )

@@ -9,7 +9,7 @@ import re
 import polars as pl
 
 from citytune._text import counted, listed
-from citytune.readers.cells._brackets import of_one_size
+from citytune.readers.cells._brackets import OF_MARKS, of_one_size
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._texts import CELL, Texts, by_name, names_where, of
 from citytune.readers.cells._units import UNIT_COLUMNS, factor_between, kind_of_unit, unit_of
@@ -72,7 +72,7 @@ def without_marks(texts: Texts, findings: Findings) -> Texts:
             f"numbers in {listed(list(said), 3, quoted=True)} have marks behind them "
             f"({listed(marks, quoted=True)})",
             f"they were read without them; if some mean that a reading is not valid, pass "
-            f"valid={{{next(iter(said)) + ' mark'!r}: ['', ...]}} with those that do not",
+            f"valid={{{next(iter(said)) + OF_MARKS!r}: ['', ...]}} with those that do not",
             count=len(said),
         )
     return texts.changed(bare)

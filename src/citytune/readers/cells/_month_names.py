@@ -49,9 +49,9 @@ decembris decembrie decembar joulukuu joulukuuta gruodis gruodzio aralik aralık
 """
 """The names of each month and their short forms, without accents."""
 _WEEKDAYS = (
-    "mon monday mo montag;tue tues tuesday di dienstag;wed wednesday mi mittwoch;"
-    "thu thur thurs thursday do donnerstag;fri friday fr freitag;sat saturday sa samstag;"
-    "sun sunday so sonntag"
+    "mon monday mo montag;tu tue tues tuesday di dienstag;we wed wednesday mi mittwoch;"
+    "th thu thur thurs thursday do donnerstag;fri friday fr freitag;"
+    "sat saturday sa samstag sonnabend;su sun sunday so sonntag"
 )
 """Names of weekdays from Monday on, those that mean no other day elsewhere."""
 _LISTOPAD = re.compile(r"(?<!\w)listopada?(?!\w)", re.IGNORECASE)
@@ -79,7 +79,8 @@ _MONTH = {
     for name in names.split()
 }
 
-_WEEKDAY = {name: i for i, names in enumerate(_WEEKDAYS.split(";")) for name in names.split()}
+WEEKDAYS = {name: i for i, names in enumerate(_WEEKDAYS.split(";")) for name in names.split()}
+"""Name in lower case → 0 for Monday."""
 
 
 def month_of(cell: str) -> int | None:
@@ -97,7 +98,7 @@ def weekday_of(cell: str) -> int | None:
     >>> weekday_of("Fri"), weekday_of("Mittwoch"), weekday_of("mar.")
     (4, 2, None)
     """
-    return _WEEKDAY.get(cell.strip(" .").lower())
+    return WEEKDAYS.get(cell.strip(" .").lower())
 
 
 def without_listopad(cells: Iterable[str]) -> str | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from citytune.readers.cells._brackets import OF_MARKS
 from citytune.readers.cells._table import SourceTable
 
-OF_MARKS = " mark"
-"""What is put behind a column's name for the column of its marks."""
 _NUMBER = r"^\s*[<>~]?\s*[+-]?[\d.,' ]*\d[.,]?([eE][+-]?\d+)?\s*"
 
 

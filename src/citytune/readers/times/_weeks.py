@@ -7,6 +7,7 @@ import polars as pl
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns, look
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._month_names import WEEKDAYS, weekday_of
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._time_words import DATE_PARTS, DAY_OF_YEAR
 from citytune.readers.cells._vocabulary import plain_name
@@ -24,10 +25,6 @@ _WEEKDAYS = frozenset(
     ["weekday", "iso_weekday", "isoweekday", "day_of_week", "dayofweek", "dow", "wochentag",
      "week_day", "ukedag", "veckodag", "ugedag", "viikonpaiva", "jour_semaine"]
 )  # fmt: skip
-_NAMES = ("mo mon monday montag", "tu tue tues tuesday di dienstag", "we wed wednesday mi mittwoch",
-          "th thu thurs thursday do donnerstag", "fr fri friday freitag",
-          "sa sat saturday samstag sonnabend", "su sun sunday so sonntag")  # fmt: skip
-_NUMBERS = {name: i for i, names in enumerate(_NAMES, 1) for name in names.split()}
 
 
 def with_dates_of_weeks(
@@ -35,7 +32,8 @@ def with_dates_of_weeks(
 ) -> tuple[SourceTable, Columns]:
     """The table with a date for each year, week and day of the week, if it has no other time.
 
-    Days that are numbers count from Monday only where the name of the week says so.
+    Days that are numbers count from Monday only where the name of the week says so; of days that
+    are named, the rows show where weeks begin.
     """
     parts = None if columns.times else _parts(columns)
     if parts is None:
@@ -52,8 +50,9 @@ def with_dates_of_weeks(
     whole = [pl.col(one.name).cast(pl.Float64, strict=False).cast(pl.Int64) for one in (year, week)]
     _refuse_calendar_years(table, whole[0], whole[1], findings)
     cell = pl.col(day.name).cast(pl.String).str.strip_chars(" .").str.to_lowercase()
-    number = cell.replace_strict(_NUMBERS, default=None, return_dtype=pl.Int64) if named \
+    number = cell.replace_strict(WEEKDAYS, default=None, return_dtype=pl.Int64) + 1 if named \
         else pl.col(day.name).cast(pl.Float64, strict=False).cast(pl.Int64)  # fmt: skip
+    _refuse_weeks_from_sunday(table, whole[1], number, findings)
     texts = (whole[0].cast(pl.String), whole[1].cast(pl.String).str.zfill(2), number)
     date = pl.format("{}-W{}-{}", *texts)
     rows = table.rows.with_columns(date.str.to_date("%G-W%V-%u", strict=False).alias(DATE))
@@ -75,6 +74,21 @@ def _refuse_calendar_years(
         )
 
 
+def _refuse_weeks_from_sunday(
+    table: SourceTable, week: pl.Expr, day: pl.Expr, findings: Findings
+) -> None:
+    """Refuse weeks of which another begins between a Saturday and the Sunday next to it."""
+    later, sunday = week - week.shift(), (day.shift() == 6) & (day == 7)
+    before = (day.shift() == 7) & (day == 6)  # the newest first
+    begins = (sunday & (later == 1)) | (before & (later == -1))
+    if table.rows.select(begins.any()).collect(engine="streaming").item():
+        findings.fail(
+            "which-week",
+            "the weeks begin on Sunday, and those that citytune reads on Monday (ISO 8601)",
+            "write dates such as 2024-03-31",
+        )
+
+
 def _parts(columns: Columns) -> tuple[Column, Column, Column] | None:
     plain = {plain_name(name): one for name, one in columns.by_name.items()}
     year = next((plain[n] for n in plain if n in _YEARS or n in ("iso_year", "isoyear")), None)
@@ -88,7 +102,6 @@ def _parts(columns: Columns) -> tuple[Column, Column, Column] | None:
     if day.kind == "number":
         fits = fits and day.whole and day.low >= 1 and day.high <= 7
     else:
-        fits = fits and day.kind == "text" and all(
-            str(cell).strip(" .").lower() in _NUMBERS for cell in day.cells
-        )  # fmt: skip
+        names = day.kind == "text" and all(weekday_of(str(c)) is not None for c in day.cells)
+        fits = fits and names
     return (year, week, day) if fits else None
