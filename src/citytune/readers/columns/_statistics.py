@@ -36,10 +36,11 @@ def refuse_statistics(chosen: Sequence[str], findings: Findings) -> None:
         return
     groups = [[name] for name in computed]
     groups = groups + [rest] * bool(rest) if len(percentiles) > 1 else [rest, *groups]
+    seem = "seem" if computed[1:] else "seems"
     options = " or ".join(f"target={some if some[1:] else some[0]!r}" for some in groups)
     findings.error(
         "which-target",
-        f"{listed(computed, 4, quoted=True)} seem to be computed of readings, as means and "
+        f"{listed(computed, 4, quoted=True)} {seem} to be computed of readings, as means and "
         "percentiles are",
         f"name one with {options}, or all with target={[*chosen]!r} if each is a sensor",
         count=len(computed),
