@@ -78,6 +78,7 @@ def test_a_total_is_read_next_to_its_classes_behind_a_word(tmp_path: Path) -> No
         ("状态", "有效", "无效"),
         ("valid", "valid", "invalid"),
         ("status", "OK", "Error"),
+        ("quality", "good", "missing"),
     ],
 )
 def test_of_two_words_the_one_that_denies_validity_counts(

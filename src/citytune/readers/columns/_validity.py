@@ -11,7 +11,6 @@ from citytune._errors import InputError, UnknownName
 from citytune._text import listed
 from citytune.readers.cells._columns import Column, Columns
 from citytune.readers.cells._findings import Findings
-from citytune.readers.cells._numbers import is_missing
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._vocabulary import tokens
 from citytune.readers.columns._measures import words_of
@@ -99,7 +98,7 @@ _COVERAGE = frozenset(
              "vollstandigkeit completezza completude")
 )  # fmt: skip
 """Words of names of how much of a step was measured."""
-LOST = frozenset(["invalid", "error"])
+LOST = frozenset(["invalid", "error", "missing", "unavailable", "nodata", "no data"])
 """Verdicts that among numbers say that there is none, so that no cell of a column holds them."""
 MOST_VALUES = 12
 OPC_WORDS = frozenset(["quality", "opcquality", "opc"])
@@ -242,5 +241,5 @@ def _told(table: SourceTable, asked: Mapping[str, Sequence[str]]) -> pl.Expr:
             raise InputError(f"valid= names no cell of column {name!r} that means valid")
         cell = pl.col(name).cast(pl.String).str.strip_chars()
         fine = cell.is_in(texts) | cell.str.replace(r"\.0$", "").is_in(texts)
-        kept = kept & fine.fill_null(value=any(map(is_missing, texts)))
+        kept = kept & fine.fill_null(value=any(text.lower() in LOST for text in texts))
     return kept
