@@ -53,7 +53,7 @@ BEGIN_WORDS = frozenset(
 LATER_WORDS = frozenset(_words("""
 update updated revision revised publish published publishtime created modified inserted insert
 issued received processed loaded change changed delivered lieferdat ingested import imported export
-exported record result resulttime updatetime installation
+exported record result resulttime updatetime installation lastchanged
 """))  # fmt: skip
 """Words of names of the time at which a row was written, corrected or sent."""
 DATE_PARTS = (

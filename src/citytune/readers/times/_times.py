@@ -39,7 +39,9 @@ SANE_SECONDS = (
     -2_208_988_800,
     7_258_118_400,
 )  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b(ending|he|fin|ende|bis|til|until|to|end( ((date)?time(stamp)?|date|at))?)$")
+_END = re.compile(
+    r"\b(ending|he|fin|ende|bis|til|until|to|end( ((date)?time(stamp)?|date|at|of hour))?)$"
+)
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
 _NAMED_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.I)
 _JOINED_UTC = re.compile(

@@ -69,6 +69,11 @@ _STREET = re.compile(
 """A street or park that is called after what could be a quantity."""
 _COUNTED = frozenset(["veh", "people", "bikes"])
 """What is counted; of several together there is no unit."""
+_UNKNOWN = re.compile(
+    r"\[[^\]]*\]$|\((?:pp\w{1,4}|[^)]*(?:\w/\w|m-?3|m³|\bmol|gram|parts|partes|parti)[^)]*)\)$",
+    re.I,
+)
+"""A unit in brackets behind the name of a pollutant, known or not."""
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -108,6 +113,12 @@ def guess_quantity(
             f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
             "use quantity= and unit= if this is wrong",
         )
+    if guess.domain == "air" and not chosen.unit and (strange := _UNKNOWN.search(spelt)):
+        findings.warn(
+            "no-unit",
+            f"{strange[0].strip('()[]')!r} is no unit that is known, so no unit is shown",
+            "say it with unit=, such as unit='µg/m³'",
+        )
     if chosen.name == "speed" and not chosen.unit:
         findings.note(
             "no-unit",
@@ -122,6 +133,8 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     spelt = unit_in(column)
     if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
         return replace(guess, unit=spelt, name=_fitting(guess.name, spelt))
+    if guess.domain == "air" and not spelt and _UNKNOWN.search(column):
+        return replace(guess, unit="")
     if guess.unit in ("veh", "people", "bikes"):
         freq = grid.clock.freq
         return replace(guess, unit=f"{guess.unit}/{_PER.get(freq, freq)}")
