@@ -37,7 +37,11 @@ UNITS = {
     "ppbv": "ppb", "ppmv": "ppm", "nmol/mol": "ppb", "µmol/mol": "ppm", "umol/mol": "ppm",
     "micrograms/cubicmeter": "µg/m³", "milligramspercubicmeter": "mg/m³",
     "milligramspercubicmetre": "mg/m³", "partespormillon": "ppm", "partespormillón": "ppm",
-    "pphm": "pphm", "partsperhundredmillion": "pphm",
+    "kilowattstunde": "kWh", "kilowattstunden": "kWh", "megawattstunden": "MWh",
+    "megawattstunde": "MWh", "wattstunde": "Wh", "wattstunden": "Wh", "kilowatt": "kW",
+    "megawatt": "MW", "gigawatt": "GW", "watt": "W", "kilowattuur": "kWh", "liter": "l",
+    "liters": "l", "litre": "l", "litres": "l", "kubikmeter": "m³", "cubicmeters": "m³",
+    "cubicmetres": "m³", "pphm": "pphm", "partsperhundredmillion": "pphm",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
     "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
@@ -68,7 +72,7 @@ ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
 AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm", "pphm"])
-_LETTERS = 2
+_LETTERS = 1
 """Letters up to which what stands before a bracket is too little to be a unit."""
 _FIRST = ("W", "Wh", "µg/m³", "ppb", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
@@ -176,6 +180,21 @@ def unit_in(name: str) -> str | None:
     words = plain_name(name).split("_")
     pair = unit_of("/".join(words[-2:])) if len(words) > 1 else None
     return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A name with the unit that a table tells apart from it, which may be none that is known.
+
+    >>> with_unit("load", "kW"), with_unit("load", "MWh/h"), as_told(with_unit("load", "MWh/h"))
+    ('load [kW]', 'load [=MWh/h]', 'MWh/h')
+    """
+    return f"{name} [{unit}]" if unit_of(unit) or is_price(unit) else f"{name} [={unit}]"
+
+
+def as_told(name: str) -> str:
+    """The unit told apart from a name, if it is none that is known."""
+    found = re.search(r"\[=([^\]]*)\]$", name)
+    return found[1] if found else ""
 
 
 def is_price(unit: str) -> bool:
