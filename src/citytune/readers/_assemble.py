@@ -14,7 +14,7 @@ from citytune.readers._source import open_table
 from citytune.readers.cells._damage import damage_told
 from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable, bare
-from citytune.readers.cells._units import unit_in, unit_of
+from citytune.readers.cells._units import unit_in, unit_of, with_unit
 from citytune.readers.cells._vocabulary import GENERIC, is_quantity, tokens
 from citytune.readers.columns._measures import particles
 from citytune.readers.columns._request import Request
@@ -107,7 +107,7 @@ def _names(table: SourceTable, roles: Roles, findings: Findings) -> list[str]:
         spelt = unit_in(roles.targets[0]) or ""
         last = tokens(roles.targets[0])[-1]
         unit = spelt if len(spelt) > 1 or len(last) > 3 else ""  # wattage, but no letter
-    return [f"{name} [{unit}]" for name in names] if unit else names
+    return [with_unit(name, unit) for name in names] if unit else names
 
 
 def _name_of(parameter: str, target: str) -> str:

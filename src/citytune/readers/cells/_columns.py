@@ -30,7 +30,7 @@ _CLOCK = re.compile(
     r"^\s*\d{1,2}[:.h]\d{2}([:.]\d{2}(\.\d+)?)?\s*([AaPp]\.?([Mm]\.?)?|UTC|GMT|Uhr|h)?\s*$|"
     r"^\s*\d{1,2} ?[AaPp]\.?[Mm]\.?\s*$|"
     r"^\s*\d{1,2} ?[时時시点點](\d{1,2} ?[分분]|台|대)?\s*$|"
-    r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$"
+    r"^\s*\d{4} ?(UTC|GMT|Uhr|h)\s*$|^\s*(?i:noon|midnight)\s*$"
 )
 SHARE_OF_CLOCK_TIMES, FEWEST_CELLS = 0.9, 12
 """Share of a column's cells that are times of the day from which the others are faults."""

@@ -9,42 +9,42 @@ from collections.abc import Iterable
 _NAMES = """
 jan januar january janvier janv enero ene gennaio gen januari janeiro styczen stycznia sty leden
 ledna januara январь января янв січень січня sijecanj sijecnja jaanuar janvaris janvara ianuarie
-ian januarja januári tammikuu tammikuuta sausis sausio ocak ιανουαριος ιανουαριου ιαν януари gener
-јануар;
+ian januarja januári tammi tammikuu tammikuuta sausis sausio ocak ιανουαριος ιανουαριου ιαν януари
+gener јануар;
 feb februar february fevrier fevr febrero febbraio februari fevereiro fev luty lutego lut unor
 unora februara февраль февраля фев лютий лютого veljaca veljace veebruar februaris februarie
-februarja helmikuu helmikuuta vasaris vasario subat φεβρουαριος φεβρουαριου φεβ февруари febrer
-фебруар;
+februarja helmi helmikuu helmikuuta vasaris vasario subat φεβρουαριος φεβρουαριου φεβ февруари
+febrer фебруар;
 mar march marz maerz mrz mars marzo maart mrt marts marco marzec marca brezen brezna marec март
-марта мар березень березня ozujak ozujka marta martie marcius maaliskuu maaliskuuta kovas kovo
-mart μαρτιος μαρτιου μαρ;
+марта мар березень березня ozujak ozujka marta martie marcius maalis maaliskuu maaliskuuta kovas
+kovo mart μαρτιος μαρτιου μαρ;
 apr april avril avr abril abr aprile kwiecien kwietnia kwi duben dubna aprila апрель апреля апр
-квітень квітня travanj travnja aprill aprilis aprilie huhtikuu huhtikuuta balandis balandzio nisan
-απριλιος απριλιου απρ април;
+квітень квітня travanj travnja aprill aprilis aprilie huhti huhtikuu huhtikuuta balandis balandzio
+nisan απριλιος απριλιου απρ април;
 may mai mayo maggio mag mei maj maja maio kveten kvetna май мая травень травня svibanj svibnja
-maijs maija majus toukokuu toukokuuta geguze geguzes mayis mayıs μαιος μαιου μαι maig мај;
+maijs maija majus touko toukokuu toukokuuta geguze geguzes mayis mayıs μαιος μαιου μαι maig мај;
 jun june juni juin junio giugno giu junho czerwiec czerwca cze cerven cervna juna июнь июня июн
-червень червня lipanj lipnja juuni junijs junija junij iunie junius kesakuu kesakuuta birzelis
+червень червня lipanj lipnja juuni junijs junija junij iunie junius kesa kesakuu kesakuuta birzelis
 birzelio haziran ιουνιος ιουνιου ιουν юни juny јун;
-jul july juli juillet juil julio luglio lug julho lipiec lipca lip cervenec cervence jula июль
-июля июл липень липня srpanj srpnja juuli julijs julija julij iulie julius heinakuu heinakuuta
+jul july juli juillet juil julio luglio lug julho lipiec lipca lip cervenec cervence jula июль июля
+июл липень липня srpanj srpnja juuli julijs julija julij iulie julius heina heinakuu heinakuuta
 liepa liepos temmuz ιουλιος ιουλιου ιουλ юли juliol јул;
 aug august aout agosto ago augustus augusti sierpien sierpnia sie srpen srpna augusta август
-августа авг серпень серпня kolovoz kolovoza augusts avgust avgusta augusztus elokuu elokuuta
+августа авг серпень серпня kolovoz kolovoza augusts avgust avgusta augusztus elo elokuu elokuuta
 rugpjutis rugpjucio agustos αυγουστος αυγουστου αυγ agost;
-sep sept september septembre septiembre settembre set setembro wrzesien wrzesnia wrz zari
-septembra сентябрь сентября сен сент вересень вересня rujan rujna septembris septembrie septembar
-szeptember syyskuu syyskuuta rugsejis rugsejo eylul σεπτεμβριος σεπτεμβριου σεπ септември setembre
+sep sept september septembre septiembre settembre set setembro wrzesien wrzesnia wrz zari septembra
+сентябрь сентября сен сент вересень вересня rujan rujna septembris septembrie septembar szeptember
+syys syyskuu syyskuuta rugsejis rugsejo eylul σεπτεμβριος σεπτεμβριου σεπ септември setembre
 септембар;
 oct october oktober okt octobre octubre ottobre ott outubro out pazdziernik pazdziernika paz rijen
-rijna oktobra октябрь октября окт жовтень жовтня oktoober oktobris octombrie oktobar lokakuu
+rijna oktobra октябрь октября окт жовтень жовтня oktoober oktobris octombrie oktobar loka lokakuu
 lokakuuta spalis spalio ekim οκτωβριος οκτωβριου οκτ октомври октобар;
 nov november novembre noviembre novembro listopad listopada listopadu lis novembra ноябрь ноября
-ноя листопад листопада studeni studenog studenoga novembris noiembrie novembar marraskuu
+ноя листопад листопада studeni studenog studenoga novembris noiembrie novembar marras marraskuu
 marraskuuta lapkritis lapkricio kasim kasım νοεμβριος νοεμβριου νοε ноември новембар;
 dec december dezember dez decembre diciembre dic dicembre desember des dezembro grudzien grudnia
 gru prosinec prosince decembra декабрь декабря дек грудень грудня prosinac prosinca detsember
-decembris decembrie decembar joulukuu joulukuuta gruodis gruodzio aralik aralık δεκεμβριος
+decembris decembrie decembar joulu joulukuu joulukuuta gruodis gruodzio aralik aralık δεκεμβριος
 δεκεμβριου δεκ декември desembre децембар;
 """
 """The names of each month and their short forms, without accents."""

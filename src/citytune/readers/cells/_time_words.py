@@ -44,7 +44,11 @@ EXTREME_WORDS = frozenset(
     _words("max maximum maximal maximo minimum minimal minimo peak highest lowest")
 )
 """Words of names of the hour at which a day had its highest or lowest reading."""
-END_WORDS = frozenset(_words("end to til bis ende fin until stop hasta ended finish"))
+END_WORDS = frozenset(_words("""
+end to til bis ende fin until stop hasta ended finish fine fim slut sluttid sluttidspunkt loppu
+loppuaika koniec konec kraj do eind einde eindtijd endzeit endzeitpunkt lopp pabaiga beigas vege
+bitis ate
+"""))  # fmt: skip
 """Words of names of the end of an interval."""
 BEGIN_WORDS = frozenset(
     _words("start begin from beginning von desde debut du da fra van local utc")
@@ -53,7 +57,7 @@ BEGIN_WORDS = frozenset(
 LATER_WORDS = frozenset(_words("""
 update updated revision revised publish published publishtime created modified inserted insert
 issued received processed loaded change changed delivered lieferdat ingested import imported export
-exported record result resulttime updatetime installation
+exported record result resulttime updatetime installation lastchanged
 """))  # fmt: skip
 """Words of names of the time at which a row was written, corrected or sent."""
 DATE_PARTS = (

@@ -34,6 +34,14 @@ UNITS = {
     "千瓦时": "kWh", "千瓦時": "kWh", "兆瓦时": "MWh", "兆瓦時": "MWh", "千瓦": "kW", "兆瓦": "MW",
     "microg/m3": "µg/m³", "ug/m3": "µg/m³", "ugm3": "µg/m³", "mg/m3": "mg/m³",
     "mgm3": "mg/m³", "ng/m3": "ng/m³", "ppb": "ppb", "ppm": "ppm", "%": "%", "pct": "%",
+    "ppbv": "ppb", "ppmv": "ppm", "nmol/mol": "ppb", "µmol/mol": "ppm", "umol/mol": "ppm",
+    "micrograms/cubicmeter": "µg/m³", "milligramspercubicmeter": "mg/m³",
+    "milligramspercubicmetre": "mg/m³", "partespormillon": "ppm", "partespormillón": "ppm",
+    "kilowattstunde": "kWh", "kilowattstunden": "kWh", "megawattstunden": "MWh",
+    "megawattstunde": "MWh", "wattstunde": "Wh", "wattstunden": "Wh", "kilowatt": "kW",
+    "megawatt": "MW", "gigawatt": "GW", "watt": "W", "kilowattuur": "kWh", "liter": "l",
+    "liters": "l", "litre": "l", "litres": "l", "kubikmeter": "m³", "cubicmeters": "m³",
+    "cubicmetres": "m³", "pphm": "pphm", "partsperhundredmillion": "pphm",
     "percent": "%", "°c": "°C", "degc": "°C", "celsius": "°C", "°f": "°F", "degf": "°F", "k": "K",
     "microgramspercubicmeter": "µg/m³", "microgramspercubicmetre": "µg/m³", "µgm3": "µg/m³",
     "partsperbillion": "ppb", "partspermillion": "ppm", "kilowatthours": "kWh", "watthours": "Wh",
@@ -63,7 +71,9 @@ _PRICE = re.compile(
 ENERGY = frozenset(["Wh", "kWh", "MWh", "GWh", "TWh", "J", "kJ", "MJ", "GJ", "TJ", "therm", "kvarh",
                     "BTU", "MMBTU"])  # fmt: skip
 POWER = frozenset(["W", "kW", "MW", "GW", "万kW", "VA", "kVA", "MVA", "kvar"])
-AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm"])
+AIR = frozenset(["µg/m³", "mg/m³", "ng/m³", "ppb", "ppm", "pphm"])
+_LETTERS = 1
+"""Letters up to which what stands before a bracket is too little to be a unit."""
 _FIRST = ("W", "Wh", "µg/m³", "ppb", "m/s", "m³", "Pa")
 VOLUME = frozenset(["m³", "ft³", "ccf", "l", "gal", "kgal", "Nm³", "Sm³"])
 FLOW_OF_VOLUME = frozenset(["m³/h", "m³/s", "m³/day", "m³/min", "Nm³/h", "l/s", "l/min", "l/h",
@@ -74,7 +84,8 @@ FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
 _GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
 """A unit right behind a word of another script: 使用量kWh."""
 _TITLE_UNIT = re.compile(
-    r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*(\S+)",
+    r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*"
+    r"((\S+)[^/;,:]*)",
     re.IGNORECASE,
 )
 UNIT_COLUMNS = frozenset(
@@ -96,11 +107,16 @@ def unit_of(text: str) -> str | None:
 
     >>> unit_of("ug/m^3"), unit_of("KWH"), unit_of("µg·m⁻³"), unit_of("north")
     ('µg/m³', 'kWh', 'µg/m³', None)
+    >>> unit_of("Parts Per Million ( ppm )"), unit_of("Micrograms/cubic meter (25 C)")
+    ('ppm', 'µg/m³')
     """
     bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
     bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
     bare = re.sub(r"[\s^()\[\]_·]", "", bare)
-    return CODES.get(bare) or UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+    found = CODES.get(bare) or UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
+    plain = text.partition("(")[0].strip()
+    aside = not found and len(plain) > _LETTERS and plain != text.strip() and text.count("(") == 1
+    return unit_of(plain) if aside else found
 
 
 def are_units(cells: Iterable[str]) -> bool:
@@ -166,6 +182,21 @@ def unit_in(name: str) -> str | None:
     return pair or (UNITS.get(words[-1]) if not words[-1].isdigit() else None)
 
 
+def with_unit(name: str, unit: str) -> str:
+    """A name with the unit that a table tells apart from it, which may be none that is known.
+
+    >>> with_unit("load", "kW"), with_unit("load", "MWh/h"), as_told(with_unit("load", "MWh/h"))
+    ('load [kW]', 'load [=MWh/h]', 'MWh/h')
+    """
+    return f"{name} [{unit}]" if unit_of(unit) or is_price(unit) else f"{name} [={unit}]"
+
+
+def as_told(name: str) -> str:
+    """The unit told apart from a name, if it is none that is known."""
+    found = re.search(r"\[=([^\]]*)\]$", name)
+    return found[1] if found else ""
+
+
 def is_price(unit: str) -> bool:
     """Whether a unit is that of a price.
 
@@ -180,7 +211,13 @@ def unit_of_titles(titles: Iterable[str]) -> str:
 
     >>> unit_of_titles(["Pollutant: NO2", "Units: ppb - parts per billion"])
     'ppb'
+    >>> unit_of_titles(["Units: Parts per billion (ppb) // Unités: parties par milliard (ppb)"])
+    'ppb'
     """
-    found = [word for line in titles for word in _TITLE_UNIT.findall(line)]
-    said = {unit_of(word) for word in found if len(word) > 1 and not re.search(r"^[^/]*\d$", word)}
+    found = [pair for line in titles for pair in _TITLE_UNIT.findall(line)]
+    said = {
+        unit_of(word) or unit_of(phrase) or unit_of(phrase.partition("(")[2])
+        for phrase, word in found
+        if len(word) > 1 and not re.search(r"^[^/]*\d$", word)
+    }
     return said.pop() or "" if len(said) == 1 else ""

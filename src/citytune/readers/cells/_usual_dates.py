@@ -21,6 +21,7 @@ lun lundi lunes lunedi mar mardi martes martedi mer mercredi mercoledi mie mierc
 jueves gio giovedi ven vendredi venerdi vie viernes sam samedi sab sabado sabato dim dimanche dom
 domingo domenica ma maandag mandag dinsdag tirsdag tir wo woensdag onsdag ons donderdag torsdag tor
 vr vrijdag fredag fre za zaterdag lordag lor zo zondag sondag son
+maanantai ti tiistai ke keskiviikko to torstai pe perjantai la lauantai su sunnuntai
 """)
 _WORD_FIRST = re.compile(r"^([^\W\d]{2,12})[.,]*\s+(?=[^\W_])")
 _MONTH_FIRST = re.compile(r"^([^\W\d]{3,10})[.,]*\s+\d{1,2},?\s+\d{4}(?!\d)")

@@ -114,7 +114,7 @@ TARGETS = {
 
 BESIDES = frozenset(_words("""
 temp temperature tempm temps tmin tmax tavg humidity hum rain rainfall precip percip prcp
-precipitation
+precipitation couverture cobertura kattavuus dauer intervaldauer intervalldauer
 snow cloud clouds wind windspeed wspd wspdm wspm gust press pressure dewp dew tdewpoint
 dewpoint visibility radiation irradiance ghi dni poa solar sun sunshine uv weather vis holiday
 weekday weekend dayofweek day month year hour minute week season voltage intensity reactive
@@ -125,7 +125,7 @@ estimated carga vmed periodo_integracion samples observed lanes confidence ethan
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
-mtlf stlf lmp soc ladezustand vorjahr
+mtlf stlf lmp soc ladezustand vorjahr dekning abdeckung deckung tackning
 vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
 residual oat oah terv residuallast residualload 品質情報 均質番号
 dayahead becsles becsult planeeritud planlagt planerad gepland geplant planifie planejado planowane

@@ -60,6 +60,8 @@ _NUMBERED = re.compile(
     r"(?:(?:vehicle|veh|fahrzeug)_)?(?:class|klasse|clase|classe|categorie|category)_?(\d{1,2})"
 )
 _FEWEST = 2
+_LETTERS = frozenset("qv")
+"""Of flow and speed, where names hold both."""
 _BESIDE = ("speed", "occupancy")
 """What is measured of the same vehicles."""
 
@@ -138,9 +140,11 @@ def of_one_class(table: SourceTable, names: list[str], long: bool, findings: Fin
     classes = [name for name in names if class_of(name)]
     rest = [name for name in names if name not in classes]
     if not long and (crossed := _of_places(names)):
+        mixed = any(" " in kind for kind in crossed)
+        what = "kinds of counts and speeds" if mixed else "classes of vehicles"
         findings.error(
             "which-target",
-            f"the columns are {len(crossed)} classes of vehicles of the same places: "
+            f"the columns are {len(crossed)} {what} of the same places: "
             + "; ".join(listed(some, 3, quoted=True) for some in crossed.values()),
             "name those of one class with "
             + " or ".join(f"target={some!r}" for some in crossed.values())
@@ -173,18 +177,23 @@ def _of_places(names: Sequence[str]) -> dict[str, list[str]]:
 
     >>> _of_places(["A cars", "A lorries", "B cars", "B lorries"])
     {'cars': ['A cars', 'B cars'], 'lorries': ['A lorries', 'B lorries']}
+    >>> _of_places(["1 q cars", "1 v cars", "1 q vans", "1 v vans", "2 q cars", "2 v cars"])
+    {}
     >>> _of_places(["A cars", "B lorries"]), _of_places(["cars", "lorries"])
     ({}, {})
     """
     groups: dict[str, list[str]] = {}
     places: dict[str, set[tuple[str, ...]]] = {}
+    both = {word for name in names for word in tokens(name)} >= _LETTERS
     for name in (one for one in names if not goes_beside(one)):
         words = tokens(name)
         said = [word for word in words if {*class_of(word)} - _SLOW]
         if len(said) != 1:
             return {}
-        groups.setdefault(said[0], []).append(name)
-        places.setdefault(said[0], set()).add(tuple(word for word in words if word != said[0]))
+        key = " ".join([said[0], *(word for word in words if both and word in _LETTERS)])
+        rest = (word for word in words if word not in (key, *key.split()))
+        groups.setdefault(key, []).append(name)
+        places.setdefault(key, set()).add(tuple(rest))
     alike = len({frozenset(some) for some in places.values()}) == 1
     several = len(groups) >= _FEWEST and all(len(some) > 1 for some in places.values())
     return groups if alike and several else {}

@@ -33,7 +33,8 @@ def words_of(text: str) -> list[str]:
 
 ALL = frozenset(words_of("""
 kfz total totals totaal totale totalt gesamt alle all tous todos both sum summe insgesamt suma soma
-somme ukupno razem ogolem celkem osszesen yhteensa kaikki toplam συνολο итого всего
+beide beides querschnitt ambos ambas tutti tutte entrambi entrambe begge bada lacznie combined
+ogółem somme ukupno razem ogolem celkem osszesen yhteensa kaikki toplam συνολο итого всего
 المجموع الإجمالي סהכ 合計 合计 总计 總計 합계 รวม
 """))  # fmt: skip
 """Words of what counts all vehicles, lanes or directions together."""

@@ -39,10 +39,11 @@ def of_one_unit(
     below = all(written.get(name) for name in chosen)
     spelt = any(len(unit_in(name) or "") > 1 for name in chosen)
     spelt = spelt or _end_with_units(chosen, columns)
+    before = _units_before(chosen)
     unsaid = list[str]()
     for name in chosen:
         told = unit_of(written.get(name, "")) or (written[name] if below else None)
-        unit = told or _spelt_unit(name, spelt)
+        unit = told or before.get(name) or _spelt_unit(name, spelt)
         if unit is None:
             unsaid.append(name)
             continue
@@ -93,6 +94,21 @@ def of_one_unit(
             count=len(groups),
         )
     return list(chosen)
+
+
+def _units_before(names: Sequence[str]) -> dict[str, str]:
+    """The units that all names begin with, if they do.
+
+    >>> _units_before(["kW Main", "degF Outside"]), _units_before(["kW Main", "K street"])
+    ({'kW Main': 'kW', 'degF Outside': '°F'}, {})
+    """
+    words = {name: name.split() for name in names}
+    found = {
+        name: unit
+        for name, some in words.items()
+        if len(some) > 1 and len(some[0]) > 1 and (unit := unit_of(some[0]))
+    }
+    return found if len(found) == len(names) else {}
 
 
 def _end_with_units(names: Sequence[str], columns: Columns) -> bool:

@@ -23,6 +23,7 @@ from citytune.readers.cells._vocabulary import TRAFFIC, goes_beside, tokens
 
 _IN_WORDS = re.compile(r"(?:\b(?:in|en|i|w)\s+|[(\[]\s*(?:in\s+)?)([^\s()\[\],;]+)", re.IGNORECASE)
 """What stands behind "in" or in brackets."""
+_PARTS = re.compile(r"\bparts per (?:hundred )?[mb]illion\b", re.IGNORECASE)
 _OF_COLUMN = re.compile(r"^\W*[\w.]{1,15}\s*[:=]")
 """How a line begins that describes one column."""
 _LONGEST = 80
@@ -59,6 +60,7 @@ def _of_lines(titles: tuple[str, ...]) -> str:
     """
     lines = [one for one in titles if len(one) <= _LONGEST and not _OF_COLUMN.match(one)]
     words = [word for line in lines for word in _IN_WORDS.findall(line) if len(word) > 1]
+    words += [phrase for line in lines for phrase in _PARTS.findall(line)]
     found = {unit for word in words if (unit := unit_of(word.rstrip(".:"))) in _KNOWN}
     return str(found.pop()) if len(found) == 1 else ""
 

@@ -95,7 +95,7 @@ _PAIRS = frozenset([("有效", "无效"), ("有效", "無效"), ("正常", "异�
                     ("有効", "無効"), ("유효", "무효"), ("정상", "비정상")])  # fmt: skip
 _COVERAGE = frozenset(
     words_of("completeness coverage dekningsgrad couverture cobertura copertura abdeckung dekking "
-             "vollstandigkeit completezza completude")
+             "vollstandigkeit completezza completude dekning deckung tackning daekning kattavuus")
 )  # fmt: skip
 """Words of names of how much of a step was measured."""
 LOST = frozenset(["invalid", "error", "missing", "unavailable", "nodata", "no data"])

@@ -23,6 +23,7 @@ Path: TypeAlias = tuple[str | int, ...]
 MOST_NESTED_OBJECTS = 40
 """Objects within objects."""
 _NAMES = ("fields", "columns", "components", "header", "headers", "names", "schema")
+_CALLED = ("name", "ColumnName", "columnName", "Name", "id")
 """Of lists of the names of columns."""
 _NUMBERED = re.compile(r"^(field|channel|ch|var|value|val|col|column|sensor)_?\d+$")
 MOST_FIELDS = 2
@@ -211,8 +212,8 @@ def _of_rows(
     if names is None or len(names) != width:
         names = _of_pairs(some) if width == 2 else None
     if names is not None:
-        called = [str(n.get("name") or n.get("id")) if isinstance(n, Mapping) else str(n)
-                  for n in names]  # fmt: skip
+        called = [str(next((n[k] for k in _CALLED if n.get(k)), None)) if isinstance(n, Mapping)
+                  else str(n) for n in names]  # fmt: skip
         found = [dict(zip(called, row, strict=False)) for row in rows if isinstance(row, list)]
         yield _Table(frozenset(called), found, around, path)
 

@@ -180,6 +180,7 @@ def _of_ranges(table: SourceTable, name: str) -> pl.Expr:
 
 def _from_text(column: pl.Expr) -> pl.Expr:
     text = column.cast(pl.String).str.strip_chars()
+    text = text.str.replace("(?i)^noon$", "12:00").str.replace("(?i)^midnight$", "0:00")
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點][台대]?$", "${1}:00")
     text = text.str.replace(r"^(\d{1,2}) ?[时時시点點](\d{1,2}) ?[分분]$", "${1}:${2}")
     text = text.str.replace(r"(?i)^(\d{1,2}) ?([ap]\.?m\.?)$", "${1}:00 ${2}")

@@ -20,6 +20,7 @@ from citytune.readers.cells._origins import Origin, origin_said, refuse_other_or
 from citytune.readers.cells._ranges import begin_of
 from citytune.readers.cells._said_clocks import as_said
 from citytune.readers.cells._table import SourceTable
+from citytune.readers.cells._time_words import END_WORDS
 from citytune.readers.cells._usual_dates import is_of_other_era, usual
 from citytune.readers.cells._vocabulary import plain_name
 from citytune.readers.times._calendar import from_parts
@@ -35,11 +36,12 @@ from citytune.readers.times._named_zones import of_cells, zone_at, zone_of_offse
 
 Stamp: TypeAlias = Literal["begin", "end"]
 """Whether a time names the begin or the end of the interval that was measured."""
-SANE_SECONDS = (
-    -2_208_988_800,
-    7_258_118_400,
-)  # from 1900 to 2200; beyond it is no reading of a sensor
-_END = re.compile(r"\b(ending|he|fin|ende|bis|til|until|to|end( ((date)?time(stamp)?|date|at))?)$")
+SANE_SECONDS = (-2_208_988_800, 7_258_118_400)
+"""From 1900 to 2200; beyond it is no reading of a sensor."""
+_END = re.compile(
+    rf"\b(ending|he|{'|'.join(sorted(END_WORDS))}|end( ((date)?time(stamp)?|date|at|of hour))?)"
+    r"( utc| gmt| local)?$|^(end|ende|fin|fine|fim|einde|slut) ?(of|de[rs]?|du|van|del|della|av) ?"
+)
 _IN_BRACKETS = re.compile(r"\((he|hour[- ]?ending)\)", re.IGNORECASE)
 _NAMED_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+−-])\s*(\d{1,2})(?::?([0-5]\d))?(?!\d)", re.I)
 _JOINED_UTC = re.compile(

@@ -18,6 +18,7 @@ from citytune.readers.cells._units import (
     POWER,
     SPEED,
     VOLUME,
+    as_told,
     is_price,
     unit_in,
 )
@@ -69,6 +70,11 @@ _STREET = re.compile(
 """A street or park that is called after what could be a quantity."""
 _COUNTED = frozenset(["veh", "people", "bikes"])
 """What is counted; of several together there is no unit."""
+_STRANGE = re.compile(
+    r"[(\[]((?:pp\w{1,4}|[^)\]]*(?:\w/\w|m-?3|m³|\bmol|gram|parts|partes|parti)[^)\]]*))[)\]]$",
+    re.I,
+)
+"""What seems to be a unit of air in brackets behind the name of a pollutant."""
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -108,6 +114,12 @@ def guess_quantity(
             f"the readings were read as {chosen} of domain {chosen.domain!r}{low}",
             "use quantity= and unit= if this is wrong",
         )
+    if not chosen.unit and (strange := _strange_unit(guess, spelt)):
+        findings.warn(
+            "no-unit",
+            f"{strange!r} is no unit that is known, so no unit is shown",
+            "say it with unit=, such as unit='µg/m³' or unit='kWh'",
+        )
     if chosen.name == "speed" and not chosen.unit:
         findings.note(
             "no-unit",
@@ -122,6 +134,8 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     spelt = unit_in(column)
     if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
         return replace(guess, unit=spelt, name=_fitting(guess.name, spelt))
+    if not spelt and _strange_unit(guess, column):
+        return replace(guess, unit="")
     if guess.unit in ("veh", "people", "bikes"):
         freq = grid.clock.freq
         return replace(guess, unit=f"{guess.unit}/{_PER.get(freq, freq)}")
@@ -129,6 +143,21 @@ def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     if guess.unit == "MW" and _high(some) < 20:
         return replace(guess, unit="kW")
     return guess
+
+
+def _strange_unit(guess: Quantity, column: str) -> str:
+    """What a column says that seems to be a unit, where it is none that is known.
+
+    >>> no2 = Quantity("no2", "µg/m³", 0, None, "air")
+    >>> [_strange_unit(no2, name) for name in ("NO2 (nmol/l)", "NO2 [µg/m³]", "NO2 (A)")]
+    ['nmol/l', '', '']
+    """
+    if unit_in(column) or guess.unit in _COUNTED:
+        return ""
+    if told := as_told(column):
+        return told
+    found = _STRANGE.search(column) if guess.domain == "air" else None
+    return found[1] if found else ""
 
 
 def _is_of_other(quantity: Quantity, unit: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from citytune._text import listed
 from citytune.readers.cells._findings import Findings
+from citytune.readers.cells._month_names import without_accents
 from citytune.readers.columns._measures import ALL
 from citytune.readers.values._grid import Grid
 from citytune.readers.values._readings import Readings
@@ -28,7 +30,7 @@ ROUNDED, SHARE = 0.5, 0.02
 def without_sums(grid: Grid, readings: Readings, findings: Findings) -> Grid:
     """The grid without sensors that are called a total and add up others of the same place."""
     names = readings.sensors
-    totals = [j for j, name in enumerate(names) if TOTAL.search(name.lower())]
+    totals = [j for j, name in enumerate(names) if _is_called_total(name, names)]
     if readings.sensor is None or not totals or len(totals) == len(names):
         return grid
     found = [j for j in totals if _is_sum(grid.values, j, _beside(j, names, totals))]
@@ -47,9 +49,23 @@ def without_sums(grid: Grid, readings: Readings, findings: Findings) -> Grid:
     return grid._replace(values=grid.values[:, kept])
 
 
+def _is_called_total(name: str, names: Sequence[str]) -> bool:
+    """Whether a sensor is called a total, or after others that it adds up: N+S next to N and S.
+
+    >>> _is_called_total("a / N+S", ["a / N", "a / S", "a / N+S"]), _is_called_total("Yhteensä", [])
+    (True, True)
+    """
+    place, _, last = name.rpartition(" / ")
+    parts = [f"{place} / {part.strip()}".removeprefix(" / ") for part in re.split(r"[+&]", last)]
+    return bool(TOTAL.search(without_accents(name))) or (len(parts) > 1 and {*parts} <= {*names})
+
+
 def _beside(total: int, names: list[str], totals: list[int]) -> list[int]:
     """The sensors that may be parts of a total: those whose other words it shares."""
-    place = [part for part in names[total].split(" / ") if not TOTAL.search(part.lower())]
+    parts = names[total].split(" / ")
+    place = [part for part in parts if not TOTAL.search(without_accents(part))]
+    if len(place) == len(parts):
+        place = place[:-1]  # called after its parts
     return [
         j for j, name in enumerate(names)
         if j not in totals and set(place) <= set(name.split(" / "))
