@@ -41,7 +41,7 @@ LIKE_DAYS = 4
 """Days of the same kind that a day is compared with."""
 TINY = 0.0001
 """Share of the usual level below which a value is as good as zero."""
-STUCK_SHARE, STUCK_TIMES, STUCK_DAYS = 0.25, 3, 14
+STUCK_SHARE, STUCK_TIMES, STUCK_DAYS, STUCK_LEAST = 0.25, 3, 14, 6
 """So much of a day, and so many times the longest run of so many days, is a fault if it goes on."""
 
 
@@ -65,7 +65,7 @@ def is_stuck(day: Day, days: Sequence[Day]) -> bool:
     """
     if day.still < STUCK_SHARE or len(days) < STUCK_DAYS:
         return False
-    return day.run >= STUCK_TIMES * max(1.0, *(one.run for one in days))
+    return day.run >= max(STUCK_LEAST, STUCK_TIMES * max(one.run for one in days))
 
 
 def of_readings(day: Day, days: Sequence[Day], *, signed: bool) -> dict[str, float]:
