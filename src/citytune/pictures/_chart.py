@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -40,11 +41,13 @@ class Chart(go.Figure):  # type: ignore[misc]
         What is no HTML is drawn by matplotlib, the extra `plot`: plotly's own way needs Chrome.
 
         Raises:
-            InputError: another ending, matplotlib is not installed, or the figure holds something
-                that is drawn in a browser only.
+            InputError: another ending, no such folder, matplotlib is not installed, or the figure
+                holds something that is drawn in a browser only.
         """
+        from citytune._files import check_file
         from citytune.pictures._static import save
 
+        check_file(Path(path), overwrite=True)
         if os.fspath(path).lower().endswith((".html", ".htm")):
             self.write_html(path)
         else:
