@@ -8,6 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from citytune._errors import InputError
+
 OFFLINE = {
     "showSendToCloud": False,
     "plotlyServerURL": "",
@@ -44,10 +46,11 @@ class Chart(go.Figure):  # type: ignore[misc]
             InputError: another ending, no such folder, matplotlib is not installed, or the figure
                 holds something that is drawn in a browser only.
         """
-        from citytune._files import check_file
         from citytune.pictures._static import save
 
-        check_file(Path(path), overwrite=True)
+        folder = Path(path).resolve().parent
+        if not folder.is_dir():
+            raise InputError(f"there is no folder {folder}; make it, or choose another")
         if os.fspath(path).lower().endswith((".html", ".htm")):
             self.write_html(path)
         else:
