@@ -490,6 +490,9 @@ def test_a_forecast_goes_to_as_many_targets_as_are_named(
         code, _, err = run("forecast", tuned / "run", "--to", "new.csv", "--to", target)
         assert (code, reason in err) == (2, True), err
         assert not (tmp_path / "new.csv").exists()  # nothing is written if one cannot be
+    code, _, err = run("forecast", tuned / "run", "--out", "f.xlsx")
+    assert (code, "--out writes CSV, and f.xlsx ends in .xlsx; use --to f.xlsx" in err) == (2, True)
+    assert not Path("f.xlsx").exists()
     Path("here").symlink_to(tmp_path)
     for target, reason in (
         ("sqlite:///nowhere/city.db", "cannot be opened"), ("sqlite:///city.db#loops", "no column"),

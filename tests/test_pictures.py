@@ -127,6 +127,9 @@ def test_a_picture_is_saved_by_its_ending(
     assert "plotly" in (tmp_path / "a.html").read_text(encoding="utf-8")
     with pytest.raises(ct.InputError, match=r"saved as .png, .svg, .pdf or .html, got '.*a.bmp'"):
         figure.save(tmp_path / "a.bmp")
+    for name in ("nowhere/a.png", "nowhere/a.html"):
+        with pytest.raises(ct.InputError, match="there is no folder"):
+            figure.save(tmp_path / name)
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:

@@ -20,6 +20,7 @@ import polars as pl
 import pytest
 from systems import refusal
 
+from citytune._errors import InputError
 from citytune.readers import read
 
 HOURS = 24 * 20
@@ -306,6 +307,28 @@ def test_the_months_of_one_system_are_one_table(tmp_path: Path) -> None:
         frame = read(source)
         assert (len(frame), frame.sensors) == (HOURS, ("bridge", "quay"))
         holds(frame)
+
+
+@pytest.mark.parametrize(
+    ("names", "quantity"),
+    [(("no2_2025-01", "no2_2025-02"), "no2"), (("no2", "no2_new"), "no2"),
+     (("pm25_2024", "pm25_2025"), "pm2.5"), (("nord", "noor"), "value")],
+)  # fmt: skip
+def test_files_are_of_the_quantity_that_their_names_share(
+    tmp_path: Path, names: tuple[str, ...], quantity: str
+) -> None:
+    for day, name in enumerate(names, 1):
+        rows = [f"2025-01-0{day} {hour:02d}:00,{10 + hour % 7}.5\n" for hour in range(24)]
+        (tmp_path / f"{name}.csv").write_text("time,value\n" + "".join(rows))
+    assert read(tmp_path).quantity.name == quantity
+
+
+def test_a_name_with_a_comma_is_told_apart_where_names_are_listed(tmp_path: Path) -> None:
+    rows = [f"2025-01-01 {hour:02d}:00,{hour % 7},{hour % 5}\n" for hour in range(24)]
+    path = tmp_path / "a.csv"
+    path.write_text('time,"Main St, north",bridge\n' + "".join(rows))
+    with pytest.raises(InputError, match='Known: "Main St, north", bridge, time'):
+        read(path, target="flow")
 
 
 def test_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

@@ -533,6 +533,8 @@ def test_python_talks_to_it(served: Served, frame: SensorFrame, tmp_path: Path) 
         assert page["items"][0]["value"] is None
         with pytest.raises(ct.InputError, match="is infinite"):
             city.push(source, [("s0", moment, float("inf"))])
+        with pytest.raises(ct.InputError, match="is '41,0'; send a number"):
+            city.push(source, [("s0", moment, "41,0")])  # type: ignore[list-item]
         assert "pushed" in [one["name"] for one in city.sources()]
         table = city.forecast(1, sensors=["s1"])
         assert table["sensor"].unique().to_list() == ["s1"]

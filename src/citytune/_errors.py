@@ -45,7 +45,8 @@ class UnknownName(InputError, LookupError):  # noqa: N818 - reads as what it say
         self._made_of = kind, name, names
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        shown = [f'"{one}"' if "," in one else one for one in names[:20]]
+        listed = ", ".join(shown) + (", …" if len(names) > 20 else "")
         choice = "" if close and len(names) > 100 else f" Known: {listed or 'none'}."
         super().__init__(f"no {kind} is called {name!r}.{hint}{choice}")
 

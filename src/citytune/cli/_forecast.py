@@ -121,6 +121,7 @@ def forecast(
     targets = [*([] if csv is None else [str(csv)]), *(to or ())]
     _refuse_twice(targets)
     if csv is not None:
+        _refuse_other_kind(csv)
         check_file(csv, overwrite)
     for target in to or ():
         check_target(target, choice)
@@ -149,6 +150,17 @@ def forecast(
         how = partial(found.write, target, wide=wide, overwrite=overwrite, dry_run=dry_run)
         ways.append((masked(target), how))
     _write_all(ways)
+
+
+def _refuse_other_kind(csv: Path) -> None:
+    """Refuse to write CSV under the name of another kind of file, which no program then opens."""
+    from citytune.readers import masked
+    from citytune.writers import marks
+
+    name = masked(str(csv))
+    for ending in marks():
+        if ending.startswith(".") and ending != ".csv" and name.lower().endswith(ending):
+            raise InputError(f"--out writes CSV, and {name} ends in {ending}; use --to {name}")
 
 
 def _refuse_twice(targets: Sequence[str]) -> None:

@@ -109,7 +109,9 @@ def token(
         typer.Argument(metavar="NAME", show_default=False, help="What the token is called."),
     ] = None,
     *,
-    role: Annotated[Role, typer.Option(help="What it allows: read, write or admin.")] = Role.read,
+    role: Annotated[
+        Role, typer.Option(metavar="ROLE", help="What it allows: read, write or admin.")
+    ] = Role.read,
     days: Annotated[
         float | None,
         typer.Option(metavar="DAYS", show_default=False, help="How long it stays valid."),

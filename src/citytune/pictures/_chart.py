@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+
+from citytune._errors import InputError
 
 OFFLINE = {
     "showSendToCloud": False,
@@ -40,11 +43,14 @@ class Chart(go.Figure):  # type: ignore[misc]
         What is no HTML is drawn by matplotlib, the extra `plot`: plotly's own way needs Chrome.
 
         Raises:
-            InputError: another ending, matplotlib is not installed, or the figure holds something
-                that is drawn in a browser only.
+            InputError: another ending, no such folder, matplotlib is not installed, or the figure
+                holds something that is drawn in a browser only.
         """
         from citytune.pictures._static import save
 
+        folder = Path(path).resolve().parent
+        if not folder.is_dir():
+            raise InputError(f"there is no folder {folder}; make it, or choose another")
         if os.fspath(path).lower().endswith((".html", ".htm")):
             self.write_html(path)
         else:

@@ -289,8 +289,12 @@ def _text(time: dt.datetime | str) -> str:
 
 def _sent(sensor: str, time: dt.datetime | str, value: float | None) -> float | None:
     """A value as JSON has it."""
-    if value is None or math.isnan(value):
-        return None
+    try:
+        if value is None or math.isnan(value):
+            return None
+    except TypeError:
+        what = f"reading of {sensor!r} at {time} is {value!r}"
+        raise InputError(f"{what}; send a number, or None to take it back") from None
     if math.isinf(value):
         raise InputError(f"reading of {sensor!r} at {time} is infinite; send NaN to take it back")
     return float(value)

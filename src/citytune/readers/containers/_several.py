@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from citytune.readers.containers._unit_of_files import in_one_unit, under_one_na
 
 FILE = "file"
 """Column with the name of each row's file, which may be a station's."""
+_FORMULA = re.compile(r"(?<![A-Za-z0-9])(no|co|o|bc)$", re.IGNORECASE)
+_NUMBERS = re.compile(r"([-_ ]+[0-9]*)+$")
 
 
 def join(
@@ -95,13 +98,24 @@ def _told_apart(part: SourceTable, parts: Sequence[SourceTable]) -> str:
 
 
 def _shared(stems: Sequence[str]) -> str:
-    """What the names of the files begin with in common, which may tell the quantity."""
+    """What the names of the files begin with in common, which may tell the quantity.
+
+    Numbers that differ are left out, and what looks like a formula because a word was cut.
+
+    >>> [_shared(two) for two in (["no2_2025-01", "no2_2025-02"], ["pv1", "pv2"], ["nord", "noor"])]
+    ['no2', 'pv', '']
+    """
     shortest = min(stems, key=len)
     length = next(
         (i for i, letter in enumerate(shortest) if any(stem[i] != letter for stem in stems)),
         len(shortest),
     )
-    return shortest[:length].rstrip("0123456789-_ ")
+    said = shortest[:length]
+    if any(stem[len(said) :][:1].isdigit() for stem in stems):
+        said = said.rstrip("0123456789")
+    if any(stem[len(said) :][:1].isalnum() for stem in stems):
+        said = _FORMULA.sub("", said)
+    return _NUMBERS.sub("", said)
 
 
 def _exact(parts: Sequence[SourceTable]) -> Any:
