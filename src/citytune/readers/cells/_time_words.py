@@ -47,7 +47,7 @@ EXTREME_WORDS = frozenset(
 END_WORDS = frozenset(_words("""
 end to til bis ende fin until stop hasta ended finish fine fim slut sluttid sluttidspunkt loppu
 loppuaika koniec konec kraj do eind einde eindtijd endzeit endzeitpunkt lopp pabaiga beigas vege
-bitis ate
+ate
 """))  # fmt: skip
 """Words of names of the end of an interval."""
 BEGIN_WORDS = frozenset(

@@ -155,7 +155,7 @@ def _strange_unit(guess: Quantity, column: str) -> str:
     if unit_in(column) or guess.unit in _COUNTED:
         return ""
     if told := as_told(column):
-        return told
+        return "" if told == guess.unit else told
     found = _STRANGE.search(column) if guess.domain == "air" else None
     return found[1] if found else ""
 
