@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
 
 from citytune._text import listed
 from citytune.readers.cells._columns import Columns
@@ -71,16 +70,17 @@ def _pairs(names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     >>> _pairs(["A act kWh", "A act ret kWh"])
     {'ret': [('A act kWh', 'A act ret kWh')]}
     """
-    words = {name: tokens(name) for name in names}
+    called: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        called.setdefault(tuple(tokens(name)), []).append(name)
     found: dict[str, list[tuple[str, str]]] = {}
-    for one, other in permutations(names, 2):
-        if len(words[other]) != len(words[one]) + 1:
-            continue
-        for place, word in enumerate(words[other]):
-            rest = words[other][:place] + words[other][place + 1 :]
-            if rest == words[one] and len(word) > 1 and word.isalpha() and word not in _DIRECTIONS:
-                found.setdefault(word, []).append((one, other))
-    return found
+    for other in names:
+        words = tuple(tokens(other))
+        for place, word in enumerate(words):
+            if len(word) > 1 and word.isalpha() and word not in _DIRECTIONS:
+                rest = words[:place] + words[place + 1 :]
+                found.setdefault(word, []).extend((one, other) for one in called.get(rest, ()))
+    return {word: pairs for word, pairs in found.items() if pairs}
 
 
 def _are_all(pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> bool:

@@ -178,8 +178,10 @@ def _good_cells(column: Column) -> frozenset[str]:
 
 def _good_of_a_pair(column: Column) -> frozenset[str]:
     """Of two words of which one denies the other, such as Gültig and Ungültig, the sound one."""
+    if column.kind != "text" or len(column.cells) > MOST_VALUES:
+        return frozenset()
     said = sorted({str(cell).strip().lower() for cell in column.cells}, key=len)
-    if column.kind != "text" or len(said) != 2:
+    if len(said) != 2:
         return frozenset()
     good, bad = said
     denied = bad.endswith(good) and _NOT.fullmatch(bad.removesuffix(good))
