@@ -41,10 +41,26 @@ def test_a_column_of_units_is_never_overruled(
     ("head", "shown"),
     [("Monthly Ozone in parts per billion\ntime,O3", "ppb"),
      ("Units: Parts per billion (ppb) // Unités: parties par milliard (ppb)\ntime,O3", "ppb"),
-     ("time,NO2 1h average [pphm]", "pphm"), ("time,NO2 (nmol/l)", "")],
+     ("time,NO2 1h average [pphm]", "pphm"), ("time,NO2 (nmol/l)", ""),
+     ("Measurement unit,ppb\nStation,A\n\ntime,NO2", "ppb"), ("Unit,GW\n\ntime,load", "GW"),
+     ("CO concentration, micrograms per cubic metre\ntime,CO", "µg/m³"),
+     ("time,travel_time (min)", "min"), ("time,travel_time", "s"), ("time,vitesse (m.s-1)", "m/s"),
+     ("time,Demand [100 kW]", "")],
 )  # fmt: skip
 def test_units_in_titles_and_brackets(tmp_path: Path, head: str, shown: str) -> None:
     assert _read(tmp_path, head, *_rows("{t},{a}")).quantity.unit == shown
+
+
+@pytest.mark.parametrize("head", ["time,demand (x1000 MW)", "Load in thousand MW\ntime,Load"])
+def test_multiples_of_a_unit_are_multiplied(tmp_path: Path, head: str) -> None:
+    frame = _read(tmp_path, head, *_rows("{t},{a}"))
+    assert frame.quantity.unit == "MW"
+    assert holds(frame, A * 1000)
+
+
+def test_a_zone_of_every_row_is_no_sensor(tmp_path: Path) -> None:
+    frame = _read(tmp_path, "time,UTC+,north,south", *_rows("{t},1,{a},{b}"))
+    assert frame.sensors == ("north", "south")
 
 
 def test_units_that_begin_names_tell_quantities_apart(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Readings that are written in parts of a unit: tenths of a degree, 0.1 m/s, 1/100 mm."""
+"""Readings that are written in parts or multiples of a unit: tenths of a degree, x1000 MW."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from citytune.readers.cells._findings import Findings
 from citytune.readers.cells._table import SourceTable
 from citytune.readers.cells._units import unit_of
 
+_MULTIPLE = r"(?P<times>[x×]\s?1[ ,.]?000|(?:thousand|million)s?)(?: of)?"
+_TIMES = {"t": 1e3, "m": 1e6}
+"""First letter → what is multiplied by: thousand, million."""
 _FRACTION = (
     r"(?P<decimal>0[.,]0{0,3}1)|1/(?P<divisor>10{1,4})|"
     r"(?P<words>[^\W\d_]{6,14}?)(?: of(?: an?)?| van een| d[eu']| di)?"
@@ -22,17 +25,17 @@ _WORDS = {
 _DIVISORS = {word: divisor for divisor, words in _WORDS.items() for word in words.split()}
 _UNIT = (
     r"(?P<unit>°\s?[CFcf]?|degr\w+\b[ _]?\w*|deg\b\.?[ _]?\w*|gra[dt]\w*\b[ _]?\w*|[kmc]?m/s\w*|"
-    r"km/h|mph|mm\b|hpa\b|[kmg]?wh?\b|[µμu]g/m\W?3|mg/m\W?3|pp[bm]\b|%|knots?\b|kt\b|k\b|m3\b|"
+    r"km/h|mph|mm\b|hpa\b|[kmgt]?wh?\b|[µμu]g/m\W?3|mg/m\W?3|pp[bm]\b|%|knots?\b|kt\b|k\b|m3\b|"
     r"m³|uur\b|hours?\b)"
 )
-_SAID = re.compile(rf"(?<![\w.,/])(?:{_FRACTION})\s?{_UNIT}", re.IGNORECASE)
+_SAID = re.compile(rf"(?<![\w.,/])(?:{_MULTIPLE}|{_FRACTION})\s?{_UNIT}", re.IGNORECASE)
 _UNIT_LINE = re.compile(
     r"^\W*(units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet)\b", re.I
 )
 
 
 class Part(NamedTuple):
-    """A part of a unit."""
+    """A part of a unit, or a multiple."""
 
     factor: float
     """What a number of such parts is multiplied by."""
@@ -47,8 +50,12 @@ def part_of(text: str) -> Part | None:
     (Part(factor=0.1, unit='°C'), Part(factor=0.1, unit='m/s'))
     >>> part_of("tenths of degrees C").factor, part_of("0.1 µm per litre"), part_of("10 m/s")
     (0.1, None, None)
+    >>> part_of("demand (x1000 MW)"), part_of("in million kWh"), part_of("PV roof (100 kW)")
+    (Part(factor=1000.0, unit='MW'), Part(factor=1000000.0, unit='kWh'), None)
     """
     for found in _SAID.finditer(html.unescape(text)):
+        if times := found["times"]:
+            return Part(_TIMES.get(times[0].lower(), 1e3), _whole(found["unit"]))
         divisor = _DIVISORS.get(found["words"].lower(), 0) if found["words"] else 0
         divisor = divisor or int(found["divisor"] or 0)
         if found["decimal"] or divisor:

@@ -83,11 +83,10 @@ SPEED = frozenset(["mph", "km/h", "m/s"])
 FLOW = frozenset(["veh/h", "veh/5min", "veh/15min"])
 _GLUED = re.compile(r"[\u0400-\uffff]([A-Za-zµ°%][A-Za-z0-9/³%]*)$")
 """A unit right behind a word of another script: 使用量kWh."""
-_TITLE_UNIT = re.compile(
-    r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)\s*[:=]\s*"
-    r"((\S+)[^/;,:]*)",
-    re.IGNORECASE,
-)
+_WORD_OF_UNITS = r"\b(?:units?|einheit|unidad|unités?|unità|eenheid|jednostka|enhet|enhed)"
+_TITLE_UNIT = re.compile(rf"{_WORD_OF_UNITS}\s*[:=]\s*((\S+)[^/;,:]*)", re.IGNORECASE)
+_LINE_OF_UNIT = re.compile(rf"\W*(?:\w+\s)?{_WORD_OF_UNITS}\s(\S+)\W*", re.IGNORECASE)
+"""A line of a name and a unit, in cells of their own."""
 UNIT_COLUMNS = frozenset(
     ["unit", "units", "uom", "unit_code", "unitcode", "unit_of_measurement", "unit_of_measure",
      "unit_of_measurement_symbol",
@@ -107,11 +106,14 @@ def unit_of(text: str) -> str | None:
 
     >>> unit_of("ug/m^3"), unit_of("KWH"), unit_of("µg·m⁻³"), unit_of("north")
     ('µg/m³', 'kWh', 'µg/m³', None)
+    >>> unit_of("m.s-1"), unit_of("km h⁻¹")
+    ('m/s', 'km/h')
     >>> unit_of("Parts Per Million ( ppm )"), unit_of("Micrograms/cubic meter (25 C)")
     ('ppm', 'µg/m³')
     """
     bare = text.strip().lower().replace("μ", "µ").replace("³", "3").replace("µg", "ug")
     bare = re.sub(r"[·.*]?\s*m\s*(\^?\(?-3\)?|⁻3|⁻³)$", "/m3", bare)
+    bare = re.sub(r"^(k?m|m3|l)[\s·.*]*([sh])\^?\(?[-⁻][1¹]\)?$", r"\1/\2", bare)
     bare = re.sub(r"[\s^()\[\]_·]", "", bare)
     found = CODES.get(bare) or UNITS.get(bare) or UNITS.get(bare.replace("/", ""))
     plain = text.partition("(")[0].strip()
@@ -213,11 +215,19 @@ def unit_of_titles(titles: Iterable[str]) -> str:
     'ppb'
     >>> unit_of_titles(["Units: Parts per billion (ppb) // Unités: parties par milliard (ppb)"])
     'ppb'
+    >>> unit_of_titles(["Measurement unit ppb"]), unit_of_titles(["unit costs of GW"])
+    ('ppb', '')
     """
-    found = [pair for line in titles for pair in _TITLE_UNIT.findall(line)]
+    found = [pair for line in titles for pair in _said_in(line)]
     said = {
         unit_of(word) or unit_of(phrase) or unit_of(phrase.partition("(")[2])
         for phrase, word in found
         if len(word) > 1 and not re.search(r"^[^/]*\d$", word)
     }
     return said.pop() or "" if len(said) == 1 else ""
+
+
+def _said_in(line: str) -> list[tuple[str, str]]:
+    """What a line says behind a word for units, each with its first word."""
+    alone = _LINE_OF_UNIT.fullmatch(line)
+    return [(alone[1], alone[1])] if alone else _TITLE_UNIT.findall(line)

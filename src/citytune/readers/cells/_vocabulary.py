@@ -143,7 +143,9 @@ _WEATHER = re.compile(
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
-    _words("noise t rh t2m d2m u10 v10 rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane")
+    _words(
+        "noise t rh t2m d2m u10 v10 rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane utc"
+    )
 )
 """The same, where the word is the whole name."""
 SOURCES = frozenset(

@@ -23,7 +23,10 @@ from citytune.readers.cells._vocabulary import TRAFFIC, goes_beside, tokens
 
 _IN_WORDS = re.compile(r"(?:\b(?:in|en|i|w)\s+|[(\[]\s*(?:in\s+)?)([^\s()\[\],;]+)", re.IGNORECASE)
 """What stands behind "in" or in brackets."""
-_PARTS = re.compile(r"\bparts per (?:hundred )?[mb]illion\b", re.IGNORECASE)
+_PARTS = re.compile(
+    r"\b(?:parts per (?:hundred )?[mb]illion|(?:micro|milli)grams per cubic met(?:er|re))\b",
+    re.IGNORECASE,
+)
 _OF_COLUMN = re.compile(r"^\W*[\w.]{1,15}\s*[:=]")
 """How a line begins that describes one column."""
 _LONGEST = 80
@@ -57,6 +60,8 @@ def _of_lines(titles: tuple[str, ...]) -> str:
 
     >>> _of_lines(("Concentration in µg/m3",)), _of_lines(("T = temperature (in °C)",))
     ('µg/m³', '')
+    >>> _of_lines(("CO concentration, micrograms per cubic metre",))
+    'µg/m³'
     """
     lines = [one for one in titles if len(one) <= _LONGEST and not _OF_COLUMN.match(one)]
     words = [word for line in lines for word in _IN_WORDS.findall(line) if len(word) > 1]

@@ -68,6 +68,8 @@ _STREET = re.compile(
     rf"(^|_)(no|co|bc|ozone|heat|gas|power)_({'|'.join(PLACES - {'station'})})(?=_|$)"
 )
 """A street or park that is called after what could be a quantity."""
+_OF_TIME = re.compile(r"[(\[ _](?:(mins?|minut\w*)|(hours?|hrs?|h))[)\]]?$", re.IGNORECASE)
+"""Minutes or hours at the end of a name."""
 _COUNTED = frozenset(["veh", "people", "bikes"])
 """What is counted; of several together there is no unit."""
 _STRANGE = re.compile(
@@ -75,6 +77,8 @@ _STRANGE = re.compile(
     re.I,
 )
 """What seems to be a unit of air in brackets behind the name of a pollutant."""
+_NUMBER_OF = re.compile(r"[(\[]\s*(\d[\d.,]*\s?[kMGT]?Wh?)\s*[)\]]$", re.IGNORECASE)
+"""A power or an energy: what its readings count, or how large what is measured is."""
 _PER = {"1h": "h", "1D": "day", "7D": "week", "1min": "min"}
 
 
@@ -132,6 +136,8 @@ def guess_quantity(
 def _with_unit(guess: Quantity, column: str, grid: Grid) -> Quantity:
     """The unit a column's name spells; counts are per step; small loads are kW, not MW."""
     spelt = unit_in(column)
+    if guess.unit == "s" and not spelt and (time := _OF_TIME.search(column)):
+        return replace(guess, unit="min" if time[1] else "h")
     if spelt and (guess.domain == "energy") >= (spelt in ENERGY | POWER):
         return replace(guess, unit=spelt, name=_fitting(guess.name, spelt))
     if not spelt and _strange_unit(guess, column):
@@ -151,12 +157,14 @@ def _strange_unit(guess: Quantity, column: str) -> str:
     >>> no2 = Quantity("no2", "µg/m³", 0, None, "air")
     >>> [_strange_unit(no2, name) for name in ("NO2 (nmol/l)", "NO2 [µg/m³]", "NO2 (A)")]
     ['nmol/l', '', '']
+    >>> _strange_unit(Quantity("load", "MW", 0, None, "energy"), "Demand [100 kW]")
+    '100 kW'
     """
     if unit_in(column) or guess.unit in _COUNTED:
         return ""
     if told := as_told(column):
         return "" if told == guess.unit else told
-    found = _STRANGE.search(column) if guess.domain == "air" else None
+    found = (_STRANGE if guess.domain == "air" else _NUMBER_OF).search(column)
     return found[1] if found else ""
 
 
