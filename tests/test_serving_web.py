@@ -230,7 +230,9 @@ def test_a_file_is_read_as_a_person_says(visitor: httpx.Client, served: Served) 
     assert f'name="role:{EVIL.replace("&", "&amp;")}"' not in page.text
     visitor.post("/sources/1/reading", data={"role:bridge": "not used", "timezone": "Europe/Oslo"})
     served.do_jobs()
-    assert asked(served, "/v1/sources/1/check").json()["sensors"] == [EVIL]
+    found = asked(served, "/v1/sources/1/check").json()
+    assert {one["name"]: one["role"] for one in found["columns"]}["bridge"] != "reading"
+    assert found["sensors"] == [EVIL, "bridge"]  # it is pushed as well, and what is pushed counts
     back = {"role:bridge": "reading", "timezone": "Europe/Oslo", "quantity": "traffic_volume"}
     visitor.post("/sources/1/reading", data=back | {"unit": "veh/h"})
     served.do_jobs()
