@@ -125,15 +125,13 @@ estimated carga vmed periodo_integracion samples observed lanes confidence ethan
 isoprene benzene toluene nmhc emission emissions cbwd elevation altitude lat latitude lon lng
 longitude embedded forecast forecasts forecasted predicted prediction prevision previsione prevista
 previst previsto prevu prevue prognose prognosis pronostico fcst planned scheduled
-mtlf stlf lmp soc ladezustand vorjahr dekning abdeckung deckung tackning
-vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana
-residual oat oah terv residuallast residualload 品質情報 均質番号
+mtlf stlf lmp soc ladezustand vorjahr dekning abdeckung deckung tackning borvarde sollwerte
+vorjahreswert vorwoche vortag gestern yesterday ayer hier ieri anterior semana utcoffset offset
+residual oat oah terv residuallast residualload 品質情報 均質番号 预测 預測 예측
 dayahead becsles becsult planeeritud planlagt planerad gepland geplant planifie planejado planowane
 suunniteltu ennustettu planovana προβλεψη прогноз prognoza predpoved ennuste tahmin tahmini 予測
-预测 預測 예측 utcoffset offset
 rssi battery pf vll vln volts amps thd frequency diff difference barometer winddir wdir pres
-wddir wdsp wetb dewpt vappr rhum rltv msl setpoint sollwert sollwerte consigne
-consigna setpunt borvarde
+wddir wdsp wetb dewpt vappr rhum rltv msl setpoint sollwert consigne consigna setpunt
 """))  # fmt: skip
 """Words of columns that accompany a target: weather, calendar, electrical side values."""
 _WEATHER = re.compile(
@@ -143,9 +141,9 @@ _WEATHER = re.compile(
 )
 """Parts of words that say weather in languages that join them: Außentemperatur."""
 BESIDES_SHORT = frozenset(
-    _words(
-        "noise t rh t2m d2m u10 v10 rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane utc"
-    )
+    _words("""
+noise t rh t2m d2m u10 v10 rh2m ah ws wd is ir iws nsm pn cl rv tr co2 c6h6 index lane utc
+""")
 )
 """The same, where the word is the whole name."""
 SOURCES = frozenset(
