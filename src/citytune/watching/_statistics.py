@@ -42,7 +42,7 @@ LIKE_DAYS = 4
 TINY = 0.0001
 """Share of the usual level below which a value is as good as zero."""
 STUCK_SHARE, STUCK_TIMES, STUCK_DAYS, STUCK_LEAST = 0.25, 3, 14, 6
-"""So much of a day, and so many times the longest run of so many days, is a fault if it goes on."""
+"""Share of a day, times the longest run of so many days, and steps that make a run a fault."""
 
 
 def alike(days: Sequence[Day], day: Day) -> list[Day]:
